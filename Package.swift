@@ -1,0 +1,107 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is built with: Swift 6 mode comes with the tools version, the rest is asked for here.
+let swift: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Unsafe constructs are errors everywhere but in the two rooms that own C's pointers: EnvoyAPI and GRPCTransport.
+let safeSwift = swift + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
+
+let package = Package(
+    name: "ballast",
+    products: [
+        .executable(name: "ballast", targets: ["ballast"]),
+        .executable(name: "ballast-bench", targets: ["ballast-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C, as Debian packages it. The module maps name the libraries to link; pkg-config would repeat hundreds of flags.
+        .systemLibrary(name: "CGRPC"),
+        .target(name: "CEnvoyAPI"),
+
+        // The way through the house.
+        .target(name: "Balancing", swiftSettings: safeSwift),
+        .target(name: "XDS", swiftSettings: safeSwift),
+        .target(name: "EnvoyAPI", dependencies: ["CEnvoyAPI", "Balancing", "XDS"], swiftSettings: swift),
+        .target(
+            name: "GRPCTransport",
+            dependencies: ["CGRPC", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swift
+        ),
+        .target(
+            name: "MeshConfiguration",
+            dependencies: ["Balancing", .product(name: "Yams", package: "Yams")],
+            swiftSettings: safeSwift
+        ),
+        .target(
+            name: "Discovery",
+            dependencies: [
+                "Balancing", "MeshConfiguration",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: safeSwift
+        ),
+        .target(
+            name: "ControlPlane",
+            dependencies: [
+                "Balancing", "MeshConfiguration", "Discovery", "EnvoyAPI", "GRPCTransport", "XDS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: safeSwift
+        ),
+        .target(
+            name: "Admin",
+            dependencies: [
+                "Balancing", "ControlPlane", "Discovery", "XDS",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: safeSwift
+        ),
+        .executableTarget(
+            name: "ballast",
+            dependencies: [
+                "Admin", "Balancing", "ControlPlane", "MeshConfiguration",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: safeSwift
+        ),
+
+        // The bench: real Envoys on loopback, used by `make run`, `make bench` and the tests.
+        .target(
+            name: "TestBench",
+            dependencies: [
+                "Balancing", "MeshConfiguration",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: safeSwift
+        ),
+        .executableTarget(
+            name: "ballast-bench",
+            dependencies: [
+                "TestBench",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: safeSwift
+        ),
+    ]
+)

@@ -1,0 +1,51 @@
+extension [Member] {
+    /// What each cluster and pod shall get, and why, in the order of the clusters' names.
+    func shares(of service: Service, priorities: [UInt32: UInt32]) -> [ClusterShare] {
+        let first = priorities.first { $0.value == 0 }?.key
+        let total = reduce(0.0) { $0 + ($1.priority == first ? Double($1.weight) : 0) }
+        return map { member in
+            let share = { (weight: UInt64) in
+                member.priority == first && total > 0 ? Double(weight) / total : 0
+            }
+            return ClusterShare(
+                cluster: member.cluster.name,
+                share: share(member.weight),
+                weight: member.weight,
+                priority: member.weight > 0 ? priorities[member.priority] : nil,
+                reason: member.reason(isFirst: member.priority == first),
+                pods: member.pods.sorted { $0.pod.name < $1.pod.name }.map { entry in
+                    ClusterShare.PodShare(
+                        name: entry.pod.name, share: share(UInt64(entry.weight)), health: entry.pod.health,
+                        note: member.note(on: entry)
+                    )
+                }
+            )
+        }.sorted { $0.cluster < $1.cluster }
+    }
+}
+
+extension Member {
+    fileprivate func reason(isFirst: Bool) -> String {
+        guard !pods.isEmpty else { return "no pods" }
+        guard multiplier.numerator > 0 else { return "taken out: its multiplier is 0" }
+        let active = pods.filter(isActive)
+        guard !active.isEmpty else { return "none of \(pods.count) pods is healthy" }
+        var reason = "\(active.count) of \(pods.count) pods"
+        reason += self.active == .healthy ? " healthy" : " served, though unhealthy: no pod of the service is healthy"
+        if multiplier != .one { reason += ", multiplier \(multiplier)" }
+        if isDirect {
+            reason += ", reached directly"
+        } else {
+            reason += ", reached through \(gateways.count) \(gateways.count == 1 ? "gateway" : "gateways")"
+        }
+        if !isFirst { reason += "; takes over as priority 0 fails" }
+        return reason
+    }
+
+    fileprivate func note(on entry: Entry) -> String? {
+        if let owner = entry.duplicateOf { return "the same address as a pod of cluster \(owner): counted there" }
+        if multiplier.numerator == 0 { return "its cluster is taken out" }
+        if entry.pod.health != active { return "\(entry.pod.health.rawValue): gets nothing new" }
+        return entry.pod.weight == .one ? nil : "weight \(entry.pod.weight.value)"
+    }
+}

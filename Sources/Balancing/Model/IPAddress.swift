@@ -1,0 +1,115 @@
+/// An IPv4 or IPv6 address in its one canonical text, so that two spellings of an address compare equal.
+///
+/// EDS takes addresses only, never host names: Envoy and gRPC refuse the whole assignment for one.
+public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// Dotted decimal, or RFC 5952's form of IPv6 without brackets.
+    public let description: String
+
+    /// Reads an address in text; nil where it isn't one.
+    public init?(_ text: some StringProtocol) {
+        if let bytes = Self.ipv4(text) {
+            description = bytes.map(String.init).joined(separator: ".")
+        } else if let groups = Self.ipv6(text) {
+            description = Self.canonical(groups)
+        } else {
+            return nil
+        }
+    }
+
+    /// Whether the text holds an IPv6 address.
+    public var isIPv6: Bool { description.contains(":") }
+
+    /// Orders by the canonical text.
+    public static func < (left: IPAddress, right: IPAddress) -> Bool { left.description < right.description }
+
+    private static func ipv4(_ text: some StringProtocol) -> [UInt8]? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 4 else { return nil }
+        let bytes = parts.compactMap { part -> UInt8? in
+            // A leading zero is octal to some readers and decimal to others: refused.
+            guard part.utf8.allSatisfy(isDigit), part == "0" || part.first != "0" else { return nil }
+            return UInt8(part)
+        }
+        return bytes.count == 4 ? bytes : nil
+    }
+
+    private static func ipv6(_ text: some StringProtocol) -> [UInt16]? {
+        let halves = text.split(separator: "::", maxSplits: 2, omittingEmptySubsequences: false)
+        guard text.contains(":"), halves.count <= 2, let head = groups(halves[0]) else { return nil }
+        guard halves.count == 2 else { return head.count == 8 ? head : nil }
+        guard let tail = groups(halves[1]), head.count + tail.count < 8 else { return nil }
+        return head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail
+    }
+
+    /// Colon-separated groups of up to four hex digits; the last may be an IPv4 address.
+    private static func groups(_ text: some StringProtocol) -> [UInt16]? {
+        guard !text.isEmpty else { return [] }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        var groups: [UInt16] = []
+        for (index, part) in parts.enumerated() {
+            if index == parts.count - 1, let bytes = ipv4(part) {
+                groups.append(UInt16(bytes[0]) << 8 | UInt16(bytes[1]))
+                groups.append(UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
+            } else {
+                guard (1...4).contains(part.utf8.count), part.utf8.allSatisfy(isHexDigit), let group = UInt16(part, radix: 16)
+                else { return nil }
+                groups.append(group)
+            }
+        }
+        return groups
+    }
+
+    /// RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`.
+    private static func canonical(_ groups: [UInt16]) -> String {
+        var longest = 0..<0
+        var start = 0
+        for index in 0...groups.count where index == groups.count || groups[index] != 0 {
+            if index - start > max(longest.count, 1) { longest = start..<index }
+            start = index + 1
+        }
+        let text = { (part: ArraySlice<UInt16>) in part.map { String($0, radix: 16) }.joined(separator: ":") }
+        guard !longest.isEmpty else { return text(groups[...]) }
+        return text(groups[..<longest.lowerBound]) + "::" + text(groups[longest.upperBound...])
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+    private static func isHexDigit(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
+    }
+}
+
+/// An IP address and a TCP port.
+public struct SocketAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// Where.
+    public let host: IPAddress
+    /// 1 to 65535; 0 only where the system is asked to choose a port to listen on.
+    public let port: UInt16
+
+    /// An address of its parts.
+    public init(host: IPAddress, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    /// Reads `127.0.0.1:80` or `[::1]:80`; nil where the text is neither.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        var host = text[..<colon]
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard let host = IPAddress(host), host.isIPv6 == isBracketed else { return nil }
+        self.init(host: host, port: port)
+    }
+
+    /// Whether only this machine can reach it.
+    public var isLoopback: Bool { host.description == "::1" || host.description.hasPrefix("127.") }
+
+    /// `127.0.0.1:80`, or `[::1]:80`.
+    public var description: String { host.isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Orders by host, then port.
+    public static func < (left: SocketAddress, right: SocketAddress) -> Bool {
+        (left.host, left.port) < (right.host, right.port)
+    }
+}

@@ -1,0 +1,24 @@
+/// What clients balance over, and the wishes of whoever runs it.
+public struct Service: Hashable, Sendable {
+    /// Which clusters take traffic, and when.
+    public enum Balance: String, Hashable, Sendable, CaseIterable {
+        /// All clusters share the traffic.
+        case global
+        /// The client's own cluster at priority 0; the others, at priority 1, take over as it fails.
+        case localFirst = "local-first"
+    }
+
+    /// Its name, such as `httpbin`.
+    public var name: ServiceName
+    /// Which clusters take traffic, and when.
+    public var balance: Balance
+    /// What each pod of a cluster counts, times its own weight. 1 where nothing is said; 0 takes the cluster out.
+    public var weights: [ClusterName: Ratio]
+
+    /// A service; global, every pod counting the same, unless said otherwise.
+    public init(name: ServiceName, balance: Balance = .global, weights: [ClusterName: Ratio] = [:]) {
+        self.name = name
+        self.balance = balance
+        self.weights = weights
+    }
+}

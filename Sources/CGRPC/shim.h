@@ -1,0 +1,21 @@
+// Debian's libgrpc for Swift: its C headers, and function twins of the macros that Swift doesn't import.
+#ifndef BALLAST_CGRPC_SHIM_H
+#define BALLAST_CGRPC_SHIM_H
+
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/slice.h>
+#include <grpc/status.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <string.h>
+
+/// GRPC_SLICE_START_PTR: the first byte, borrowed from the slice; for an inlined slice, from this very variable.
+static inline const uint8_t *ballast_slice_bytes(const grpc_slice *slice) { return GRPC_SLICE_START_PTR(*slice); }
+
+/// GRPC_SLICE_LENGTH: the number of bytes.
+static inline size_t ballast_slice_length(const grpc_slice *slice) { return GRPC_SLICE_LENGTH(*slice); }
+
+#endif

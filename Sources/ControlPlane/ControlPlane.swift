@@ -1,0 +1,110 @@
+import Balancing
+import Discovery
+public import Logging
+public import MeshConfiguration
+public import ServiceLifecycle
+import Synchronization
+
+/// A control plane: sources, registry, balancer, snapshot, subscriptions, streams, put together.
+public final class ControlPlane: ServiceLifecycle.Service {
+    private let initial: Configuration
+    private let registry: Registry
+    private let sources: SourceRunner
+    private let debounce: Debounce<ContinuousClock>
+    private let discovery: DiscoveryService
+    private let logger: Logger
+    private let latest = Mutex<Snapshot?>(nil)
+    private let started: @Sendable (UInt16) -> Void
+
+    /// - Parameters:
+    ///   - version: this program's, for clients to see.
+    ///   - started: called with the xDS server's port once it listens.
+    public init(
+        _ configuration: Configuration, version: String, logger: Logger, started: @escaping @Sendable (UInt16) -> Void = { _ in }
+    ) {
+        let debounce = Debounce(quiet: .milliseconds(10), longest: .milliseconds(100), clock: ContinuousClock())
+        initial = configuration
+        self.debounce = debounce
+        self.logger = logger
+        self.started = started
+        registry = Registry(configuration) { debounce.signal() }
+        sources = SourceRunner(registry: registry, logger: logger) { id in
+            switch id.endpoints {
+            case .file(let path): FileSource(path: path)
+            }
+        }
+        discovery = DiscoveryService(limits: configuration.xds.limits, controlPlane: "ballast/\(version)", logger: logger)
+    }
+
+    /// Serves until it is told to shut down.
+    public func run() async throws {
+        let settings = initial.xds
+        let port = try await discovery.start(settings)
+        logger.info(
+            "xDS server listening",
+            metadata: ["address": "\(settings.listen.host)", "port": "\(port)", "tls": "\(settings.tls != nil)"]
+        )
+        if settings.tls == nil, !settings.listen.isLoopback {
+            logger.warning("xDS is served in plaintext on an address that others can reach: set xds.tls")
+        }
+        started(port)
+        sources.configure(initial)
+        await withTaskGroup { group in
+            group.addTask { await self.sources.run() }
+            group.addTask { await self.publishChanges() }
+            try? await gracefulShutdown()
+            group.cancelAll()
+        }
+        await discovery.shutdown(grace: .seconds(5))
+        logger.info("xDS server stopped")
+    }
+
+    /// Puts a new configuration in force. What only a start can change stays as it was, with a warning.
+    public func reload(_ configuration: Configuration) async {
+        if configuration.xds != initial.xds || configuration.adminListen != initial.adminListen {
+            logger.warning("changes to `xds` and `admin` take effect at the next start")
+        }
+        await registry.configure(configuration)
+        sources.configure(configuration)
+        logger.info(
+            "configuration reloaded",
+            metadata: ["clusters": "\(configuration.clusters.count)", "services": "\(configuration.services.count)"]
+        )
+    }
+
+    /// What it is doing.
+    public var status: Status {
+        get async {
+            let state = await registry.state
+            let snapshot = latest.withLock { $0 }
+            return Status(
+                isReady: snapshot != nil, sources: state.sources, defaultCluster: state.configuration.cluster,
+                services: snapshot?.views.mapValues(\.services) ?? [:]
+            )
+        }
+    }
+
+    /// Every open stream, by node.
+    public var clients: [ClientStatus] { get async { await discovery.clients } }
+
+    private func publishChanges() async {
+        var builder = SnapshotBuilder()
+        await debounce.forEach {
+            let state = await registry.state
+            guard state.isSynced else { return }
+            let (snapshot, changed) = builder.build(state)
+            let isFirst = latest.withLock { $0 == nil }
+            latest.withLock { $0 = snapshot }
+            let publication = await discovery.publish(snapshot)
+            let resources = Set(publication.changes.values.flatMap { $0.values.joined() })
+            if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
+            guard !isFirst, !resources.isEmpty else { return }
+            logger.info(
+                "published",
+                metadata: [
+                    "services": "\(changed.prefix(10).map(\.rawValue).joined(separator: ","))", "resources": "\(resources.count)",
+                ]
+            )
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Balancing
+public import Logging
+public import MeshConfiguration
+
+/// Runs the sources that the configuration names, and starts and stops them as it changes.
+public struct SourceRunner: Sendable {
+    private let registry: Registry
+    private let logger: Logger
+    private let makeSource: @Sendable (SourceID) -> any EndpointSource
+    private let configurations: AsyncStream<Configuration>
+    private let continuation: AsyncStream<Configuration>.Continuation
+
+    /// - Parameter makeSource: makes the source of those settings.
+    public init(registry: Registry, logger: Logger, makeSource: @escaping @Sendable (SourceID) -> any EndpointSource) {
+        self.registry = registry
+        self.logger = logger
+        self.makeSource = makeSource
+        (configurations, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Sources that both configurations name go on; the others stop or start.
+    public func configure(_ configuration: Configuration) { continuation.yield(configuration) }
+
+    /// Runs until the task is cancelled.
+    public func run() async {
+        await withDiscardingTaskGroup { group in
+            var stops: [SourceID: AsyncStream<Void>.Continuation] = [:]
+            for await configuration in configurations {
+                let wanted = Set(configuration.clusters.map(SourceID.init))
+                for source in stops.keys where !wanted.contains(source) { stops.removeValue(forKey: source)?.finish() }
+                for source in wanted where stops[source] == nil {
+                    let (stop, continuation) = AsyncStream.makeStream(of: Void.self)
+                    stops[source] = continuation
+                    group.addTask { await run(source, until: stop) }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func run(_ id: SourceID, until stop: AsyncStream<Void>) async {
+        let source = makeSource(id)
+        await withTaskGroup { group in
+            group.addTask { await source.run { report in await receive(report, from: id) } }
+            group.addTask { for await _ in stop {} }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func receive(_ report: SourceReport, from source: SourceID) async {
+        guard await registry.receive(report, from: source) else { return }
+        var metadata: Logger.Metadata = ["cluster": "\(source.cluster)", "source": "\(source.description)"]
+        switch report {
+        case .pods(let pods):
+            metadata["pods"] = "\(pods.values.reduce(0) { $0 + $1.count })"
+            logger.info("endpoints read", metadata: metadata)
+        case .failure(let reason):
+            metadata["reason"] = "\(reason)"
+            logger.error("endpoints can't be read; the last good state stays", metadata: metadata)
+        }
+    }
+}

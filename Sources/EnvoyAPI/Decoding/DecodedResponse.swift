@@ -1,0 +1,129 @@
+public import Balancing
+import CEnvoyAPI
+public import XDS
+
+/// A discovery response off the wire, as a client reads it.
+public struct DecodedResponse: Hashable, Sendable {
+    /// A resource with its type. SotW gives neither a name nor a version.
+    public struct Resource: Hashable, Sendable {
+        /// Delta's name of the resource; empty in SotW.
+        public var name: String
+        /// Delta's version of the resource; empty in SotW.
+        public var version: String
+        /// The type of `content`.
+        public var type: String
+        /// The resource, encoded.
+        public var content: [UInt8]
+    }
+
+    /// SotW's `version_info`, or delta's `system_version_info`.
+    public var version: String
+    /// To be repeated in the answer.
+    public var nonce: String
+    /// The type of all resources.
+    public var type: String
+    /// Which control plane answered.
+    public var controlPlane: String
+    /// In the order of the wire.
+    public var resources: [Resource]
+    /// Delta: names that don't exist, or no longer.
+    public var removed: [String]
+
+    /// Decodes a response of a stream's variant.
+    public init(_ bytes: [UInt8], _ variant: Variant) throws(DecodingFailure) {
+        switch variant {
+        case .sotw:
+            self = try withDecoded(
+                bytes, Envoy__Service__Discovery__V3__DiscoveryResponse.self,
+                envoy__service__discovery__v3__discovery_response__descriptor
+            ) { DecodedResponse($0) }
+        case .delta:
+            self = try withDecoded(
+                bytes, Envoy__Service__Discovery__V3__DeltaDiscoveryResponse.self,
+                envoy__service__discovery__v3__delta_discovery_response__descriptor
+            ) { DecodedResponse($0) }
+        }
+    }
+
+    private init(_ message: Envoy__Service__Discovery__V3__DiscoveryResponse) {
+        version = String(message.version_info)
+        nonce = String(message.nonce)
+        type = String(message.type_url)
+        controlPlane = String(message.control_plane?.pointee.identifier)
+        resources = messages(message.resources, message.n_resources).map { any in
+            Resource(name: "", version: "", type: String(any.type_url), content: bytes(of: any.value))
+        }
+        removed = []
+    }
+
+    private init(_ message: Envoy__Service__Discovery__V3__DeltaDiscoveryResponse) {
+        version = String(message.system_version_info)
+        nonce = String(message.nonce)
+        type = String(message.type_url)
+        controlPlane = String(message.control_plane?.pointee.identifier)
+        resources = messages(message.resources, message.n_resources).map { resource in
+            Resource(
+                name: String(resource.name), version: String(resource.version),
+                type: String(resource.resource?.pointee.type_url),
+                content: resource.resource.map { bytes(of: $0.pointee.value) } ?? []
+            )
+        }
+        removed = strings(message.removed_resources, message.n_removed_resources)
+    }
+}
+
+/// A `ClusterLoadAssignment` off the wire.
+public struct DecodedAssignment: Hashable, Sendable {
+    /// The EDS resource name.
+    public var name: ResourceName
+    /// In the order of the wire.
+    public var localities: [Assignment.LocalityEndpoints]
+
+    /// Decodes the content of a resource. Endpoints without an IP address and a port are left out.
+    public init(_ content: [UInt8]) throws(DecodingFailure) {
+        self = try withDecoded(
+            content, Envoy__Config__Endpoint__V3__ClusterLoadAssignment.self,
+            envoy__config__endpoint__v3__cluster_load_assignment__descriptor
+        ) { message in
+            DecodedAssignment(
+                name: ResourceName(rawValue: String(message.cluster_name)),
+                localities: messages(message.endpoints, message.n_endpoints).map { entry in
+                    let locality = entry.locality?.pointee
+                    return Assignment.LocalityEndpoints(
+                        locality: Locality(
+                            region: String(locality?.region), zone: String(locality?.zone), subZone: String(locality?.sub_zone)
+                        ),
+                        priority: entry.priority, weight: entry.load_balancing_weight?.pointee.value,
+                        endpoints: messages(entry.lb_endpoints, entry.n_lb_endpoints).compactMap(endpoint)
+                    )
+                }
+            )
+        }
+    }
+
+    private init(name: ResourceName, localities: [Assignment.LocalityEndpoints]) {
+        self.name = name
+        self.localities = localities
+    }
+}
+
+private func endpoint(_ message: Envoy__Config__Endpoint__V3__LbEndpoint) -> Assignment.Endpoint? {
+    guard message.host_identifier_case == ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT,
+        let address = message.endpoint?.pointee.address?.pointee,
+        address.address_case == ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS,
+        let socket = address.socket_address?.pointee,
+        let host = IPAddress(String(socket.address)), let port = UInt16(exactly: socket.port_value)
+    else { return nil }
+    let health: Pod.Health =
+        switch message.health_status {
+        case ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__DRAINING: .draining
+        case ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__UNHEALTHY: .unhealthy
+        default: .healthy
+        }
+    return Assignment.Endpoint(
+        address: SocketAddress(host: host, port: port), weight: message.load_balancing_weight?.pointee.value ?? 1,
+        health: health
+    )
+}
+
+private func bytes(of data: ProtobufCBinaryData) -> [UInt8] { [UInt8](UnsafeBufferPointer(start: data.data, count: data.len)) }

@@ -1,0 +1,36 @@
+public import XDS
+
+/// A discovery method that this server has.
+public struct Method: Hashable, Sendable {
+    /// As HTTP/2's `:path` has it.
+    public let path: String
+    /// SotW or delta.
+    public let variant: Variant
+    /// The one type of the stream; nil where the stream is aggregated.
+    public let type: TypeURL?
+
+    /// ADS, SotW.
+    public static let streamAggregatedResources = Method(
+        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", variant: .sotw, type: nil
+    )
+    /// ADS, delta.
+    public static let deltaAggregatedResources = Method(
+        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", variant: .delta, type: nil
+    )
+    /// EDS, SotW.
+    public static let streamEndpoints = Method(
+        path: "/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints", variant: .sotw,
+        type: .clusterLoadAssignment
+    )
+    /// EDS, delta.
+    public static let deltaEndpoints = Method(
+        path: "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints", variant: .delta,
+        type: .clusterLoadAssignment
+    )
+
+    /// All of them.
+    public static let all = [streamAggregatedResources, deltaAggregatedResources, streamEndpoints, deltaEndpoints]
+
+    /// The method of that path, if this server has it.
+    public static func at(_ path: String) -> Method? { all.first { $0.path == path } }
+}

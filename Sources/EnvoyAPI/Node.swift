@@ -1,0 +1,83 @@
+public import Balancing
+import CEnvoyAPI
+
+/// Who a client says it is.
+public struct Node: Hashable, Sendable {
+    /// Unique among clients, if they are set up well.
+    public var id: String
+    /// Envoy's `--service-cluster`.
+    public var cluster: String
+    /// Where it runs.
+    public var locality: Locality
+    /// `envoy`, or `gRPC C-core linux Python` and the like.
+    public var userAgent: String
+    /// The strings at the top of `metadata`, such as `cluster` and `role`.
+    public var metadata: [String: String]
+
+    /// A node.
+    public init(
+        id: String = "", cluster: String = "", locality: Locality = Locality(), userAgent: String = "",
+        metadata: [String: String] = [:]
+    ) {
+        self.id = id
+        self.cluster = cluster
+        self.locality = locality
+        self.userAgent = userAgent
+        self.metadata = metadata
+    }
+
+    /// Whether this is a gRPC client, which understands less than an Envoy.
+    public var isGRPC: Bool { userAgent.hasPrefix("gRPC") }
+
+    /// Copies a decoded node.
+    init(_ node: Envoy__Config__Core__V3__Node) {
+        id = String(node.id)
+        cluster = String(node.cluster)
+        userAgent = String(node.user_agent_name)
+        locality = Locality()
+        if let decoded = node.locality?.pointee {
+            locality = Locality(
+                region: String(decoded.region), zone: String(decoded.zone), subZone: String(decoded.sub_zone)
+            )
+        }
+        metadata = [:]
+        for field in messages(node.metadata?.pointee.fields, node.metadata?.pointee.n_fields ?? 0) {
+            guard let value = field.value?.pointee, value.kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE else { continue }
+            metadata[String(field.key)] = String(value.string_value)
+        }
+    }
+
+    /// The node as a C message, in the arena.
+    func message(in arena: Arena) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Node> {
+        arena.make(envoy__config__core__v3__node__init) { node in
+            node.id = arena.string(id)
+            node.cluster = arena.string(cluster)
+            node.user_agent_name = arena.string(userAgent)
+            node.locality = locality.message(in: arena)
+            let fields = metadata.sorted { $0.key < $1.key }.map { key, text in
+                let value = arena.make(google__protobuf__value__init) { value in
+                    value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE
+                    value.string_value = arena.string(text)
+                }
+                return arena.make(google__protobuf__struct__fields_entry__init) { field in
+                    field.key = arena.string(key)
+                    field.value = value
+                }
+            }
+            node.metadata = arena.make(google__protobuf__struct__init) { metadata in
+                metadata.n_fields = fields.count
+                metadata.fields = arena.array(fields)
+            }
+        }
+    }
+}
+
+extension Locality {
+    func message(in arena: Arena) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Locality> {
+        arena.make(envoy__config__core__v3__locality__init) { message in
+            message.region = arena.string(region)
+            message.zone = arena.string(zone)
+            message.sub_zone = arena.string(subZone)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import CEnvoyAPI
+
+/// Bytes that are not the message they should be.
+public struct DecodingFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong.
+    public let description: String
+}
+
+/// Decodes a message, lets `read` look at it, and frees it.
+///
+/// - Parameters:
+///   - descriptor: of the C message.
+///   - read: must not keep the pointer, which is borrowed.
+func withDecoded<Message, Result>(
+    _ bytes: [UInt8], _ type: Message.Type, _ descriptor: ProtobufCMessageDescriptor,
+    _ read: (Message) -> Result
+) throws(DecodingFailure) -> Result {
+    let name = String(cString: descriptor.name)
+    guard NestingCheck.passes(bytes, descriptor) else {
+        throw DecodingFailure(description: "\(name): broken, or nested more than \(NestingCheck.deepest) levels deep")
+    }
+    let decoded = withUnsafePointer(to: descriptor) { descriptor in
+        // Owned: freed right below.
+        protobuf_c_message_unpack(descriptor, nil, bytes.count, bytes)
+    }
+    guard let decoded else { throw DecodingFailure(description: "\(name): \(bytes.count) bytes that can't be decoded") }
+    defer { protobuf_c_message_free_unpacked(decoded, nil) }
+    return UnsafeMutableRawPointer(decoded).withMemoryRebound(to: Message.self, capacity: 1) { read($0.pointee) }
+}
+
+/// Encodes a message.
+///
+/// - Parameter message: one of protobuf-c's generated structs, which begin with a `ProtobufCMessage`; it is only read.
+func encode<Message>(_ message: UnsafeMutablePointer<Message>) -> [UInt8] {
+    UnsafeMutableRawPointer(message).withMemoryRebound(to: ProtobufCMessage.self, capacity: 1) { base in
+        let byteCount = protobuf_c_message_get_packed_size(base)
+        return [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
+            initialized = protobuf_c_message_pack(base, buffer.baseAddress)
+        }
+    }
+}
+
+/// Looks through a message for messages inside messages.
+///
+/// protobuf-c decodes them by recursion without a limit: a few megabytes of `Struct` within `Struct` would overflow the stack.
+enum NestingCheck {
+    /// Envoy's own messages nest a dozen levels; protobuf's other libraries stop at 100.
+    static let deepest = 64
+
+    static func passes(_ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor) -> Bool {
+        withUnsafePointer(to: descriptor) { descriptor in
+            bytes.withUnsafeBufferPointer { passes($0[...], descriptor, depth: 1) }
+        }
+    }
+
+    private static func passes(
+        _ bytes: Slice<UnsafeBufferPointer<UInt8>>, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int
+    ) -> Bool {
+        guard depth <= deepest else { return false }
+        var rest = bytes
+        while !rest.isEmpty {
+            guard let tag = varint(&rest), let number = UInt32(exactly: tag >> 3), number > 0 else { return false }
+            switch tag & 7 {
+            case 0: guard varint(&rest) != nil else { return false }
+            case 1: guard skip(8, &rest) else { return false }
+            case 5: guard skip(4, &rest) else { return false }
+            case 2:
+                guard let length = varint(&rest).flatMap({ Int(exactly: $0) }), length <= rest.count else { return false }
+                let field = protobuf_c_message_descriptor_get_field(descriptor, number)
+                if let field, field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, let inner = field.pointee.descriptor {
+                    let inner = inner.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
+                    guard passes(rest.prefix(length), inner, depth: depth + 1) else { return false }
+                }
+                rest = rest.dropFirst(length)
+            default: return false
+            }
+        }
+        return true
+    }
+
+    private static func varint(_ rest: inout Slice<UnsafeBufferPointer<UInt8>>) -> UInt64? {
+        var value: UInt64 = 0
+        for shift in stride(from: UInt64(0), to: 70, by: 7) {
+            guard let byte = rest.popFirst() else { return nil }
+            value |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 { return value }
+        }
+        return nil
+    }
+
+    private static func skip(_ count: Int, _ rest: inout Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        guard rest.count >= count else { return false }
+        rest = rest.dropFirst(count)
+        return true
+    }
+}
+
+extension String {
+    /// A C string of a decoded message. What isn't UTF-8 in it is replaced; absent ones are empty.
+    init(_ text: UnsafeMutablePointer<CChar>?) {
+        self = text.map { String(cString: $0) } ?? ""
+    }
+}
+
+/// The strings of a decoded message's repeated field.
+func strings(_ array: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int) -> [String] {
+    guard let array else { return [] }
+    return UnsafeBufferPointer(start: array, count: count).map { String($0) }
+}
+
+/// The messages of a decoded message's repeated field.
+func messages<Message>(_ array: UnsafeMutablePointer<UnsafeMutablePointer<Message>?>?, _ count: Int) -> [Message] {
+    guard let array else { return [] }
+    return UnsafeBufferPointer(start: array, count: count).compactMap { $0?.pointee }
+}

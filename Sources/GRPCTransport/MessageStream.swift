@@ -1,0 +1,228 @@
+import CGRPC
+
+/// A bidirectional stream of messages over one C-core call: reads all the time, and writes one message after the other.
+///
+///     open ──finish or closed by the peer──> finishing ──last operation completed──> gone
+///
+/// Used on one queue's thread only.
+final class MessageStream<Handler: StreamHandler>: OperationOwner {
+    private enum State {
+        case open
+        /// To be ended with this status as soon as no write is in flight.
+        case finishing(GRPCStatus)
+        /// The last operation that this side starts has been started.
+        case finished
+    }
+
+    /// What C-core writes into while operations run.
+    struct Outputs {
+        /// Owned by this side once the read has completed.
+        var message: UnsafeMutablePointer<grpc_byte_buffer>?
+        var isCancelled: Int32 = 0
+        var initialMetadata = grpc_metadata_array()
+        var trailingMetadata = grpc_metadata_array()
+        var status = GRPC_STATUS_OK
+        var statusDetails = grpc_empty_slice()
+    }
+
+    /// Which end of the stream this is.
+    enum Role {
+        case server
+        case client
+    }
+
+    /// Owned: one reference, given back in `deinit`.
+    private let call: OpaquePointer
+    private let role: Role
+    private let handler: Handler?
+    /// Owned; C-core writes into it until the last operation has completed.
+    private let outputs: UnsafeMutablePointer<Outputs>
+    /// Told once, after the last operation.
+    private let gone: (ObjectIdentifier) -> Void
+
+    private var state = State.open
+    private var isWriting = false
+    private var hasSentMetadata = false
+    private var isEnded = false
+    private var outstanding = 0
+    private var closingStatus = GRPCStatus(.cancelled, "the peer went away")
+    private lazy var received = Tag(.received, of: self)
+    private lazy var sent = Tag(.sent, of: self)
+
+    /// - Parameters:
+    ///   - call: taken over; given back when the stream is gone.
+    ///   - handler: nil for a stream that is only there to be refused.
+    ///   - gone: called on the queue's thread when no operation is outstanding any more.
+    init(call: OpaquePointer, role: Role, handler: Handler?, gone: @escaping (ObjectIdentifier) -> Void) {
+        self.call = call
+        self.role = role
+        self.handler = handler
+        self.gone = gone
+        outputs = .allocate(capacity: 1)
+        outputs.initialize(to: Outputs())
+        grpc_metadata_array_init(&outputs.pointee.initialMetadata)
+        grpc_metadata_array_init(&outputs.pointee.trailingMetadata)
+    }
+
+    deinit {
+        if let message = outputs.pointee.message { grpc_byte_buffer_destroy(message) }
+        grpc_metadata_array_destroy(&outputs.pointee.initialMetadata)
+        grpc_metadata_array_destroy(&outputs.pointee.trailingMetadata)
+        grpc_slice_unref(outputs.pointee.statusDetails)
+        outputs.deinitialize(count: 1)
+        outputs.deallocate()
+        grpc_call_unref(call)
+    }
+
+    /// The handler, while the stream is open.
+    var openHandler: Handler? {
+        if case .open = state, !isEnded { handler } else { nil }
+    }
+
+    /// Starts the operations that run for the stream's whole life, and the first read unless `isReading` is false.
+    func start(isReading: Bool = true) {
+        var end = grpc_op()
+        switch role {
+        case .server:
+            end.op = GRPC_OP_RECV_CLOSE_ON_SERVER
+            end.data.recv_close_on_server.cancelled = pointer(to: \.isCancelled)
+            begin([end], Tag(.ended, of: self))
+        case .client:
+            hasSentMetadata = true
+            var send = grpc_op()
+            send.op = GRPC_OP_SEND_INITIAL_METADATA
+            var receive = grpc_op()
+            receive.op = GRPC_OP_RECV_INITIAL_METADATA
+            receive.data.recv_initial_metadata.recv_initial_metadata = pointer(to: \.initialMetadata)
+            begin([send, receive], Tag(.started, of: self))
+            end.op = GRPC_OP_RECV_STATUS_ON_CLIENT
+            end.data.recv_status_on_client.trailing_metadata = pointer(to: \.trailingMetadata)
+            end.data.recv_status_on_client.status = pointer(to: \.status)
+            end.data.recv_status_on_client.status_details = pointer(to: \.statusDetails)
+            begin([end], Tag(.ended, of: self))
+        }
+        if isReading { read() }
+        pump()
+    }
+
+    /// Writes the handler's next message, if it has one and no write is in flight.
+    func pump() {
+        guard !isWriting, let handler = openHandler, let slices = handler.nextMessage() else { return }
+        isWriting = true
+        slices.withByteBuffer { buffer in
+            var send = grpc_op()
+            send.op = GRPC_OP_SEND_MESSAGE
+            send.data.send_message.send_message = buffer
+            begin(metadataIfDue() + [send], sent)
+        }
+    }
+
+    /// Ends the stream: on a server with this status, on a client by cancelling the call.
+    func finish(_ status: GRPCStatus) {
+        guard case .open = state else { return }
+        closingStatus = status
+        switch role {
+        case .client:
+            state = .finished
+            grpc_call_cancel(call, nil)
+        case .server:
+            state = .finishing(status)
+            if !isWriting { sendStatus(status) }
+        }
+    }
+
+    /// Tells the server that this client sends no more.
+    func halfClose() {
+        guard case .open = state, !isWriting, role == .client else { return }
+        var close = grpc_op()
+        close.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT
+        begin([close], Tag(.finished, of: self))
+    }
+
+    /// Cancels the call at once, whatever is in flight.
+    func cancel() { grpc_call_cancel(call, nil) }
+
+    func completed(_ operation: Tag.Kind, isOK: Bool) {
+        outstanding -= 1
+        switch operation {
+        case .received: messageReceived(isOK: isOK)
+        case .sent:
+            isWriting = false
+            if case .finishing(let status) = state { sendStatus(status) } else if isOK { pump() }
+        case .ended:
+            isEnded = true
+            if role == .client { closingStatus = receivedStatus() }
+            handler?.closed(closingStatus)
+        case .accepted, .finished, .started: break
+        }
+        if outstanding == 0, isEnded { gone(ObjectIdentifier(self)) }
+    }
+
+    private func messageReceived(isOK: Bool) {
+        guard let buffer = outputs.pointee.message else {
+            // The peer has closed its half, or the stream is broken and `ended` follows.
+            if isOK, role == .server { finish(GRPCStatus(.ok)) }
+            return
+        }
+        outputs.pointee.message = nil
+        guard let bytes = takeBytes(of: buffer) else {
+            return finish(GRPCStatus(.internal, "the message can't be decompressed"))
+        }
+        guard let handler = openHandler else { return }
+        do throws(GRPCStatus) {
+            try handler.receive(bytes)
+        } catch {
+            return finish(error)
+        }
+        read()
+        pump()
+    }
+
+    private func read() {
+        var receive = grpc_op()
+        receive.op = GRPC_OP_RECV_MESSAGE
+        receive.data.recv_message.recv_message = pointer(to: \.message)
+        begin([receive], received)
+    }
+
+    private func sendStatus(_ status: GRPCStatus) {
+        state = .finished
+        // Borrowed by C-core until the batch has been started: it copies the text.
+        var details = grpc_slice_from_copied_string(status.message)
+        defer { grpc_slice_unref(details) }
+        withUnsafeMutablePointer(to: &details) { details in
+            var send = grpc_op()
+            send.op = GRPC_OP_SEND_STATUS_FROM_SERVER
+            send.data.send_status_from_server.status = grpc_status_code(numericCast(status.code.rawValue))
+            send.data.send_status_from_server.status_details = details
+            begin(metadataIfDue() + [send], Tag(.finished, of: self))
+        }
+    }
+
+    /// A server's metadata goes with whatever it sends first.
+    private func metadataIfDue() -> [grpc_op] {
+        guard !hasSentMetadata else { return [] }
+        hasSentMetadata = true
+        var metadata = grpc_op()
+        metadata.op = GRPC_OP_SEND_INITIAL_METADATA
+        return [metadata]
+    }
+
+    private func begin(_ operations: [grpc_op], _ tag: Tag) {
+        outstanding += 1
+        let error = grpc_call_start_batch(call, operations, operations.count, tag.retained(), nil)
+        precondition(error == GRPC_CALL_OK, "C-core refuses a batch: \(error)")
+    }
+
+    private func receivedStatus() -> GRPCStatus {
+        GRPCStatus(
+            GRPCStatus.Code(rawValue: numericCast(outputs.pointee.status.rawValue)) ?? .unknown,
+            String(copying: outputs.pointee.statusDetails)
+        )
+    }
+
+    private func pointer<Value>(to field: WritableKeyPath<Outputs, Value>) -> UnsafeMutablePointer<Value>? {
+        guard let offset = MemoryLayout<Outputs>.offset(of: field) else { return nil }
+        return (UnsafeMutableRawPointer(outputs) + offset).assumingMemoryBound(to: Value.self)
+    }
+}

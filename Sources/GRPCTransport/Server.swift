@@ -1,0 +1,158 @@
+import CGRPC
+public import Logging
+import Synchronization
+
+/// A gRPC server of bidirectional streams, on C-core.
+public final class Server<Handler: StreamHandler>: @unchecked Sendable {
+    // Safety: the pointer is set once, and C-core's server is safe from any thread.
+
+    /// Owned: destroyed by `shutdown`.
+    private let raw: OpaquePointer
+    private let shards: [StreamShard<Handler>]
+    private let admission: Admission
+    private let accept: @Sendable (StreamHead) -> Handler?
+    private let logger: Logger
+
+    /// Streams that may be accepted at once on each queue, before any of them has been looked at.
+    private static var acceptSlots: Int { 64 }
+
+    /// A server that doesn't listen yet.
+    ///
+    /// - Parameter accept: makes a stream's handler, on the thread that the handler then lives on; nil where there is no such
+    ///   method, which is answered UNIMPLEMENTED.
+    public init(
+        configuration: ServerConfiguration, logger: Logger, accept: @escaping @Sendable (StreamHead) -> Handler?
+    ) {
+        grpc_init()
+        guard let raw = configuration.arguments.withCArguments({ grpc_server_create($0, nil) }) else {
+            preconditionFailure("C-core returns a server or ends the process")
+        }
+        self.raw = raw
+        self.accept = accept
+        self.logger = logger
+        admission = Admission(limits: configuration.limits)
+        shards = (0..<configuration.queues).map { _ in StreamShard() }
+        for shard in shards { grpc_server_register_completion_queue(raw, shard.queue.raw, nil) }
+    }
+
+    /// Listens, and serves until `shutdown`.
+    ///
+    /// - Parameter address: an IP address and a port; port 0 lets the system choose.
+    /// - Returns: the port.
+    public func start(address: String, security: ServerSecurity) async throws(TransportError) -> UInt16 {
+        guard let credentials = security.makeCredentials() else {
+            throw TransportError("the TLS certificate or key can't be used: check that both are PEM and belong together")
+        }
+        let port = grpc_server_add_http2_port(raw, address, credentials)
+        grpc_server_credentials_release(credentials)
+        guard let port = UInt16(exactly: port), port > 0 else {
+            throw TransportError("can't listen on \(address): is the port taken, or the address another machine's?")
+        }
+        grpc_server_start(raw)
+        for shard in shards {
+            shard.start()
+            await shard.perform { shard in
+                for _ in 0..<Self.acceptSlots { self.requestCall(on: shard) }
+            }
+        }
+        return port
+    }
+
+    /// Calls `body` with every open stream's handler, each on its own thread, and lets each write what it then has.
+    public func forEach(_ body: @escaping @Sendable (Handler) -> Void) async {
+        await withTaskGroup { group in
+            for shard in shards { group.addTask { await shard.forEach(body) } }
+        }
+    }
+
+    /// Asks every open stream's handler, each on its own thread.
+    public func collect<Answer: Sendable>(_ question: @escaping @Sendable (Handler) -> Answer) async -> [Answer] {
+        var answers: [Answer] = []
+        for shard in shards { answers += await shard.collect(question) }
+        return answers
+    }
+
+    /// Frees the port, ends every stream with UNAVAILABLE, cancels those that don't take it within `grace`, and frees everything.
+    /// Call it once; a server that was started must be shut down.
+    public func shutdown(grace: Duration) async {
+        await withTaskGroup { group in
+            group.addTask { await self.stopListening() }
+            group.addTask {
+                for shard in self.shards {
+                    await shard.finishAll(GRPCStatus(.unavailable, "the server is shutting down"))
+                }
+            }
+            let deadline = Task {
+                try await Task.sleep(for: grace)
+                grpc_server_cancel_all_calls(self.raw)
+            }
+            await group.waitForAll()
+            deadline.cancel()
+            // It may be in C-core just now; the server has to outlive that.
+            _ = await deadline.result
+        }
+        grpc_server_destroy(raw)
+        for shard in shards { await shard.stop() }
+        grpc_shutdown()
+    }
+
+    /// Returns when every stream is over: C-core says so on the first queue.
+    private func stopListening() async {
+        await withCheckedContinuation { continuation in
+            let raw = SendablePointer(raw)
+            Task {
+                await shards[0].perform { shard in
+                    let end = ShutdownNotice { [unowned shard] notice in
+                        shard.assumeIsolated { $0.drop(notice) }
+                        continuation.resume()
+                    }
+                    shard.keep(end)
+                    grpc_server_shutdown_and_notify(raw.pointer, shard.queue.raw, Tag(.finished, of: end).retained())
+                }
+            }
+        }
+    }
+
+    /// Offers C-core a place for one more call on this shard.
+    private func requestCall(on shard: isolated StreamShard<Handler>) {
+        let pending = PendingCall { [unowned shard] pending, call in
+            shard.assumeIsolated { $0.drop(pending) }
+            guard let call = call.map(SendableCall.init) else { return }
+            shard.assumeIsolated { shard in
+                self.requestCall(on: shard)
+                self.open(call, on: shard)
+            }
+        }
+        shard.keep(pending)
+        pending.request(from: raw, queue: shard.queue.raw)
+    }
+
+    private func open(_ accepted: SendableCall, on shard: isolated StreamShard<Handler>) {
+        let head = accepted.head
+        let admitted = admission.admit(head.peer)
+        var refusal: GRPCStatus?
+        var handler: Handler?
+        switch admitted {
+        case .success:
+            handler = accept(head)
+            if handler == nil { refusal = GRPCStatus(.unimplemented, "no such method: \(head.method)") }
+        case .failure(let status):
+            refusal = status
+        }
+        if let refusal { logger.debug("stream refused", metadata: ["peer": "\(head.peer)", "status": "\(refusal)"]) }
+        let stream = MessageStream(call: accepted.call, role: .server, handler: handler) { [unowned shard, admission] id in
+            shard.assumeIsolated { $0.drop(id) }
+            if case .success = admitted { admission.leave(head.peer) }
+        }
+        shard.keep(stream)
+        stream.start()
+        if let refusal { stream.finish(refusal) }
+    }
+}
+
+/// A pointer to something that is safe from any thread, for closures that cross threads.
+private struct SendablePointer: @unchecked Sendable {
+    let pointer: OpaquePointer
+
+    init(_ pointer: OpaquePointer) { self.pointer = pointer }
+}

@@ -1,0 +1,79 @@
+import CGRPC
+import Glibc
+
+/// A call that has been accepted and not yet been taken over. Made and used up on one thread.
+struct SendableCall: @unchecked Sendable {
+    // Safety: handed from a completion to its own shard, on the same thread.
+
+    /// Owned by whoever takes it over.
+    let call: OpaquePointer
+    let head: StreamHead
+
+    init(_ accepted: (call: OpaquePointer, head: StreamHead)) {
+        call = accepted.call
+        head = accepted.head
+    }
+}
+
+/// A place that C-core can put one incoming call into.
+final class PendingCall: OperationOwner {
+    private struct Outputs {
+        var call: OpaquePointer?
+        var details = grpc_call_details()
+        var metadata = grpc_metadata_array()
+    }
+
+    /// Owned; C-core writes into it until the call is accepted or the server shuts down.
+    private let outputs: UnsafeMutablePointer<Outputs>
+    private let done: (ObjectIdentifier, (call: OpaquePointer, head: StreamHead)?) -> Void
+
+    /// - Parameter done: called once, with the call, which is then the callee's, or nil when the server shuts down.
+    init(done: @escaping (ObjectIdentifier, (call: OpaquePointer, head: StreamHead)?) -> Void) {
+        self.done = done
+        outputs = .allocate(capacity: 1)
+        outputs.initialize(to: Outputs())
+        grpc_call_details_init(&outputs.pointee.details)
+        grpc_metadata_array_init(&outputs.pointee.metadata)
+    }
+
+    deinit {
+        grpc_call_details_destroy(&outputs.pointee.details)
+        grpc_metadata_array_destroy(&outputs.pointee.metadata)
+        outputs.deinitialize(count: 1)
+        outputs.deallocate()
+    }
+
+    /// `queue` is both the call's and the one that hears of it.
+    func request(from server: OpaquePointer, queue: OpaquePointer) {
+        let error = grpc_server_request_call(
+            server, &outputs.pointee.call, &outputs.pointee.details, &outputs.pointee.metadata, queue, queue,
+            Tag(.accepted, of: self).retained()
+        )
+        precondition(error == GRPC_CALL_OK, "C-core refuses to accept calls: \(error)")
+    }
+
+    func completed(_ operation: Tag.Kind, isOK: Bool) {
+        guard isOK, let call = outputs.pointee.call else { return done(ObjectIdentifier(self), nil) }
+        let head = StreamHead(method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call))
+        done(ObjectIdentifier(self), (call, head))
+    }
+
+    /// `ipv4:127.0.0.1:1234` and `ipv6:%5B::1%5D:1234`, without the scheme and the escapes.
+    private static func peer(of call: OpaquePointer) -> String {
+        // Owned: C-core's copy for this caller.
+        guard let text = grpc_call_get_peer(call) else { return "unknown" }
+        defer { gpr_free(text) }
+        let peer = String(cString: text)
+        guard let colon = peer.firstIndex(of: ":") else { return peer }
+        return String(peer[peer.index(after: colon)...]).replacing("%5B", with: "[").replacing("%5D", with: "]")
+    }
+}
+
+/// Hears that a server has shut down.
+final class ShutdownNotice: OperationOwner {
+    private let done: (ObjectIdentifier) -> Void
+
+    init(done: @escaping (ObjectIdentifier) -> Void) { self.done = done }
+
+    func completed(_ operation: Tag.Kind, isOK: Bool) { done(ObjectIdentifier(self)) }
+}

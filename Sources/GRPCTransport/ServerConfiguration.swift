@@ -1,0 +1,55 @@
+import CGRPC
+
+/// How much a server takes from its clients.
+public struct ServerLimits: Hashable, Sendable {
+    /// The longest message that a client may send, in bytes. A longer one ends its stream with RESOURCE_EXHAUSTED.
+    public var messageBytes = 4 * 1024 * 1024
+    /// Streams on one connection; further ones wait at the client (HTTP/2's SETTINGS_MAX_CONCURRENT_STREAMS). An Envoy without ADS
+    /// opens one for each Envoy cluster.
+    public var streamsPerConnection = 10_000
+    /// Open streams in all. One more is refused with RESOURCE_EXHAUSTED.
+    public var streams = 100_000
+    /// Connections with open streams, told apart by the peer's address. A stream from one more is refused with RESOURCE_EXHAUSTED.
+    public var connections = 20_000
+
+    /// The default limits.
+    public init() {}
+}
+
+/// How a server talks, whatever it says.
+public struct ServerConfiguration: Hashable, Sendable {
+    /// How much it takes.
+    public var limits = ServerLimits()
+    /// Completion queues, each with a thread of its own.
+    public var queues = 2
+    /// A connection that has been silent for this long is pinged, and closed if no answer comes within `keepaliveTimeout`.
+    public var keepaliveInterval = Duration.seconds(30)
+    /// See `keepaliveInterval`.
+    public var keepaliveTimeout = Duration.seconds(10)
+    /// A client that pings more often than this, while nothing is sent, is told to calm down (GOAWAY, ENHANCE_YOUR_CALM).
+    public var shortestClientPing = Duration.seconds(5)
+
+    /// The defaults, which suit Envoy's.
+    public init() {}
+
+    var arguments: ChannelArguments {
+        var arguments = ChannelArguments()
+        arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, limits.messageBytes)
+        arguments.set(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streamsPerConnection)
+        arguments.set(GRPC_ARG_KEEPALIVE_TIME_MS, keepaliveInterval.milliseconds)
+        arguments.set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepaliveTimeout.milliseconds)
+        arguments.set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1)
+        arguments.set(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0)
+        arguments.set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, shortestClientPing.milliseconds)
+        // A ping for every ACK otherwise: a quarter of the CPU of a push, measured.
+        arguments.set(GRPC_ARG_HTTP2_BDP_PROBE, 0)
+        // Two servers on one port would share the clients without a word.
+        arguments.set(GRPC_ARG_ALLOW_REUSEPORT, 0)
+        return arguments
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var milliseconds: Int { Int(components.seconds) * 1_000 + Int(components.attoseconds / 1_000_000_000_000_000) }
+}

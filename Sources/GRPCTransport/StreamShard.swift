@@ -1,0 +1,65 @@
+import CGRPC
+
+/// The streams of one completion queue, on that queue's thread.
+actor StreamShard<Handler: StreamHandler> {
+    nonisolated let queue = CompletionQueue()
+    private var owners: [ObjectIdentifier: any OperationOwner] = [:]
+    /// Set once: every stream, also one that is only just being accepted, ends with it.
+    private var finalStatus: GRPCStatus?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+
+    /// Starts the queue's thread. The thread holds the shard until `stop`.
+    nonisolated func start() {
+        queue.start { tag, isOK in
+            // The tag is only a number until the shard, on this very thread, makes it an object again.
+            let tag = UInt(bitPattern: tag)
+            self.assumeIsolated { $0.complete(tag, isOK: isOK) }
+        }
+    }
+
+    /// Ends the thread. All streams must be over.
+    nonisolated func stop() async { await queue.stop() }
+
+    /// Calls `body` with every open stream's handler, and lets each write what it then has.
+    func forEach(_ body: @Sendable (Handler) -> Void) {
+        for case let stream as MessageStream<Handler> in owners.values {
+            guard let handler = stream.openHandler else { continue }
+            body(handler)
+            stream.pump()
+        }
+    }
+
+    /// Asks every open stream's handler.
+    func collect<Answer: Sendable>(_ question: @Sendable (Handler) -> Answer) -> [Answer] {
+        owners.values.compactMap { ($0 as? MessageStream<Handler>)?.openHandler.map(question) }
+    }
+
+    /// Ends every stream, and those that come.
+    func finishAll(_ status: GRPCStatus) {
+        finalStatus = status
+        for case let stream as MessageStream<Handler> in owners.values { stream.finish(status) }
+    }
+
+    /// Runs `body` on the shard's thread with the means to start operations there.
+    func perform<Result: Sendable>(_ body: @Sendable (isolated StreamShard) -> Result) -> Result { body(self) }
+
+    /// Keeps an owner until `drop`.
+    func keep(_ owner: any OperationOwner) {
+        owners[ObjectIdentifier(owner)] = owner
+        if let finalStatus, let stream = owner as? MessageStream<Handler> { stream.finish(finalStatus) }
+    }
+
+    /// Lets an owner go; none of its operations may be outstanding.
+    func drop(_ identifier: ObjectIdentifier) { owners[identifier] = nil }
+
+    /// The stream of that identifier, if it is still there.
+    func stream(_ identifier: ObjectIdentifier) -> MessageStream<Handler>? {
+        owners[identifier] as? MessageStream<Handler>
+    }
+
+    private func complete(_ tag: UInt, isOK: Bool) {
+        guard let tag = UnsafeMutableRawPointer(bitPattern: tag) else { return }
+        Tag.complete(tag, isOK: isOK)
+    }
+}

@@ -1,0 +1,145 @@
+import Balancing
+import Foundation
+
+extension Configuration {
+    /// Reads a configuration file. Paths in it count from its directory.
+    public init(path: String) throws(ConfigurationError) { try self.init(text: TextFile.read(path), file: path) }
+
+    /// Reads a configuration file's text; `file` is for errors, and its directory for relative paths.
+    public init(text: String, file: String) throws(ConfigurationError) {
+        let root = try YAMLReader(text: text, file: file)
+        let fields = try root.mapping("cluster", "xds", "admin", "state", "clusters", "services")
+        let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
+        let path = { (text: String) in URL(fileURLWithPath: text, relativeTo: directory).path }
+
+        let clusterEntries = try fields.required("clusters", of: root).entries()
+        var clusters: [ClusterSource] = []
+        for (name, entry) in clusterEntries { clusters.append(try ClusterSource(name: name, entry, path: path)) }
+        let names = Set(clusters.map(\.cluster.name))
+
+        let own = try fields.required("cluster", of: root)
+        cluster = ClusterName(rawValue: try own.text())
+        guard names.contains(cluster) else {
+            throw own.error("`clusters` has no cluster of this name; it has: \(names.sorted().map(\.rawValue).joined(separator: ", "))")
+        }
+
+        var services: [ServedService] = []
+        var owners: [String: String] = [:]
+        for (name, entry) in try fields.required("services", of: root).entries() {
+            let service = try ServedService(name: name, entry, clusters: names)
+            for resource in service.resources {
+                if let owner = owners.updateValue(name, forKey: resource) {
+                    throw entry.error("the resource \(resource) is \(owner)'s already; a resource belongs to one service")
+                }
+            }
+            services.append(service)
+        }
+
+        xds = try XDSServer(fields["xds"], path: path)
+        adminListen = try fields["admin"]?.mapping("listen")["listen"]?.listenAddress() ?? .loopback(18080)
+        // Where last-known-good will live. Checked, so that a typing error shows now; not used yet.
+        _ = try fields["state"]?.text()
+        self.clusters = clusters.sorted { $0.cluster.name < $1.cluster.name }
+        self.services = services.sorted { $0.service.name < $1.service.name }
+    }
+}
+
+extension Configuration.XDSServer {
+    fileprivate init(_ entry: YAMLReader?, path: (String) -> String) throws(ConfigurationError) {
+        let fields = try entry?.mapping("listen", "tls", "limits") ?? [:]
+        listen = try fields["listen"]?.listenAddress() ?? .loopback(18000)
+        if let tls = fields["tls"] {
+            let files = try tls.mapping("certificate", "key", "clientCA")
+            let clientCA = try files["clientCA"]?.text()
+            self.tls = Configuration.TLSFiles(
+                certificate: path(try files.required("certificate", of: tls).text()),
+                key: path(try files.required("key", of: tls).text()),
+                clientCA: clientCA.map(path)
+            )
+        }
+        if let entry = fields["limits"] {
+            let fields = try entry.mapping("messageBytes", "streamsPerConnection", "streams", "connections", "namesPerStream")
+            for (key, limit) in [
+                ("messageBytes", \Configuration.Limits.messageBytes), ("streamsPerConnection", \.streamsPerConnection),
+                ("streams", \.streams), ("connections", \.connections), ("namesPerStream", \.namesPerStream),
+            ] {
+                if let value = fields[key] { limits[keyPath: limit] = try value.integer(in: 1...Int(Int32.max)) }
+            }
+        }
+    }
+}
+
+extension Configuration.ClusterSource {
+    fileprivate init(name: String, _ entry: YAMLReader, path: (String) -> String) throws(ConfigurationError) {
+        let fields = try entry.mapping("network", "locality", "endpoints", "gateways", "reach")
+        cluster = Cluster(name: ClusterName(rawValue: name), network: try fields["network"]?.text())
+        cluster.locality = try fields["locality"]?.locality() ?? Locality(region: name)
+        if let gateways = fields["gateways"] {
+            for gateway in try gateways.list() {
+                let address = try gateway.value(
+                    "should be an IP address and a port, such as 127.0.0.1:15443; host names are not supported yet"
+                ) { SocketAddress($0).flatMap { $0.port > 0 ? $0 : nil } }
+                guard !cluster.gateways.contains(address) else { throw gateway.error("the same gateway twice") }
+                cluster.gateways.append(address)
+            }
+            guard !cluster.gateways.isEmpty else {
+                throw gateways.error("is empty: leave `gateways` out where pods are reached directly")
+            }
+        }
+        if let reach = fields["reach"] {
+            if let planned = try? reach.text(), ["lanes", "pods", "connect"].contains(planned) {
+                throw reach.error("is not supported yet: use gateway")
+            }
+            cluster.reach = try reach.choice(Reach.self)
+        }
+        let source = try fields.required("endpoints", of: entry)
+        if let kind = try source.entries().first(where: { ["kubernetes", "ballast"].contains($0.key) }) {
+            throw kind.value.error("is not supported yet: use `file`")
+        }
+        endpoints = .file(path(try source.mapping("file").required("file", of: source).text()))
+    }
+}
+
+extension Configuration.ServedService {
+    fileprivate init(name: String, _ entry: YAMLReader, clusters: Set<ClusterName>) throws(ConfigurationError) {
+        let fields = try entry.mapping("resources", "balance", "weights")
+        service = Service(name: ServiceName(rawValue: name))
+        service.balance = try fields["balance"]?.choice(Service.Balance.self) ?? .global
+        for (key, multiplier) in try fields["weights"]?.entries() ?? [] {
+            let cluster = ClusterName(rawValue: key)
+            guard clusters.contains(cluster) else { throw multiplier.error("`clusters` has no cluster of this name") }
+            service.weights[cluster] = try multiplier.value(
+                "should be a number from 0 to 1000000, with at most six places after the point", Ratio.init(_:)
+            )
+        }
+        resources = []
+        for resource in try fields["resources"]?.list() ?? [] { resources.append(try resource.text()) }
+        if fields["resources"] == nil { resources = [name] }
+        guard !resources.isEmpty else {
+            throw entry.error("`resources` is empty: name at least one EDS resource, or leave it out to use the service's name")
+        }
+        guard Set(resources).count == resources.count else { throw entry.error("`resources` names a resource twice") }
+    }
+}
+
+extension YAMLReader {
+    fileprivate func locality() throws(ConfigurationError) -> Locality {
+        let fields = try mapping("region", "zone", "subZone")
+        return Locality(
+            region: try fields["region"]?.text() ?? "", zone: try fields["zone"]?.text() ?? "",
+            subZone: try fields["subZone"]?.text() ?? ""
+        )
+    }
+
+    fileprivate func listenAddress() throws(ConfigurationError) -> SocketAddress {
+        try value("should be an IP address and a port to listen on, such as 127.0.0.1:18000", SocketAddress.init(_:))
+    }
+}
+
+extension SocketAddress {
+    /// An IPv4 loopback address.
+    fileprivate static func loopback(_ port: UInt16) -> SocketAddress {
+        guard let host = IPAddress("127.0.0.1") else { preconditionFailure("127.0.0.1 is an IP address") }
+        return SocketAddress(host: host, port: port)
+    }
+}

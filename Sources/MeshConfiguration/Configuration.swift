@@ -1,0 +1,71 @@
+public import Balancing
+
+/// What `ballast.yaml` says.
+public struct Configuration: Hashable, Sendable {
+    /// The cluster whose clients are served, unless a client says that it is in another.
+    public var cluster: ClusterName
+    /// The xDS server.
+    public var xds: XDSServer
+    /// The admin API's address. Loopback by default, since it has no access control.
+    public var adminListen: SocketAddress
+    /// All clusters of the federation, in the order of their names.
+    public var clusters: [ClusterSource]
+    /// All services, in the order of their names.
+    public var services: [ServedService]
+
+    /// How the xDS server is reached.
+    public struct XDSServer: Hashable, Sendable {
+        /// Port 0 lets the system choose.
+        public var listen: SocketAddress
+        /// Nil for plaintext.
+        public var tls: TLSFiles?
+        /// How much clients may ask.
+        public var limits = Limits()
+    }
+
+    /// Paths of PEM files.
+    public struct TLSFiles: Hashable, Sendable {
+        /// The server's certificate chain, leaf first.
+        public var certificate: String
+        /// Its private key.
+        public var key: String
+        /// Authorities that sign clients' certificates; nil lets clients come without one.
+        public var clientCA: String?
+    }
+
+    /// Limits on clients. Each is answered with a gRPC status that names it.
+    public struct Limits: Hashable, Sendable {
+        /// The longest request, in bytes.
+        public var messageBytes = 4 * 1024 * 1024
+        /// Streams on one connection.
+        public var streamsPerConnection = 10_000
+        /// Streams in all.
+        public var streams = 100_000
+        /// Connections with open streams.
+        public var connections = 20_000
+        /// Resource names that one stream may subscribe to.
+        public var namesPerStream = 100_000
+    }
+
+    /// A cluster, and where its pods are learned.
+    public struct ClusterSource: Hashable, Sendable {
+        /// The cluster, without its pods.
+        public var cluster: Cluster
+        /// Where its pods are learned.
+        public var endpoints: Endpoints
+    }
+
+    /// Where a cluster's pods are learned.
+    public enum Endpoints: Hashable, Sendable {
+        /// From a file of that path, watched.
+        case file(String)
+    }
+
+    /// A service, and the EDS names it is served under.
+    public struct ServedService: Hashable, Sendable {
+        /// The service.
+        public var service: Service
+        /// At least one; no other service has any of them.
+        public var resources: [String]
+    }
+}

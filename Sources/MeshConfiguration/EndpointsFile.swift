@@ -1,0 +1,56 @@
+public import Balancing
+
+/// One cluster's pods, as a file tells them: written by hand or by any tool.
+///
+///     services:
+///       httpbin:
+///         - {name: w1, address: "127.0.0.1:2101", weight: 1, zone: a, health: healthy}
+public struct EndpointsFile: Hashable, Sendable {
+    /// The pods of each service, in the order of the file.
+    public var pods: [ServiceName: [Pod]]
+
+    /// Reads a file.
+    public init(path: String) throws(ConfigurationError) { try self.init(text: TextFile.read(path), file: path) }
+
+    /// Reads a file's text; `file` is for errors.
+    public init(text: String, file: String) throws(ConfigurationError) {
+        let root = try YAMLReader(text: text, file: file)
+        pods = [:]
+        for (name, list) in try root.mapping("services").required("services", of: root).entries() {
+            pods[ServiceName(rawValue: name)] = try Self.pods(list)
+        }
+    }
+
+    private static func pods(_ list: YAMLReader) throws(ConfigurationError) -> [Pod] {
+        var pods: [Pod] = []
+        var names: Set<String> = []
+        var addresses: [SocketAddress: String] = [:]
+        for entry in try list.list() {
+            let fields = try entry.mapping("name", "address", "weight", "zone", "health")
+            let name = try fields.required("name", of: entry)
+            let address = try fields.required("address", of: entry)
+            var pod = Pod(name: try name.text(), address: try address.socketAddress())
+            if let weight = fields["weight"] {
+                let range = Int(Weight.range.lowerBound)...Int(Weight.range.upperBound)
+                pod.weight = Weight(try weight.integer(in: range)) ?? .one
+            }
+            if let zone = fields["zone"] { pod.zone = try zone.text() }
+            if let health = fields["health"] { pod.health = try health.choice(Pod.Health.self) }
+            guard names.insert(pod.name).inserted else { throw name.error("another pod of this service has this name") }
+            if let other = addresses.updateValue(pod.name, forKey: pod.address) {
+                throw address.error("pod \(other) has this address too; one address can only be served once")
+            }
+            pods.append(pod)
+        }
+        return pods
+    }
+}
+
+extension YAMLReader {
+    /// An IP address and a port, to connect to.
+    func socketAddress() throws(ConfigurationError) -> SocketAddress {
+        try value("should be an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000") { text in
+            SocketAddress(text).flatMap { $0.port > 0 ? $0 : nil }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+/// An incremental request of one type, without its bytes.
+public struct DeltaRequest: Hashable, Sendable {
+    /// Names to add. One that is there already is asked for again.
+    public var subscribe: [ResourceName]
+    /// Names to drop.
+    public var unsubscribe: [ResourceName]
+    /// What the client still holds from an earlier stream; only in the first request of a type.
+    public var initialVersions: [ResourceName: String]
+    /// The response that this answers; empty where it answers none.
+    public var nonce: String
+    /// The client's reason; nil unless this is a NACK.
+    public var rejection: String?
+
+    /// A request.
+    public init(
+        subscribe: [ResourceName] = [], unsubscribe: [ResourceName] = [], initialVersions: [ResourceName: String] = [:],
+        nonce: String = "", rejection: String? = nil
+    ) {
+        self.subscribe = subscribe
+        self.unsubscribe = unsubscribe
+        self.initialVersions = initialVersions
+        self.nonce = nonce
+        self.rejection = rejection
+    }
+}
+
+/// An incremental response of one type, without its bytes.
+public struct DeltaResponse: Hashable, Sendable {
+    /// What to send, each with the version to send.
+    public var resources: [VersionedName]
+    /// What doesn't exist, or no longer.
+    public var removed: [ResourceName]
+    /// The version of all that the client has after this; for people only.
+    public var version: ResourceVersion
+    /// Unique on this stream.
+    public var nonce: Nonce
+}
+
+/// What one stream wants of one type, in incremental form, and what it has.
+///
+/// As with SotW, `receive` and `publish` only note what may have to be sent, and `next` says what.
+public struct DeltaSubscription: Sendable {
+    private struct Entry {
+        var sent: ResourceVersion?
+        var acknowledged: ResourceVersion?
+        /// Whether the client was told that there is no such resource.
+        var isToldAbsent = false
+    }
+
+    /// A response that the client has not answered yet.
+    private struct Unanswered {
+        var nonce: Nonce
+        var version: ResourceVersion
+        var resources: [VersionedName]
+    }
+
+    /// More than this many unanswered responses are only counted as sent.
+    private static let mostUnanswered = 16
+
+    private var entries: [ResourceName: Entry] = [:]
+    private var held = SetVersion()
+    private var pending: Set<ResourceName> = []
+    private var unanswered: [Unanswered] = []
+    private var isFirst = true
+    private var sentVersion: ResourceVersion?
+    private var acknowledged: ResourceVersion?
+    private var rejection: Rejection?
+
+    /// An empty subscription.
+    public init() {}
+
+    /// How many names the client wants.
+    public var nameCount: Int { entries.count }
+
+    /// Takes one request in.
+    public mutating func receive(_ request: DeltaRequest) {
+        answer(nonce: request.nonce, rejection: request.rejection)
+        // xDS, "incremental xDS": changes to the subscription count, whatever nonce they come with.
+        for name in request.unsubscribe where entries[name] != nil {
+            setSent(name, to: nil)
+            entries[name] = nil
+            pending.remove(name)
+        }
+        for name in request.subscribe {
+            // Asking again for a name means that the client doesn't have it: it is sent even when unchanged.
+            if entries[name] == nil { entries[name] = Entry() }
+            setSent(name, to: nil)
+            entries[name]?.isToldAbsent = false
+            pending.insert(name)
+        }
+        if isFirst {
+            for (name, version) in request.initialVersions where entries[name] != nil {
+                // What the client still holds counts as sent; `next` finds whether that is still so.
+                setSent(name, to: ResourceVersion(version))
+                entries[name]?.acknowledged = ResourceVersion(version)
+            }
+        }
+        isFirst = false
+    }
+
+    /// Notes that content changed, appeared or went.
+    public mutating func publish(_ changes: some Sequence<ResourceName>) {
+        for name in changes where entries[name] != nil { pending.insert(name) }
+    }
+
+    /// Notes that any content may have changed.
+    public mutating func publishAll() { pending = Set(entries.keys) }
+
+    /// What to send now, if anything; the caller sends it.
+    public mutating func next(in index: some VersionIndex, nonce: Nonce) -> DeltaResponse? {
+        guard !pending.isEmpty else { return nil }
+        var resources: [VersionedName] = []
+        var removed: [ResourceName] = []
+        for name in pending.sorted() {
+            guard let entry = entries[name] else { continue }
+            let version = index.version(of: name)
+            if let version {
+                if entry.sent != version { resources.append(VersionedName(name: name, version: version)) }
+            } else if entry.sent != nil || !entry.isToldAbsent {
+                removed.append(name)
+            }
+            setSent(name, to: version)
+            entries[name]?.isToldAbsent = version == nil
+        }
+        pending.removeAll()
+        guard !resources.isEmpty || !removed.isEmpty else { return nil }
+        let version = held.version
+        sentVersion = version
+        unanswered.append(Unanswered(nonce: nonce, version: version, resources: resources))
+        if unanswered.count > Self.mostUnanswered { unanswered.removeFirst() }
+        return DeltaResponse(resources: resources, removed: removed, version: version, nonce: nonce)
+    }
+
+    /// For whoever wants to look at it.
+    public var status: SubscriptionStatus {
+        SubscriptionStatus(
+            resources: entries.sorted { $0.key < $1.key }.map { name, entry in
+                SubscribedResource(name: name, sent: entry.sent, acknowledged: entry.acknowledged)
+            },
+            sent: sentVersion, acknowledged: acknowledged, rejection: rejection
+        )
+    }
+
+    /// Notes an ACK or a NACK. A nonce that this stream doesn't know (Envoy has sent an earlier stream's) answers nothing.
+    private mutating func answer(nonce: String, rejection message: String?) {
+        guard let position = unanswered.firstIndex(where: { $0.nonce.description == nonce }) else { return }
+        let response = unanswered.remove(at: position)
+        if let message {
+            rejection = Rejection(version: response.version, message: message)
+            return
+        }
+        acknowledged = response.version
+        rejection = nil
+        for resource in response.resources { entries[resource.name]?.acknowledged = resource.version }
+    }
+
+    private mutating func setSent(_ name: ResourceName, to version: ResourceVersion?) {
+        guard let previous = entries[name]?.sent ?? nil, previous == version else {
+            if let previous = entries[name]?.sent { held.remove(previous) }
+            if let version { held.insert(version) }
+            entries[name]?.sent = version
+            return
+        }
+    }
+}

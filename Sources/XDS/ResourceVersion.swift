@@ -1,0 +1,44 @@
+/// A hash of content: equal on every replica and after a restart, so that a returning client's version still means something.
+public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
+    /// The 64-bit hash.
+    public let hash: UInt64
+
+    /// A version of known hash.
+    public init(hash: UInt64) { self.hash = hash }
+
+    /// The version of a resource with this content.
+    public init(of content: [UInt8]) { hash = xxHash64(content) }
+
+    /// Reads what `description` wrote; nil for any other text, such as another server's version.
+    public init?(_ text: String) {
+        guard text.utf8.count == 16, let hash = UInt64(text, radix: 16) else { return nil }
+        self.hash = hash
+    }
+
+    /// 16 hexadecimal digits.
+    public var description: String {
+        let digits = String(hash, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
+
+/// The version of a set of resources, whatever their order, kept up to date one resource at a time.
+///
+/// SotW has one `version_info` for all that a subscription covers. The sum of well-mixed hashes is a hash of the set. A resource's
+/// content holds its name, so that its version covers both.
+struct SetVersion {
+    private var sum: UInt64 = 0
+
+    mutating func insert(_ version: ResourceVersion) { sum &+= Self.mix(version.hash) }
+    mutating func remove(_ version: ResourceVersion) { sum &-= Self.mix(version.hash) }
+
+    var version: ResourceVersion { ResourceVersion(hash: Self.mix(sum)) }
+
+    /// SplitMix64's finaliser: a bijection that spreads every bit.
+    private static func mix(_ value: UInt64) -> UInt64 {
+        var value = value &+ 0x9e37_79b9_7f4a_7c15
+        value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
+        return value ^ value >> 31
+    }
+}

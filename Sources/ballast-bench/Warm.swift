@@ -1,0 +1,2 @@
+import ArgumentParser
+@main struct Warm: ParsableCommand { func run() {} }

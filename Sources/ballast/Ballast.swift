@@ -1,0 +1,14 @@
+import ArgumentParser
+
+/// The command line.
+@main
+struct Ballast: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ballast",
+        abstract: "A mini xDS control plane that balances a mesh federation at discovery time.",
+        version: version,
+        subcommands: [Serve.self, Validate.self]
+    )
+
+    static let version = "0.1.0"
+}

@@ -1,0 +1,85 @@
+import Admin
+import ArgumentParser
+import Balancing
+import ControlPlane
+import Foundation
+import Logging
+import MeshConfiguration
+import ServiceLifecycle
+import UnixSignals
+
+/// `ballast serve`: everything is composed here.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serves endpoints over xDS until SIGTERM or SIGINT; SIGHUP reads the configuration again."
+    )
+
+    @Option(help: "The configuration file; docs/configuration.md describes it.")
+    var config: String
+
+    @Option(
+        help: "The least severe level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
+        transform: { text in
+            guard let level = Logger.Level(rawValue: text) else { throw ValidationError("there is no log level \(text)") }
+            return level
+        }
+    )
+    var logLevel: Logger.Level = .info
+
+    func run() async throws {
+        let level = logLevel
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        let logger = Logger(label: "ballast")
+        let settings: Configuration
+        do {
+            settings = try Configuration(path: config)
+        } catch {
+            logger.critical("the configuration can't be used", metadata: ["reason": "\(error)"])
+            throw ExitCode(78)  // EX_CONFIG
+        }
+        let controlPlane = ControlPlane(settings, version: Ballast.version, logger: logger)
+        let admin = AdminServer(
+            controlPlane, host: settings.adminListen.host.description, port: settings.adminListen.port, logger: logger
+        )
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [controlPlane, admin, ReloadOnSIGHUP(path: config, controlPlane: controlPlane, logger: logger)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)
+            )
+        )
+        do {
+            try await group.run()
+        } catch {
+            logger.critical("stopped", metadata: ["reason": "\(error)"])
+            throw ExitCode.failure
+        }
+    }
+
+    /// For libraries, whose every step at `info` is not an operator's business.
+    private func quiet(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        return logger
+    }
+}
+
+/// Reads the configuration again when SIGHUP comes. A bad one is refused, and the running one stays.
+struct ReloadOnSIGHUP: ServiceLifecycle.Service {
+    let path: String
+    let controlPlane: ControlPlane
+    let logger: Logger
+
+    func run() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+            do {
+                await controlPlane.reload(try Configuration(path: path))
+            } catch {
+                logger.error("the configuration can't be used; the running one stays", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+}
