@@ -100,6 +100,7 @@ let package = Package(
             dependencies: [
                 "TestBench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: safeSwift
         ),

@@ -1,0 +1,220 @@
+public import Balancing
+import Foundation
+import Synchronization
+
+/// Where the bench finds what it runs.
+public struct BenchTools: Sendable {
+    /// The `ballast` program.
+    public var ballast: String
+    /// Envoy 1.40.
+    public var envoy: String
+    /// The directory `envoy-configs`.
+    public var configs: String
+
+    /// Tools at these paths.
+    public init(ballast: String, envoy: String, configs: String) {
+        self.ballast = ballast
+        self.envoy = envoy
+        self.configs = configs
+    }
+}
+
+/// Two clusters of real Envoys on loopback: a client in east, a gateway and pods in west, pods in east, and a real Ballast.
+///
+/// All listen on addresses of one loopback network, `127.a.b.`, so that benches never meet: the client, the gateway and Ballast
+/// on .1, east's pods from .11, west's from .21.
+public final class Bench: Sendable {
+    /// What the client speaks to the pods.
+    public enum UpstreamProtocol: String, Sendable, CaseIterable {
+        /// HTTP/1.1.
+        case http1 = "HTTP/1.1"
+        /// HTTP/2.
+        case http2 = "HTTP/2"
+    }
+
+    /// The network of `make run`, whose addresses are those of the files in `envoy-configs`.
+    public static let documentedNetwork = "127.0.0."
+
+    /// The bench's files and logs.
+    public let directory: String
+    /// The first three bytes of all addresses, with a point at the end.
+    public let network: String
+    private let tools: BenchTools
+    private let processes = Mutex<[String: ManagedProcess]>([:])
+
+    /// Prepares files and certificates; nothing runs yet.
+    ///
+    /// - Parameter network: chosen at random unless given.
+    public init(_ tools: BenchTools, directory: String, network: String? = nil) throws {
+        self.tools = tools
+        self.directory = directory
+        self.network = network ?? "127.\(Int.random(in: 16...254)).\(Int.random(in: 1...254))."
+        try? FileManager.default.removeItem(atPath: directory)
+        try FileManager.default.createDirectory(atPath: "\(directory)/certs", withIntermediateDirectories: true)
+        _ = try Certificates(in: "\(directory)/certs")
+        for file in ["ballast.yaml", "east.yaml", "west.yaml"] { try write(template(file), to: file) }
+    }
+
+    /// The address of everything that isn't a pod.
+    public var host: String { "\(network)1" }
+    /// The client's admin interface.
+    public var client: EnvoyAdmin { EnvoyAdmin(host: host, port: 9901) }
+    /// The client's HTTP listener.
+    public static let clientPort = 10000
+    /// Ballast's xDS port.
+    public static let xdsPort = 18000
+    /// Ballast's admin port.
+    public static let adminPort = 18080
+
+    // MARK: Files
+
+    /// A file of `envoy-configs`, moved to this bench's network.
+    public func template(_ file: String) throws -> String {
+        try String(contentsOfFile: "\(tools.configs)/\(file)", encoding: .utf8)
+            .replacing(Self.documentedNetwork, with: network)
+    }
+
+    /// Puts a file into the bench's directory by a rename, as careful tools do.
+    public func write(_ text: String, to file: String) throws {
+        try text.write(toFile: "\(directory)/\(file)", atomically: true, encoding: .utf8)
+    }
+
+    /// A pod of this bench by its name, `e1`, `e2`… in east, `w1`, `w2`… in west.
+    public func pod(_ name: String) throws -> Pod {
+        let isEast = name.hasPrefix("e")
+        guard isEast || name.hasPrefix("w"), let number = Int(name.dropFirst()), (1...9).contains(number),
+            let address = SocketAddress("\(network)\((isEast ? 10 : 20) + number):8443")
+        else { throw BenchError("there is no pod \(name)") }
+        return Pod(name: name, address: address)
+    }
+
+    /// Publishes a cluster's pods, as a user would: by changing its endpoints file. West's gateway learns them first.
+    public func publish(_ pods: [Pod], in cluster: String) throws {
+        if cluster == "west" { try routeGateway(to: pods) }
+        let lines = pods.map {
+            "    - {name: \($0.name), address: \"\($0.address)\", weight: \($0.weight.value), health: \($0.health.rawValue)}"
+        }
+        let list = lines.isEmpty ? " []" : "\n" + lines.joined(separator: "\n")
+        try write("services:\n  httpbin:\(list)\n", to: "\(cluster).yaml")
+    }
+
+    /// Tells west's gateway which pods it has, by an EDS file of its own: what Istio does there.
+    public func routeGateway(to pods: [Pod]) throws {
+        let endpoints = pods.filter { $0.health == .healthy }.map {
+            "{endpoint: {address: {socket_address: {address: \($0.address.host), port_value: \($0.address.port)}}}}"
+        }
+        try write(
+            """
+            version_info: "1"
+            resources:
+            - "@type": type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment
+              cluster_name: httpbin
+              endpoints: [{lb_endpoints: [\(endpoints.joined(separator: ", "))]}]
+
+            """,
+            to: "gateway-endpoints.yaml"
+        )
+    }
+
+    // MARK: Processes
+
+    /// A process of the bench by its name: `ballast`, `client`, `gateway` or a pod's.
+    public func process(_ name: String) throws -> ManagedProcess {
+        guard let process = processes.withLock({ $0[name] }) else { throw BenchError("\(name) was never started") }
+        return process
+    }
+
+    /// Starts Ballast, and waits until it is ready unless told otherwise.
+    public func startBallast(untilReady: Bool = true) async throws {
+        let process = try start("ballast", tools.ballast, ["serve", "--config", "ballast.yaml"])
+        guard untilReady else { return }
+        try await waitUntil("Ballast is ready", process) {
+            try await HTTPConnection.get(host: self.host, port: Self.adminPort, "/readyz").status == 200
+        }
+    }
+
+    /// Starts the client, and waits until it has its endpoints.
+    public func startClient(_ upstream: UpstreamProtocol) async throws {
+        var config = try template("bench/client.yaml")
+        if upstream == .http1 {
+            config = config.replacing("{http2_protocol_options: {}}", with: "{http_protocol_options: {}}")
+                .replacing("alpn_protocols: [h2]", with: "alpn_protocols: [http/1.1]")
+        }
+        try await startEnvoy("client", config, client, concurrency: 2)
+    }
+
+    /// Starts west's gateway.
+    public func startGateway() async throws {
+        try await startEnvoy(
+            "gateway", try template("bench/gateway.yaml"), EnvoyAdmin(host: host, port: 9902), concurrency: 2
+        )
+    }
+
+    /// Starts pods, at once, and waits until they answer.
+    public func startPods(_ names: [String]) async throws {
+        let text = try template("bench/pod.yaml")
+        try await withThrowingTaskGroup { group in
+            for name in names where processes.withLock({ $0[name]?.isRunning != true }) {
+                let host = try pod(name).address.host.description
+                let config = text.replacing("\(network)11", with: host).replacing("e1", with: name)
+                group.addTask {
+                    try await self.startEnvoy(name, config, EnvoyAdmin(host: host, port: 9901), concurrency: 1)
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// How many requests each of these pods has answered since it started, by its own count.
+    public func requestCounts(_ names: [String]) async throws -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for name in names {
+            let admin = EnvoyAdmin(host: try pod(name).address.host.description, port: 9901)
+            counts[name] = try await admin.stat("http.pod.downstream_rq_completed")
+        }
+        return counts
+    }
+
+    /// Ends every process.
+    public func stop() async {
+        let all = processes.withLock { processes in
+            defer { processes = [:] }
+            return processes.values
+        }
+        await withTaskGroup { group in
+            for process in all { group.addTask { await process.stop() } }
+        }
+    }
+
+    private func startEnvoy(_ name: String, _ config: String, _ admin: EnvoyAdmin, concurrency: Int) async throws {
+        try write(config, to: "\(name).envoy.yaml")
+        let process = try start(
+            name, tools.envoy,
+            [
+                "-c", "\(name).envoy.yaml", "--concurrency", "\(concurrency)", "--disable-hot-restart", "--log-level", "warning",
+                "--drain-time-s", "1", "--parent-shutdown-time-s", "2",
+            ]
+        )
+        try await waitUntil("Envoy \(name) is ready", process) { try await admin.isReady }
+    }
+
+    private func start(_ name: String, _ program: String, _ arguments: [String]) throws -> ManagedProcess {
+        let process = try ManagedProcess(
+            name, program, arguments, directory: directory, logPath: "\(directory)/\(name).log"
+        )
+        processes.withLock { $0[name] = process }
+        return process
+    }
+
+    private func waitUntil(_ what: String, _ process: ManagedProcess, _ condition: () async throws -> Bool) async throws {
+        do {
+            try await eventually(within: .seconds(30), what) {
+                guard process.isRunning else { return true }
+                return try await condition()
+            }
+        } catch let error as TimedOut {
+            throw BenchError("\(error)\n\(process.log.suffix(4_000))")
+        }
+        guard process.isRunning else { throw BenchError("\(process.name) ended:\n\(process.log.suffix(4_000))") }
+    }
+}

@@ -1,0 +1,46 @@
+import Foundation
+
+/// A mesh's certificates, made anew with the openssl command: one authority, one certificate for pods, one for clients, one for
+/// Ballast. They last two days.
+public struct Certificates: Sendable {
+    /// Where they are, as `NAME.crt` and `NAME.key`.
+    public let directory: String
+
+    /// The SNI that clients send and pods' certificates carry.
+    public static let serviceName = "outbound_.8000_._.httpbin.default.svc.cluster.local"
+
+    /// Makes them; the directory must exist.
+    public init(in directory: String) throws {
+        self.directory = directory
+        try makeKey("ca")
+        try run(
+            "openssl",
+            ["req", "-x509", "-new", "-key", "ca.key", "-sha256", "-days", "2", "-subj", "/CN=bench authority", "-out", "ca.crt"],
+            directory: directory
+        )
+        try makeCertificate("pod", ["DNS:\(Self.serviceName)", "URI:spiffe://mesh.example/httpbin"])
+        try makeCertificate("client", ["URI:spiffe://mesh.example/client"])
+        try makeCertificate("ballast", ["DNS:ballast.example", "URI:spiffe://mesh.example/ballast"])
+    }
+
+    private func makeKey(_ name: String) throws {
+        try run(
+            "openssl", ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "\(name).key"], directory: directory
+        )
+    }
+
+    private func makeCertificate(_ name: String, _ alternativeNames: [String]) throws {
+        try makeKey(name)
+        let names = "subjectAltName=critical,\(alternativeNames.joined(separator: ","))"
+        try names.write(toFile: "\(directory)/\(name).ext", atomically: true, encoding: .utf8)
+        try run("openssl", ["req", "-new", "-key", "\(name).key", "-subj", "/", "-out", "\(name).csr"], directory: directory)
+        try run(
+            "openssl",
+            [
+                "x509", "-req", "-in", "\(name).csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-sha256",
+                "-days", "2", "-extfile", "\(name).ext", "-out", "\(name).crt",
+            ],
+            directory: directory
+        )
+    }
+}

@@ -1,2 +1,0 @@
-import ArgumentParser
-@main struct Warm: ParsableCommand { func run() {} }
