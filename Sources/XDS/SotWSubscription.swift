@@ -52,6 +52,7 @@ public struct SotWSubscription: Sendable {
     /// The names to look at in `next`: wanted ones whose content may differ from what was sent.
     private var pending: Set<ResourceName> = []
     private var last: SotWResponse?
+    private var hasAnswered = false
     private var acknowledged: ResourceVersion?
     private var rejection: Rejection?
     /// The version that the client brought from an earlier stream, until it is compared with what there is.
@@ -74,13 +75,14 @@ public struct SotWSubscription: Sendable {
             return subscribe(to: names)
         }
         if request.nonce.isEmpty {
-            // A client that starts over on a live stream has forgotten everything.
-            subscribe(to: [])
+            // Either it hasn't read our first response yet, or it starts over and has forgotten everything.
+            if hasAnswered { drop(wanted) }
             return subscribe(to: names)
         }
         // xDS, "ACK, NACK, and resource type instance version": a request with a stale nonce is not answered; the client says what
-        // it wants again in its answer to the latest response.
-        guard request.nonce == last.nonce.description else { return }
+        // it wants again in its answer to the latest response. But what it drops it has forgotten by then, even if it asks again.
+        guard request.nonce == last.nonce.description else { return drop(wanted.subtracting(names)) }
+        hasAnswered = true
         if let message = request.rejection {
             rejection = Rejection(version: last.version, message: message)
         } else {
@@ -130,12 +132,17 @@ public struct SotWSubscription: Sendable {
     /// Replaces the set of names. A name that was dropped and comes back is sent again: the client has forgotten it.
     private mutating func subscribe(to names: Set<ResourceName>) {
         guard names != wanted else { return }
-        for name in wanted.subtracting(names) {
+        drop(wanted.subtracting(names))
+        pending.formUnion(names.subtracting(wanted))
+        wanted = names
+    }
+
+    private mutating func drop(_ names: Set<ResourceName>) {
+        for name in names {
             setSent(name, to: nil)
             pending.remove(name)
         }
-        pending.formUnion(names.subtracting(wanted))
-        wanted = names
+        wanted.subtract(names)
     }
 
     /// Where the version that the client brings covers exactly what it wants, as it is now, it has everything.

@@ -46,7 +46,10 @@ private let seeds = (0..<400).map { UInt64($0) }
         let random = RandomMesh(seed: seed)
         let assignment = random.assignment
         // The ideal, in floating point: pod weight times multiplier, over the pods that take traffic at priority 0.
-        let first = assignment.shares.compactMap(\.priority).min()
+        guard let first = assignment.shares.compactMap(\.priority).min() else {
+            #expect(assignment.shares.allSatisfy { $0.share == 0 }, "seed \(seed)")
+            continue
+        }
         let shares = assignment.shares.filter { $0.priority == first }
         var ideal: [String: Double] = [:]
         for share in shares {

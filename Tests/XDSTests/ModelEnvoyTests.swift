@@ -1,0 +1,191 @@
+import TestSupport
+import Testing
+import XDS
+
+/// A client as a value: it asks, takes, refuses, changes its mind and reconnects, as Envoy would.
+private struct ModelEnvoy {
+    let variant: Variant
+    private(set) var wanted: Set<ResourceName> = []
+    /// What it holds.
+    private(set) var held: [ResourceName: ResourceVersion] = [:]
+    /// Content that it refuses.
+    var refused: Set<ResourceVersion> = []
+    private var version = ""
+    private var nonce = ""
+    /// Requests on their way to the server, and responses on their way back.
+    private(set) var outbox: [DiscoveryRequest] = []
+    var inbox: [DiscoveryResponse] = []
+    /// Names that it asked for and has no answer to. While there are any, a SotW client doesn't vouch for its version after a
+    /// reconnect: a real Envoy's names come and go with their parents, which it then doesn't ACK.
+    private var unanswered: Set<ResourceName> = []
+
+    init(_ variant: Variant) { self.variant = variant }
+
+    mutating func want(_ names: Set<ResourceName>) {
+        let added = names.subtracting(wanted)
+        let dropped = wanted.subtracting(names)
+        guard !added.isEmpty || !dropped.isEmpty else { return }
+        for name in dropped { held[name] = nil }
+        unanswered = unanswered.subtracting(dropped).union(added)
+        wanted = names
+        switch variant {
+        case .sotw:
+            outbox.append(.sotw(SotWRequest(names: names.sorted(), version: version, nonce: nonce)))
+        case .delta:
+            outbox.append(.delta(DeltaRequest(subscribe: added.sorted(), unsubscribe: dropped.sorted())))
+        }
+    }
+
+    mutating func reconnect() {
+        outbox = []
+        inbox = []
+        nonce = ""
+        if !unanswered.isEmpty { version = "" }
+        switch variant {
+        case .sotw: outbox = [.sotw(SotWRequest(names: wanted.sorted(), version: version))]
+        case .delta:
+            outbox = [.delta(DeltaRequest(subscribe: wanted.sorted(), initialVersions: held.mapValues(\.description)))]
+        }
+    }
+
+    mutating func takeRequest() -> DiscoveryRequest? { outbox.isEmpty ? nil : outbox.removeFirst() }
+
+    /// Reads one response and answers it.
+    mutating func read() {
+        guard !inbox.isEmpty else { return }
+        switch inbox.removeFirst() {
+        case .sotw(let response):
+            let isGood = accept(response.resources)
+            nonce = "\(response.nonce)"
+            if isGood { version = "\(response.version)" }
+            outbox.append(
+                .sotw(SotWRequest(names: wanted.sorted(), version: version, nonce: nonce, rejection: isGood ? nil : "refused"))
+            )
+        case .delta(let response):
+            let isGood = accept(response.resources)
+            if isGood { for name in response.removed { held[name] = nil } }
+            outbox.append(.delta(DeltaRequest(nonce: "\(response.nonce)", rejection: isGood ? nil : "refused")))
+        }
+    }
+
+    private mutating func accept(_ resources: [VersionedName]) -> Bool {
+        guard !resources.contains(where: { refused.contains($0.version) }) else { return false }
+        for resource in resources where wanted.contains(resource.name) {
+            held[resource.name] = resource.version
+            unanswered.remove(resource.name)
+        }
+        return true
+    }
+}
+
+private struct Simulation {
+    var random: SeededGenerator
+    var client: ModelEnvoy
+    var server: DiscoveryStream
+    var content = Content()
+    /// What this stream has sent since the client asked for it last.
+    private var sent: [ResourceName: ResourceVersion] = [:]
+    var duplicates: [VersionedName] = []
+    private let names = (0..<8).map { ResourceName(rawValue: "r\($0)") }
+
+    init(seed: UInt64, _ variant: Variant) {
+        random = SeededGenerator(seed: seed)
+        client = ModelEnvoy(variant)
+        server = DiscoveryStream(variant: variant, type: .clusterLoadAssignment, limits: limits)
+    }
+
+    mutating func step() throws {
+        switch Int.random(in: 0..<20, using: &random) {
+        case 0..<2: client.want(Set(names.filter { _ in Bool.random(using: &random) }))
+        case 2..<7: change()
+        case 7..<12: try deliverRequest()
+        case 12..<16: write()
+        case 16..<19: client.read()
+        default:
+            client.reconnect()
+            sent = [:]
+            server = DiscoveryStream(variant: client.variant, type: .clusterLoadAssignment, limits: limits)
+        }
+    }
+
+    mutating func change() {
+        guard let name = names.randomElement(using: &random) else { return }
+        let hash = UInt64.random(in: 1...5, using: &random) &+ UInt64(names.firstIndex(of: name) ?? 0) * 10
+        // EDS resources don't vanish while someone wants them, in SotW: it couldn't be said.
+        content.hashes[name] = client.variant == .delta && Int.random(in: 0..<4, using: &random) == 0 ? nil : hash
+        server.publish(.clusterLoadAssignment, [name])
+    }
+
+    mutating func deliverRequest() throws {
+        guard let request = client.takeRequest() else { return }
+        switch request {
+        case .sotw(let request): sent = sent.filter { request.names.contains($0.key) }
+        case .delta(let request): for name in request.subscribe + request.unsubscribe { sent[name] = nil }
+        }
+        try server.receive(request, type: eds, canResume: true)
+    }
+
+    mutating func write() {
+        let content = content
+        guard let response = server.next(in: { _ in content })?.response else { return }
+        client.inbox.append(response)
+        var resources: [VersionedName] = []
+        switch response {
+        case .sotw(let response): resources = response.resources
+        case .delta(let response):
+            resources = response.resources
+            for name in response.removed { sent[name] = nil }
+        }
+        for resource in resources where sent.updateValue(resource.version, forKey: resource.name) == resource.version {
+            duplicates.append(resource)
+        }
+    }
+
+    /// Lets everything that is on its way arrive. Fails where the talk never ends.
+    mutating func settle() throws -> Bool {
+        for _ in 0..<1_000 {
+            guard !client.outbox.isEmpty || !client.inbox.isEmpty else {
+                write()
+                if client.inbox.isEmpty { return true }
+                continue
+            }
+            try deliverRequest()
+            write()
+            client.read()
+        }
+        return false
+    }
+}
+
+@Test(arguments: [Variant.sotw, .delta])
+func `after any interleaving a client holds exactly what it asked for, and nothing came twice`(variant: Variant) throws {
+    for seed in 0..<3_000 as Range<UInt64> {
+        var simulation = Simulation(seed: seed, variant)
+        for _ in 0..<60 { try simulation.step() }
+        let isSettled = try simulation.settle()
+        #expect(isSettled, "seed \(seed): the talk never ends")
+        let expected = simulation.content.hashes.filter { simulation.client.wanted.contains($0.key) }
+        #expect(simulation.client.held.mapValues(\.hash) == expected, "seed \(seed)")
+        #expect(simulation.duplicates.isEmpty, "seed \(seed): \(simulation.duplicates)")
+    }
+}
+
+@Test(arguments: [Variant.sotw, .delta])
+func `a client that refuses some content gets what it takes, and the talk ends`(variant: Variant) throws {
+    for seed in 0..<1_000 as Range<UInt64> {
+        var simulation = Simulation(seed: seed, variant)
+        simulation.client.refused = Set((0..<8).map { ResourceVersion(hash: $0 * 10 + 3) })
+        for _ in 0..<60 { try simulation.step() }
+        let isSettled = try simulation.settle()
+        #expect(isSettled, "seed \(seed): the talk never ends")
+        for name in simulation.client.wanted {
+            // Good content after bad mends everything.
+            simulation.content.hashes[name] = 9_000
+            simulation.server.publish(.clusterLoadAssignment, [name])
+        }
+        let isMended = try simulation.settle()
+        #expect(isMended, "seed \(seed): the talk never ends")
+        #expect(simulation.client.held.values.allSatisfy { $0.hash == 9_000 }, "seed \(seed)")
+        #expect(Set(simulation.client.held.keys) == simulation.client.wanted, "seed \(seed)")
+    }
+}
