@@ -39,13 +39,16 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     ///
     /// - Parameter address: an IP address and a port; port 0 lets the system choose.
     /// - Returns: the port.
+    /// - Throws: where it can't listen. The server is then of no more use.
     public func start(address: String, security: ServerSecurity) async throws(TransportError) -> UInt16 {
         guard let credentials = security.makeCredentials() else {
+            await free()
             throw TransportError("the TLS certificate or key can't be used: check that both are PEM and belong together")
         }
         let port = grpc_server_add_http2_port(raw, address, credentials)
         grpc_server_credentials_release(credentials)
         guard let port = UInt16(exactly: port), port > 0 else {
+            await free()
             throw TransportError("can't listen on \(address): is the port taken, or the address another machine's?")
         }
         grpc_server_start(raw)
@@ -91,6 +94,10 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             // It may be in C-core just now; the server has to outlive that.
             _ = await deadline.result
         }
+        await free()
+    }
+
+    private func free() async {
         grpc_server_destroy(raw)
         for shard in shards { await shard.stop() }
         grpc_shutdown()

@@ -1,0 +1,98 @@
+import Balancing
+import Discovery
+import MeshConfiguration
+import Synchronization
+import TestBench
+import TestSupport
+import Testing
+
+private func configuration(_ clusters: String...) throws -> Configuration {
+    let entries = clusters.map { "  \($0): {endpoints: {file: \($0).yaml}}" }
+    return try Configuration(
+        text: "cluster: \(clusters[0])\nclusters:\n\(entries.joined(separator: "\n"))\nservices: {s: {}}\n", file: "/c/b.yaml"
+    )
+}
+
+private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
+
+@Suite struct RegistryTests {
+    @Test func `nothing is served before every source has delivered once`() async throws {
+        let configuration = try configuration("east", "west")
+        let registry = Registry(configuration) {}
+        let sources = configuration.clusters.map(SourceID.init)
+        await registry.receive(.pods(onePod), from: sources[0])
+        await registry.receive(.failure(reason: "no file"), from: sources[1])
+        #expect(await !registry.state.isSynced)
+        await registry.receive(.pods([:]), from: sources[1])
+        #expect(await registry.state.isSynced, "no pods are an answer too")
+    }
+
+    @Test func `a failing source keeps its last good state, marked stale`() async throws {
+        let configuration = try configuration("east")
+        let registry = Registry(configuration) {}
+        let source = SourceID(configuration.clusters[0])
+        await registry.receive(.pods(onePod), from: source)
+        await registry.receive(.failure(reason: "gone"), from: source)
+        let state = await registry.state
+        #expect(state.mesh.pods["east"] == onePod)
+        #expect(state.sources[0].staleReason == "gone")
+        await registry.receive(.pods(onePod), from: source)
+        #expect(await registry.state.sources[0].staleReason == nil)
+    }
+
+    @Test func `a report that says nothing new changes nothing`() async throws {
+        let changes = Mutex(0)
+        let configuration = try configuration("east")
+        let registry = Registry(configuration) { changes.withLock { $0 += 1 } }
+        let source = SourceID(configuration.clusters[0])
+        for _ in 0..<3 { await registry.receive(.pods(onePod), from: source) }
+        #expect(changes.withLock { $0 } == 1)
+    }
+
+    @Test func `a new configuration keeps what is known, and doesn't wait for the clusters it adds`() async throws {
+        let before = try configuration("east")
+        let registry = Registry(before) {}
+        await registry.receive(.pods(onePod), from: SourceID(before.clusters[0]))
+        let after = try configuration("east", "west")
+        await registry.configure(after)
+        let state = await registry.state
+        #expect(state.isSynced)
+        #expect(state.mesh.pods == ["east": onePod])
+        #expect(state.sources.map(\.isSynced) == [true, false])
+    }
+
+    @Test func `a source that the configuration no longer names isn't heard`() async throws {
+        let before = try configuration("east", "west")
+        let registry = Registry(before) {}
+        let sources = before.clusters.map(SourceID.init)
+        for source in sources { await registry.receive(.pods(onePod), from: source) }
+        await registry.configure(try configuration("east"))
+        #expect(await !registry.receive(.pods([:]), from: sources[1]))
+        #expect(await registry.state.mesh.pods == ["east": onePod])
+    }
+}
+
+@Suite struct DebounceTests {
+    @Test func `signals that follow each other quickly count as one, and none waits longer than the limit`() async throws {
+        let clock = ManualClock()
+        let debounce = Debounce(quiet: .milliseconds(10), longest: .milliseconds(100), clock: clock)
+        let gathered = Mutex<[Duration]>([])
+        let task = Task { await debounce.forEach { gathered.withLock { $0.append(clock.now.offset) } } }
+        defer { task.cancel() }
+
+        debounce.signal()
+        try await eventually("it sleeps until quiet") { clock.sleepers == [.milliseconds(10)] }
+        clock.advance(by: .milliseconds(10))
+        try await eventually("a lone signal") { gathered.withLock { $0 } == [.milliseconds(10)] }
+
+        // A signal every 5 ms, from 10 on: never quiet.
+        debounce.signal()
+        for _ in 0..<20 {
+            try await eventually("it sleeps") { clock.sleepers.count == 1 }
+            clock.advance(by: .milliseconds(5))
+            debounce.signal()
+        }
+        try await eventually("the limit") { gathered.withLock { $0.count } == 2 }
+        #expect(gathered.withLock { $0[1] } == .milliseconds(110))
+    }
+}

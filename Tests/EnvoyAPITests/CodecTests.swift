@@ -1,0 +1,91 @@
+import Balancing
+import EnvoyAPI
+import TestSupport
+import Testing
+import XDS
+
+private let node = Node(
+    id: "n1", cluster: "app", locality: Locality(region: "east", zone: "a", subZone: "x"), userAgent: "envoy",
+    metadata: ["cluster": "east", "role": "gateway"]
+)
+
+private let mesh = Mesh(
+    clusters: [
+        Cluster(name: "east", locality: Locality(region: "east")),
+        Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("[2001:db8::1]:15443")]),
+    ],
+    pods: [
+        "east": ["s": pods("e", 2, network: 1, weight: 3) + pods("d", 1, network: 3, health: .draining)],
+        "west": ["s": pods("w", 3, network: 2)],
+    ]
+)
+
+@Test func `SotW requests survive the wire`() throws {
+    let request = SotWRequest(names: ["a", "b"], version: "v", nonce: "7", rejection: "why")
+    let decoded = try DecodedRequest(DiscoveryRequest.sotw(request).encoded(type: "t", node: node), .sotw)
+    #expect(decoded.request == .sotw(request))
+    #expect(decoded.node == node)
+    #expect(decoded.type == "t")
+    let bare = try DecodedRequest(DiscoveryRequest.sotw(SotWRequest(names: [])).encoded(type: ""), .sotw)
+    #expect(bare.node == nil)
+    #expect(bare.request == .sotw(SotWRequest(names: [])), "no rejection where there is no error_detail")
+}
+
+@Test func `delta requests survive the wire`() throws {
+    let request = DeltaRequest(
+        subscribe: ["a"], unsubscribe: ["b", "c"], initialVersions: ["a": "1", "z": "2"], nonce: "n", rejection: ""
+    )
+    let decoded = try DecodedRequest(DiscoveryRequest.delta(request).encoded(type: "t", node: node), .delta)
+    #expect(decoded.request == .delta(request))
+    #expect(decoded.node == node)
+}
+
+@Test func `an assignment survives the wire`() throws {
+    let assignment = mesh.assign(Service(name: "s"), from: "east")
+    let resource = EncodedResource(assignment, name: "s")
+    var sotw = DiscoveryStream(variant: .sotw, type: .clusterLoadAssignment, limits: .init(names: 10))
+    try sotw.receive(.sotw(SotWRequest(names: ["s"])), type: "", canResume: true)
+    let next = try #require(sotw.next { _ in OneResource(resource) })
+    let bytes = resource.sotwHeader + resource.any + next.response.encodedTrailer(type: next.type, controlPlane: "me")
+    let response = try DecodedResponse(bytes, .sotw)
+    #expect(response.type == TypeURL.clusterLoadAssignment.rawValue)
+    #expect(response.controlPlane == "me")
+    #expect(response.nonce == "1")
+    #expect(response.resources.map(\.type) == [response.type])
+    let decoded = try DecodedAssignment(response.resources[0].content)
+    #expect(decoded.name == "s")
+    #expect(decoded.localities == assignment.localities)
+}
+
+@Test func `a delta response names its resources and versions`() throws {
+    let resource = EncodedResource(mesh.assign(Service(name: "s"), from: "west"), name: "s")
+    var delta = DiscoveryStream(variant: .delta, type: nil, limits: .init(names: 10))
+    let request = DeltaRequest(subscribe: ["s", "none"])
+    try delta.receive(.delta(request), type: TypeURL.clusterLoadAssignment.rawValue, canResume: true)
+    let next = try #require(delta.next { _ in OneResource(resource) })
+    let bytes = resource.deltaHeader + resource.any + next.response.encodedTrailer(type: next.type, controlPlane: "me")
+    let response = try DecodedResponse(bytes, .delta)
+    #expect(response.removed == ["none"])
+    #expect(response.controlPlane == "me")
+    #expect(response.resources.map(\.name) == ["s"])
+    #expect(response.resources.map(\.version) == [resource.version.description])
+    #expect(response.resources.map(\.type) == [TypeURL.clusterLoadAssignment.rawValue])
+    #expect(try DecodedAssignment(response.resources[0].content).name == "s")
+}
+
+@Test func `a version changes with the content and with the name, and with nothing else`() {
+    let assignment = mesh.assign(Service(name: "s"), from: "east")
+    #expect(EncodedResource(assignment, name: "s") == EncodedResource(assignment, name: "s"))
+    #expect(EncodedResource(assignment, name: "s").version != EncodedResource(assignment, name: "t").version)
+    var other = assignment
+    other.localities[0].endpoints[0].weight += 1
+    #expect(EncodedResource(assignment, name: "s").version != EncodedResource(other, name: "s").version)
+}
+
+private struct OneResource: VersionIndex {
+    var resource: EncodedResource
+
+    init(_ resource: EncodedResource) { self.resource = resource }
+
+    func version(of name: ResourceName) -> ResourceVersion? { name == resource.name ? resource.version : nil }
+}

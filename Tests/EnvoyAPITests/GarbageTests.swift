@@ -1,0 +1,55 @@
+import EnvoyAPI
+import TestSupport
+import Testing
+import XDS
+
+private let good = DiscoveryRequest.delta(
+    DeltaRequest(subscribe: ["a", "b"], initialVersions: ["a": "1"], nonce: "n", rejection: "why")
+).encoded(type: "t", node: Node(id: "n", metadata: ["cluster": "east"]))
+
+@Test func `every prefix, and every request with one byte changed, is decoded or refused`() {
+    var random = SeededGenerator(seed: 1)
+    var refused = 0
+    for length in 0..<good.count {
+        for variant in [Variant.sotw, .delta] {
+            if (try? DecodedRequest(Array(good.prefix(length)), variant)) == nil { refused += 1 }
+        }
+        var mutated = good
+        mutated[length] = UInt8.random(in: 0...255, using: &random)
+        _ = try? DecodedRequest(mutated, .delta)
+    }
+    #expect(refused > 0)
+}
+
+@Test func `random bytes are decoded or refused`() {
+    var random = SeededGenerator(seed: 2)
+    for _ in 0..<20_000 {
+        let bytes = (0..<Int.random(in: 0...64, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+        _ = try? DecodedRequest(bytes, .sotw)
+        _ = try? DecodedRequest(bytes, .delta)
+    }
+}
+
+@Test func `a million values within values are refused, not followed`() {
+    // Node.metadata.fields["k"] = {{{…}}}: each level is a Struct's entry (1), its value (2) and a Value's Struct (5).
+    var levels: [UInt8] = []
+    func wrap(_ field: UInt8, _ content: Int) -> [UInt8] {
+        var header = [field << 3 | 2]
+        var rest = content
+        while rest > 0x7f {
+            header.append(UInt8(rest & 0x7f) | 0x80)
+            rest >>= 7
+        }
+        return header + [UInt8(rest)]
+    }
+    // Written back to front, so that it stays linear.
+    var reversed: [UInt8] = []
+    for depth in 0..<100_000 {
+        for field in depth == 99_999 ? [5, 2, 1, 3, 2] as [UInt8] : [5, 2, 1] {
+            reversed += wrap(field, reversed.count).reversed()
+        }
+    }
+    levels = reversed.reversed()
+    #expect(levels.count < 4 * 1024 * 1024)
+    #expect(throws: DecodingFailure.self) { try DecodedRequest(levels, .sotw) }
+}
