@@ -138,8 +138,8 @@ let package = Package(
         .testTarget(
             name: "FeatureTests",
             dependencies: [
-                "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench", "TestSupport",
-                "XDS",
+                "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench",
+                "TestSupport", "XDS",
             ],
             swiftSettings: swift
         ),
