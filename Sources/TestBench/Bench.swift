@@ -186,7 +186,8 @@ public final class Bench: Sendable {
         }
     }
 
-    private func startEnvoy(_ name: String, _ config: String, _ admin: EnvoyAdmin, concurrency: Int) async throws {
+    /// Starts an Envoy with any configuration, and waits until it is ready.
+    public func startEnvoy(_ name: String, _ config: String, _ admin: EnvoyAdmin, concurrency: Int) async throws {
         try write(config, to: "\(name).envoy.yaml")
         let process = try start(
             name, tools.envoy,
