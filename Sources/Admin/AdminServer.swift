@@ -37,7 +37,11 @@ public struct AdminServer: ServiceLifecycle.Service {
             },
             logger: quiet
         )
-        try await application.run()
+        do {
+            try await application.run()
+        } catch {
+            throw AdminError(description: "the admin API can't listen on \(host):\(port): \(error)")
+        }
     }
 
     private func router() -> Router<BasicRequestContext> {
@@ -68,6 +72,11 @@ public struct AdminServer: ServiceLifecycle.Service {
             status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body)
         )
     }
+}
+
+/// The admin API could not be served.
+struct AdminError: Error, CustomStringConvertible {
+    var description: String
 }
 
 private struct Health: Encodable {

@@ -21,6 +21,7 @@ final class DiscoveryService: Sendable {
         configuration.limits.streamsPerConnection = limits.streamsPerConnection
         configuration.limits.streams = limits.streams
         configuration.limits.connections = limits.connections
+        CoreLog.forward(to: logger)
         let current = Current()
         self.current = current
         server = Server(configuration: configuration, logger: logger) { head in

@@ -20,6 +20,9 @@ public final class ManagedProcess: Sendable {
     }
 
     /// The watcher keeps descriptor 3 only: Foundation hears of the process's end when all copies of a socket of its own are closed.
+    ///
+    /// Perl (every Debian has it) unblocks the signals that Dispatch's threads block: a child inherits that, and Envoy would never
+    /// see a SIGTERM.
     private static let script = """
         exec 3<&0 </dev/null; self=$$
         (
@@ -31,7 +34,8 @@ public final class ManagedProcess: Sendable {
             while read -r _ <&3; do :; done
             kill -TERM $self && sleep 5 && kill -KILL $self
         ) &
-        exec 3<&-; exec "$@"
+        exec 3<&-
+        exec perl -MPOSIX -e 'sigprocmask(SIG_SETMASK, POSIX::SigSet->new); exec @ARGV; die "$ARGV[0]: $!\\n"' -- "$@"
         """
 
     /// Starts a program; its output goes to a file.

@@ -45,26 +45,32 @@ struct Play: AsyncParsableCommand {
             let directory = options.absolute("\(options.output)/\(upstream == .http1 ? "http1" : "http2")")
             let bench = try Bench(options.tools, directory: directory)
             try await stopping(bench) {
-                let story = Story(bench, upstream) { print("  \($0)") }
+                let story = Story(bench, upstream) { say("  \($0)") }
                 report.scenes += try await story.play(requests: requests)
                 guard upstream == .http2 else { return }
-                print("  100 changes of an endpoints file")
+                say("  100 changes of an endpoints file")
                 report.changeToApplied = try await story.measureChanges()
             }
         }
         let path = options.absolute("\(options.output)/report.json")
         try report.write(to: path)
-        print("\nRequests by pod, counted at the pods; in brackets, what equal pods would get.\n\n\(report.table)")
+        say("\nRequests by pod, counted at the pods; in brackets, what equal pods would get.\n\n\(report.table)")
         if let latency = report.changeToApplied {
             let figures = [latency.median, latency.p99, latency.max].map { String(format: "%.1f ms", $0) }
-            print(
-                "\nFrom rename of the endpoints file to Envoy having applied it, \(latency.changes) changes:",
-                "median \(figures[0]), p99 \(figures[1]), longest \(figures[2])."
+            say(
+                """
+
+                From rename of the endpoints file to Envoy having applied it, \(latency.changes) changes: \
+                median \(figures[0]), p99 \(figures[1]), longest \(figures[2]).
+                """
             )
         }
-        print("\nWritten to \(path).")
+        say("\nWritten to \(path).")
     }
 }
+
+/// Prints a line at once, also where standard output is a file or a pipe.
+func say(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
 
 /// Ends a bench's processes, whether `body` returns or throws.
 func stopping(_ bench: Bench, _ body: () async throws -> Void) async throws {

@@ -27,13 +27,13 @@ struct Run: AsyncParsableCommand {
                 group.cancelAll()
             }
         }
-        print("\nEvery process is stopped.")
+        say("\nEvery process is stopped.")
     }
 
     private func show(_ bench: Bench) async throws {
         let live = LiveShares(bench)
-        try await live.start { print("  \($0)") }
-        print(
+        try await live.start { say("  \($0)") }
+        say(
             """
 
             Ballast        xDS \(bench.host):\(Bench.xdsPort), log \(bench.directory)/ballast.log
@@ -45,6 +45,6 @@ struct Run: AsyncParsableCommand {
             Requests of the last second; after each cluster, measured and (intended) share. Ctrl-C ends everything.
             """
         )
-        try await live.run(seconds: seconds) { print($0) }
+        try await live.run(seconds: seconds) { say($0) }
     }
 }

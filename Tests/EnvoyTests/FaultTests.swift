@@ -43,7 +43,7 @@ import Testing
             try bench.write(good.replacing("{west: 1.0}", with: "{west: heavy}"), to: "ballast.yaml")
             try bench.process("ballast").signal(SIGHUP)
             try await eventually("it says why") {
-                try bench.process("ballast").log.contains("ballast.yaml:22: services.httpbin.weights.west: \"heavy\": should be a number")
+                try bench.process("ballast").log.contains("ballast.yaml:21: services.httpbin.weights.west: \"heavy\": should be a number")
             }
             let services = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services")
             #expect(services.body.contains("\"share\" : 0.6"))
@@ -103,11 +103,15 @@ import Testing
             #expect(try run(tools.ballast, ["--version"], directory: bench.directory).hasPrefix("0."))
 
             try await bench.startBallast()
-            do {
-                try run(tools.ballast, ["serve", "--config", "ballast.yaml"], directory: bench.directory)
-                Issue.record("two servers on one port")
-            } catch {
-                #expect("\(error)".contains("can't listen on \(bench.host):18000"), "\(error)")
+            for taken in [Bench.xdsPort, Bench.adminPort] {
+                let free = taken == Bench.xdsPort ? Bench.adminPort : Bench.xdsPort
+                try bench.write(bench.template("ballast.yaml").replacing(":\(free)\"", with: ":0\""), to: "second.yaml")
+                do {
+                    try run(tools.ballast, ["serve", "--config", "second.yaml"], directory: bench.directory)
+                    Issue.record("two servers on one port")
+                } catch {
+                    #expect("\(error)".contains("can't listen on \(bench.host):\(taken)"), "\(error)")
+                }
             }
         }
     }
