@@ -128,11 +128,14 @@ let package = Package(
         ),
         .testTarget(
             name: "DiscoveryTests",
-            dependencies: ["Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport"], swiftSettings: swift
+            dependencies: ["Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport"],
+            swiftSettings: swift
         ),
         .testTarget(
             name: "GRPCTransportTests",
-            dependencies: ["GRPCTransport", "TestBench", "TestSupport", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "GRPCTransport", "TestBench", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: swift
         ),
         .testTarget(

@@ -32,7 +32,8 @@ public struct AdminServer: ServiceLifecycle.Service {
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "ballast"),
             onServerRunning: { channel in
                 logger.info(
-                    "admin API listening", metadata: ["address": "\(host)", "port": "\(channel.localAddress?.port ?? 0)"]
+                    "admin API listening",
+                    metadata: ["address": "\(host)", "port": "\(channel.localAddress?.port ?? 0)"]
                 )
             },
             logger: quiet
@@ -53,7 +54,8 @@ public struct AdminServer: ServiceLifecycle.Service {
         }
         router.get("v1/services") { request, _ in
             let status = await controlPlane.status
-            let view = request.uri.queryParameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.defaultCluster
+            let view =
+                request.uri.queryParameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.defaultCluster
             guard status.services.isEmpty || status.services[view] != nil else {
                 return try json(Problem(error: "there is no cluster \(view)"), status: .notFound)
             }

@@ -3,7 +3,8 @@ import ControlPlane
 import Discovery
 import XDS
 
-// What the admin API answers, field by field: docs/admin.md describes it. The types of the other rooms may change without it.
+// What the admin API answers, field by field: docs/admin.md describes it. The types of the other rooms may change
+// without it.
 
 struct Readiness: Encodable {
     var ready: Bool
@@ -95,7 +96,8 @@ struct ServicePage: Encodable {
         endpoints = status.assignment.localities.flatMap { locality in
             locality.endpoints.map { endpoint in
                 Endpoint(
-                    address: endpoint.address.description, region: locality.locality.region, zone: locality.locality.zone,
+                    address: endpoint.address.description, region: locality.locality.region,
+                    zone: locality.locality.zone,
                     priority: locality.priority, localityWeight: locality.weight, weight: endpoint.weight,
                     health: endpoint.health.rawValue
                 )
@@ -153,7 +155,9 @@ struct ClientsPage: Encodable {
                 )
             }
             clients[clients.count - 1].streams.append(
-                Stream(method: stream.method, subscriptions: stream.subscriptions.map { Subscription($0.type, $0.subscription) })
+                Stream(
+                    method: stream.method,
+                    subscriptions: stream.subscriptions.map { Subscription($0.type, $0.subscription) })
             )
         }
     }

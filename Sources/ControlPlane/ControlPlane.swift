@@ -20,7 +20,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
     ///   - version: this program's, for clients to see.
     ///   - started: called with the xDS server's port once it listens.
     public init(
-        _ configuration: Configuration, version: String, logger: Logger, started: @escaping @Sendable (UInt16) -> Void = { _ in }
+        _ configuration: Configuration, version: String, logger: Logger,
+        started: @escaping @Sendable (UInt16) -> Void = { _ in }
     ) {
         let debounce = Debounce(quiet: .milliseconds(10), longest: .milliseconds(100), clock: ContinuousClock())
         initial = configuration
@@ -33,7 +34,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             case .file(let path): FileSource(path: path)
             }
         }
-        discovery = DiscoveryService(limits: configuration.xds.limits, controlPlane: "ballast/\(version)", logger: logger)
+        discovery = DiscoveryService(
+            limits: configuration.xds.limits, controlPlane: "ballast/\(version)", logger: logger)
     }
 
     /// Serves until it is told to shut down.
@@ -59,7 +61,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
         logger.info("xDS server stopped")
     }
 
-    /// Puts a new configuration in force. What only a start can change stays as it was, with a warning.
+    /// Puts a new configuration in force.
+    ///
+    /// What only a start can change stays as it was, with a warning.
     public func reload(_ configuration: Configuration) async {
         if configuration.xds != initial.xds || configuration.adminListen != initial.adminListen {
             logger.warning("changes to `xds` and `admin` take effect at the next start")
@@ -102,7 +106,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             logger.info(
                 "published",
                 metadata: [
-                    "services": "\(changed.prefix(10).map(\.rawValue).joined(separator: ","))", "resources": "\(resources.count)",
+                    "services": "\(changed.prefix(10).map(\.rawValue).joined(separator: ","))",
+                    "resources": "\(resources.count)",
                 ]
             )
         }

@@ -59,7 +59,9 @@ final class DiscoveryHandler: StreamHandler {
 
     func closed(_ status: GRPCStatus) { logger.debug("stream closed", metadata: metadata(["status": "\(status)"])) }
 
-    /// Takes a newer snapshot. What it changes for this stream is sent when the stream can take it.
+    /// Takes a newer snapshot.
+    ///
+    /// What it changes for this stream is sent when the stream can take it.
     func publish(_ publication: Publication) {
         let view = view(in: publication.snapshot)
         if let old = snapshot, self.view(in: old) == view {
@@ -80,7 +82,8 @@ final class DiscoveryHandler: StreamHandler {
 
     private func welcome(_ node: Node) {
         self.node = node
-        logger.debug("client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
+        logger.debug(
+            "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
         if let claimed = node.metadata["cluster"], let snapshot, snapshot.views[ClusterName(rawValue: claimed)] == nil {
             logger.warning(
                 "the node's metadata names a cluster that the configuration doesn't have",

@@ -39,7 +39,9 @@ final class DiscoveryService: Sendable {
         return try await server.start(address: "\(settings.listen)", security: security)
     }
 
-    /// Puts a snapshot in force. Publications come one after the other.
+    /// Puts a snapshot in force.
+    ///
+    /// Publications come one after the other.
     func publish(_ snapshot: Snapshot) async -> Publication {
         let last = current.snapshot.withLock { current in
             defer { current = snapshot }

@@ -46,7 +46,9 @@ struct ResourceIndex: VersionIndex, Sendable {
     }
 }
 
-/// What is served at one moment, to the clients of each cluster. Never changes; a newer one takes its place.
+/// What is served at one moment, to the clients of each cluster.
+///
+/// Never changes; a newer one takes its place.
 struct Snapshot: Sendable {
     /// What the clients of one cluster see.
     struct View: Sendable {

@@ -4,8 +4,10 @@ import EnvoyAPI
 import MeshConfiguration
 import XDS
 
-/// Turns what the registry knows into what is served. Remembers the last outcome, so that a service that hasn't changed is neither
-/// assigned nor encoded again, and keeps its slices.
+/// Turns what the registry knows into what is served.
+///
+/// Remembers the last outcome, so that a service that hasn't changed is neither assigned nor encoded again, and keeps
+/// its slices.
 struct SnapshotBuilder {
     private typealias ServedService = Configuration.ServedService
 
@@ -42,7 +44,8 @@ struct SnapshotBuilder {
             changed.append(name)
             var next: [ClusterName: Output] = [:]
             for cluster in state.mesh.clusters {
-                next[cluster.name] = output(service, for: cluster.name, in: state.mesh, last: outputs[name]?[cluster.name])
+                next[cluster.name] = output(
+                    service, for: cluster.name, in: state.mesh, last: outputs[name]?[cluster.name])
             }
             outputs[name] = next
         }
@@ -68,7 +71,8 @@ struct SnapshotBuilder {
         return Output(
             resources: resources,
             status: ServiceStatus(
-                service: service.service, resources: resources.map { VersionedResource(name: $0.name, version: $0.version) },
+                service: service.service,
+                resources: resources.map { VersionedResource(name: $0.name, version: $0.version) },
                 assignment: assignment
             )
         )

@@ -24,7 +24,9 @@ public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
         continuation.yield()
     }
 
-    /// Calls `body` once for every gathering of signals, until the task is cancelled. Only one task may do so.
+    /// Calls `body` once for every gathering of signals, until the task is cancelled.
+    ///
+    /// Only one task may do so.
     public func forEach(_ body: () async -> Void) async {
         for await _ in signals {
             let end = clock.now.advanced(by: longest)

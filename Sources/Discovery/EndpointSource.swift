@@ -3,8 +3,8 @@ public import MeshConfiguration
 
 /// Learns one cluster's pods from somewhere.
 public protocol EndpointSource: Sendable {
-    /// Tells what it learns until it is cancelled: each time the cluster's whole state, never a difference, so that only the newest
-    /// counts.
+    /// Tells what it learns until it is cancelled: each time the cluster's whole state, never a difference, so that
+    /// only the newest counts.
     func run(_ report: @Sendable (SourceReport) async -> Void) async
 }
 
@@ -12,11 +12,15 @@ public protocol EndpointSource: Sendable {
 public enum SourceReport: Sendable {
     /// All of the cluster's pods, by service.
     case pods([ServiceName: [Pod]])
-    /// It can't tell at the moment. What it told last stays in force.
+    /// It can't tell at the moment.
+    ///
+    /// What it told last stays in force.
     case failure(reason: String)
 }
 
-/// Which source: a cluster, and where its pods are learned. A source whose settings change is another one.
+/// Which source: a cluster, and where its pods are learned.
+///
+/// A source whose settings change is another one.
 public struct SourceID: Hashable, Sendable {
     /// Whose pods.
     public var cluster: ClusterName

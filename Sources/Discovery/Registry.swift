@@ -11,7 +11,8 @@ public struct RegistryState: Hashable, Sendable {
     public var sources: [SourceStatus]
     /// Whether there is enough to serve: each source of the first configuration has delivered once.
     ///
-    /// A cluster that a later configuration adds doesn't take that back: until its source delivers, it is served without pods.
+    /// A cluster that a later configuration adds doesn't take that back: until its source delivers, it is served
+    /// without pods.
     public var isSynced: Bool
 }
 
@@ -54,7 +55,9 @@ public actor Registry {
         changed()
     }
 
-    /// Takes a source's report. One that the configuration no longer names is ignored.
+    /// Takes a source's report.
+    ///
+    /// One that the configuration no longer names is ignored.
     ///
     /// - Returns: whether the report says anything new.
     @discardableResult

@@ -11,11 +11,13 @@ public struct Method: Hashable, Sendable {
 
     /// ADS, SotW.
     public static let streamAggregatedResources = Method(
-        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", variant: .sotw, type: nil
+        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", variant: .sotw,
+        type: nil
     )
     /// ADS, delta.
     public static let deltaAggregatedResources = Method(
-        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", variant: .delta, type: nil
+        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", variant: .delta,
+        type: nil
     )
     /// EDS, SotW.
     public static let streamEndpoints = Method(

@@ -42,7 +42,9 @@ public struct Node: Hashable, Sendable {
         }
         metadata = [:]
         for field in messages(node.metadata?.pointee.fields, node.metadata?.pointee.n_fields ?? 0) {
-            guard let value = field.value?.pointee, value.kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE else { continue }
+            guard let value = field.value?.pointee, value.kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE else {
+                continue
+            }
             metadata[String(field.key)] = String(value.string_value)
         }
     }

@@ -12,11 +12,14 @@ final class Admission: Sendable {
 
     init(limits: ServerLimits) { self.limits = limits }
 
-    /// Lets a stream in, or says why not. A stream that was let in has to `leave`.
+    /// Lets a stream in, or says why not.
+    ///
+    /// A stream that was let in has to `leave`.
     func admit(_ peer: String) -> Result<Void, GRPCStatus> {
         counts.withLock { counts in
             guard counts.streams < limits.streams else {
-                return .failure(GRPCStatus(.resourceExhausted, "the server's limit of \(limits.streams) streams is reached"))
+                return .failure(
+                    GRPCStatus(.resourceExhausted, "the server's limit of \(limits.streams) streams is reached"))
             }
             guard counts.byPeer[peer] != nil || counts.byPeer.count < limits.connections else {
                 return .failure(

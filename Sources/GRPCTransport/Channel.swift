@@ -30,7 +30,9 @@ public final class Channel: @unchecked Sendable {
         shard.start()
     }
 
-    /// Opens a bidirectional stream. A server that can't be reached ends it with UNAVAILABLE.
+    /// Opens a bidirectional stream.
+    ///
+    /// A server that can't be reached ends it with UNAVAILABLE.
     ///
     /// - Parameter isReading: false for a stream that never reads, to see what its server does about it.
     public func open(_ method: String, isReading: Bool = true) async -> ClientStream {
@@ -54,7 +56,9 @@ public final class Channel: @unchecked Sendable {
         return ClientStream(messages: messages, shard: shard, identifier: identifier)
     }
 
-    /// Cancels every stream and frees everything. Call it once.
+    /// Cancels every stream and frees everything.
+    ///
+    /// Call it once.
     public func shutdown() async {
         await shard.finishAll(GRPCStatus(.cancelled))
         grpc_channel_destroy(raw)
@@ -65,7 +69,9 @@ public final class Channel: @unchecked Sendable {
 
 /// A client's end of a stream.
 public struct ClientStream: Sendable {
-    /// What the server sends, in order. Ends when the server ends the stream with OK, and throws `GRPCStatus` for any other end.
+    /// What the server sends, in order.
+    ///
+    /// Ends when the server ends the stream with OK, and throws `GRPCStatus` for any other end.
     public let messages: AsyncThrowingStream<[UInt8], any Error>
     fileprivate let shard: StreamShard<ClientHandler>
     fileprivate let identifier: ObjectIdentifier

@@ -16,7 +16,9 @@ struct ChannelArguments {
 
     mutating func set(_ name: String, _ value: String) { values.append((name, .text(value))) }
 
-    /// Calls `body` with C-core's form of the arguments, which lives until it returns. C-core copies what it keeps.
+    /// Calls `body` with C-core's form of the arguments, which lives until it returns.
+    ///
+    /// C-core copies what it keeps.
     func withCArguments<Result>(_ body: (UnsafePointer<grpc_channel_args>) -> Result) -> Result {
         // Owned here: every string is freed below.
         var strings: [UnsafeMutablePointer<CChar>?] = []

@@ -5,8 +5,9 @@ import Synchronization
 
 /// A C-core completion queue with a thread of its own, which also runs the jobs of the actor that is pinned to it.
 ///
-/// So an operation's completion and the actor's own code never run at the same time, and streams need no lock. C-core's rule that
-/// operations on one call come one after the other (grpc.h, `grpc_call_start_batch`) holds by construction.
+/// So an operation's completion and the actor's own code never run at the same time, and streams need no lock.
+/// C-core's rule that operations on one call come one after the other (grpc.h, `grpc_call_start_batch`) holds by
+/// construction.
 final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     // Safety: the pointers are set once; C-core's queue is safe from any thread; all else is in the inbox's mutex.
 
@@ -18,7 +19,8 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     /// Owned, as are the two below: freed by `stop`, after the thread has ended.
     let raw: OpaquePointer
     private let wakeChannel: OpaquePointer
-    /// A call that is never made: grpc.h promises that an empty batch on any call puts its tag into the queue at once.
+    /// A call that is never made: grpc.h promises that an empty batch on any call puts its tag into the queue at
+    /// once.
     private let wakeCall: OpaquePointer
 
     private let inbox = Mutex(Inbox())
@@ -39,7 +41,9 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         wakeCall = call
     }
 
-    /// Starts the thread. It calls `deliver` with the tag and the success of every completed operation, until `stop`.
+    /// Starts the thread.
+    ///
+    /// It calls `deliver` with the tag and the success of every completed operation, until `stop`.
     func start(deliver: @escaping @Sendable (_ tag: UnsafeMutableRawPointer, _ isOK: Bool) -> Void) {
         let body = ThreadBody { [self] in
             thread.withLock { $0 = pthread_self() }
@@ -64,7 +68,9 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         thread.withLock { $0 = identifier }
     }
 
-    /// Ends the thread once every operation on the queue has completed, and frees the queue. Call it once, when there are no more.
+    /// Ends the thread once every operation on the queue has completed, and frees the queue.
+    ///
+    /// Call it once, when there are no more.
     func stop() async {
         inbox.withLock { $0.isStopped = true }
         grpc_completion_queue_shutdown(raw)

@@ -7,7 +7,9 @@ import Synchronization
 public enum CoreLog {
     private static let logger = Mutex<Logger?>(nil)
 
-    /// Sends what C-core has to say, warnings and worse, to a logger. Failed TLS handshakes are among it.
+    /// Sends what C-core has to say, warnings and worse, to a logger.
+    ///
+    /// Failed TLS handshakes are among it.
     public static func forward(to logger: Logger) {
         self.logger.withLock { $0 = logger }
         gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR)

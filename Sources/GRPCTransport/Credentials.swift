@@ -14,7 +14,9 @@ public struct KeyPair: Hashable, Sendable {
         self.privateKey = privateKey
     }
 
-    /// Calls `body` with C's form of the pair, which lives until it returns. C-core copies it.
+    /// Calls `body` with C's form of the pair, which lives until it returns.
+    ///
+    /// C-core copies it.
     fileprivate func withCPair<Result>(_ body: (UnsafeMutablePointer<grpc_ssl_pem_key_cert_pair>) -> Result) -> Result {
         privateKey.withCString { key in
             certificateChain.withCString { chain in
@@ -32,7 +34,9 @@ public enum ServerSecurity: Hashable, Sendable {
     /// TLS; with `clientCA` (PEM), only for clients whose certificate one of these authorities signed.
     case tls(KeyPair, clientCA: String?)
 
-    /// Owned by the caller. Nil where C-core refuses the certificates.
+    /// Owned by the caller.
+    ///
+    /// Nil where C-core refuses the certificates.
     func makeCredentials() -> OpaquePointer? {
         switch self {
         case .plaintext: return grpc_insecure_server_credentials_create()
@@ -51,10 +55,13 @@ public enum ServerSecurity: Hashable, Sendable {
 public enum ChannelSecurity: Hashable, Sendable {
     /// In the clear.
     case plaintext
-    /// TLS: `roots` (PEM) vouch for the server, whose certificate must be for `serverName`; the key pair is for mutual TLS.
+    /// TLS: `roots` (PEM) vouch for the server, whose certificate must be for `serverName`; the key pair is for
+    /// mutual TLS.
     case tls(roots: String, serverName: String, KeyPair?)
 
-    /// Owned by the caller. Nil where C-core refuses the certificates.
+    /// Owned by the caller.
+    ///
+    /// Nil where C-core refuses the certificates.
     func makeCredentials() -> OpaquePointer? {
         switch self {
         case .plaintext: return grpc_insecure_credentials_create()

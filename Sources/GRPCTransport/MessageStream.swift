@@ -1,6 +1,7 @@
 import CGRPC
 
-/// A bidirectional stream of messages over one C-core call: reads all the time, and writes one message after the other.
+/// A bidirectional stream of messages over one C-core call: reads all the time, and writes one message after the
+/// other.
 ///
 ///     open ──finish or closed by the peer──> finishing ──last operation completed──> gone
 ///

@@ -18,8 +18,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
 
     /// A server that doesn't listen yet.
     ///
-    /// - Parameter accept: makes a stream's handler, on the thread that the handler then lives on; nil where there is no such
-    ///   method, which is answered UNIMPLEMENTED.
+    /// - Parameter accept: makes a stream's handler, on the thread that the handler then lives on; nil where there is
+    ///   no such method, which is answered UNIMPLEMENTED.
     public init(
         configuration: ServerConfiguration, logger: Logger, accept: @escaping @Sendable (StreamHead) -> Handler?
     ) {
@@ -43,7 +43,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     public func start(address: String, security: ServerSecurity) async throws(TransportError) -> UInt16 {
         guard let credentials = security.makeCredentials() else {
             await free()
-            throw TransportError("the TLS certificate or key can't be used: check that both are PEM and belong together")
+            throw TransportError(
+                "the TLS certificate or key can't be used: check that both are PEM and belong together")
         }
         let port = grpc_server_add_http2_port(raw, address, credentials)
         grpc_server_credentials_release(credentials)
@@ -75,7 +76,9 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         return answers
     }
 
-    /// Frees the port, ends every stream with UNAVAILABLE, cancels those that don't take it within `grace`, and frees everything.
+    /// Frees the port, ends every stream with UNAVAILABLE, cancels those that don't take it within `grace`, and frees
+    /// everything.
+    ///
     /// Call it once; a server that was started must be shut down.
     public func shutdown(grace: Duration) async {
         await withTaskGroup { group in
@@ -147,7 +150,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             refusal = status
         }
         if let refusal { logger.debug("stream refused", metadata: ["peer": "\(head.peer)", "status": "\(refusal)"]) }
-        let stream = MessageStream(call: accepted.call, role: .server, handler: handler) { [unowned shard, admission] id in
+        let stream = MessageStream(call: accepted.call, role: .server, handler: handler) {
+            [unowned shard, admission] id in
             shard.assumeIsolated { $0.drop(id) }
             if case .success = admitted { admission.leave(head.peer) }
         }

@@ -1,7 +1,9 @@
 import CGRPC
 import Glibc
 
-/// A call that has been accepted and not yet been taken over. Made and used up on one thread.
+/// A call that has been accepted and not yet been taken over.
+///
+/// Made and used up on one thread.
 struct SendableCall: @unchecked Sendable {
     // Safety: handed from a completion to its own shard, on the same thread.
 

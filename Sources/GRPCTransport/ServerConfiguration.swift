@@ -2,14 +2,21 @@ import CGRPC
 
 /// How much a server takes from its clients.
 public struct ServerLimits: Hashable, Sendable {
-    /// The longest message that a client may send, in bytes. A longer one ends its stream with RESOURCE_EXHAUSTED.
+    /// The longest message that a client may send, in bytes.
+    ///
+    /// A longer one ends its stream with RESOURCE_EXHAUSTED.
     public var messageBytes = 4 * 1024 * 1024
-    /// Streams on one connection; further ones wait at the client (HTTP/2's SETTINGS_MAX_CONCURRENT_STREAMS). An Envoy without ADS
-    /// opens one for each Envoy cluster.
+    /// Streams on one connection; further ones wait at the client (HTTP/2's SETTINGS_MAX_CONCURRENT_STREAMS).
+    ///
+    /// An Envoy without ADS opens one for each Envoy cluster.
     public var streamsPerConnection = 10_000
-    /// Open streams in all. One more is refused with RESOURCE_EXHAUSTED.
+    /// Open streams in all.
+    ///
+    /// One more is refused with RESOURCE_EXHAUSTED.
     public var streams = 100_000
-    /// Connections with open streams, told apart by the peer's address. A stream from one more is refused with RESOURCE_EXHAUSTED.
+    /// Connections with open streams, told apart by the peer's address.
+    ///
+    /// A stream from one more is refused with RESOURCE_EXHAUSTED.
     public var connections = 20_000
 
     /// The default limits.
@@ -22,11 +29,13 @@ public struct ServerConfiguration: Hashable, Sendable {
     public var limits = ServerLimits()
     /// Completion queues, each with a thread of its own.
     public var queues = 2
-    /// A connection that has been silent for this long is pinged, and closed if no answer comes within `keepaliveTimeout`.
+    /// A connection that has been silent for this long is pinged, and closed if no answer comes within
+    /// `keepaliveTimeout`.
     public var keepaliveInterval = Duration.seconds(30)
     /// See `keepaliveInterval`.
     public var keepaliveTimeout = Duration.seconds(10)
-    /// A client that pings more often than this, while nothing is sent, is told to calm down (GOAWAY, ENHANCE_YOUR_CALM).
+    /// A client that pings more often than this, while nothing is sent, is told to calm down (GOAWAY,
+    /// ENHANCE_YOUR_CALM).
     public var shortestClientPing = Duration.seconds(5)
 
     /// The defaults, which suit Envoy's.

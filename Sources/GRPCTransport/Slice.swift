@@ -33,7 +33,9 @@ extension [Slice] {
     }
 }
 
-/// Copies a received message out of C-core and frees it. Nil where it can't be read (a broken compressed message).
+/// Copies a received message out of C-core and frees it.
+///
+/// Nil where it can't be read (a broken compressed message).
 func takeBytes(of buffer: UnsafeMutablePointer<grpc_byte_buffer>) -> [UInt8]? {
     defer { grpc_byte_buffer_destroy(buffer) }
     var reader = grpc_byte_buffer_reader()
@@ -45,7 +47,8 @@ func takeBytes(of buffer: UnsafeMutablePointer<grpc_byte_buffer>) -> [UInt8]? {
     while grpc_byte_buffer_reader_next(&reader, &slice) != 0 {
         // `slice` is ours until it is given back; its bytes may lie inside the variable.
         withUnsafePointer(to: slice) {
-            bytes.append(contentsOf: UnsafeBufferPointer(start: ballast_slice_bytes($0), count: ballast_slice_length($0)))
+            bytes.append(
+                contentsOf: UnsafeBufferPointer(start: ballast_slice_bytes($0), count: ballast_slice_length($0)))
         }
         grpc_slice_unref(slice)
     }
@@ -56,7 +59,9 @@ extension String {
     /// The text of a slice that stays the caller's.
     init(copying slice: grpc_slice) {
         self = withUnsafePointer(to: slice) {
-            String(decoding: UnsafeBufferPointer(start: ballast_slice_bytes($0), count: ballast_slice_length($0)), as: UTF8.self)
+            String(
+                decoding: UnsafeBufferPointer(start: ballast_slice_bytes($0), count: ballast_slice_length($0)),
+                as: UTF8.self)
         }
     }
 }

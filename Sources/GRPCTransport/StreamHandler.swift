@@ -1,12 +1,16 @@
-/// What a stream does with messages. A handler lives on one queue's thread and is never used from elsewhere.
+/// What a stream does with messages.
+///
+/// A handler lives on one queue's thread and is never used from elsewhere.
 public protocol StreamHandler: AnyObject, SendableMetatype {
-    /// Takes one whole message. An error ends the stream with that status.
+    /// Takes one whole message.
+    ///
+    /// An error ends the stream with that status.
     func receive(_ message: [UInt8]) throws(GRPCStatus)
 
     /// The next message to write, in slices; nil if there is none now.
     ///
-    /// Asked for after every received message, every finished write and every wake-up, and only while no write is in flight: what
-    /// a slow peer hasn't taken yet is never queued here.
+    /// Asked for after every received message, every finished write and every wake-up, and only while no write is in
+    /// flight: what a slow peer hasn't taken yet is never queued here.
     func nextMessage() -> [Slice]?
 
     /// The stream is over; nothing more is asked of the handler.
@@ -21,7 +25,9 @@ public struct StreamHead: Hashable, Sendable {
     public var peer: String
 }
 
-/// One operation in C-core's hands. Retained once when the operation starts, given back by its one completion.
+/// One operation in C-core's hands.
+///
+/// Retained once when the operation starts, given back by its one completion.
 final class Tag {
     enum Kind {
         case accepted, received, sent, ended, finished, started
@@ -46,7 +52,9 @@ final class Tag {
     }
 }
 
-/// Whoever starts operations. Used on one queue's thread only.
+/// Whoever starts operations.
+///
+/// Used on one queue's thread only.
 protocol OperationOwner: AnyObject {
     func completed(_ operation: Tag.Kind, isOK: Bool)
 }

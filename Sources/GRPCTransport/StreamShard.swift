@@ -9,7 +9,9 @@ actor StreamShard<Handler: StreamHandler> {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
-    /// Starts the queue's thread. The thread holds the shard until `stop`.
+    /// Starts the queue's thread.
+    ///
+    /// The thread holds the shard until `stop`.
     nonisolated func start() {
         queue.start { tag, isOK in
             // The tag is only a number until the shard, on this very thread, makes it an object again.
@@ -18,7 +20,9 @@ actor StreamShard<Handler: StreamHandler> {
         }
     }
 
-    /// Ends the thread. All streams must be over.
+    /// Ends the thread.
+    ///
+    /// All streams must be over.
     nonisolated func stop() async { await queue.stop() }
 
     /// Calls `body` with every open stream's handler, and lets each write what it then has.

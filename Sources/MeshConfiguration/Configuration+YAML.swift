@@ -2,7 +2,9 @@ import Balancing
 import Foundation
 
 extension Configuration {
-    /// Reads a configuration file. Paths in it count from its directory.
+    /// Reads a configuration file.
+    ///
+    /// Paths in it count from its directory.
     public init(path: String) throws(ConfigurationError) { try self.init(text: TextFile.read(path), file: path) }
 
     /// Reads a configuration file's text; `file` is for errors, and its directory for relative paths.
@@ -20,7 +22,9 @@ extension Configuration {
         let own = try fields.required("cluster", of: root)
         cluster = ClusterName(rawValue: try own.text())
         guard names.contains(cluster) else {
-            throw own.error("`clusters` has no cluster of this name; it has: \(names.sorted().map(\.rawValue).joined(separator: ", "))")
+            throw own.error(
+                "`clusters` has no cluster of this name; it has: \(names.sorted().map(\.rawValue).joined(separator: ", "))"
+            )
         }
 
         var services: [ServedService] = []
@@ -29,7 +33,8 @@ extension Configuration {
             let service = try ServedService(name: name, entry, clusters: names)
             for resource in service.resources {
                 if let owner = owners.updateValue(name, forKey: resource) {
-                    throw entry.error("the resource \(resource) is \(owner)'s already; a resource belongs to one service")
+                    throw entry.error(
+                        "the resource \(resource) is \(owner)'s already; a resource belongs to one service")
                 }
             }
             services.append(service)
@@ -58,7 +63,8 @@ extension Configuration.XDSServer {
             )
         }
         if let entry = fields["limits"] {
-            let fields = try entry.mapping("messageBytes", "streamsPerConnection", "streams", "connections", "namesPerStream")
+            let fields = try entry.mapping(
+                "messageBytes", "streamsPerConnection", "streams", "connections", "namesPerStream")
             for (key, limit) in [
                 ("messageBytes", \Configuration.Limits.messageBytes), ("streamsPerConnection", \.streamsPerConnection),
                 ("streams", \.streams), ("connections", \.connections), ("namesPerStream", \.namesPerStream),
@@ -116,7 +122,8 @@ extension Configuration.ServedService {
         for resource in try fields["resources"]?.list() ?? [] { resources.append(try resource.text()) }
         if fields["resources"] == nil { resources = [name] }
         guard !resources.isEmpty else {
-            throw entry.error("`resources` is empty: name at least one EDS resource, or leave it out to use the service's name")
+            throw entry.error(
+                "`resources` is empty: name at least one EDS resource, or leave it out to use the service's name")
         }
         guard Set(resources).count == resources.count else { throw entry.error("`resources` names a resource twice") }
     }

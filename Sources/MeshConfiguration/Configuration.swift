@@ -6,7 +6,9 @@ public struct Configuration: Hashable, Sendable {
     public var cluster: ClusterName
     /// The xDS server.
     public var xds: XDSServer
-    /// The admin API's address. Loopback by default, since it has no access control.
+    /// The admin API's address.
+    ///
+    /// Loopback by default, since it has no access control.
     public var adminListen: SocketAddress
     /// All clusters of the federation, in the order of their names.
     public var clusters: [ClusterSource]
@@ -33,7 +35,9 @@ public struct Configuration: Hashable, Sendable {
         public var clientCA: String?
     }
 
-    /// Limits on clients. Each is answered with a gRPC status that names it.
+    /// Limits on clients.
+    ///
+    /// Each is answered with a gRPC status that names it.
     public struct Limits: Hashable, Sendable {
         /// The longest request, in bytes.
         public var messageBytes = 4 * 1024 * 1024

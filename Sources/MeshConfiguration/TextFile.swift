@@ -23,8 +23,12 @@ public enum TextFile {
 
     private static func reason(_ error: any Error) -> String {
         let error = error as NSError
-        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileReadNoSuchFile.rawValue { return "there is no such file" }
-        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileReadNoPermission.rawValue { return "permission denied" }
+        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileReadNoSuchFile.rawValue {
+            return "there is no such file"
+        }
+        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileReadNoPermission.rawValue {
+            return "permission denied"
+        }
         return error.localizedDescription
     }
 }

@@ -6,7 +6,9 @@ struct YAMLReader {
     private let file: String
     private let field: String
 
-    /// Reads a file's text. Empty text is an error: a file that is being written over in place is empty for a moment.
+    /// Reads a file's text.
+    ///
+    /// Empty text is an error: a file that is being written over in place is empty for a moment.
     init(text: String, file: String) throws(ConfigurationError) {
         self.file = file
         field = ""
@@ -30,7 +32,8 @@ struct YAMLReader {
 
     /// An error about this place.
     func error(_ message: String) -> ConfigurationError {
-        ConfigurationError(file: file, line: node.mark?.line, field: field, value: node.scalar?.string, message: message)
+        ConfigurationError(
+            file: file, line: node.mark?.line, field: field, value: node.scalar?.string, message: message)
     }
 
     /// The fields of a mapping, all of whose keys must be known.
@@ -63,7 +66,9 @@ struct YAMLReader {
 
     /// Text that isn't empty.
     func text() throws(ConfigurationError) -> String {
-        guard let text = node.scalar?.string, !text.isEmpty, node.tag != Tag(.null) else { throw error("should be text") }
+        guard let text = node.scalar?.string, !text.isEmpty, node.tag != Tag(.null) else {
+            throw error("should be text")
+        }
         return text
     }
 
@@ -84,13 +89,17 @@ struct YAMLReader {
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ type: Choice.Type
     ) throws(ConfigurationError) -> Choice where Choice.RawValue == String {
-        try value("should be one of: \(Choice.allCases.map(\.rawValue).joined(separator: ", "))", Choice.init(rawValue:))
+        try value(
+            "should be one of: \(Choice.allCases.map(\.rawValue).joined(separator: ", "))", Choice.init(rawValue:))
     }
 
     private static func syntaxError(_ error: any Error, file: String) -> ConfigurationError {
-        guard let error = error as? YamlError else { return ConfigurationError(file: file, field: "", message: "\(error)") }
+        guard let error = error as? YamlError else {
+            return ConfigurationError(file: file, field: "", message: "\(error)")
+        }
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             return ConfigurationError(file: file, line: mark.line, field: "", message: "not valid YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
             return ConfigurationError(

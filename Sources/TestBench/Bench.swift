@@ -19,10 +19,11 @@ public struct BenchTools: Sendable {
     }
 }
 
-/// Two clusters of real Envoys on loopback: a client in east, a gateway and pods in west, pods in east, and a real Ballast.
+/// Two clusters of real Envoys on loopback: a client in east, a gateway and pods in west, pods in east, and a real
+/// Ballast.
 ///
-/// All listen on addresses of one loopback network, `127.a.b.`, so that benches never meet: the client, the gateway and Ballast
-/// on .1, east's pods from .11, west's from .21.
+/// All listen on addresses of one loopback network, `127.a.b.`, so that benches never meet: the client, the gateway
+/// and Ballast on .1, east's pods from .11, west's from .21.
 public final class Bench: Sendable {
     /// What the client speaks to the pods.
     public enum UpstreamProtocol: String, Sendable, CaseIterable {
@@ -88,7 +89,9 @@ public final class Bench: Sendable {
         return Pod(name: name, address: address)
     }
 
-    /// Publishes a cluster's pods, as a user would: by changing its endpoints file. West's gateway learns them first.
+    /// Publishes a cluster's pods, as a user would: by changing its endpoints file.
+    ///
+    /// West's gateway learns them first.
     public func publish(_ pods: [Pod], in cluster: String) throws {
         if cluster == "west" { try routeGateway(to: pods) }
         let lines = pods.map {
@@ -192,7 +195,8 @@ public final class Bench: Sendable {
         let process = try start(
             name, tools.envoy,
             [
-                "-c", "\(name).envoy.yaml", "--concurrency", "\(concurrency)", "--disable-hot-restart", "--log-level", "warning",
+                "-c", "\(name).envoy.yaml", "--concurrency", "\(concurrency)", "--disable-hot-restart", "--log-level",
+                "warning",
                 "--drain-time-s", "1", "--parent-shutdown-time-s", "2",
             ]
         )
@@ -207,7 +211,8 @@ public final class Bench: Sendable {
         return process
     }
 
-    private func waitUntil(_ what: String, _ process: ManagedProcess, _ condition: () async throws -> Bool) async throws {
+    private func waitUntil(_ what: String, _ process: ManagedProcess, _ condition: () async throws -> Bool) async throws
+    {
         do {
             try await eventually(within: .seconds(30), what) {
                 guard process.isRunning else { return true }

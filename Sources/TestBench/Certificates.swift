@@ -1,7 +1,9 @@
 import Foundation
 
-/// A mesh's certificates, made anew with the openssl command: one authority, one certificate for pods, one for clients, one for
-/// Ballast. They last two days.
+/// A mesh's certificates, made anew with the openssl command: one authority, one certificate for pods, one for
+/// clients, one for Ballast.
+///
+/// They last two days.
 public struct Certificates: Sendable {
     /// Where they are, as `NAME.crt` and `NAME.key`.
     public let directory: String
@@ -15,7 +17,10 @@ public struct Certificates: Sendable {
         try makeKey("ca")
         try run(
             "openssl",
-            ["req", "-x509", "-new", "-key", "ca.key", "-sha256", "-days", "2", "-subj", "/CN=bench authority", "-out", "ca.crt"],
+            [
+                "req", "-x509", "-new", "-key", "ca.key", "-sha256", "-days", "2", "-subj", "/CN=bench authority",
+                "-out", "ca.crt",
+            ],
             directory: directory
         )
         try makeCertificate("pod", ["DNS:\(Self.serviceName)", "URI:spiffe://mesh.example/httpbin"])
@@ -25,7 +30,8 @@ public struct Certificates: Sendable {
 
     private func makeKey(_ name: String) throws {
         try run(
-            "openssl", ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "\(name).key"], directory: directory
+            "openssl", ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "\(name).key"],
+            directory: directory
         )
     }
 
@@ -33,7 +39,9 @@ public struct Certificates: Sendable {
         try makeKey(name)
         let names = "subjectAltName=critical,\(alternativeNames.joined(separator: ","))"
         try names.write(toFile: "\(directory)/\(name).ext", atomically: true, encoding: .utf8)
-        try run("openssl", ["req", "-new", "-key", "\(name).key", "-subj", "/", "-out", "\(name).csr"], directory: directory)
+        try run(
+            "openssl", ["req", "-new", "-key", "\(name).key", "-subj", "/", "-out", "\(name).csr"], directory: directory
+        )
         try run(
             "openssl",
             [

@@ -4,7 +4,9 @@ public struct TimedOut: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// Waits until a condition holds, looking every few milliseconds. An error of the condition counts as not yet.
+/// Waits until a condition holds, looking every few milliseconds.
+///
+/// An error of the condition counts as not yet.
 public func eventually(
     within limit: Duration = .seconds(20), every interval: Duration = .milliseconds(10), _ what: String,
     _ condition: () async throws -> Bool

@@ -70,7 +70,9 @@ public struct LiveShares: Sendable {
             var services: [Service]
         }
         let answer = try? await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services")
-        guard let answer, let page = try? JSONDecoder().decode(Page.self, from: Data(answer.body.utf8)) else { return [:] }
+        guard let answer, let page = try? JSONDecoder().decode(Page.self, from: Data(answer.body.utf8)) else {
+            return [:]
+        }
         let shares = page.services.flatMap(\.intended).map { ($0.cluster, $0.share) }
         return Dictionary(shares, uniquingKeysWith: { first, _ in first })
     }

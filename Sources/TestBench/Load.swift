@@ -69,7 +69,11 @@ public final class Load: Sendable {
                 do {
                     let answer = try await connection.get("/")
                     self.results.withLock { result in
-                        if answer.status == 200 { result.byPod[answer.body, default: 0] += 1 } else { result.failed += 1 }
+                        if answer.status == 200 {
+                            result.byPod[answer.body, default: 0] += 1
+                        } else {
+                            result.failed += 1
+                        }
                     }
                 } catch {
                     if !Task.isCancelled { self.results.withLock { $0.failed += 1 } }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// A process that ends with its owner, however the owner ends.
 ///
-/// A watcher beside it reads a pipe that only the owner holds open. When the pipe closes, be it that the owner was killed, the
-/// process gets SIGTERM, and SIGKILL five seconds later.
+/// A watcher beside it reads a pipe that only the owner holds open. When the pipe closes, be it that the owner was
+/// killed, the process gets SIGTERM, and SIGKILL five seconds later.
 public final class ManagedProcess: Sendable {
     /// For errors: its part in the bench.
     public let name: String
@@ -19,10 +19,11 @@ public final class ManagedProcess: Sendable {
         case exited(Int32)
     }
 
-    /// The watcher keeps descriptor 3 only: Foundation hears of the process's end when all copies of a socket of its own are closed.
+    /// The watcher keeps descriptor 3 only: Foundation hears of the process's end when all copies of a socket of its
+    /// own are closed.
     ///
-    /// Perl (every Debian has it) unblocks the signals that Dispatch's threads block: a child inherits that, and Envoy would never
-    /// see a SIGTERM.
+    /// Perl (every Debian has it) unblocks the signals that Dispatch's threads block: a child inherits that, and
+    /// Envoy would never see a SIGTERM.
     private static let script = """
         exec 3<&0 </dev/null; self=$$
         (
@@ -161,7 +162,8 @@ public func run(_ program: String, _ arguments: [String], directory: String) thr
     let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
-        throw BenchError("\(program) \(arguments.joined(separator: " ")) failed (\(process.terminationStatus)):\n\(text)")
+        throw BenchError(
+            "\(program) \(arguments.joined(separator: " ")) failed (\(process.terminationStatus)):\n\(text)")
     }
     return text
 }

@@ -7,14 +7,18 @@ public struct Story: Sendable {
     private let upstream: Bench.UpstreamProtocol
     private let say: @Sendable (String) -> Void
 
-    /// A story on a bench that hasn't been started. `say` is told how it goes.
+    /// A story on a bench that hasn't been started.
+    ///
+    /// `say` is told how it goes.
     public init(_ bench: Bench, _ upstream: Bench.UpstreamProtocol, say: @escaping @Sendable (String) -> Void) {
         self.bench = bench
         self.upstream = upstream
         self.say = say
     }
 
-    /// Plays all scenes, each with this many requests. The bench still runs at the end.
+    /// Plays all scenes, each with this many requests.
+    ///
+    /// The bench still runs at the end.
     public func play(requests: Int = 1_200) async throws -> [Report.Scene] {
         try await start()
         var scenes = [try await scene("one pod each, gateway imported as one endpoint", ["e1"], ["w1"], requests)]
@@ -38,7 +42,8 @@ public struct Story: Sendable {
         return scenes
     }
 
-    /// Starts everything with one pod on each side, and west's gateway imported as federation tools do: as one endpoint.
+    /// Starts everything with one pod on each side, and west's gateway imported as federation tools do: as one
+    /// endpoint.
     private func start() async throws {
         say("starting Ballast and Envoys (\(upstream.rawValue) upstream)")
         try bench.publish([bench.pod("e1")], in: "east")
@@ -62,7 +67,8 @@ public struct Story: Sendable {
             .joined(separator: "\n")
     }
 
-    private func scene(_ name: String, _ east: [String], _ west: [String], _ requests: Int) async throws -> Report.Scene {
+    private func scene(_ name: String, _ east: [String], _ west: [String], _ requests: Int) async throws -> Report.Scene
+    {
         let pods = east + west
         let before = try await bench.requestCounts(pods)
         let load = try await Load.run(requests, on: bench)
@@ -95,10 +101,13 @@ public struct Story: Sendable {
                 (name == "gateway" ? "\(bench.host):15443" : try bench.pod(name).address.description, weight)
             }
         )
-        try await eventually("the client has \(expected)") { try await bench.client.weights(of: "httpbin") == addresses }
+        try await eventually("the client has \(expected)") {
+            try await bench.client.weights(of: "httpbin") == addresses
+        }
     }
 
-    /// Changes an endpoints file again and again, and times each change from the rename until the client has applied it.
+    /// Changes an endpoints file again and again, and times each change from the rename until the client has applied
+    /// it.
     public func measureChanges(_ count: Int = 100) async throws -> Report.Latency {
         var durations: [Duration] = []
         let clock = ContinuousClock()

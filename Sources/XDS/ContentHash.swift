@@ -1,4 +1,6 @@
-/// XXH64 with seed 0, as its specification describes it. Not for secrets: it only has to tell content from other content.
+/// XXH64 with seed 0, as its specification describes it.
+///
+/// Not for secrets: it only has to tell content from other content.
 public func xxHash64(_ bytes: [UInt8]) -> UInt64 {
     let input = bytes.span
     var offset = 0

@@ -1,6 +1,8 @@
 /// An incremental request of one type, without its bytes.
 public struct DeltaRequest: Hashable, Sendable {
-    /// Names to add. One that is there already is asked for again.
+    /// Names to add.
+    ///
+    /// One that is there already is asked for again.
     public var subscribe: [ResourceName]
     /// Names to drop.
     public var unsubscribe: [ResourceName]
@@ -141,7 +143,9 @@ public struct DeltaSubscription: Sendable {
         )
     }
 
-    /// Notes an ACK or a NACK. A nonce that this stream doesn't know (Envoy has sent an earlier stream's) answers nothing.
+    /// Notes an ACK or a NACK.
+    ///
+    /// A nonce that this stream doesn't know (Envoy has sent an earlier stream's) answers nothing.
     private mutating func answer(nonce: String, rejection message: String?) {
         guard let position = unanswered.firstIndex(where: { $0.nonce.description == nonce }) else { return }
         let response = unanswered.remove(at: position)

@@ -59,7 +59,9 @@ public struct DiscoveryStream: Sendable {
     public let variant: Variant
     private let onlyType: TypeURL?
     private let limits: Limits
-    /// In the order in which the client first asked for them, which is the order in which they are served. A stream has few types.
+    /// In the order in which the client first asked for them, which is the order in which they are served.
+    ///
+    /// A stream has few types.
     private var entries: [Entry] = []
     private var nonce = Nonce.none
 
@@ -70,10 +72,14 @@ public struct DiscoveryStream: Sendable {
         self.limits = limits
     }
 
-    /// Takes one request in. `canResume`: see `SotWSubscription`.
+    /// Takes one request in.
+    ///
+    /// `canResume`: see `SotWSubscription`.
     ///
     /// - Throws: where the stream has to end.
-    public mutating func receive(_ request: DiscoveryRequest, type url: String, canResume: Bool) throws(ProtocolViolation) {
+    public mutating func receive(_ request: DiscoveryRequest, type url: String, canResume: Bool)
+        throws(ProtocolViolation)
+    {
         // A stream of one service may leave the type out.
         let type = url.isEmpty ? onlyType : TypeURL(rawValue: url)
         guard let type, onlyType == nil || onlyType == type else { throw .wrongType(url) }

@@ -15,7 +15,9 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
     public var description: String { rawValue }
 }
 
-/// The name of a resource, unique within its type. Opaque to the protocol.
+/// The name of a resource, unique within its type.
+///
+/// Opaque to the protocol.
 public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, ExpressibleByStringLiteral,
     CustomStringConvertible
 {
@@ -35,7 +37,9 @@ public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, Ex
     public static func < (left: ResourceName, right: ResourceName) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// Names one response on one stream; an ACK or a NACK repeats it. Counts up from 1 (xDS: nonces don't survive their stream).
+/// Names one response on one stream; an ACK or a NACK repeats it.
+///
+/// Counts up from 1 (xDS: nonces don't survive their stream).
 public struct Nonce: Hashable, Sendable, CustomStringConvertible {
     private let number: UInt64
 

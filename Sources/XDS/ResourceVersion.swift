@@ -1,4 +1,5 @@
-/// A hash of content: equal on every replica and after a restart, so that a returning client's version still means something.
+/// A hash of content: equal on every replica and after a restart, so that a returning client's version still means
+/// something.
 public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
     /// The 64-bit hash.
     public let hash: UInt64
@@ -24,8 +25,8 @@ public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
 
 /// The version of a set of resources, whatever their order, kept up to date one resource at a time.
 ///
-/// SotW has one `version_info` for all that a subscription covers. The sum of well-mixed hashes is a hash of the set. A resource's
-/// content holds its name, so that its version covers both.
+/// SotW has one `version_info` for all that a subscription covers. The sum of well-mixed hashes is a hash of the set.
+/// A resource's content holds its name, so that its version covers both.
 struct SetVersion {
     private var sum: UInt64 = 0
 

@@ -38,8 +38,9 @@ public struct VersionedName: Hashable, Sendable {
 
 /// What one stream wants of one type, in state-of-the-world form, and what it has.
 ///
-/// For types whose responses may carry any part of the subscription, as EDS's may. `receive` and `publish` only note what may have
-/// to be sent; `next` says what, at the moment when the stream can take it. So a slow client owes one response, never a queue.
+/// For types whose responses may carry any part of the subscription, as EDS's may. `receive` and `publish` only note
+/// what may have to be sent; `next` says what, at the moment when the stream can take it. So a slow client owes one
+/// response, never a queue.
 ///
 ///     first request ──> names wanted ──next──> sent ──ACK──> acknowledged
 ///                           ^                   │
@@ -59,8 +60,8 @@ public struct SotWSubscription: Sendable {
     private var claimed: ResourceVersion?
     private let canResume: Bool
 
-    /// - Parameter canResume: whether a version from an earlier stream vouches for what the client still holds. gRPC's doesn't:
-    ///   it drops resources that it unsubscribes from, and keeps the version.
+    /// - Parameter canResume: whether a version from an earlier stream vouches for what the client still holds.
+    ///   gRPC's doesn't: it drops resources that it unsubscribes from, and keeps the version.
     public init(canResume: Bool) { self.canResume = canResume }
 
     /// How many names the client wants.
@@ -79,8 +80,9 @@ public struct SotWSubscription: Sendable {
             if hasAnswered { drop(wanted) }
             return subscribe(to: names)
         }
-        // xDS, "ACK, NACK, and resource type instance version": a request with a stale nonce is not answered; the client says what
-        // it wants again in its answer to the latest response. But what it drops it has forgotten by then, even if it asks again.
+        // xDS, "ACK, NACK, and resource type instance version": a request with a stale nonce is not answered; the
+        // client says what it wants again in its answer to the latest response. But what it drops it has forgotten
+        // by then, even if it asks again.
         guard request.nonce == last.nonce.description else { return drop(wanted.subtracting(names)) }
         hasAnswered = true
         if let message = request.rejection {
@@ -129,7 +131,9 @@ public struct SotWSubscription: Sendable {
         )
     }
 
-    /// Replaces the set of names. A name that was dropped and comes back is sent again: the client has forgotten it.
+    /// Replaces the set of names.
+    ///
+    /// A name that was dropped and comes back is sent again: the client has forgotten it.
     private mutating func subscribe(to names: Set<ResourceName>) {
         guard names != wanted else { return }
         drop(wanted.subtracting(names))
@@ -149,7 +153,9 @@ public struct SotWSubscription: Sendable {
     private mutating func resume(from claimed: ResourceVersion, in index: some VersionIndex) {
         self.claimed = nil
         var present = SetVersion()
-        let resources = wanted.compactMap { name in index.version(of: name).map { VersionedName(name: name, version: $0) } }
+        let resources = wanted.compactMap { name in
+            index.version(of: name).map { VersionedName(name: name, version: $0) }
+        }
         for resource in resources { present.insert(resource.version) }
         guard !resources.isEmpty, claimed == present.version else { return }
         for resource in resources { setSent(resource.name, to: resource.version) }

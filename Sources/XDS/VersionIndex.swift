@@ -1,4 +1,6 @@
-/// What there is to serve of one type at one moment, by name and version. A snapshot is one; tests have their own.
+/// What there is to serve of one type at one moment, by name and version.
+///
+/// A snapshot is one; tests have their own.
 public protocol VersionIndex {
     /// Nil where no such resource exists.
     func version(of name: ResourceName) -> ResourceVersion?
@@ -11,7 +13,9 @@ public struct Rejection: Hashable, Sendable {
     /// The client's own words (`error_detail.message`), cut to a length that a page can show.
     public var message: String
 
-    /// The longest message that is kept, in characters. Envoy quotes whole resources.
+    /// The longest message that is kept, in characters.
+    ///
+    /// Envoy quotes whole resources.
     static let longestMessage = 2_000
 
     init(version: ResourceVersion, message: String) {

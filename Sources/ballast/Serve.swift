@@ -18,9 +18,12 @@ struct Serve: AsyncParsableCommand {
     var config: String
 
     @Option(
-        help: "The least severe level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
+        help:
+            "The least severe level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
         transform: { text in
-            guard let level = Logger.Level(rawValue: text) else { throw ValidationError("there is no log level \(text)") }
+            guard let level = Logger.Level(rawValue: text) else {
+                throw ValidationError("there is no log level \(text)")
+            }
             return level
         }
     )
@@ -47,7 +50,9 @@ struct Serve: AsyncParsableCommand {
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [controlPlane, admin, ReloadOnSIGHUP(path: config, controlPlane: controlPlane, logger: logger)],
+                services: [
+                    controlPlane, admin, ReloadOnSIGHUP(path: config, controlPlane: controlPlane, logger: logger),
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)
             )
         )
@@ -67,7 +72,9 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// Reads the configuration again when SIGHUP comes. A bad one is refused, and the running one stays.
+/// Reads the configuration again when SIGHUP comes.
+///
+/// A bad one is refused, and the running one stays.
 struct ReloadOnSIGHUP: ServiceLifecycle.Service {
     let path: String
     let controlPlane: ControlPlane

@@ -22,7 +22,8 @@ private struct RandomMesh {
                 pods[name, default: [:]][service] = (0..<Int.random(in: 0...30, using: &random)).map { pod in
                     Pod(
                         name: "\(name)-\(pod)", address: address("10.\(number).0.\(pod):80"),
-                        weight: Weight(Int.random(in: 1...([1, 10, 1_000_000].randomElement(using: &random) ?? 1), using: &random))
+                        weight: Weight(
+                            Int.random(in: 1...([1, 10, 1_000_000].randomElement(using: &random) ?? 1), using: &random))
                             ?? .one,
                         zone: [nil, "a", "b"].randomElement(using: &random) ?? nil,
                         health: Pod.Health.allCases.randomElement(using: &random) ?? .healthy
@@ -56,10 +57,12 @@ private let seeds = (0..<400).map { UInt64($0) }
             let multiplier = random.service.weights[share.cluster] ?? .one
             let pods = random.mesh.pods[share.cluster]?["s"] ?? []
             let anyHealthy = random.mesh.pods.contains { cluster, services in
-                random.service.weights[cluster]?.numerator != 0 && services["s"]?.contains { $0.health == .healthy } == true
+                random.service.weights[cluster]?.numerator != 0
+                    && services["s"]?.contains { $0.health == .healthy } == true
             }
             for pod in pods where pod.health == (anyHealthy ? .healthy : .unhealthy) {
-                ideal[pod.name] = Double(pod.weight.value) * Double(multiplier.numerator) / Double(multiplier.denominator)
+                ideal[pod.name] =
+                    Double(pod.weight.value) * Double(multiplier.numerator) / Double(multiplier.denominator)
             }
         }
         let total = ideal.values.reduce(0, +)
@@ -71,7 +74,9 @@ private let seeds = (0..<400).map { UInt64($0) }
                 )
             }
             // What is sent for the cluster is what its pods add up to.
-            let sent = assignment.localities.filter { $0.priority == first && $0.locality.region == share.cluster.rawValue }
+            let sent = assignment.localities.filter {
+                $0.priority == first && $0.locality.region == share.cluster.rawValue
+            }
             let all = assignment.localities.filter { $0.priority == first }.reduce(0.0) { $0 + Double($1.weight ?? 0) }
             let part = sent.reduce(0.0) { $0 + Double($1.weight ?? 0) } / all
             #expect(abs(part - share.share) < 1e-4, "seed \(seed), \(share.cluster)")
@@ -91,11 +96,15 @@ private let seeds = (0..<400).map { UInt64($0) }
         for priority in priorities {
             let entries = localities.filter { $0.priority == priority }
             #expect(Set(entries.map(\.locality)).count == entries.count, "seed \(seed): a locality twice")
-            #expect(entries.reduce(0) { $0 + UInt64($1.weight ?? 0) } <= UInt64(UInt32.max), "seed \(seed): too much weight")
+            #expect(
+                entries.reduce(0) { $0 + UInt64($1.weight ?? 0) } <= UInt64(UInt32.max), "seed \(seed): too much weight"
+            )
             for entry in entries {
                 let active = entry.endpoints.filter { $0.health == .healthy }
                 if !active.isEmpty {
-                    #expect(active.reduce(0) { $0 + UInt64($1.weight) } == UInt64(entry.weight ?? 0), "seed \(seed): sums differ")
+                    #expect(
+                        active.reduce(0) { $0 + UInt64($1.weight) } == UInt64(entry.weight ?? 0),
+                        "seed \(seed): sums differ")
                 }
             }
         }

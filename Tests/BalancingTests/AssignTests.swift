@@ -129,7 +129,8 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
 
     var onlyWest = mesh
     onlyWest.pods["east"] = nil
-    #expect(onlyWest.assign(localFirst, from: "east").localities.map(\.priority) == [0], "no gap where east has no pods")
+    #expect(
+        onlyWest.assign(localFirst, from: "east").localities.map(\.priority) == [0], "no gap where east has no pods")
     #expect(onlyWest.assign(localFirst, from: "east").shares.map(\.share) == [0, 1])
 }
 
@@ -138,7 +139,9 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     east[1].health = .draining
     let mesh = Mesh(
         clusters: [Cluster(name: "east"), Cluster(name: "west", gateways: [address("2.2.2.2:15443")])],
-        pods: ["east": ["s": east], "west": ["s": pods("w", 3, network: 2) + pods("x", 1, network: 3, health: .draining)]]
+        pods: [
+            "east": ["s": east], "west": ["s": pods("w", 3, network: 2) + pods("x", 1, network: 3, health: .draining)],
+        ]
     )
     let assignment = mesh.assign(service, from: "east")
     #expect(assignment.shares.map(\.share) == [0.25, 0.75])

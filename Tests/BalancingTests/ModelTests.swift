@@ -10,7 +10,8 @@ func `addresses are read into one canonical text`(text: String, canonical: Strin
 }
 
 @Test(arguments: [
-    "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.01:80", "256.0.0.1:80", "localhost:80", "::1:80", "[::1]",
+    "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.01:80", "256.0.0.1:80", "localhost:80", "::1:80",
+    "[::1]",
     "[1.2.3.4]:80", "[1::2::3]:80", "[12345::]:80", "[1:2:3:4:5:6:7]:80", "[:1:2:3:4:5:6:7]:80", "1.2.3:80", "[g::]:80",
 ])
 func `what isn't an address isn't read as one`(text: String) {
@@ -22,7 +23,9 @@ func `what isn't an address isn't read as one`(text: String) {
     #expect(Ratio("0.5")?.denominator == 2)
     #expect(Ratio("1.250000") == Ratio("1.25"))
     #expect(Ratio("1000000") != nil)
-    for text in ["", ".", "-1", "1e3", "1.", "0.0000001", "1000000.1", "1000001", "½", "1.2.3", "+1", "99999999999999999999"] {
+    for text in [
+        "", ".", "-1", "1e3", "1.", "0.0000001", "1000000.1", "1000001", "½", "1.2.3", "+1", "99999999999999999999",
+    ] {
         #expect(Ratio(text) == nil, "\(text)")
     }
 }

@@ -9,7 +9,8 @@ import Testing
 private func configuration(_ clusters: String...) throws -> Configuration {
     let entries = clusters.map { "  \($0): {endpoints: {file: \($0).yaml}}" }
     return try Configuration(
-        text: "cluster: \(clusters[0])\nclusters:\n\(entries.joined(separator: "\n"))\nservices: {s: {}}\n", file: "/c/b.yaml"
+        text: "cluster: \(clusters[0])\nclusters:\n\(entries.joined(separator: "\n"))\nservices: {s: {}}\n",
+        file: "/c/b.yaml"
     )
 }
 
@@ -73,7 +74,9 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
 }
 
 @Suite struct DebounceTests {
-    @Test func `signals that follow each other quickly count as one, and none waits longer than the limit`() async throws {
+    @Test func `signals that follow each other quickly count as one, and none waits longer than the limit`()
+        async throws
+    {
         let clock = ManualClock()
         let debounce = Debounce(quiet: .milliseconds(10), longest: .milliseconds(100), clock: clock)
         let gathered = Mutex<[Duration]>([])

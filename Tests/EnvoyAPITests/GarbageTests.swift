@@ -31,7 +31,8 @@ private let good = DiscoveryRequest.delta(
 }
 
 @Test func `a million values within values are refused, not followed`() {
-    // Node.metadata.fields["k"] = {{{…}}}: each level is a Struct's entry (1), its value (2) and a Value's Struct (5).
+    // Node.metadata.fields["k"] = {{{…}}}: each level is a Struct's entry (1), its value (2) and a Value's Struct
+    // (5).
     var levels: [UInt8] = []
     func wrap(_ field: UInt8, _ content: Int) -> [UInt8] {
         var header = [field << 3 | 2]

@@ -4,7 +4,8 @@ import Testing
 
 @Test func `proto holds what Envoy's own descriptors hold`() throws {
     let report = try run(
-        "\(repository)/.build/venv/bin/python", ["Tests/EnvoyAPITests/check_descriptors.py", "proto"], directory: repository
+        "\(repository)/.build/venv/bin/python", ["Tests/EnvoyAPITests/check_descriptors.py", "proto"],
+        directory: repository
     )
     #expect(report.contains("messages agree"), "\(report)")
 }
@@ -13,7 +14,8 @@ import Testing
     let changes = [
         "s/string version_info = 1/string version_info = 9/", "s/string nonce = 5/bytes nonce = 5/",
         "s/repeated string removed_resources/string removed_resources/", "s/string nonce = 5/string nonse = 5/",
-        "s/message ControlPlane/message ControlPlain/;s/v3.ControlPlane/v3.ControlPlain/", "s/DRAINING = 3/DRAINING = 7/",
+        "s/message ControlPlane/message ControlPlain/;s/v3.ControlPlane/v3.ControlPlain/",
+        "s/DRAINING = 3/DRAINING = 7/",
         "s/rpc DeltaAggregatedResources/rpc DeltaAggregated/", "s/uint32 port_value/uint64 port_value/",
         "s/  oneof host_identifier {/  oneof host {/",
     ]

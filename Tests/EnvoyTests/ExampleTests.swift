@@ -15,7 +15,10 @@ import Testing
             try bench.routeGateway(to: [])
             let output = try run(
                 tools.envoy,
-                ["--mode", "validate", "-c", "\(tools.configs)/\(file)", "--disable-hot-restart", "--log-level", "warning"],
+                [
+                    "--mode", "validate", "-c", "\(tools.configs)/\(file)", "--disable-hot-restart", "--log-level",
+                    "warning",
+                ],
                 directory: bench.directory
             )
             #expect(output.contains("OK"))
@@ -31,7 +34,8 @@ import Testing
             try await bench.startBallast()
             try await bench.startEnvoy("client", bench.template(file), bench.client, concurrency: 1)
             let expected = { (east: [String], west: Int) in
-                var weights = try Dictionary(uniqueKeysWithValues: east.map { (try bench.pod($0).address.description, 1) })
+                var weights = try Dictionary(
+                    uniqueKeysWithValues: east.map { (try bench.pod($0).address.description, 1) })
                 if west > 0 { weights["\(bench.host):15443"] = west }
                 return weights
             }
@@ -43,7 +47,9 @@ import Testing
             try bench.publish([bench.pod("e2")], in: "east")
             try await eventually("e1 is gone") { try await bench.client.weights(of: "httpbin") == expected(["e2"], 3) }
             try bench.publish([], in: "west")
-            try await eventually("west is gone") { try await bench.client.weights(of: "httpbin") == expected(["e2"], 0) }
+            try await eventually("west is gone") {
+                try await bench.client.weights(of: "httpbin") == expected(["e2"], 0)
+            }
             try bench.publish([], in: "east")
             try await eventually("nothing is left") { try await bench.client.weights(of: "httpbin") == [:] }
             #expect(try await bench.client.stat("cluster.httpbin.update_rejected") == 0)

@@ -23,7 +23,9 @@ import Testing
                     return page.body.contains("east-client") && page.body.contains("\"acknowledged\"")
                 }
             }
-            #expect(try await bench.client.stat("cluster.httpbin.update_success") == updates, "the same content is not sent again")
+            #expect(
+                try await bench.client.stat("cluster.httpbin.update_success") == updates,
+                "the same content is not sent again")
 
             // It still listens: a change arrives.
             try bench.publish([bench.pod("e1")], in: "east")
@@ -43,7 +45,8 @@ import Testing
             try bench.write(good.replacing("{west: 1.0}", with: "{west: heavy}"), to: "ballast.yaml")
             try bench.process("ballast").signal(SIGHUP)
             try await eventually("it says why") {
-                try bench.process("ballast").log.contains("ballast.yaml:21: services.httpbin.weights.west: \"heavy\": should be a number")
+                try bench.process("ballast").log.contains(
+                    "ballast.yaml:21: services.httpbin.weights.west: \"heavy\": should be a number")
             }
             let services = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services")
             #expect(services.body.contains("\"share\" : 0.6"))
@@ -96,10 +99,13 @@ import Testing
                 try run(tools.ballast, ["validate", "ballast.yaml"], directory: bench.directory)
                 Issue.record("accepted")
             } catch {
-                #expect("\(error)".contains("failed (78):\nballast.yaml:1: the field `clusters` is missing"), "\(error)")
+                #expect(
+                    "\(error)".contains("failed (78):\nballast.yaml:1: the field `clusters` is missing"), "\(error)")
             }
             try bench.write(bench.template("ballast.yaml"), to: "ballast.yaml")
-            #expect(try run(tools.ballast, ["validate", "ballast.yaml"], directory: bench.directory) == "ballast.yaml: good\n")
+            #expect(
+                try run(tools.ballast, ["validate", "ballast.yaml"], directory: bench.directory)
+                    == "ballast.yaml: good\n")
             #expect(try run(tools.ballast, ["--version"], directory: bench.directory).hasPrefix("0."))
 
             try await bench.startBallast()

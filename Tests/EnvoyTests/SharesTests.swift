@@ -25,7 +25,9 @@ import Testing
         }
     }
 
-    @Test func `weights, draining and unhealthy pods, and local-first have the shares that Ballast intends`() async throws {
+    @Test func `weights, draining and unhealthy pods, and local-first have the shares that Ballast intends`()
+        async throws
+    {
         try await withBench { bench in
             try await bench.startAll()
             let share = { (pods: [String]) in
@@ -68,7 +70,8 @@ import Testing
             try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
             for (multiplier, weight, intended) in [("2.0", 6, 0.75), ("0", nil, 0), ("1.0", 3, 0.6)] {
                 try bench.write(
-                    bench.template("ballast.yaml").replacing("{west: 1.0}", with: "{west: \(multiplier)}"), to: "ballast.yaml"
+                    bench.template("ballast.yaml").replacing("{west: 1.0}", with: "{west: \(multiplier)}"),
+                    to: "ballast.yaml"
                 )
                 try bench.process("ballast").signal(1)
                 try await applied(weight)
@@ -77,7 +80,8 @@ import Testing
 
             // local-first: all in east until it is gone.
             try bench.write(
-                bench.template("ballast.yaml").replacing("balance: global", with: "balance: local-first"), to: "ballast.yaml"
+                bench.template("ballast.yaml").replacing("balance: global", with: "balance: local-first"),
+                to: "ballast.yaml"
             )
             let updates = try await bench.client.stat("cluster.httpbin.update_success")
             try bench.process("ballast").signal(1)

@@ -4,7 +4,9 @@ import TestSupport
 
 /// What the tests run: the `ballast` that was built with them, and Envoy from the setup.
 let tools = BenchTools(
-    ballast: URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("ballast").path,
+    ballast: URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent(
+        "ballast"
+    ).path,
     envoy: "\(repository)/.build/venv/bin/envoy", configs: "\(repository)/envoy-configs"
 )
 

@@ -39,7 +39,9 @@ private func besideAGoodClient(
         }
     }
 
-    @Test(arguments: Method.all) func `a request of 20 MB ends its own stream with RESOURCE_EXHAUSTED`(method: Method) async throws {
+    @Test(arguments: Method.all) func `a request of 20 MB ends its own stream with RESOURCE_EXHAUSTED`(method: Method)
+        async throws
+    {
         try await besideAGoodClient(method) { _, channel in
             let bad = await XDSClient(channel, method)
             await bad.send([UInt8](repeating: 0x22, count: 20 * 1024 * 1024))
@@ -47,7 +49,9 @@ private func besideAGoodClient(
         }
     }
 
-    @Test(arguments: Method.all) func `too many names end their own stream with the limit's name`(method: Method) async throws {
+    @Test(arguments: Method.all) func `too many names end their own stream with the limit's name`(method: Method)
+        async throws
+    {
         try await besideAGoodClient(method) { _, channel in
             let bad = await XDSClient(channel, method)
             await bad.subscribe((0...1_000).map { ResourceName(rawValue: "n\($0)") }, node: Node(id: "bad"))
@@ -84,10 +88,13 @@ private func besideAGoodClient(
             let request = DiscoveryRequest.sotw(SotWRequest(names: names))
             for number in 0..<50 {
                 let deaf = await channel.open(Method.streamEndpoints.path, isReading: false)
-                let bytes = request.encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: Node(id: "deaf-\(number)"))
+                let bytes = request.encoded(
+                    type: TypeURL.clusterLoadAssignment.rawValue, node: Node(id: "deaf-\(number)"))
                 await deaf.send(bytes)
             }
-            try await eventually("all are there") { await plane.controlPlane.clients.filter { $0.node.hasPrefix("deaf") }.count == 50 }
+            try await eventually("all are there") {
+                await plane.controlPlane.clients.filter { $0.node.hasPrefix("deaf") }.count == 50
+            }
             try await plane.withChannel { quick in
                 let client = await XDSClient(quick, .streamEndpoints)
                 await client.subscribe(["httpbin"], node: node)

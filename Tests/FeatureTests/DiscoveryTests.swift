@@ -63,7 +63,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         }
     }
 
-    @Test(arguments: Method.all) func `a bad file changes nothing, and a good one mends it`(method: Method) async throws {
+    @Test(arguments: Method.all) func `a bad file changes nothing, and a good one mends it`(method: Method) async throws
+    {
         try await running { plane, channel in
             let client = await XDSClient(channel, method)
             await client.subscribe(["httpbin"], node: east)
@@ -71,7 +72,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
             await client.acknowledge(first, names: ["httpbin"])
             try plane.write("services: {httpbin: [{name: e1}]}", to: "east.yaml")
             try await eventually("the source is stale") {
-                await plane.controlPlane.status.sources[0].staleReason?.contains("east.yaml:1: services.httpbin[0]") == true
+                await plane.controlPlane.status.sources[0].staleReason?.contains("east.yaml:1: services.httpbin[0]")
+                    == true
             }
             let other = await XDSClient(channel, method)
             await other.subscribe(["httpbin"], node: east)
@@ -101,7 +103,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         }
     }
 
-    @Test(arguments: Method.all) func `a NACK is kept with the client's words, and parked`(method: Method) async throws {
+    @Test(arguments: Method.all) func `a NACK is kept with the client's words, and parked`(method: Method) async throws
+    {
         try await running { plane, channel in
             let client = await XDSClient(channel, method)
             await client.subscribe(["httpbin"], node: east)
@@ -123,7 +126,9 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         }
     }
 
-    @Test(arguments: Method.all) func `a client that comes back with what it has is sent only what is new`(method: Method) async throws {
+    @Test(arguments: Method.all) func `a client that comes back with what it has is sent only what is new`(
+        method: Method
+    ) async throws {
         try await running { plane, channel in
             let before = await XDSClient(channel, method)
             await before.subscribe(["httpbin"], node: east)
@@ -134,7 +139,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
             switch method.variant {
             case .sotw: await after.ask(["httpbin"], node: east, version: known.version)
             case .delta:
-                let versions = Dictionary(uniqueKeysWithValues: known.resources.map { (ResourceName(rawValue: $0.name), $0.version) })
+                let versions = Dictionary(
+                    uniqueKeysWithValues: known.resources.map { (ResourceName(rawValue: $0.name), $0.version) })
                 await after.ask(DeltaRequest(subscribe: ["httpbin"], initialVersions: versions), node: east)
             }
             try await eventually("it has subscribed") {

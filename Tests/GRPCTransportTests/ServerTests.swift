@@ -118,7 +118,9 @@ import Testing
         }
     }
 
-    @Test func `a shutdown ends streams with UNAVAILABLE, frees the port, and waits for no one who doesn't read`() async throws {
+    @Test func `a shutdown ends streams with UNAVAILABLE, frees the port, and waits for no one who doesn't read`()
+        async throws
+    {
         let log = EchoLog()
         let server = Server(configuration: ServerConfiguration(), logger: Logger(label: "test")) { _ in Echo(log) }
         let port = try await server.start(address: "127.0.0.1:0", security: .plaintext)

@@ -66,14 +66,17 @@ private struct Mistake: CustomTestStringConvertible {
     Mistake("cluster: east", "klaster: east", "b.yaml:1: klaster: \"east\": there is no such field here"),
     Mistake("127.0.0.1:18000", "localhost", "b.yaml:2: xds.listen: \"localhost\": should be an IP address and a port"),
     Mistake("{file: east.yaml}", "east.yaml", "b.yaml:5: clusters.east.endpoints: \"east.yaml\": should be a mapping"),
-    Mistake("{file: east.yaml}", "{kubernetes: {}}", "b.yaml:5: clusters.east.endpoints.kubernetes: is not supported yet"),
+    Mistake(
+        "{file: east.yaml}", "{kubernetes: {}}", "b.yaml:5: clusters.east.endpoints.kubernetes: is not supported yet"),
     Mistake("127.0.0.1:15443", "gw.example:15443", "b.yaml:9: clusters.west.gateways[0]: \"gw.example:15443\""),
     Mistake("\"127.0.0.1:15443\"", "", "b.yaml:9: clusters.west.gateways: is empty"),
     Mistake("reach: gateway", "reach: pods", "b.yaml:10: clusters.west.reach: \"pods\": is not supported yet"),
     Mistake("reach: gateway", "reach: magic", "b.yaml:10: clusters.west.reach: \"magic\": should be one of: gateway"),
     Mistake("[\"a\", \"b\"]", "[]", "b.yaml:13: services.httpbin: `resources` is empty"),
     Mistake("[\"a\", \"b\"]", "[\"plain\"]", "b.yaml:16: services.plain: the resource plain is httpbin's already"),
-    Mistake("local-first", "nearest", "b.yaml:14: services.httpbin.balance: \"nearest\": should be one of: global, local-first"),
+    Mistake(
+        "local-first", "nearest",
+        "b.yaml:14: services.httpbin.balance: \"nearest\": should be one of: global, local-first"),
     Mistake("west: 0.5", "west: -1", "b.yaml:15: services.httpbin.weights.west: \"-1\": should be a number"),
     Mistake("west: 0.5", "north: 1", "b.yaml:15: services.httpbin.weights.north: \"1\": `clusters` has no cluster"),
     Mistake("  plain: {}", "  httpbin: {}", "b.yaml:"),
@@ -108,7 +111,9 @@ private func `a mistake is named with file, line, field and value`(mistake: Mist
         file.pods == [
             "httpbin": [
                 Pod(name: "w1", address: address("127.0.0.1:2101")),
-                Pod(name: "w2", address: address("[::1]:2101"), weight: try #require(Weight(7)), zone: "b", health: .draining),
+                Pod(
+                    name: "w2", address: address("[::1]:2101"), weight: try #require(Weight(7)), zone: "b",
+                    health: .draining),
             ],
             "empty": [],
         ]
@@ -117,13 +122,28 @@ private func `a mistake is named with file, line, field and value`(mistake: Mist
 
 @Test(arguments: [
     ("services: {s: [{address: \"1.2.3.4:1\"}]}", "w.yaml:1: services.s[0]: the field `name` is missing"),
-    ("services: {s: [{name: a, address: \"1.2.3.4\"}]}", "w.yaml:1: services.s[0].address: \"1.2.3.4\": should be an IP"),
+    (
+        "services: {s: [{name: a, address: \"1.2.3.4\"}]}",
+        "w.yaml:1: services.s[0].address: \"1.2.3.4\": should be an IP"
+    ),
     ("services: {s: [{name: a, address: \"1.2.3.4:0\"}]}", "w.yaml:1: services.s[0].address"),
-    ("services: {s: [{name: a, address: \"1.2.3.4:1\", weight: 0}]}", "w.yaml:1: services.s[0].weight: \"0\": should be a whole"),
+    (
+        "services: {s: [{name: a, address: \"1.2.3.4:1\", weight: 0}]}",
+        "w.yaml:1: services.s[0].weight: \"0\": should be a whole"
+    ),
     ("services: {s: [{name: a, address: \"1.2.3.4:1\", health: ill}]}", "w.yaml:1: services.s[0].health: \"ill\""),
-    ("services: {s: [{name: a, address: \"1.2.3.4:1\", port: 1}]}", "w.yaml:1: services.s[0].port: \"1\": there is no such"),
-    ("services: {s: [{name: a, address: \"1.2.3.4:1\"},\n {name: a, address: \"1.2.3.4:2\"}]}", "w.yaml:2: services.s[1].name"),
-    ("services: {s: [{name: a, address: \"1.2.3.4:1\"},\n {name: b, address: \"1.2.3.4:1\"}]}", "w.yaml:2: services.s[1].address"),
+    (
+        "services: {s: [{name: a, address: \"1.2.3.4:1\", port: 1}]}",
+        "w.yaml:1: services.s[0].port: \"1\": there is no such"
+    ),
+    (
+        "services: {s: [{name: a, address: \"1.2.3.4:1\"},\n {name: a, address: \"1.2.3.4:2\"}]}",
+        "w.yaml:2: services.s[1].name"
+    ),
+    (
+        "services: {s: [{name: a, address: \"1.2.3.4:1\"},\n {name: b, address: \"1.2.3.4:1\"}]}",
+        "w.yaml:2: services.s[1].address"
+    ),
     ("services: {s: {}}", "w.yaml:1: services.s: should be a list"),
     ("{}", "w.yaml:1: the field `services` is missing"),
     ("services:\n  s:\n    - {name: a, addr", "w.yaml:4: not valid YAML"),

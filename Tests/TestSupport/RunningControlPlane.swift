@@ -58,7 +58,9 @@ public struct RunningControlPlane: Sendable {
         }
     }
 
-    /// Runs one for as long as `body` does. With two pods in east and three in west, unless `isFed` is false.
+    /// Runs one for as long as `body` does.
+    ///
+    /// With two pods in east and three in west, unless `isFed` is false.
     public static func run(
         in directory: String, isFed: Bool = true, _ body: (RunningControlPlane) async throws -> Void
     ) async throws {

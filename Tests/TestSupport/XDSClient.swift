@@ -51,7 +51,9 @@ public final class XDSClient {
     }
 
     /// Refuses a response.
-    public func reject(_ response: DecodedResponse, names: [ResourceName], _ reason: String, lastGood: String = "") async {
+    public func reject(_ response: DecodedResponse, names: [ResourceName], _ reason: String, lastGood: String = "")
+        async
+    {
         switch method.variant {
         case .sotw: await ask(names, version: lastGood, nonce: response.nonce, rejection: reason)
         case .delta: await ask(DeltaRequest(nonce: response.nonce, rejection: reason))

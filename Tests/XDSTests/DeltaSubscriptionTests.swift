@@ -141,7 +141,9 @@ extension DeltaResponse {
     @Test func `a stream of one service takes its own type, or none`() {
         var stream = DiscoveryStream(variant: .sotw, type: .clusterLoadAssignment, limits: limits)
         let request = DiscoveryRequest.sotw(SotWRequest(names: ["a"]))
-        let refusals = [violation(&stream, request, ""), violation(&stream, request, eds), violation(&stream, request, "other")]
+        let refusals = [
+            violation(&stream, request, ""), violation(&stream, request, eds), violation(&stream, request, "other"),
+        ]
         #expect(refusals == [nil, nil, .wrongType("other")])
 
         var aggregated = DiscoveryStream(variant: .sotw, type: nil, limits: limits)
@@ -176,9 +178,10 @@ extension DeltaResponse {
 
 @Suite struct ContentHashTests {
     // XXH64's published vectors for seed 0.
-    @Test(arguments: [
-        ("", 0xef46_db37_51d8_e999), ("a", 0xd24e_c4f1_a98c_6e5b), ("abc", 0x44bc_2cf5_ad77_0999),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            ("", 0xef46_db37_51d8_e999), ("a", 0xd24e_c4f1_a98c_6e5b), ("abc", 0x44bc_2cf5_ad77_0999),
+        ] as [(String, UInt64)])
     func `XXH64 has the published values`(text: String, hash: UInt64) {
         #expect(xxHash64(Array(text.utf8)) == hash)
     }

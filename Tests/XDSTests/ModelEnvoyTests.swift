@@ -15,8 +15,10 @@ private struct ModelEnvoy {
     /// Requests on their way to the server, and responses on their way back.
     private(set) var outbox: [DiscoveryRequest] = []
     var inbox: [DiscoveryResponse] = []
-    /// Names that it asked for and has no answer to. While there are any, a SotW client doesn't vouch for its version after a
-    /// reconnect: a real Envoy's names come and go with their parents, which it then doesn't ACK.
+    /// Names that it asked for and has no answer to.
+    ///
+    /// While there are any, a SotW client doesn't vouch for its version after a reconnect: a real Envoy's names come
+    /// and go with their parents, which it then doesn't ACK.
     private var unanswered: Set<ResourceName> = []
 
     init(_ variant: Variant) { self.variant = variant }
@@ -59,7 +61,9 @@ private struct ModelEnvoy {
             nonce = "\(response.nonce)"
             if isGood { version = "\(response.version)" }
             outbox.append(
-                .sotw(SotWRequest(names: wanted.sorted(), version: version, nonce: nonce, rejection: isGood ? nil : "refused"))
+                .sotw(
+                    SotWRequest(
+                        names: wanted.sorted(), version: version, nonce: nonce, rejection: isGood ? nil : "refused"))
             )
         case .delta(let response):
             let isGood = accept(response.resources)
@@ -141,7 +145,9 @@ private struct Simulation {
         }
     }
 
-    /// Lets everything that is on its way arrive. Fails where the talk never ends.
+    /// Lets everything that is on its way arrive.
+    ///
+    /// Fails where the talk never ends.
     mutating func settle() throws -> Bool {
         for _ in 0..<1_000 {
             guard !client.outbox.isEmpty || !client.inbox.isEmpty else {
@@ -158,7 +164,8 @@ private struct Simulation {
 }
 
 @Test(arguments: [Variant.sotw, .delta])
-func `after any interleaving a client holds exactly what it asked for, and nothing came twice`(variant: Variant) throws {
+func `after any interleaving a client holds exactly what it asked for, and nothing came twice`(variant: Variant) throws
+{
     for seed in 0..<3_000 as Range<UInt64> {
         var simulation = Simulation(seed: seed, variant)
         for _ in 0..<60 { try simulation.step() }

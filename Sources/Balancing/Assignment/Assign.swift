@@ -2,7 +2,9 @@
 public struct Mesh: Hashable, Sendable {
     /// All clusters, in any order.
     public var clusters: [Cluster]
-    /// Every cluster's pods, by service. A cluster without a service has none of its pods.
+    /// Every cluster's pods, by service.
+    ///
+    /// A cluster without a service has none of its pods.
     public var pods: [ClusterName: [ServiceName: [Pod]]]
 
     /// A mesh.
@@ -15,13 +17,15 @@ public struct Mesh: Hashable, Sendable {
 extension Mesh {
     /// Decides who gets how much of a service's traffic, as the clients of one cluster shall see it.
     ///
-    /// `weight(pod) = pod weight x cluster multiplier`, exactly, over the pods that take traffic. Pods of the client's network
-    /// and of clusters without gateways are endpoints of their own; other clusters' pods appear as their `reach` says.
+    /// `weight(pod) = pod weight x cluster multiplier`, exactly, over the pods that take traffic. Pods of the
+    /// client's network and of clusters without gateways are endpoints of their own; other clusters' pods appear as
+    /// their `reach` says.
     ///
-    /// Pods out of traffic, measured with Envoy 1.40: a draining pod is sent as such and changes no share. An unhealthy one
-    /// would (Envoy scales its locality's weight down, and panics below half), so it is left out, with two exceptions: under
-    /// `local-first` the client's own unhealthy pods are sent, for Envoy's failover counts them; and where no pod of the whole
-    /// service is healthy, all are sent as unhealthy and the client's panic threshold decides.
+    /// Pods out of traffic, measured with Envoy 1.40: a draining pod is sent as such and changes no share. An
+    /// unhealthy one would (Envoy scales its locality's weight down, and panics below half), so it is left out, with
+    /// two exceptions: under `local-first` the client's own unhealthy pods are sent, for Envoy's failover counts
+    /// them; and where no pod of the whole service is healthy, all are sent as unhealthy and the client's panic
+    /// threshold decides.
     ///
     /// The outcome depends on the content of the mesh only, not on the order of clusters, pods or gateways.
     public func assign(_ service: Service, from client: ClusterName) -> Assignment {

@@ -1,8 +1,12 @@
 /// Who gets how much of one service's traffic, for the clients of one cluster, and why.
 public struct Assignment: Hashable, Sendable {
-    /// One address as served. A gateway's stands for many pods.
+    /// One address as served.
+    ///
+    /// A gateway's stands for many pods.
     public struct Endpoint: Hashable, Sendable {
-        /// Where the client connects to. No two endpoints of an assignment share it: Envoy would drop one silently, gRPC refuse all.
+        /// Where the client connects to.
+        ///
+        /// No two endpoints of an assignment share it: Envoy would drop one silently, gRPC refuse all.
         public var address: SocketAddress
         /// At least 1.
         public var weight: UInt32
@@ -17,13 +21,16 @@ public struct Assignment: Hashable, Sendable {
         }
     }
 
-    /// The endpoints of one locality at one priority. There is one entry for each pair: Envoy would merge two and keep one's weight.
+    /// The endpoints of one locality at one priority.
+    ///
+    /// There is one entry for each pair: Envoy would merge two and keep one's weight.
     public struct LocalityEndpoints: Hashable, Sendable {
         /// Where they are.
         public var locality: Locality
         /// 0 first, no gaps.
         public var priority: UInt32
-        /// The sum of the weights of the endpoints that take traffic; nil where none does, since a weight of 0 is refused.
+        /// The sum of the weights of the endpoints that take traffic; nil where none does, since a weight of 0 is
+        /// refused.
         public var weight: UInt32?
         /// In the order of their addresses.
         public var endpoints: [Endpoint]
@@ -39,7 +46,9 @@ public struct Assignment: Hashable, Sendable {
 
     /// By priority and locality.
     public var localities: [LocalityEndpoints]
-    /// The intended share of every cluster and pod, with the reason. In the order of the clusters' names.
+    /// The intended share of every cluster and pod, with the reason.
+    ///
+    /// In the order of the clusters' names.
     public var shares: [ClusterShare]
 }
 

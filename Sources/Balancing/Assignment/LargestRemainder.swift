@@ -1,4 +1,5 @@
-/// Splits a total into equal integer parts by largest remainder: parts differ by at most 1, and the first ones get more.
+/// Splits a total into equal integer parts by largest remainder: parts differ by at most 1, and the first ones get
+/// more.
 ///
 /// Every part is at least 1, since a weight of 0 is refused: a total below the number of parts is raised to it.
 func splitEvenly(_ total: UInt32, into parts: Int) -> [UInt32] {

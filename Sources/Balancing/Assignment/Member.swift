@@ -25,7 +25,9 @@ struct Member {
         entry.duplicateOf == nil && entry.pod.health == active && multiplier.numerator > 0
     }
 
-    /// The endpoints that stand for this cluster's pods. Each way to reach a cluster is a case here.
+    /// The endpoints that stand for this cluster's pods.
+    ///
+    /// Each way to reach a cluster is a case here.
     func endpoints() -> [Placement.Endpoint] {
         guard multiplier.numerator > 0 else { return [] }
         if isDirect { return pods.compactMap(directEndpoint) }
@@ -35,7 +37,8 @@ struct Member {
     }
 
     private func directEndpoint(_ entry: Entry) -> Placement.Endpoint? {
-        let isSent = isActive(entry) || entry.pod.health == .draining || (sendsUnhealthy && entry.pod.health == .unhealthy)
+        let isSent =
+            isActive(entry) || entry.pod.health == .draining || (sendsUnhealthy && entry.pod.health == .unhealthy)
         guard entry.duplicateOf == nil, isSent else { return nil }
         var locality = cluster.locality
         if let zone = entry.pod.zone { locality.zone = zone }
@@ -46,7 +49,9 @@ struct Member {
         )
     }
 
-    /// One endpoint for each gateway. All zones' pods count: a second entry of the same address for another zone would be dropped.
+    /// One endpoint for each gateway.
+    ///
+    /// All zones' pods count: a second entry of the same address for another zone would be dropped.
     private func gatewayEndpoints() -> [Placement.Endpoint] {
         guard let weight = UInt32(exactly: weight), weight > 0 else { return [] }
         return zip(gateways, splitEvenly(weight, into: gateways.count)).map { gateway, part in
@@ -59,7 +64,9 @@ struct Member {
 }
 
 extension [Member] {
-    /// Gives every pod that takes traffic its weight. Weights compare within a priority, so each has a scale of its own.
+    /// Gives every pod that takes traffic its weight.
+    ///
+    /// Weights compare within a priority, so each has a scale of its own.
     mutating func scale() {
         for priority in Set(map(\.priority)) { scale(priority) }
     }

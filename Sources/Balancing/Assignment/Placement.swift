@@ -19,7 +19,9 @@ struct Placement {
     private var endpoints: [Endpoint] = []
     private var positions: [SocketAddress: Int] = [:]
 
-    /// The first endpoint of an address stays. A second, a gateway that two clusters share, adds its weight to it.
+    /// The first endpoint of an address stays.
+    ///
+    /// A second, a gateway that two clusters share, adds its weight to it.
     mutating func add(_ endpoint: Endpoint) {
         if let position = positions[endpoint.address] {
             endpoints[position].activeWeight += endpoint.activeWeight
@@ -46,7 +48,8 @@ struct Placement {
                 weight: weight > 0 ? weight : nil,
                 endpoints: members.sorted { $0.address < $1.address }.map {
                     Assignment.Endpoint(
-                        address: $0.address, weight: $0.activeWeight > 0 ? $0.activeWeight : $0.restingWeight, health: $0.health
+                        address: $0.address, weight: $0.activeWeight > 0 ? $0.activeWeight : $0.restingWeight,
+                        health: $0.health
                     )
                 }
             )

@@ -7,11 +7,13 @@ struct WeightClaim {
     var parts: Int
 }
 
-/// Turns `pod weight x cluster multiplier` into integers whose ratios are exact where 32 bits allow, and off by less than one in
-/// a billion of the whole where they don't. One list for each claim, in order.
+/// Turns `pod weight x cluster multiplier` into integers whose ratios are exact where 32 bits allow, and off by less
+/// than one in a billion of the whole where they don't.
 ///
-/// The scale is that of one service and priority. It is the smallest that makes every product whole and gives a cluster behind several gateways
-/// enough to split: raising only that cluster's weight would raise its share.
+/// One list for each claim, in order.
+///
+/// The scale is that of one service and priority. It is the smallest that makes every product whole and gives a
+/// cluster behind several gateways enough to split: raising only that cluster's weight would raise its share.
 func scaleToIntegers(_ claims: [WeightClaim]) -> [[UInt32]] {
     let common = claims.reduce(UInt128(1)) { common, claim in
         let denominator = UInt128(claim.multiplier.denominator)

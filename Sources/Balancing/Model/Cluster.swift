@@ -2,11 +2,15 @@
 public struct Cluster: Hashable, Sendable {
     /// Its name, such as `east`.
     public var name: ClusterName
-    /// Clusters of one network reach each other's pods directly. Each cluster is a network of its own unless it says otherwise.
+    /// Clusters of one network reach each other's pods directly.
+    ///
+    /// Each cluster is a network of its own unless it says otherwise.
     public var network: String
     /// The locality of its endpoints; a pod's own zone goes before this one's.
     public var locality: Locality
-    /// Its east-west gateways. Where there is none, its pods are directly reachable from everywhere.
+    /// Its east-west gateways.
+    ///
+    /// Where there is none, its pods are directly reachable from everywhere.
     public var gateways: [SocketAddress]
     /// How its pods appear to other networks' clients.
     public var reach: Reach

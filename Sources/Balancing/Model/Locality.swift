@@ -1,10 +1,16 @@
 /// Where endpoints run, as Envoy's `Locality` says it; endpoints with equal localities share one weight.
 public struct Locality: Hashable, Comparable, Sendable {
-    /// For example a cloud region, or the cluster's name. May be empty.
+    /// For example a cloud region, or the cluster's name.
+    ///
+    /// May be empty.
     public var region: String
-    /// A part of the region. May be empty.
+    /// A part of the region.
+    ///
+    /// May be empty.
     public var zone: String
-    /// A part of the zone. May be empty.
+    /// A part of the zone.
+    ///
+    /// May be empty.
     public var subZone: String
 
     /// A locality; what isn't given is empty.

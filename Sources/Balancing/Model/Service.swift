@@ -12,7 +12,9 @@ public struct Service: Hashable, Sendable {
     public var name: ServiceName
     /// Which clusters take traffic, and when.
     public var balance: Balance
-    /// What each pod of a cluster counts, times its own weight. 1 where nothing is said; 0 takes the cluster out.
+    /// What each pod of a cluster counts, times its own weight.
+    ///
+    /// 1 where nothing is said; 0 takes the cluster out.
     public var weights: [ClusterName: Ratio]
 
     /// A service; global, every pod counting the same, unless said otherwise.

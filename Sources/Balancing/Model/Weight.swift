@@ -44,7 +44,8 @@ public struct Ratio: Hashable, Sendable, CustomStringConvertible {
         let isDigits = { (part: Substring) in
             !part.isEmpty && part.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         }
-        guard (1...2).contains(parts.count), parts.allSatisfy(isDigits), let whole = UInt64(parts[0]), whole <= 1_000_000
+        guard (1...2).contains(parts.count), parts.allSatisfy(isDigits), let whole = UInt64(parts[0]),
+            whole <= 1_000_000
         else { return nil }
         let fraction = parts.count == 2 ? parts[1] : ""
         guard fraction.count <= 6 else { return nil }

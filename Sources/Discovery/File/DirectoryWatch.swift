@@ -4,8 +4,8 @@ import Glibc
 
 /// Tells when something in a directory changes, by inotify.
 ///
-/// The directory is watched and not the file, since a rename over the file, or a removal, ends a watch on the file itself; and a
-/// mounted ConfigMap changes by a rename of a link beside it.
+/// The directory is watched and not the file, since a rename over the file, or a removal, ends a watch on the file
+/// itself; and a mounted ConfigMap changes by a rename of a link beside it.
 final class DirectoryWatch {
     /// One element for each burst of changes.
     let changes: AsyncStream<Void>
@@ -40,7 +40,9 @@ final class DirectoryWatch {
 
     deinit { reader.cancel() }
 
-    /// Watches the directory that is now at the path; one that is watched already stays so. False where there is none.
+    /// Watches the directory that is now at the path; one that is watched already stays so.
+    ///
+    /// False where there is none.
     func renew() -> Bool {
         // Safe: the string outlives the call, and the kernel keeps no pointer.
         unsafe inotify_add_watch(descriptor, path, Self.mask) >= 0

@@ -4,15 +4,14 @@ import MeshConfiguration
 
 /// Learns a cluster's pods from a file, and from every change of it.
 ///
-/// A rename over the file, a write in place, and a removal with a later return are all seen. A file that is gone or wrong is
-/// reported as a failure.
+/// A rename over the file, a write in place, and a removal with a later return are all seen. A file that is gone or
+/// wrong is reported as a failure.
 public struct FileSource: EndpointSource {
     private let path: String
     private let recheckInterval: Duration
 
-    /// - Parameters:
-    ///   - path: the file; it need not exist yet.
-    ///   - recheckInterval: how often it is looked at without a hint from the system, in case its directory came and went.
+    /// - Parameters: - path: the file; it need not exist yet. - recheckInterval: how often it is looked at without a
+    ///   hint from the system, in case its directory came and went.
     public init(path: String, recheckInterval: Duration = .seconds(5)) {
         self.path = path
         self.recheckInterval = recheckInterval

@@ -47,7 +47,8 @@ public struct DecodedRequest: Hashable, Sendable {
                 subscribe: names(message.resource_names_subscribe, message.n_resource_names_subscribe),
                 unsubscribe: names(message.resource_names_unsubscribe, message.n_resource_names_unsubscribe),
                 initialVersions: Dictionary(
-                    versions.map { (ResourceName(rawValue: String($0.key)), String($0.value)) }, uniquingKeysWith: { $1 }
+                    versions.map { (ResourceName(rawValue: String($0.key)), String($0.value)) },
+                    uniquingKeysWith: { $1 }
                 ),
                 nonce: String(message.response_nonce), rejection: rejection(message.error_detail)
             )

@@ -4,7 +4,9 @@ public import XDS
 
 /// A discovery response off the wire, as a client reads it.
 public struct DecodedResponse: Hashable, Sendable {
-    /// A resource with its type. SotW gives neither a name nor a version.
+    /// A resource with its type.
+    ///
+    /// SotW gives neither a name nor a version.
     public struct Resource: Hashable, Sendable {
         /// Delta's name of the resource; empty in SotW.
         public var name: String
@@ -79,7 +81,9 @@ public struct DecodedAssignment: Hashable, Sendable {
     /// In the order of the wire.
     public var localities: [Assignment.LocalityEndpoints]
 
-    /// Decodes the content of a resource. Endpoints without an IP address and a port are left out.
+    /// Decodes the content of a resource.
+    ///
+    /// Endpoints without an IP address and a port are left out.
     public init(_ content: [UInt8]) throws(DecodingFailure) {
         self = try withDecoded(
             content, Envoy__Config__Endpoint__V3__ClusterLoadAssignment.self,
@@ -91,7 +95,8 @@ public struct DecodedAssignment: Hashable, Sendable {
                     let locality = entry.locality?.pointee
                     return Assignment.LocalityEndpoints(
                         locality: Locality(
-                            region: String(locality?.region), zone: String(locality?.zone), subZone: String(locality?.sub_zone)
+                            region: String(locality?.region), zone: String(locality?.zone),
+                            subZone: String(locality?.sub_zone)
                         ),
                         priority: entry.priority, weight: entry.load_balancing_weight?.pointee.value,
                         endpoints: messages(entry.lb_endpoints, entry.n_lb_endpoints).compactMap(endpoint)
@@ -126,4 +131,6 @@ private func endpoint(_ message: Envoy__Config__Endpoint__V3__LbEndpoint) -> Ass
     )
 }
 
-private func bytes(of data: ProtobufCBinaryData) -> [UInt8] { [UInt8](UnsafeBufferPointer(start: data.data, count: data.len)) }
+private func bytes(of data: ProtobufCBinaryData) -> [UInt8] {
+    [UInt8](UnsafeBufferPointer(start: data.data, count: data.len))
+}

@@ -3,7 +3,9 @@ import CEnvoyAPI
 public import XDS
 
 extension EncodedResource {
-    /// An assignment as the EDS resource of that name. Equal assignments encode to equal bytes.
+    /// An assignment as the EDS resource of that name.
+    ///
+    /// Equal assignments encode to equal bytes.
     public init(_ assignment: Assignment, name: ResourceName) {
         let arena = Arena()
         let localities = assignment.localities.map { message(for: $0, in: arena) }

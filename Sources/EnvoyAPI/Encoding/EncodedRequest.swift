@@ -21,7 +21,9 @@ extension DiscoveryRequest {
             )
         case .delta(let request):
             let versions = request.initialVersions.sorted { $0.key < $1.key }.map { name, version in
-                arena.make(envoy__service__discovery__v3__delta_discovery_request__initial_resource_versions_entry__init) {
+                arena.make(
+                    envoy__service__discovery__v3__delta_discovery_request__initial_resource_versions_entry__init
+                ) {
                     $0.key = arena.string(name.rawValue)
                     $0.value = arena.string(version)
                 }
@@ -34,7 +36,8 @@ extension DiscoveryRequest {
                     message.n_resource_names_subscribe = request.subscribe.count
                     message.resource_names_subscribe = arena.array(request.subscribe.map { arena.string($0.rawValue) })
                     message.n_resource_names_unsubscribe = request.unsubscribe.count
-                    message.resource_names_unsubscribe = arena.array(request.unsubscribe.map { arena.string($0.rawValue) })
+                    message.resource_names_unsubscribe = arena.array(
+                        request.unsubscribe.map { arena.string($0.rawValue) })
                     message.n_initial_resource_versions = versions.count
                     message.initial_resource_versions = arena.array(versions)
                     message.error_detail = request.rejection.map { status($0, in: arena) }

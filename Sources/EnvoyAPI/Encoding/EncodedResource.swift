@@ -1,9 +1,11 @@
 public import XDS
 
-/// A resource in its encoded form, the same for SotW and delta: each needs only its own few bytes before the shared ones.
+/// A resource in its encoded form, the same for SotW and delta: each needs only its own few bytes before the shared
+/// ones.
 ///
-/// The bytes are an `Any`. `sotwHeader` and then the bytes are a `resources` field of a DiscoveryResponse; `deltaHeader` and then the
-/// bytes are one of a DeltaDiscoveryResponse. protobuf takes fields in any order, so the `Any` can come last in its `Resource`.
+/// The bytes are an `Any`. `sotwHeader` and then the bytes are a `resources` field of a DiscoveryResponse;
+/// `deltaHeader` and then the bytes are one of a DeltaDiscoveryResponse. protobuf takes fields in any order, so the
+/// `Any` can come last in its `Resource`.
 public struct EncodedResource: Hashable, Sendable {
     /// Its name.
     public let name: ResourceName

@@ -9,7 +9,9 @@ final class Arena {
 
     deinit { for chunk in chunks { chunk.deallocate() } }
 
-    /// A C struct, set up by protobuf-c's `init` function for it. Lives as long as the arena.
+    /// A C struct, set up by protobuf-c's `init` function for it.
+    ///
+    /// Lives as long as the arena.
     func make<Message>(
         _ initialize: (UnsafeMutablePointer<Message>?) -> Void, _ fill: (inout Message) -> Void
     ) -> UnsafeMutablePointer<Message> {
@@ -19,7 +21,9 @@ final class Arena {
         return message
     }
 
-    /// A C string. Text after a NUL is lost.
+    /// A C string.
+    ///
+    /// Text after a NUL is lost.
     func string(_ text: String) -> UnsafeMutablePointer<CChar> {
         let bytes = text.utf8.count + 1
         let copy = allocate(bytes).bindMemory(to: CChar.self, capacity: bytes)

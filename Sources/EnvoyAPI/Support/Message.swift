@@ -42,7 +42,8 @@ func encode<Message>(_ message: UnsafeMutablePointer<Message>) -> [UInt8] {
 
 /// Looks through a message for messages inside messages.
 ///
-/// protobuf-c decodes them by recursion without a limit: a few megabytes of `Struct` within `Struct` would overflow the stack.
+/// protobuf-c decodes them by recursion without a limit: a few megabytes of `Struct` within `Struct` would overflow
+/// the stack.
 enum NestingCheck {
     /// Envoy's own messages nest a dozen levels; protobuf's other libraries stop at 100.
     static let deepest = 64
@@ -65,7 +66,9 @@ enum NestingCheck {
             case 1: guard skip(8, &rest) else { return false }
             case 5: guard skip(4, &rest) else { return false }
             case 2:
-                guard let length = varint(&rest).flatMap({ Int(exactly: $0) }), length <= rest.count else { return false }
+                guard let length = varint(&rest).flatMap({ Int(exactly: $0) }), length <= rest.count else {
+                    return false
+                }
                 let field = protobuf_c_message_descriptor_get_field(descriptor, number)
                 if let field, field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, let inner = field.pointee.descriptor {
                     let inner = inner.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
@@ -96,7 +99,9 @@ enum NestingCheck {
 }
 
 extension String {
-    /// A C string of a decoded message. What isn't UTF-8 in it is replaced; absent ones are empty.
+    /// A C string of a decoded message.
+    ///
+    /// What isn't UTF-8 in it is replaced; absent ones are empty.
     init(_ text: UnsafeMutablePointer<CChar>?) {
         self = text.map { String(cString: $0) } ?? ""
     }
