@@ -2,6 +2,10 @@
 #ifndef BALLAST_CGRPC_SHIM_H
 #define BALLAST_CGRPC_SHIM_H
 
+// First, so that libc's headers come out as in Swift's own module of them: libgrpc's define _GNU_SOURCE, which changes
+// structs such as fd_set, and two versions of one struct don't build.
+#include <features.h>
+
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>

@@ -1,5 +1,5 @@
-/// A member of the federation, such as `east`.
-public struct ClusterName: RawRepresentable, Hashable, Comparable, Sendable, ExpressibleByStringLiteral,
+/// The name of something, which can't be taken for the name of something else.
+public struct Name<Subject>: RawRepresentable, Hashable, Comparable, Sendable, ExpressibleByStringLiteral,
     CustomStringConvertible
 {
     /// The name as the configuration writes it.
@@ -15,25 +15,11 @@ public struct ClusterName: RawRepresentable, Hashable, Comparable, Sendable, Exp
     public var description: String { rawValue }
 
     /// Orders by the names' bytes, so that outcomes don't depend on the order of input.
-    public static func < (left: ClusterName, right: ClusterName) -> Bool { left.rawValue < right.rawValue }
+    public static func < (left: Name, right: Name) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// What clients balance over, such as `httpbin`.
-public struct ServiceName: RawRepresentable, Hashable, Comparable, Sendable, ExpressibleByStringLiteral,
-    CustomStringConvertible
-{
-    /// The name as the configuration writes it.
-    public let rawValue: String
+/// The name of a member of the federation, such as `east`.
+public typealias ClusterName = Name<Cluster>
 
-    /// Takes any text; the configuration checks it.
-    public init(rawValue: String) { self.rawValue = rawValue }
-
-    /// A name written in code.
-    public init(stringLiteral value: String) { rawValue = value }
-
-    /// The name itself.
-    public var description: String { rawValue }
-
-    /// Orders by the names' bytes.
-    public static func < (left: ServiceName, right: ServiceName) -> Bool { left.rawValue < right.rawValue }
-}
+/// The name of what clients balance over, such as `httpbin`.
+public typealias ServiceName = Name<Service>
