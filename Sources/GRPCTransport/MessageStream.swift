@@ -45,6 +45,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     private var isWriting = false
     private var hasSentMetadata = false
     private var isEnded = false
+    private var isHalfClosing = false
+    private var isHalfClosed = false
     private var outstanding = 0
     private var closingStatus = GRPCStatus(.cancelled, "the peer went away")
     private lazy var received = Tag(.received, of: self)
@@ -108,7 +110,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
 
     /// Writes the handler's next message, if it has one and no write is in flight.
     func pump() {
-        guard !isWriting, let handler = openHandler, let slices = handler.nextMessage() else { return }
+        guard !isWriting, let handler = openHandler else { return }
+        guard let slices = handler.nextMessage() else { return closeHalfIfDue() }
         isWriting = true
         slices.withByteBuffer { buffer in
             var send = grpc_op()
@@ -132,12 +135,10 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         }
     }
 
-    /// Tells the server that this client sends no more.
+    /// Tells the server that this client sends no more, once what the handler has is written.
     func halfClose() {
-        guard case .open = state, !isWriting, role == .client else { return }
-        var close = grpc_op()
-        close.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT
-        begin([close], Tag(.finished, of: self))
+        isHalfClosing = true
+        pump()
     }
 
     /// Cancels the call at once, whatever is in flight.
@@ -157,6 +158,14 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         case .accepted, .finished, .started: break
         }
         if outstanding == 0, isEnded { gone(ObjectIdentifier(self)) }
+    }
+
+    private func closeHalfIfDue() {
+        guard isHalfClosing, !isHalfClosed else { return }
+        isHalfClosed = true
+        var close = grpc_op()
+        close.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT
+        begin([close], Tag(.finished, of: self))
     }
 
     private func messageReceived(isOK: Bool) {

@@ -18,6 +18,7 @@ public final class ManualClock: Clock, Sendable {
     }
 
     private struct Sleeper {
+        var number: Int
         var end: Instant
         var continuation: CheckedContinuation<Void, Never>
     }
@@ -25,6 +26,7 @@ public final class ManualClock: Clock, Sendable {
     private struct State {
         var now = Instant(offset: .zero)
         var sleepers: [Sleeper] = []
+        var lastNumber = 0
     }
 
     private let state = Mutex(State())
@@ -41,25 +43,40 @@ public final class ManualClock: Clock, Sendable {
     /// When those who sleep want to be woken.
     public var sleepers: [Duration] { state.withLock { $0.sleepers.map(\.end.offset) } }
 
-    /// Sleeps until the clock is set to that moment.
+    /// Sleeps until the clock is set to that moment, or the task is cancelled.
     public func sleep(until end: Instant, tolerance: Duration?) async throws {
-        await withCheckedContinuation { continuation in
-            let isOver = state.withLock { state in
-                guard end > state.now else { return true }
-                state.sleepers.append(Sleeper(end: end, continuation: continuation))
-                return false
+        let number = state.withLock { state in
+            state.lastNumber += 1
+            return state.lastNumber
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    guard end > state.now, !Task.isCancelled else { return true }
+                    state.sleepers.append(Sleeper(number: number, end: end, continuation: continuation))
+                    return false
+                }
+                if isOver { continuation.resume() }
             }
-            if isOver { continuation.resume() }
+        } onCancel: {
+            wake { $0.number == number }
         }
         try Task.checkCancellation()
     }
 
     /// Goes on, and wakes those whose moment has come.
     public func advance(by duration: Duration) {
-        let woken = state.withLock { state in
+        let now = state.withLock { state in
             state.now = state.now.advanced(by: duration)
-            defer { state.sleepers.removeAll { $0.end <= state.now } }
-            return state.sleepers.filter { $0.end <= state.now }
+            return state.now
+        }
+        wake { $0.end <= now }
+    }
+
+    private func wake(_ isDue: (Sleeper) -> Bool) {
+        let woken = state.withLock { state in
+            defer { state.sleepers.removeAll(where: isDue) }
+            return state.sleepers.filter(isDue)
         }
         for sleeper in woken { sleeper.continuation.resume() }
     }
