@@ -135,7 +135,10 @@ let package = Package(
         .testTarget(
             name: "GRPCTransportTests",
             dependencies: [
-                "GRPCTransport", "TestBench", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "GRPCTransport", "TestBench", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: swift
         ),

@@ -3,7 +3,6 @@ import Discovery
 public import Logging
 public import MeshConfiguration
 public import ServiceLifecycle
-import Synchronization
 
 /// A control plane: sources, registry, balancer, snapshot, subscriptions, streams, put together.
 public final class ControlPlane: ServiceLifecycle.Service {
@@ -13,7 +12,6 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let debounce: Debounce<ContinuousClock>
     private let discovery: DiscoveryService
     private let logger: Logger
-    private let latest = Mutex<Snapshot?>(nil)
     private let started: @Sendable (UInt16) -> Void
 
     /// - Parameters:
@@ -80,7 +78,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     public var status: Status {
         get async {
             let state = await registry.state
-            let snapshot = latest.withLock { $0 }
+            let snapshot = discovery.snapshot
             return Status(
                 isReady: snapshot != nil, sources: state.sources, defaultCluster: state.configuration.cluster,
                 services: snapshot?.views.mapValues(\.services) ?? [:]
@@ -97,8 +95,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let state = await registry.state
             guard state.isSynced else { return }
             let (snapshot, changed) = builder.build(state)
-            let isFirst = latest.withLock { $0 == nil }
-            latest.withLock { $0 = snapshot }
+            let isFirst = discovery.snapshot == nil
             let publication = await discovery.publish(snapshot)
             let resources = Set(publication.changes.values.flatMap { $0.values.joined() })
             if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }

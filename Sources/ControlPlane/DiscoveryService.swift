@@ -33,6 +33,11 @@ final class DiscoveryService: Sendable {
         }
     }
 
+    /// The snapshot in force; nil before the first.
+    var snapshot: Snapshot? { current.snapshot.withLock { $0 } }
+
+    /// Listens, and serves until `shutdown`.
+    ///
     /// - Returns: the port.
     func start(_ settings: Configuration.XDSServer) async throws -> UInt16 {
         let security = try settings.tls.map(ServerSecurity.init(readingFrom:)) ?? .plaintext
