@@ -52,7 +52,7 @@ public actor Registry {
             next[source.cluster.name] = known
         }
         known = next
-        changed()
+        noteChange()
     }
 
     /// Takes a source's report.
@@ -73,9 +73,14 @@ public actor Registry {
             entry.staleReason = reason
         }
         known[source.cluster] = entry
+        noteChange()
+        return true
+    }
+
+    /// Every change ends here: a report and a configuration can both be what was still missing.
+    private func noteChange() {
         isSynced = isSynced || known.values.allSatisfy { $0.pods != nil }
         changed()
-        return true
     }
 
     /// The current state.

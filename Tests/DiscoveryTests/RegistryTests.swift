@@ -62,6 +62,15 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         #expect(state.sources.map(\.isSynced) == [true, false])
     }
 
+    @Test func `a configuration without the cluster that never delivered is enough to serve`() async throws {
+        let before = try configuration("east", "west")
+        let registry = Registry(before) {}
+        await registry.receive(.pods(onePod), from: SourceID(before.clusters[0]))
+        #expect(await !registry.state.isSynced)
+        await registry.configure(try configuration("east"))
+        #expect(await registry.state.isSynced)
+    }
+
     @Test func `a source that the configuration no longer names isn't heard`() async throws {
         let before = try configuration("east", "west")
         let registry = Registry(before) {}
