@@ -72,7 +72,7 @@ struct SnapshotBuilder {
             resources: resources,
             status: ServiceStatus(
                 service: service.service,
-                resources: resources.map { VersionedResource(name: $0.name, version: $0.version) },
+                resources: resources.map { VersionedName(name: $0.name, version: $0.version) },
                 assignment: assignment
             )
         )

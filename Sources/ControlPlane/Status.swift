@@ -19,17 +19,9 @@ public struct ServiceStatus: Hashable, Sendable {
     /// The service.
     public var service: Service
     /// Its EDS resources.
-    public var resources: [VersionedResource]
+    public var resources: [VersionedName]
     /// Who gets how much, and why.
     public var assignment: Assignment
-}
-
-/// A resource at one version.
-public struct VersionedResource: Hashable, Sendable {
-    /// Its name.
-    public var name: ResourceName
-    /// The hash of its content.
-    public var version: ResourceVersion
 }
 
 /// One stream of one client.

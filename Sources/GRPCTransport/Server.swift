@@ -116,7 +116,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
                         shard.assumeIsolated { $0.drop(notice) }
                         continuation.resume()
                     }
-                    shard.keep(end)
+                    shard.keep(waiting: end)
                     grpc_server_shutdown_and_notify(raw.pointer, shard.queue.raw, Tag(.finished, of: end).retained())
                 }
             }
@@ -127,17 +127,17 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private func requestCall(on shard: isolated StreamShard<Handler>) {
         let pending = PendingCall { [unowned shard] pending, call in
             shard.assumeIsolated { $0.drop(pending) }
-            guard let call = call.map(SendableCall.init) else { return }
+            guard let call else { return }
             shard.assumeIsolated { shard in
                 self.requestCall(on: shard)
                 self.open(call, on: shard)
             }
         }
-        shard.keep(pending)
+        shard.keep(waiting: pending)
         pending.request(from: raw, queue: shard.queue.raw)
     }
 
-    private func open(_ accepted: SendableCall, on shard: isolated StreamShard<Handler>) {
+    private func open(_ accepted: AcceptedCall, on shard: isolated StreamShard<Handler>) {
         let head = accepted.head
         let admitted = admission.admit(head.peer)
         var refusal: GRPCStatus?

@@ -4,17 +4,12 @@ import Glibc
 /// A call that has been accepted and not yet been taken over.
 ///
 /// Made and used up on one thread.
-struct SendableCall: @unchecked Sendable {
+struct AcceptedCall: @unchecked Sendable {
     // Safety: handed from a completion to its own shard, on the same thread.
 
     /// Owned by whoever takes it over.
     let call: OpaquePointer
     let head: StreamHead
-
-    init(_ accepted: (call: OpaquePointer, head: StreamHead)) {
-        call = accepted.call
-        head = accepted.head
-    }
 }
 
 /// A place that C-core can put one incoming call into.
@@ -27,10 +22,10 @@ final class PendingCall: OperationOwner {
 
     /// Owned; C-core writes into it until the call is accepted or the server shuts down.
     private let outputs: UnsafeMutablePointer<Outputs>
-    private let done: (ObjectIdentifier, (call: OpaquePointer, head: StreamHead)?) -> Void
+    private let done: (ObjectIdentifier, AcceptedCall?) -> Void
 
     /// - Parameter done: called once, with the call, which is then the callee's, or nil when the server shuts down.
-    init(done: @escaping (ObjectIdentifier, (call: OpaquePointer, head: StreamHead)?) -> Void) {
+    init(done: @escaping (ObjectIdentifier, AcceptedCall?) -> Void) {
         self.done = done
         outputs = .allocate(capacity: 1)
         outputs.initialize(to: Outputs())
@@ -57,7 +52,7 @@ final class PendingCall: OperationOwner {
     func completed(_ operation: Tag.Kind, isOK: Bool) {
         guard isOK, let call = outputs.pointee.call else { return done(ObjectIdentifier(self), nil) }
         let head = StreamHead(method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call))
-        done(ObjectIdentifier(self), (call, head))
+        done(ObjectIdentifier(self), AcceptedCall(call: call, head: head))
     }
 
     /// `ipv4:127.0.0.1:1234` and `ipv6:%5B::1%5D:1234`, without the scheme and the escapes.

@@ -3,7 +3,9 @@ import CGRPC
 /// The streams of one completion queue, on that queue's thread.
 actor StreamShard<Handler: StreamHandler> {
     nonisolated let queue = CompletionQueue()
-    private var owners: [ObjectIdentifier: any OperationOwner] = [:]
+    private var streams: [ObjectIdentifier: MessageStream<Handler>] = [:]
+    /// Those who wait for something else than a stream's messages: for calls, for the server's end.
+    private var waiting: [ObjectIdentifier: any OperationOwner] = [:]
     /// Set once: every stream, also one that is only just being accepted, ends with it.
     private var finalStatus: GRPCStatus?
 
@@ -27,7 +29,7 @@ actor StreamShard<Handler: StreamHandler> {
 
     /// Calls `body` with every open stream's handler, and lets each write what it then has.
     func forEach(_ body: @Sendable (Handler) -> Void) {
-        for case let stream as MessageStream<Handler> in owners.values {
+        for stream in streams.values {
             guard let handler = stream.openHandler else { continue }
             body(handler)
             stream.pump()
@@ -36,31 +38,34 @@ actor StreamShard<Handler: StreamHandler> {
 
     /// Asks every open stream's handler.
     func collect<Answer: Sendable>(_ question: @Sendable (Handler) -> Answer) -> [Answer] {
-        owners.values.compactMap { ($0 as? MessageStream<Handler>)?.openHandler.map(question) }
+        streams.values.compactMap { $0.openHandler.map(question) }
     }
 
     /// Ends every stream, and those that come.
     func finishAll(_ status: GRPCStatus) {
         finalStatus = status
-        for case let stream as MessageStream<Handler> in owners.values { stream.finish(status) }
+        for stream in streams.values { stream.finish(status) }
     }
 
     /// Runs `body` on the shard's thread with the means to start operations there.
     func perform<Result: Sendable>(_ body: @Sendable (isolated StreamShard) -> Result) -> Result { body(self) }
 
-    /// Keeps an owner until `drop`.
-    func keep(_ owner: any OperationOwner) {
-        owners[ObjectIdentifier(owner)] = owner
-        if let finalStatus, let stream = owner as? MessageStream<Handler> { stream.finish(finalStatus) }
+    /// Keeps a stream until `drop`.
+    func keep(_ stream: MessageStream<Handler>) {
+        streams[ObjectIdentifier(stream)] = stream
+        if let finalStatus { stream.finish(finalStatus) }
     }
+
+    /// Keeps someone who waits until `drop`.
+    func keep(waiting owner: any OperationOwner) { waiting[ObjectIdentifier(owner)] = owner }
 
     /// Lets an owner go; none of its operations may be outstanding.
-    func drop(_ identifier: ObjectIdentifier) { owners[identifier] = nil }
+    func drop(_ identifier: ObjectIdentifier) {
+        if streams.removeValue(forKey: identifier) == nil { waiting[identifier] = nil }
+    }
 
     /// The stream of that identifier, if it is still there.
-    func stream(_ identifier: ObjectIdentifier) -> MessageStream<Handler>? {
-        owners[identifier] as? MessageStream<Handler>
-    }
+    func stream(_ identifier: ObjectIdentifier) -> MessageStream<Handler>? { streams[identifier] }
 
     private func complete(_ tag: UInt, isOK: Bool) {
         guard let tag = UnsafeMutableRawPointer(bitPattern: tag) else { return }

@@ -168,6 +168,17 @@ public final class Bench: Sendable {
         }
     }
 
+    /// Starts everything: the pods of the example files, two in east and three in west, the gateway, Ballast and the
+    /// client.
+    public func startAll(_ upstream: UpstreamProtocol = .http2) async throws {
+        let west = ["w1", "w2", "w3"]
+        try routeGateway(to: west.map(pod))
+        try await startPods(["e1", "e2"] + west)
+        try await startGateway()
+        try await startBallast()
+        try await startClient(upstream)
+    }
+
     /// How many requests each of these pods has answered since it started, by its own count.
     public func requestCounts(_ names: [String]) async throws -> [String: Int] {
         var counts: [String: Int] = [:]

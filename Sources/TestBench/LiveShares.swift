@@ -12,12 +12,7 @@ public struct LiveShares: Sendable {
     /// Starts every process.
     public func start(say: (String) -> Void) async throws {
         say("starting five pods, a gateway, Ballast and a client")
-        let west = try EndpointsFile(path: "\(bench.directory)/west.yaml").pods["httpbin"] ?? []
-        try bench.routeGateway(to: west)
-        try await bench.startPods(["e1", "e2", "w1", "w2", "w3"])
-        try await bench.startGateway()
-        try await bench.startBallast()
-        try await bench.startClient(.http2)
+        try await bench.startAll()
     }
 
     /// Sends some 200 requests a second, and tells the shares of each second, until cancelled or for so many seconds.

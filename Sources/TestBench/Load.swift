@@ -10,11 +10,6 @@ public struct LoadResult: Sendable {
     /// All requests.
     public var requests: Int { byPod.values.reduce(failed, +) }
 
-    /// Both loads as one.
-    public static func + (left: LoadResult, right: LoadResult) -> LoadResult {
-        LoadResult(failed: left.failed + right.failed, byPod: left.byPod.merging(right.byPod, uniquingKeysWith: +))
-    }
-
     /// What came since an earlier moment of the same load.
     public static func - (now: LoadResult, earlier: LoadResult) -> LoadResult {
         LoadResult(

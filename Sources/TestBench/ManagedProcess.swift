@@ -12,12 +12,7 @@ public final class ManagedProcess: Sendable {
     public let identifier: Int32
     private let logPath: String
     private let leash: FileHandle
-    private let exit: Mutex<Exit>
-
-    private enum Exit {
-        case running(waiters: [CheckedContinuation<Int32, Never>])
-        case exited(Int32)
-    }
+    private let exit = ProcessExit()
 
     /// The watcher keeps descriptor 3 only: Foundation hears of the process's end when all copies of a socket of its
     /// own are closed.
@@ -55,21 +50,20 @@ public final class ManagedProcess: Sendable {
         process.standardInput = pipe
         process.standardOutput = log
         process.standardError = log
-        let exit = ExitBox()
-        process.terminationHandler = { exit.set($0.terminationStatus) }
+        leash = pipe.fileHandleForWriting
+        process.terminationHandler = { [exit, leash] in
+            // There is nothing left to watch.
+            try? leash.close()
+            exit.happened($0.terminationStatus)
+        }
         try process.run()
         identifier = process.processIdentifier
-        leash = pipe.fileHandleForWriting
-        self.exit = Mutex(.running(waiters: []))
-        exit.forward { [weak self] status in self?.exited(status) }
     }
 
     deinit { try? leash.close() }
 
     /// Whether it still runs.
-    public var isRunning: Bool {
-        exit.withLock { if case .running = $0 { true } else { false } }
-    }
+    public var isRunning: Bool { exit.status == nil }
 
     /// What it has written so far.
     public var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
@@ -94,54 +88,38 @@ public final class ManagedProcess: Sendable {
     }
 
     /// Waits until it has ended by itself.
-    public func waitForExit() async -> Int32 {
-        await withCheckedContinuation { continuation in
-            let status: Int32? = exit.withLock { exit in
-                switch exit {
-                case .exited(let status): return status
-                case .running(let waiters):
-                    exit = .running(waiters: waiters + [continuation])
-                    return nil
-                }
-            }
-            if let status { continuation.resume(returning: status) }
-        }
-    }
-
-    private func exited(_ status: Int32) {
-        let waiters = exit.withLock { exit in
-            defer { exit = .exited(status) }
-            if case .running(let waiters) = exit { return waiters }
-            return []
-        }
-        try? leash.close()
-        for waiter in waiters { waiter.resume(returning: status) }
-    }
+    public func waitForExit() async -> Int32 { await exit.wait() }
 }
 
-/// Holds an exit status until someone is there to hear of it.
-private final class ExitBox: Sendable {
+/// The end of a process, which some wait for.
+private final class ProcessExit: Sendable {
     private struct State {
         var status: Int32?
-        var receiver: (@Sendable (Int32) -> Void)?
+        var waiters: [CheckedContinuation<Int32, Never>] = []
     }
 
     private let state = Mutex(State())
 
-    func set(_ status: Int32) {
-        let receiver = state.withLock { state in
+    /// Nil while it runs.
+    var status: Int32? { state.withLock { $0.status } }
+
+    func happened(_ status: Int32) {
+        let waiters = state.withLock { state in
             state.status = status
-            return state.receiver
+            defer { state.waiters = [] }
+            return state.waiters
         }
-        receiver?(status)
+        for waiter in waiters { waiter.resume(returning: status) }
     }
 
-    func forward(to receiver: @escaping @Sendable (Int32) -> Void) {
-        let status = state.withLock { state in
-            state.receiver = receiver
-            return state.status
+    func wait() async -> Int32 {
+        await withCheckedContinuation { continuation in
+            let status = state.withLock { state in
+                if state.status == nil { state.waiters.append(continuation) }
+                return state.status
+            }
+            if let status { continuation.resume(returning: status) }
         }
-        if let status { receiver(status) }
     }
 }
 

@@ -34,6 +34,12 @@ public struct VersionedName: Hashable, Sendable {
     public var name: ResourceName
     /// Its version.
     public var version: ResourceVersion
+
+    /// A resource at that version.
+    public init(name: ResourceName, version: ResourceVersion) {
+        self.name = name
+        self.version = version
+    }
 }
 
 /// What one stream wants of one type, in state-of-the-world form, and what it has.

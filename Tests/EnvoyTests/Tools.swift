@@ -23,15 +23,3 @@ func withBench(_ body: (Bench) async throws -> Void) async throws {
         await bench.stop()
     }
 }
-
-extension Bench {
-    /// Two pods in east, three in west, the gateway, Ballast and the client.
-    func startAll(_ upstream: UpstreamProtocol = .http2) async throws {
-        try publish(["e1", "e2"].map(pod), in: "east")
-        try publish(["w1", "w2", "w3"].map(pod), in: "west")
-        try await startPods(["e1", "e2", "w1", "w2", "w3"])
-        try await startGateway()
-        try await startBallast()
-        try await startClient(upstream)
-    }
-}

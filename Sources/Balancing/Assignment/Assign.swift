@@ -1,19 +1,3 @@
-/// A federated mesh as its sources tell it: the clusters, and where each service's pods are.
-public struct Mesh: Hashable, Sendable {
-    /// All clusters, in any order.
-    public var clusters: [Cluster]
-    /// Every cluster's pods, by service.
-    ///
-    /// A cluster without a service has none of its pods.
-    public var pods: [ClusterName: [ServiceName: [Pod]]]
-
-    /// A mesh.
-    public init(clusters: [Cluster], pods: [ClusterName: [ServiceName: [Pod]]]) {
-        self.clusters = clusters
-        self.pods = pods
-    }
-}
-
 extension Mesh {
     /// Decides who gets how much of a service's traffic, as the clients of one cluster shall see it.
     ///
@@ -37,7 +21,7 @@ extension Mesh {
             for endpoint in member.endpoints() { placement.add(endpoint) }
         }
         let localities = placement.localities()
-        return Assignment(localities: localities, shares: members.shares(of: service, priorities: placement.priorities))
+        return Assignment(localities: localities, shares: members.shares(priorities: placement.priorities))
     }
 
     /// Every cluster with its pods in a fixed order, the client's own first.

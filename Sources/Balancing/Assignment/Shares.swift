@@ -1,6 +1,6 @@
 extension [Member] {
     /// What each cluster and pod shall get, and why, in the order of the clusters' names.
-    func shares(of service: Service, priorities: [UInt32: UInt32]) -> [ClusterShare] {
+    func shares(priorities: [UInt32: UInt32]) -> [ClusterShare] {
         // Traffic goes to the first priority that can take it; one whose pods all rest is passed over.
         let first = filter { $0.weight > 0 }.map(\.priority).min()
         let total = reduce(0.0) { $0 + ($1.priority == first ? Double($1.weight) : 0) }
