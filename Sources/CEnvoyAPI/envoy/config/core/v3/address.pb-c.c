@@ -52,6 +52,51 @@ void   envoy__config__core__v3__socket_address__free_unpacked
   assert(message->base.descriptor == &envoy__config__core__v3__socket_address__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__config__core__v3__envoy_internal_address__init
+                     (Envoy__Config__Core__V3__EnvoyInternalAddress         *message)
+{
+  static const Envoy__Config__Core__V3__EnvoyInternalAddress init_value = ENVOY__CONFIG__CORE__V3__ENVOY_INTERNAL_ADDRESS__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__envoy_internal_address__get_packed_size
+                     (const Envoy__Config__Core__V3__EnvoyInternalAddress *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__envoy_internal_address__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__envoy_internal_address__pack
+                     (const Envoy__Config__Core__V3__EnvoyInternalAddress *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__envoy_internal_address__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__envoy_internal_address__pack_to_buffer
+                     (const Envoy__Config__Core__V3__EnvoyInternalAddress *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__envoy_internal_address__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__EnvoyInternalAddress *
+       envoy__config__core__v3__envoy_internal_address__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__EnvoyInternalAddress *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__envoy_internal_address__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__envoy_internal_address__free_unpacked
+                     (Envoy__Config__Core__V3__EnvoyInternalAddress *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__envoy_internal_address__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   envoy__config__core__v3__address__init
                      (Envoy__Config__Core__V3__Address         *message)
 {
@@ -189,7 +234,58 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__socket_address__descri
   (ProtobufCMessageInit) envoy__config__core__v3__socket_address__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__core__v3__address__field_descriptors[1] =
+static const ProtobufCFieldDescriptor envoy__config__core__v3__envoy_internal_address__field_descriptors[2] =
+{
+  {
+    "server_listener_name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Envoy__Config__Core__V3__EnvoyInternalAddress, address_name_specifier_case),
+    offsetof(Envoy__Config__Core__V3__EnvoyInternalAddress, server_listener_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "endpoint_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__EnvoyInternalAddress, endpoint_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__envoy_internal_address__field_indices_by_name[] = {
+  1,   /* field[1] = endpoint_id */
+  0,   /* field[0] = server_listener_name */
+};
+static const ProtobufCIntRange envoy__config__core__v3__envoy_internal_address__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__envoy_internal_address__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.EnvoyInternalAddress",
+  "EnvoyInternalAddress",
+  "Envoy__Config__Core__V3__EnvoyInternalAddress",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__EnvoyInternalAddress),
+  2,
+  envoy__config__core__v3__envoy_internal_address__field_descriptors,
+  envoy__config__core__v3__envoy_internal_address__field_indices_by_name,
+  1,  envoy__config__core__v3__envoy_internal_address__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__envoy_internal_address__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__address__field_descriptors[2] =
 {
   {
     "socket_address",
@@ -203,14 +299,28 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__address__field_de
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "envoy_internal_address",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Core__V3__Address, address_case),
+    offsetof(Envoy__Config__Core__V3__Address, envoy_internal_address),
+    &envoy__config__core__v3__envoy_internal_address__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__core__v3__address__field_indices_by_name[] = {
+  1,   /* field[1] = envoy_internal_address */
   0,   /* field[0] = socket_address */
 };
-static const ProtobufCIntRange envoy__config__core__v3__address__number_ranges[1 + 1] =
+static const ProtobufCIntRange envoy__config__core__v3__address__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 3, 1 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor envoy__config__core__v3__address__descriptor =
 {
@@ -220,10 +330,10 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__address__descriptor =
   "Envoy__Config__Core__V3__Address",
   "envoy.config.core.v3",
   sizeof(Envoy__Config__Core__V3__Address),
-  1,
+  2,
   envoy__config__core__v3__address__field_descriptors,
   envoy__config__core__v3__address__field_indices_by_name,
-  1,  envoy__config__core__v3__address__number_ranges,
+  2,  envoy__config__core__v3__address__number_ranges,
   (ProtobufCMessageInit) envoy__config__core__v3__address__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

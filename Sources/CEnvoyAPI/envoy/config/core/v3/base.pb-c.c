@@ -142,6 +142,192 @@ void   envoy__config__core__v3__control_plane__free_unpacked
   assert(message->base.descriptor == &envoy__config__core__v3__control_plane__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__config__core__v3__metadata__typed_filter_metadata_entry__init
+                     (Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry         *message)
+{
+  static const Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry init_value = ENVOY__CONFIG__CORE__V3__METADATA__TYPED_FILTER_METADATA_ENTRY__INIT;
+  *message = init_value;
+}
+void   envoy__config__core__v3__metadata__init
+                     (Envoy__Config__Core__V3__Metadata         *message)
+{
+  static const Envoy__Config__Core__V3__Metadata init_value = ENVOY__CONFIG__CORE__V3__METADATA__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__metadata__get_packed_size
+                     (const Envoy__Config__Core__V3__Metadata *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__metadata__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__metadata__pack
+                     (const Envoy__Config__Core__V3__Metadata *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__metadata__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__metadata__pack_to_buffer
+                     (const Envoy__Config__Core__V3__Metadata *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__metadata__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__Metadata *
+       envoy__config__core__v3__metadata__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__Metadata *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__metadata__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__metadata__free_unpacked
+                     (Envoy__Config__Core__V3__Metadata *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__metadata__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   envoy__config__core__v3__transport_socket__init
+                     (Envoy__Config__Core__V3__TransportSocket         *message)
+{
+  static const Envoy__Config__Core__V3__TransportSocket init_value = ENVOY__CONFIG__CORE__V3__TRANSPORT_SOCKET__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__transport_socket__get_packed_size
+                     (const Envoy__Config__Core__V3__TransportSocket *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__transport_socket__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__transport_socket__pack
+                     (const Envoy__Config__Core__V3__TransportSocket *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__transport_socket__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__transport_socket__pack_to_buffer
+                     (const Envoy__Config__Core__V3__TransportSocket *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__transport_socket__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__TransportSocket *
+       envoy__config__core__v3__transport_socket__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__TransportSocket *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__transport_socket__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__transport_socket__free_unpacked
+                     (Envoy__Config__Core__V3__TransportSocket *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__transport_socket__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   envoy__config__core__v3__data_source__init
+                     (Envoy__Config__Core__V3__DataSource         *message)
+{
+  static const Envoy__Config__Core__V3__DataSource init_value = ENVOY__CONFIG__CORE__V3__DATA_SOURCE__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__data_source__get_packed_size
+                     (const Envoy__Config__Core__V3__DataSource *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__data_source__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__data_source__pack
+                     (const Envoy__Config__Core__V3__DataSource *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__data_source__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__data_source__pack_to_buffer
+                     (const Envoy__Config__Core__V3__DataSource *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__data_source__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__DataSource *
+       envoy__config__core__v3__data_source__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__DataSource *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__data_source__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__data_source__free_unpacked
+                     (Envoy__Config__Core__V3__DataSource *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__data_source__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   envoy__config__core__v3__runtime_double__init
+                     (Envoy__Config__Core__V3__RuntimeDouble         *message)
+{
+  static const Envoy__Config__Core__V3__RuntimeDouble init_value = ENVOY__CONFIG__CORE__V3__RUNTIME_DOUBLE__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__runtime_double__get_packed_size
+                     (const Envoy__Config__Core__V3__RuntimeDouble *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__runtime_double__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__runtime_double__pack
+                     (const Envoy__Config__Core__V3__RuntimeDouble *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__runtime_double__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__runtime_double__pack_to_buffer
+                     (const Envoy__Config__Core__V3__RuntimeDouble *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__runtime_double__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__RuntimeDouble *
+       envoy__config__core__v3__runtime_double__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__RuntimeDouble *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__runtime_double__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__runtime_double__free_unpacked
+                     (Envoy__Config__Core__V3__RuntimeDouble *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__runtime_double__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor envoy__config__core__v3__locality__field_descriptors[3] =
 {
   {
@@ -360,5 +546,235 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__control_plane__descrip
   envoy__config__core__v3__control_plane__field_indices_by_name,
   1,  envoy__config__core__v3__control_plane__number_ranges,
   (ProtobufCMessageInit) envoy__config__core__v3__control_plane__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__metadata__typed_filter_metadata_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry, value),
+    &google__protobuf__any__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__metadata__typed_filter_metadata_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange envoy__config__core__v3__metadata__typed_filter_metadata_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__typed_filter_metadata_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.Metadata.TypedFilterMetadataEntry",
+  "TypedFilterMetadataEntry",
+  "Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry),
+  2,
+  envoy__config__core__v3__metadata__typed_filter_metadata_entry__field_descriptors,
+  envoy__config__core__v3__metadata__typed_filter_metadata_entry__field_indices_by_name,
+  1,  envoy__config__core__v3__metadata__typed_filter_metadata_entry__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__metadata__typed_filter_metadata_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__metadata__field_descriptors[1] =
+{
+  {
+    "typed_filter_metadata",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Core__V3__Metadata, n_typed_filter_metadata),
+    offsetof(Envoy__Config__Core__V3__Metadata, typed_filter_metadata),
+    &envoy__config__core__v3__metadata__typed_filter_metadata_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__metadata__field_indices_by_name[] = {
+  0,   /* field[0] = typed_filter_metadata */
+};
+static const ProtobufCIntRange envoy__config__core__v3__metadata__number_ranges[1 + 1] =
+{
+  { 2, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.Metadata",
+  "Metadata",
+  "Envoy__Config__Core__V3__Metadata",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__Metadata),
+  1,
+  envoy__config__core__v3__metadata__field_descriptors,
+  envoy__config__core__v3__metadata__field_indices_by_name,
+  1,  envoy__config__core__v3__metadata__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__metadata__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__transport_socket__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__TransportSocket, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "typed_config",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Core__V3__TransportSocket, config_type_case),
+    offsetof(Envoy__Config__Core__V3__TransportSocket, typed_config),
+    &google__protobuf__any__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__transport_socket__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = typed_config */
+};
+static const ProtobufCIntRange envoy__config__core__v3__transport_socket__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 3, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__transport_socket__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.TransportSocket",
+  "TransportSocket",
+  "Envoy__Config__Core__V3__TransportSocket",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__TransportSocket),
+  2,
+  envoy__config__core__v3__transport_socket__field_descriptors,
+  envoy__config__core__v3__transport_socket__field_indices_by_name,
+  2,  envoy__config__core__v3__transport_socket__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__transport_socket__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__data_source__field_descriptors[1] =
+{
+  {
+    "filename",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Envoy__Config__Core__V3__DataSource, specifier_case),
+    offsetof(Envoy__Config__Core__V3__DataSource, filename),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__data_source__field_indices_by_name[] = {
+  0,   /* field[0] = filename */
+};
+static const ProtobufCIntRange envoy__config__core__v3__data_source__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__data_source__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.DataSource",
+  "DataSource",
+  "Envoy__Config__Core__V3__DataSource",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__DataSource),
+  1,
+  envoy__config__core__v3__data_source__field_descriptors,
+  envoy__config__core__v3__data_source__field_indices_by_name,
+  1,  envoy__config__core__v3__data_source__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__data_source__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__runtime_double__field_descriptors[2] =
+{
+  {
+    "default_value",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__RuntimeDouble, default_value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "runtime_key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__RuntimeDouble, runtime_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__runtime_double__field_indices_by_name[] = {
+  0,   /* field[0] = default_value */
+  1,   /* field[1] = runtime_key */
+};
+static const ProtobufCIntRange envoy__config__core__v3__runtime_double__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__runtime_double__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.RuntimeDouble",
+  "RuntimeDouble",
+  "Envoy__Config__Core__V3__RuntimeDouble",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__RuntimeDouble),
+  2,
+  envoy__config__core__v3__runtime_double__field_descriptors,
+  envoy__config__core__v3__runtime_double__field_indices_by_name,
+  1,  envoy__config__core__v3__runtime_double__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__runtime_double__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

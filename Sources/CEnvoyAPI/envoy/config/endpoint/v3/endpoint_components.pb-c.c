@@ -7,6 +7,12 @@
 #endif
 
 #include "envoy/config/endpoint/v3/endpoint_components.pb-c.h"
+void   envoy__config__endpoint__v3__endpoint__health_check_config__init
+                     (Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig         *message)
+{
+  static const Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig init_value = ENVOY__CONFIG__ENDPOINT__V3__ENDPOINT__HEALTH_CHECK_CONFIG__INIT;
+  *message = init_value;
+}
 void   envoy__config__endpoint__v3__endpoint__init
                      (Envoy__Config__Endpoint__V3__Endpoint         *message)
 {
@@ -142,7 +148,45 @@ void   envoy__config__endpoint__v3__locality_lb_endpoints__free_unpacked
   assert(message->base.descriptor == &envoy__config__endpoint__v3__locality_lb_endpoints__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__endpoint__field_descriptors[2] =
+static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__endpoint__health_check_config__field_descriptors[1] =
+{
+  {
+    "disable_active_health_check",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig, disable_active_health_check),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__endpoint__v3__endpoint__health_check_config__field_indices_by_name[] = {
+  0,   /* field[0] = disable_active_health_check */
+};
+static const ProtobufCIntRange envoy__config__endpoint__v3__endpoint__health_check_config__number_ranges[1 + 1] =
+{
+  { 4, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__config__endpoint__v3__endpoint__health_check_config__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.endpoint.v3.Endpoint.HealthCheckConfig",
+  "HealthCheckConfig",
+  "Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig",
+  "envoy.config.endpoint.v3",
+  sizeof(Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig),
+  1,
+  envoy__config__endpoint__v3__endpoint__health_check_config__field_descriptors,
+  envoy__config__endpoint__v3__endpoint__health_check_config__field_indices_by_name,
+  1,  envoy__config__endpoint__v3__endpoint__health_check_config__number_ranges,
+  (ProtobufCMessageInit) envoy__config__endpoint__v3__endpoint__health_check_config__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__endpoint__field_descriptors[3] =
 {
   {
     "address",
@@ -152,6 +196,18 @@ static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__endpoint__fie
     0,   /* quantifier_offset */
     offsetof(Envoy__Config__Endpoint__V3__Endpoint, address),
     &envoy__config__core__v3__address__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "health_check_config",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Endpoint__V3__Endpoint, health_check_config),
+    &envoy__config__endpoint__v3__endpoint__health_check_config__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -171,13 +227,13 @@ static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__endpoint__fie
 };
 static const unsigned envoy__config__endpoint__v3__endpoint__field_indices_by_name[] = {
   0,   /* field[0] = address */
-  1,   /* field[1] = hostname */
+  1,   /* field[1] = health_check_config */
+  2,   /* field[2] = hostname */
 };
-static const ProtobufCIntRange envoy__config__endpoint__v3__endpoint__number_ranges[2 + 1] =
+static const ProtobufCIntRange envoy__config__endpoint__v3__endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 3, 1 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor envoy__config__endpoint__v3__endpoint__descriptor =
 {
@@ -187,14 +243,14 @@ const ProtobufCMessageDescriptor envoy__config__endpoint__v3__endpoint__descript
   "Envoy__Config__Endpoint__V3__Endpoint",
   "envoy.config.endpoint.v3",
   sizeof(Envoy__Config__Endpoint__V3__Endpoint),
-  2,
+  3,
   envoy__config__endpoint__v3__endpoint__field_descriptors,
   envoy__config__endpoint__v3__endpoint__field_indices_by_name,
-  2,  envoy__config__endpoint__v3__endpoint__number_ranges,
+  1,  envoy__config__endpoint__v3__endpoint__number_ranges,
   (ProtobufCMessageInit) envoy__config__endpoint__v3__endpoint__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__lb_endpoint__field_descriptors[3] =
+static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__lb_endpoint__field_descriptors[4] =
 {
   {
     "endpoint",
@@ -221,6 +277,18 @@ static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__lb_endpoint__
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "metadata",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Endpoint__V3__LbEndpoint, metadata),
+    &envoy__config__core__v3__metadata__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "load_balancing_weight",
     4,
     PROTOBUF_C_LABEL_NONE,
@@ -236,13 +304,13 @@ static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__lb_endpoint__
 static const unsigned envoy__config__endpoint__v3__lb_endpoint__field_indices_by_name[] = {
   0,   /* field[0] = endpoint */
   1,   /* field[1] = health_status */
-  2,   /* field[2] = load_balancing_weight */
+  3,   /* field[3] = load_balancing_weight */
+  2,   /* field[2] = metadata */
 };
-static const ProtobufCIntRange envoy__config__endpoint__v3__lb_endpoint__number_ranges[2 + 1] =
+static const ProtobufCIntRange envoy__config__endpoint__v3__lb_endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 4, 2 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor envoy__config__endpoint__v3__lb_endpoint__descriptor =
 {
@@ -252,10 +320,10 @@ const ProtobufCMessageDescriptor envoy__config__endpoint__v3__lb_endpoint__descr
   "Envoy__Config__Endpoint__V3__LbEndpoint",
   "envoy.config.endpoint.v3",
   sizeof(Envoy__Config__Endpoint__V3__LbEndpoint),
-  3,
+  4,
   envoy__config__endpoint__v3__lb_endpoint__field_descriptors,
   envoy__config__endpoint__v3__lb_endpoint__field_indices_by_name,
-  2,  envoy__config__endpoint__v3__lb_endpoint__number_ranges,
+  1,  envoy__config__endpoint__v3__lb_endpoint__number_ranges,
   (ProtobufCMessageInit) envoy__config__endpoint__v3__lb_endpoint__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Envoy__Config__Core__V3__SocketAddress Envoy__Config__Core__V3__SocketAddress;
+typedef struct Envoy__Config__Core__V3__EnvoyInternalAddress Envoy__Config__Core__V3__EnvoyInternalAddress;
 typedef struct Envoy__Config__Core__V3__Address Envoy__Config__Core__V3__Address;
 
 
@@ -43,7 +44,7 @@ struct  Envoy__Config__Core__V3__SocketAddress
   ProtobufCMessage base;
   Envoy__Config__Core__V3__SocketAddress__Protocol protocol;
   /*
-   * An IPv4 or IPv6 address in text; EDS takes no host names.
+   * An IPv4 or IPv6 address in text. EDS takes no host names; a cluster that resolves names itself does.
    */
   char *address;
   Envoy__Config__Core__V3__SocketAddress__PortSpecifierCase port_specifier_case;
@@ -57,8 +58,35 @@ struct  Envoy__Config__Core__V3__SocketAddress
 
 
 typedef enum {
+  ENVOY__CONFIG__CORE__V3__ENVOY_INTERNAL_ADDRESS__ADDRESS_NAME_SPECIFIER__NOT_SET = 0,
+  ENVOY__CONFIG__CORE__V3__ENVOY_INTERNAL_ADDRESS__ADDRESS_NAME_SPECIFIER_SERVER_LISTENER_NAME = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__CORE__V3__ENVOY_INTERNAL_ADDRESS__ADDRESS_NAME_SPECIFIER__CASE)
+} Envoy__Config__Core__V3__EnvoyInternalAddress__AddressNameSpecifierCase;
+
+/*
+ * A listener inside the same Envoy.
+ */
+struct  Envoy__Config__Core__V3__EnvoyInternalAddress
+{
+  ProtobufCMessage base;
+  /*
+   * Tells endpoints behind one listener apart: each is a host with connections of its own.
+   */
+  char *endpoint_id;
+  Envoy__Config__Core__V3__EnvoyInternalAddress__AddressNameSpecifierCase address_name_specifier_case;
+  union {
+    char *server_listener_name;
+  };
+};
+#define ENVOY__CONFIG__CORE__V3__ENVOY_INTERNAL_ADDRESS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__config__core__v3__envoy_internal_address__descriptor) \
+    , (char *)protobuf_c_empty_string, ENVOY__CONFIG__CORE__V3__ENVOY_INTERNAL_ADDRESS__ADDRESS_NAME_SPECIFIER__NOT_SET, {0} }
+
+
+typedef enum {
   ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS__NOT_SET = 0,
-  ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS = 1
+  ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS = 1,
+  ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_ENVOY_INTERNAL_ADDRESS = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS__CASE)
 } Envoy__Config__Core__V3__Address__AddressCase;
 
@@ -71,6 +99,7 @@ struct  Envoy__Config__Core__V3__Address
   Envoy__Config__Core__V3__Address__AddressCase address_case;
   union {
     Envoy__Config__Core__V3__SocketAddress *socket_address;
+    Envoy__Config__Core__V3__EnvoyInternalAddress *envoy_internal_address;
   };
 };
 #define ENVOY__CONFIG__CORE__V3__ADDRESS__INIT \
@@ -97,6 +126,25 @@ Envoy__Config__Core__V3__SocketAddress *
 void   envoy__config__core__v3__socket_address__free_unpacked
                      (Envoy__Config__Core__V3__SocketAddress *message,
                       ProtobufCAllocator *allocator);
+/* Envoy__Config__Core__V3__EnvoyInternalAddress methods */
+void   envoy__config__core__v3__envoy_internal_address__init
+                     (Envoy__Config__Core__V3__EnvoyInternalAddress         *message);
+size_t envoy__config__core__v3__envoy_internal_address__get_packed_size
+                     (const Envoy__Config__Core__V3__EnvoyInternalAddress   *message);
+size_t envoy__config__core__v3__envoy_internal_address__pack
+                     (const Envoy__Config__Core__V3__EnvoyInternalAddress   *message,
+                      uint8_t             *out);
+size_t envoy__config__core__v3__envoy_internal_address__pack_to_buffer
+                     (const Envoy__Config__Core__V3__EnvoyInternalAddress   *message,
+                      ProtobufCBuffer     *buffer);
+Envoy__Config__Core__V3__EnvoyInternalAddress *
+       envoy__config__core__v3__envoy_internal_address__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   envoy__config__core__v3__envoy_internal_address__free_unpacked
+                     (Envoy__Config__Core__V3__EnvoyInternalAddress *message,
+                      ProtobufCAllocator *allocator);
 /* Envoy__Config__Core__V3__Address methods */
 void   envoy__config__core__v3__address__init
                      (Envoy__Config__Core__V3__Address         *message);
@@ -121,6 +169,9 @@ void   envoy__config__core__v3__address__free_unpacked
 typedef void (*Envoy__Config__Core__V3__SocketAddress_Closure)
                  (const Envoy__Config__Core__V3__SocketAddress *message,
                   void *closure_data);
+typedef void (*Envoy__Config__Core__V3__EnvoyInternalAddress_Closure)
+                 (const Envoy__Config__Core__V3__EnvoyInternalAddress *message,
+                  void *closure_data);
 typedef void (*Envoy__Config__Core__V3__Address_Closure)
                  (const Envoy__Config__Core__V3__Address *message,
                   void *closure_data);
@@ -132,6 +183,7 @@ typedef void (*Envoy__Config__Core__V3__Address_Closure)
 
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__socket_address__descriptor;
 extern const ProtobufCEnumDescriptor    envoy__config__core__v3__socket_address__protocol__descriptor;
+extern const ProtobufCMessageDescriptor envoy__config__core__v3__envoy_internal_address__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__address__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -20,6 +20,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/wrappers.pb-c.h"
 
 typedef struct Envoy__Config__Endpoint__V3__Endpoint Envoy__Config__Endpoint__V3__Endpoint;
+typedef struct Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig;
 typedef struct Envoy__Config__Endpoint__V3__LbEndpoint Envoy__Config__Endpoint__V3__LbEndpoint;
 typedef struct Envoy__Config__Endpoint__V3__LocalityLbEndpoints Envoy__Config__Endpoint__V3__LocalityLbEndpoints;
 
@@ -29,6 +30,19 @@ typedef struct Envoy__Config__Endpoint__V3__LocalityLbEndpoints Envoy__Config__E
 
 /* --- messages --- */
 
+struct  Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig
+{
+  ProtobufCMessage base;
+  /*
+   * For endpoints that a health checker can't reach: Envoy's has no way to internal listeners.
+   */
+  protobuf_c_boolean disable_active_health_check;
+};
+#define ENVOY__CONFIG__ENDPOINT__V3__ENDPOINT__HEALTH_CHECK_CONFIG__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__config__endpoint__v3__endpoint__health_check_config__descriptor) \
+    , 0 }
+
+
 /*
  * An address that traffic can be sent to.
  */
@@ -36,6 +50,7 @@ struct  Envoy__Config__Endpoint__V3__Endpoint
 {
   ProtobufCMessage base;
   Envoy__Config__Core__V3__Address *address;
+  Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig *health_check_config;
   /*
    * A name for the endpoint, which TLS contexts with `auto_host_sni` send as SNI.
    */
@@ -43,7 +58,7 @@ struct  Envoy__Config__Endpoint__V3__Endpoint
 };
 #define ENVOY__CONFIG__ENDPOINT__V3__ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__endpoint__v3__endpoint__descriptor) \
-    , NULL, (char *)protobuf_c_empty_string }
+    , NULL, NULL, (char *)protobuf_c_empty_string }
 
 
 typedef enum {
@@ -59,6 +74,7 @@ struct  Envoy__Config__Endpoint__V3__LbEndpoint
 {
   ProtobufCMessage base;
   Envoy__Config__Core__V3__HealthStatus health_status;
+  Envoy__Config__Core__V3__Metadata *metadata;
   /*
    * At least 1 where given. 0 makes Envoy refuse the whole assignment.
    */
@@ -70,7 +86,7 @@ struct  Envoy__Config__Endpoint__V3__LbEndpoint
 };
 #define ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__endpoint__v3__lb_endpoint__descriptor) \
-    , ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__UNKNOWN, NULL, ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER__NOT_SET, {0} }
+    , ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__UNKNOWN, NULL, NULL, ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER__NOT_SET, {0} }
 
 
 /*
@@ -96,6 +112,9 @@ struct  Envoy__Config__Endpoint__V3__LocalityLbEndpoints
     , NULL, 0,NULL, NULL, 0 }
 
 
+/* Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig methods */
+void   envoy__config__endpoint__v3__endpoint__health_check_config__init
+                     (Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig         *message);
 /* Envoy__Config__Endpoint__V3__Endpoint methods */
 void   envoy__config__endpoint__v3__endpoint__init
                      (Envoy__Config__Endpoint__V3__Endpoint         *message);
@@ -155,6 +174,9 @@ void   envoy__config__endpoint__v3__locality_lb_endpoints__free_unpacked
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig_Closure)
+                 (const Envoy__Config__Endpoint__V3__Endpoint__HealthCheckConfig *message,
+                  void *closure_data);
 typedef void (*Envoy__Config__Endpoint__V3__Endpoint_Closure)
                  (const Envoy__Config__Endpoint__V3__Endpoint *message,
                   void *closure_data);
@@ -171,6 +193,7 @@ typedef void (*Envoy__Config__Endpoint__V3__LocalityLbEndpoints_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__endpoint__descriptor;
+extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__endpoint__health_check_config__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__lb_endpoint__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__locality_lb_endpoints__descriptor;
 
