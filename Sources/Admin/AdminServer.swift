@@ -54,12 +54,17 @@ public struct AdminServer: ServiceLifecycle.Service {
         }
         router.get("v1/services") { request, _ in
             let status = await controlPlane.status
-            let view =
-                request.uri.queryParameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.defaultCluster
-            guard status.services.isEmpty || status.services[view] != nil else {
-                return try json(Problem(error: "there is no cluster \(view)"), status: .notFound)
+            let parameters = request.uri.queryParameters
+            let cluster = parameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.defaultCluster
+            guard let audience = Audience(rawValue: parameters["audience"].map(String.init) ?? "lanes") else {
+                let all = Audience.allCases.map(\.rawValue).joined(separator: ", ")
+                return try json(Problem(error: "`audience` should be one of: \(all)"), status: .badRequest)
             }
-            return try json(ServicesPage(status, view: view))
+            let viewer = Viewer(cluster: cluster, audience: audience)
+            guard status.services.isEmpty || status.services[viewer] != nil else {
+                return try json(Problem(error: "there is no cluster \(cluster)"), status: .notFound)
+            }
+            return try json(ServicesPage(status, viewer))
         }
         router.get("v1/clients") { _, _ in try json(ClientsPage(await controlPlane.clients)) }
         return router

@@ -34,13 +34,15 @@ struct SourcePage: Encodable {
 
 struct ServicesPage: Encodable {
     var view: String
+    var audience: String
     var sources: [SourcePage]
     var services: [ServicePage]
 
-    init(_ status: Status, view: ClusterName) {
-        self.view = view.rawValue
+    init(_ status: Status, _ viewer: Viewer) {
+        view = viewer.cluster.rawValue
+        audience = viewer.audience.rawValue
         sources = status.sources.map(SourcePage.init)
-        services = (status.services[view] ?? []).map(ServicePage.init)
+        services = (status.services[viewer] ?? []).map(ServicePage.init)
     }
 }
 
@@ -56,6 +58,7 @@ struct ServicePage: Encodable {
         var weight: UInt64
         var priority: UInt32?
         var reason: String
+        var problem: String?
         var pods: [Pod]
     }
 
@@ -68,8 +71,11 @@ struct ServicePage: Encodable {
 
     struct Endpoint: Encodable {
         var address: String
+        var hostname: String?
+        var proxy: String?
         var region: String
         var zone: String
+        var subZone: String
         var priority: UInt32
         var localityWeight: UInt32?
         var weight: UInt32
@@ -89,15 +95,16 @@ struct ServicePage: Encodable {
         intended = status.assignment.shares.map { share in
             Share(
                 cluster: share.cluster.rawValue, share: share.share, weight: share.weight, priority: share.priority,
-                reason: share.reason,
+                reason: share.reason, problem: share.problem,
                 pods: share.pods.map { Pod(name: $0.name, share: $0.share, health: $0.health.rawValue, note: $0.note) }
             )
         }
         endpoints = status.assignment.localities.flatMap { locality in
             locality.endpoints.map { endpoint in
                 Endpoint(
-                    address: endpoint.address.description, region: locality.locality.region,
-                    zone: locality.locality.zone,
+                    address: endpoint.address.description, hostname: endpoint.hostname,
+                    proxy: endpoint.proxy?.description, region: locality.locality.region,
+                    zone: locality.locality.zone, subZone: locality.locality.subZone,
                     priority: locality.priority, localityWeight: locality.weight, weight: endpoint.weight,
                     health: endpoint.health.rawValue
                 )
@@ -113,6 +120,8 @@ struct ClientsPage: Encodable {
         var userAgent: String
         var peer: String
         var view: String?
+        var audience: String?
+        var note: String?
         var streams: [Stream]
     }
 
@@ -150,7 +159,8 @@ struct ClientsPage: Encodable {
                 clients.append(
                     Client(
                         node: stream.node, cluster: stream.nodeCluster, userAgent: stream.userAgent, peer: stream.peer,
-                        view: stream.view?.rawValue, streams: []
+                        view: stream.viewer?.cluster.rawValue, audience: stream.viewer?.audience.rawValue,
+                        note: Self.note(on: stream), streams: []
                     )
                 )
             }
@@ -160,6 +170,12 @@ struct ClientsPage: Encodable {
                     subscriptions: stream.subscriptions.map { Subscription($0.type, $0.subscription) })
             )
         }
+    }
+
+    private static func note(on stream: ClientStatus) -> String? {
+        guard !stream.reduced.isEmpty else { return nil }
+        let clusters = stream.reduced.map(\.rawValue).joined(separator: ", ")
+        return "gets gateway addresses only for \(clusters): gRPC, or its node metadata doesn't say lanes: true"
     }
 }
 

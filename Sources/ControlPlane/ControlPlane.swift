@@ -89,14 +89,34 @@ public final class ControlPlane: ServiceLifecycle.Service {
     /// Every open stream, by node.
     public var clients: [ClientStatus] { get async { await discovery.clients } }
 
+    /// Has the snapshot built again at a later time.
+    private func signal(at instant: ContinuousClock.Instant) -> Task<Void, Never> {
+        Task { [debounce] in
+            do {
+                try await ContinuousClock().sleep(until: instant)
+                debounce.signal()
+            } catch {}
+        }
+    }
+
     private func publishChanges() async {
         var builder = SnapshotBuilder()
+        var timer: Task<Void, Never>?
+        var problems: Set<String> = []
+        defer { timer?.cancel() }
         await debounce.forEach {
             let state = await registry.state
             guard state.isSynced else { return }
-            let (snapshot, changed) = builder.build(state)
+            let outcome = builder.build(state, at: .now)
+            let changed = outcome.changed
             let isFirst = discovery.snapshot == nil
-            let publication = await discovery.publish(snapshot)
+            let publication = await discovery.publish(outcome.snapshot)
+            timer?.cancel()
+            timer = outcome.next.map(signal(at:))
+            for problem in outcome.snapshot.problems.subtracting(problems).sorted() {
+                logger.warning("a cluster is not reached as configured", metadata: ["reason": "\(problem)"])
+            }
+            problems = outcome.snapshot.problems
             let resources = Set(publication.changes.values.flatMap { $0.values.joined() })
             if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
             guard !isFirst, !resources.isEmpty else { return }

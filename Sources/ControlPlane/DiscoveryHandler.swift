@@ -49,9 +49,9 @@ final class DiscoveryHandler: StreamHandler {
 
     func nextMessage() -> [Slice]? {
         guard let snapshot, node != nil else { return nil }
-        let view = view(in: snapshot)
-        guard let (type, response) = stream.next(in: { snapshot.index($0, for: view) }) else { return nil }
-        let index = snapshot.index(type, for: view)
+        let viewer = Viewer(node, in: snapshot)
+        guard let (type, response) = stream.next(in: { snapshot.index($0, for: viewer) }) else { return nil }
+        let index = snapshot.index(type, for: viewer)
         var slices = response.resources.flatMap { index.resources[$0.name]?.slices(stream.variant) ?? [] }
         slices.append(Slice(response.encodedTrailer(type: type, controlPlane: controlPlane)))
         return slices
@@ -63,20 +63,23 @@ final class DiscoveryHandler: StreamHandler {
     ///
     /// What it changes for this stream is sent when the stream can take it.
     func publish(_ publication: Publication) {
-        let view = view(in: publication.snapshot)
-        if let old = snapshot, self.view(in: old) == view {
-            for (type, names) in publication.changes[view] ?? [:] { stream.publish(type, names) }
+        let viewer = Viewer(node, in: publication.snapshot)
+        if let old = snapshot, Viewer(node, in: old) == viewer {
+            for (type, names) in publication.changes[viewer] ?? [:] { stream.publish(type, names) }
         } else {
             stream.publishAll()
         }
+        let isFirst = snapshot == nil
         snapshot = publication.snapshot
+        if isFirst, node != nil { noteReduction() }
     }
 
     /// For whoever wants to look at it.
     var status: ClientStatus {
         ClientStatus(
             node: node?.id ?? "", nodeCluster: node?.cluster ?? "", userAgent: node?.userAgent ?? "", peer: head.peer,
-            method: head.method, view: snapshot.map { view(in: $0) }, subscriptions: stream.status
+            method: head.method, viewer: snapshot.map { Viewer(node, in: $0) }, reduced: reduced,
+            subscriptions: stream.status
         )
     }
 
@@ -84,20 +87,26 @@ final class DiscoveryHandler: StreamHandler {
         self.node = node
         logger.debug(
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
-        if let claimed = node.metadata["cluster"], let snapshot, snapshot.views[ClusterName(rawValue: claimed)] == nil {
+        if let claimed = node.metadata["cluster"], let snapshot, Viewer(node, in: snapshot).cluster.rawValue != claimed {
             logger.warning(
                 "the node's metadata names a cluster that the configuration doesn't have",
-                metadata: metadata(["cluster": "\(claimed)", "served as": "\(view(in: snapshot))"])
+                metadata: metadata(["cluster": "\(claimed)", "served as": "\(snapshot.defaultCluster)"])
             )
         }
+        noteReduction()
     }
 
-    /// The cluster that the node is in: its metadata says so, or its region is the name of one, or it is the default.
-    private func view(in snapshot: Snapshot) -> ClusterName {
-        for claim in [node?.metadata["cluster"], node?.locality.region] {
-            if let claim, snapshot.views[ClusterName(rawValue: claim)] != nil { return ClusterName(rawValue: claim) }
-        }
-        return snapshot.defaultCluster
+    private var reduced: [ClusterName] { snapshot.flatMap { $0.views[Viewer(node, in: $0)]?.reduced } ?? [] }
+
+    private func noteReduction() {
+        guard !reduced.isEmpty else { return }
+        logger.info(
+            "client gets gateway addresses only",
+            metadata: metadata([
+                "clusters": "\(reduced.map(\.rawValue).joined(separator: ","))",
+                "reason": "\(node?.isGRPC == true ? "gRPC" : "its node metadata doesn't say lanes: true")",
+            ])
+        )
     }
 
     private func metadata(_ more: Logger.Metadata) -> Logger.Metadata {

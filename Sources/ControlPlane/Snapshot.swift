@@ -1,34 +1,7 @@
 import Balancing
-import EnvoyAPI
-import GRPCTransport
 import XDS
 
-/// A resource as it is sent: encoded once, shared by every stream that is sent it.
-final class ServedResource: Sendable {
-    let name: ResourceName
-    let version: ResourceVersion
-    private let any: Slice
-    private let sotwHeader: Slice
-    private let deltaHeader: Slice
-
-    init(_ resource: EncodedResource) {
-        name = resource.name
-        version = resource.version
-        any = Slice(resource.any)
-        sotwHeader = Slice(resource.sotwHeader)
-        deltaHeader = Slice(resource.deltaHeader)
-    }
-
-    /// The resource as a part of a response.
-    func slices(_ variant: Variant) -> [Slice] {
-        switch variant {
-        case .sotw: [sotwHeader, any]
-        case .delta: [deltaHeader, any]
-        }
-    }
-}
-
-/// All resources of one type, for the clients of one cluster.
+/// All resources of one type, for one viewer.
 struct ResourceIndex: VersionIndex, Sendable {
     private(set) var resources: [ResourceName: ServedResource] = [:]
 
@@ -36,7 +9,11 @@ struct ResourceIndex: VersionIndex, Sendable {
         for resource in resources { self.resources[resource.name] = resource }
     }
 
+    mutating func add(_ resource: ServedResource) { resources[resource.name] = resource }
+
     func version(of name: ResourceName) -> ResourceVersion? { resources[name]?.version }
+
+    var names: [ResourceName] { Array(resources.keys) }
 
     /// The names that came, went or changed since another moment.
     func changes(since other: ResourceIndex) -> Set<ResourceName> {
@@ -46,21 +23,38 @@ struct ResourceIndex: VersionIndex, Sendable {
     }
 }
 
-/// What is served at one moment, to the clients of each cluster.
+/// What is served at one moment, to every kind of client of each cluster.
 ///
 /// Never changes; a newer one takes its place.
 struct Snapshot: Sendable {
-    /// What the clients of one cluster see.
+    /// What one viewer sees.
     struct View: Sendable {
-        var resources: [TypeURL: ResourceIndex]
-        var services: [ServiceStatus]
+        var resources: [TypeURL: ResourceIndex] = [:]
+        var services: [ServiceStatus] = []
+        /// The clusters of which it gets gateway addresses only, though they can be reached better.
+        var reduced: [ClusterName] = []
     }
 
     /// Whose clients see what those see who belong to none of the clusters.
     var defaultCluster: ClusterName
-    var views: [ClusterName: View]
+    var views: [Viewer: View]
 
-    func index(_ type: TypeURL, for cluster: ClusterName) -> ResourceIndex {
-        views[cluster]?.resources[type] ?? ResourceIndex()
+    /// Why clusters are not reached as they are configured to be.
+    var problems: Set<String> {
+        var problems: Set<String> = []
+        for view in views.values {
+            for status in view.services {
+                for share in status.assignment.shares {
+                    if let problem = share.problem {
+                        problems.insert("\(status.service.name) in \(share.cluster): \(problem)")
+                    }
+                }
+            }
+        }
+        return problems
+    }
+
+    func index(_ type: TypeURL, for viewer: Viewer) -> ResourceIndex {
+        views[viewer]?.resources[type] ?? ResourceIndex()
     }
 }

@@ -10,8 +10,8 @@ public struct Status: Sendable {
     public var sources: [SourceStatus]
     /// The cluster of the clients that say nothing else.
     public var defaultCluster: ClusterName
-    /// What the clients of each cluster are served; empty before the first snapshot.
-    public var services: [ClusterName: [ServiceStatus]]
+    /// What each kind of client is served; empty before the first snapshot.
+    public var services: [Viewer: [ServiceStatus]]
 }
 
 /// What is served of one service.
@@ -36,8 +36,11 @@ public struct ClientStatus: Sendable {
     public var peer: String
     /// The method that the stream called.
     public var method: String
-    /// The cluster whose view it is served.
-    public var view: ClusterName?
+    /// Whose view it is served.
+    public var viewer: Viewer?
+    /// The clusters of which it gets gateway addresses only, though they can be reached better: its node metadata
+    /// doesn't say `lanes: true`, or it is a gRPC client.
+    public var reduced: [ClusterName]
     /// What it wants and has, by type.
     public var subscriptions: [(type: TypeURL, subscription: SubscriptionStatus)]
 }

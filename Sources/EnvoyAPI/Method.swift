@@ -30,8 +30,28 @@ public struct Method: Hashable, Sendable {
         type: .clusterLoadAssignment
     )
 
+    /// CDS, SotW.
+    public static let streamClusters = Method(
+        path: "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters", variant: .sotw, type: .cluster
+    )
+    /// CDS, delta; on demand, too.
+    public static let deltaClusters = Method(
+        path: "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters", variant: .delta, type: .cluster
+    )
+    /// LDS, SotW.
+    public static let streamListeners = Method(
+        path: "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners", variant: .sotw, type: .listener
+    )
+    /// LDS, delta.
+    public static let deltaListeners = Method(
+        path: "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners", variant: .delta, type: .listener
+    )
+
     /// All of them.
-    public static let all = [streamAggregatedResources, deltaAggregatedResources, streamEndpoints, deltaEndpoints]
+    public static let all = [
+        streamAggregatedResources, deltaAggregatedResources, streamClusters, deltaClusters, streamListeners,
+        deltaListeners, streamEndpoints, deltaEndpoints,
+    ]
 
     /// The method of that path, if this server has it.
     public static func at(_ path: String) -> Method? { all.first { $0.path == path } }

@@ -11,7 +11,7 @@ public struct Node: Hashable, Sendable {
     public var locality: Locality
     /// `envoy`, or `gRPC C-core linux Python` and the like.
     public var userAgent: String
-    /// The strings at the top of `metadata`, such as `cluster` and `role`.
+    /// The strings at the top of `metadata`, such as `cluster` and `role`, and its booleans as `true` and `false`.
     public var metadata: [String: String]
 
     /// A node.
@@ -42,10 +42,14 @@ public struct Node: Hashable, Sendable {
         }
         metadata = [:]
         for field in messages(node.metadata?.pointee.fields, node.metadata?.pointee.n_fields ?? 0) {
-            guard let value = field.value?.pointee, value.kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE else {
-                continue
+            guard let value = field.value?.pointee else { continue }
+            switch value.kind_case {
+            case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE:
+                metadata[String(field.key)] = String(value.string_value)
+            case GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE:
+                metadata[String(field.key)] = value.bool_value != 0 ? "true" : "false"
+            default: continue
             }
-            metadata[String(field.key)] = String(value.string_value)
         }
     }
 

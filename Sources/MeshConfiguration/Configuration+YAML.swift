@@ -10,7 +10,7 @@ extension Configuration {
     /// Reads a configuration file's text; `file` is for errors, and its directory for relative paths.
     public init(text: String, file: String) throws(ConfigurationError) {
         let root = try YAMLReader(text: text, file: file)
-        let fields = try root.mapping("cluster", "xds", "admin", "state", "clusters", "services")
+        let fields = try root.mapping("cluster", "xds", "admin", "state", "envoy", "clusters", "services")
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
         let path = { (text: String) in URL(fileURLWithPath: text, relativeTo: directory).path }
 
@@ -27,10 +27,24 @@ extension Configuration {
             )
         }
 
+        var client = ClientSettings()
+        if let template = fields["envoy"] { client = try ClientSettings(template, template: client) }
+        let listeners = Set(clusters.map(\.cluster.gatewayListener))
         var services: [ServedService] = []
         var owners: [String: String] = [:]
         for (name, entry) in try fields.required("services", of: root).entries() {
-            let service = try ServedService(name: name, entry, clusters: names)
+            let service = try ServedService(name: name, entry, clusters: names, client: client)
+            if let sni = service.service.sni {
+                guard !services.contains(where: { $0.service.sni == sni }) else {
+                    throw entry.error("the SNI \(sni) is another service's already; a gateway couldn't tell them apart")
+                }
+            }
+            guard !services.contains(where: { $0.service.name.rawValue.lowercased() == name.lowercased() }) else {
+                throw entry.error("another service's name differs only in case, which SNIs don't show")
+            }
+            if let resource = service.resources.first(where: listeners.contains) {
+                throw entry.error("the resource \(resource) would have the name of the way to a cluster's gateways")
+            }
             for resource in service.resources {
                 if let owner = owners.updateValue(name, forKey: resource) {
                     throw entry.error(
@@ -77,14 +91,14 @@ extension Configuration.XDSServer {
 
 extension Configuration.ClusterSource {
     fileprivate init(name: String, _ entry: YAMLReader, path: (String) -> String) throws(ConfigurationError) {
-        let fields = try entry.mapping("network", "locality", "endpoints", "gateways", "reach")
+        let fields = try entry.mapping(
+            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni")
         cluster = Cluster(name: ClusterName(rawValue: name), network: try fields["network"]?.text())
         cluster.locality = try fields["locality"]?.locality() ?? Locality(region: name)
         if let gateways = fields["gateways"] {
             for gateway in try gateways.list() {
                 let address = try gateway.value(
-                    "should be an IP address and a port, such as 127.0.0.1:15443; host names are not supported yet"
-                ) { SocketAddress($0).flatMap { $0.port > 0 ? $0 : nil } }
+                    "should be an IP address or a host name, and a port, such as 127.0.0.1:15443", Gateway.init(_:))
                 guard !cluster.gateways.contains(address) else { throw gateway.error("the same gateway twice") }
                 cluster.gateways.append(address)
             }
@@ -92,11 +106,14 @@ extension Configuration.ClusterSource {
                 throw gateways.error("is empty: leave `gateways` out where pods are reached directly")
             }
         }
-        if let reach = fields["reach"] {
-            if let planned = try? reach.text(), ["lanes", "pods", "connect"].contains(planned) {
-                throw reach.error("is not supported yet: use gateway")
-            }
-            cluster.reach = try reach.choice(Reach.self)
+        cluster.reach = try Reach(fields)
+        if [.gateway, .connect].contains(cluster.reach.kind),
+            let index = cluster.gateways.firstIndex(where: { $0.address == nil }),
+            let gateway = try fields["gateways"]?.list()[index]
+        {
+            throw gateway.error(
+                "reach: \(cluster.reach.kind.rawValue) needs IP addresses, since endpoints can't be names: use pods or lanes"
+            )
         }
         let source = try fields.required("endpoints", of: entry)
         if let kind = try source.entries().first(where: { ["kubernetes", "ballast"].contains($0.key) }) {
@@ -106,9 +123,43 @@ extension Configuration.ClusterSource {
     }
 }
 
+extension Reach {
+    /// Reads `reach`, and the settings beside it that belong to it.
+    fileprivate init(_ fields: [String: YAMLReader]) throws(ConfigurationError) {
+        let kind = try fields["reach"]?.choice(Kind.self) ?? .gateway
+        let settings: [(key: String, kind: Kind)] = [("refresh", .gateway), ("lanes", .lanes), ("sni", .pods)]
+        for setting in settings where setting.kind != kind {
+            if let field = fields[setting.key] {
+                throw field.error("belongs to reach: \(setting.kind.rawValue), and reach is \(kind.rawValue)")
+            }
+        }
+        switch kind {
+        case .gateway: self = .gateway(refresh: try fields["refresh"]?.flag() ?? false)
+        case .lanes:
+            var lanes = LaneSettings()
+            if let settings = fields["lanes"] { lanes = try LaneSettings(settings) }
+            self = .lanes(lanes)
+        case .pods: self = .pods(sni: try fields["sni"]?.template() ?? .standard)
+        case .connect: self = .connect
+        }
+    }
+}
+
+extension LaneSettings {
+    fileprivate init(_ entry: YAMLReader) throws(ConfigurationError) {
+        self.init()
+        let fields = try entry.mapping("perPod", "most", "gatewayPolicy")
+        if let value = fields["perPod"] { perPod = try value.integer(in: 1...64) }
+        if let value = fields["most"] { most = try value.integer(in: 1...1_024) }
+        if let value = fields["gatewayPolicy"] { gatewayPolicy = try value.choice(GatewayPolicy.self) }
+    }
+}
+
 extension Configuration.ServedService {
-    fileprivate init(name: String, _ entry: YAMLReader, clusters: Set<ClusterName>) throws(ConfigurationError) {
-        let fields = try entry.mapping("resources", "balance", "weights")
+    fileprivate init(
+        name: String, _ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings
+    ) throws(ConfigurationError) {
+        let fields = try entry.mapping("resources", "balance", "weights", "sni", "envoy")
         service = Service(name: ServiceName(rawValue: name))
         service.balance = try fields["balance"]?.choice(Service.Balance.self) ?? .global
         for (key, multiplier) in try fields["weights"]?.entries() ?? [] {
@@ -118,6 +169,9 @@ extension Configuration.ServedService {
                 "should be a number from 0 to 1000000, with at most six places after the point", Ratio.init(_:)
             )
         }
+        service.sni = try fields["sni"]?.value("should be a host name, at most 253 bytes", DNSName.init(_:))
+        service.client = client
+        if let settings = fields["envoy"] { service.client = try ClientSettings(settings, template: client) }
         resources = []
         for resource in try fields["resources"]?.list() ?? [] { resources.append(try resource.text()) }
         if fields["resources"] == nil { resources = [name] }
@@ -136,6 +190,15 @@ extension YAMLReader {
             region: try fields["region"]?.text() ?? "", zone: try fields["zone"]?.text() ?? "",
             subZone: try fields["subZone"]?.text() ?? ""
         )
+    }
+
+    fileprivate func template() throws(ConfigurationError) -> SNITemplate {
+        let text = try text()
+        do throws(SNITemplate.Problem) {
+            return try SNITemplate(text)
+        } catch {
+            throw self.error(error.description)
+        }
     }
 
     fileprivate func listenAddress() throws(ConfigurationError) -> SocketAddress {

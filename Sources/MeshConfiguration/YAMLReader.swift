@@ -85,6 +85,25 @@ struct YAMLReader {
         }
     }
 
+    /// `true` or `false`.
+    func flag() throws(ConfigurationError) -> Bool {
+        try value("should be true or false") { ["true": true, "false": false][$0] }
+    }
+
+    /// A length of time: `500ms`, `10s`, `5m`; at least a millisecond, at most a day.
+    func duration() throws(ConfigurationError) -> Duration {
+        try value("should be a length of time from 1ms to 24h, such as 500ms, 10s or 5m") { text in
+            let units: [(String, Int)] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
+            for (unit, milliseconds) in units where text.hasSuffix(unit) {
+                guard let number = Int(text.dropLast(unit.count)), (1...86_400_000).contains(number),
+                    number * milliseconds <= 86_400_000
+                else { continue }
+                return .milliseconds(number * milliseconds)
+            }
+            return nil
+        }
+    }
+
     /// One of an enumeration's words.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ type: Choice.Type

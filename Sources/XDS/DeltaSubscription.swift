@@ -43,6 +43,8 @@ public struct DeltaResponse: Hashable, Sendable {
 /// As with SotW, `receive` and `publish` only note what may have to be sent, and `next` says what.
 public struct DeltaSubscription: Sendable {
     private struct Entry {
+        /// Whether the client named it; otherwise it has it because it wants everything.
+        var isNamed = false
         var sent: ResourceVersion?
         var acknowledged: ResourceVersion?
         /// Whether the client was told that there is no such resource.
@@ -59,73 +61,127 @@ public struct DeltaSubscription: Sendable {
     /// More than this many unanswered responses are only counted as sent.
     private static let mostUnanswered = 16
 
+    /// What the client wants by name, or has because it wants everything.
     private var entries: [ResourceName: Entry] = [:]
+    /// How many of them it named.
+    private var namedCount = 0
+    private var isWildcard = false
+    private let mayBeWildcard: Bool
     private var held = SetVersion()
     private var pending: Set<ResourceName> = []
+    /// Whether all names have to be looked at.
+    private var isSweepPending = false
+    /// Whether an answer is due even if there is nothing to say: a client that wants everything waits for it.
+    private var isAnswerDue = false
+    /// Sent whether or not the client has them, once it wants them: see `owe`.
+    private var owed: Set<ResourceName> = []
     private var unanswered: [Unanswered] = []
     private var isFirst = true
     private var sentVersion: ResourceVersion?
     private var acknowledged: ResourceVersion?
     private var rejection: Rejection?
 
-    /// An empty subscription.
-    public init() {}
+    /// - Parameter mayBeWildcard: whether a client may want whatever there is of this type.
+    public init(mayBeWildcard: Bool = false) { self.mayBeWildcard = mayBeWildcard }
 
     /// How many names the client wants.
-    public var nameCount: Int { entries.count }
+    public var nameCount: Int { namedCount }
 
     /// Takes one request in.
     public mutating func receive(_ request: DeltaRequest) {
         answer(nonce: request.nonce, rejection: request.rejection)
         // xDS, "incremental xDS": changes to the subscription count, whatever nonce they come with.
-        for name in request.unsubscribe where entries[name] != nil {
-            setSent(name, to: nil)
-            entries[name] = nil
-            pending.remove(name)
-        }
-        for name in request.subscribe {
-            // Asking again for a name means that the client doesn't have it: it is sent even when unchanged.
-            if entries[name] == nil { entries[name] = Entry() }
-            setSent(name, to: nil)
-            entries[name]?.isToldAbsent = false
-            pending.insert(name)
-        }
+        for name in request.unsubscribe { unsubscribe(from: name) }
+        if mayBeWildcard, isFirst ? request.subscribe.isEmpty : false { subscribeToAll() }
+        for name in request.subscribe { subscribe(to: name) }
         if isFirst {
-            for (name, version) in request.initialVersions where entries[name] != nil {
+            for (name, version) in request.initialVersions where isWildcard || entries[name] != nil {
                 // What the client still holds counts as sent; `next` finds whether that is still so.
+                entries[name, default: Entry()].acknowledged = ResourceVersion(version)
                 setSent(name, to: ResourceVersion(version))
-                entries[name]?.acknowledged = ResourceVersion(version)
+                isAnswerDue = false
             }
         }
         isFirst = false
     }
 
+    private mutating func subscribe(to name: ResourceName) {
+        guard !mayBeWildcard || name != .wildcard else { return subscribeToAll() }
+        if entries[name]?.isNamed != true { namedCount += 1 }
+        entries[name, default: Entry()].isNamed = true
+        // Asking again for a name means that the client doesn't have it: it is sent even when unchanged.
+        setSent(name, to: nil)
+        entries[name]?.isToldAbsent = false
+        pending.insert(name)
+    }
+
+    private mutating func unsubscribe(from name: ResourceName) {
+        if mayBeWildcard, name == .wildcard {
+            isWildcard = false
+            for (name, entry) in entries where !entry.isNamed { remove(name) }
+        } else if let entry = entries[name], entry.isNamed {
+            namedCount -= 1
+            remove(name)
+            // xDS: the client has dropped it, and has to be told again what it gets anyway.
+            if isWildcard { pending.insert(name) }
+        }
+    }
+
+    private mutating func subscribeToAll() {
+        isWildcard = true
+        isSweepPending = true
+        isAnswerDue = true
+    }
+
+    private mutating func remove(_ name: ResourceName) {
+        setSent(name, to: nil)
+        entries[name] = nil
+        pending.remove(name)
+    }
+
     /// Notes that content changed, appeared or went.
     public mutating func publish(_ changes: some Sequence<ResourceName>) {
-        for name in changes where entries[name] != nil { pending.insert(name) }
+        for name in changes where isWildcard || entries[name] != nil { pending.insert(name) }
     }
 
     /// Notes that any content may have changed.
-    public mutating func publishAll() { pending = Set(entries.keys) }
+    public mutating func publishAll() { isSweepPending = true }
+
+    /// Notes that these are to be sent even if the client has them: what they belong to was sent.
+    ///
+    /// They are sent as soon as the client wants them.
+    mutating func owe(_ names: some Sequence<ResourceName>) {
+        owed.formUnion(names)
+        for name in owed where entries[name] != nil { pending.insert(name) }
+    }
 
     /// What to send now, if anything; the caller sends it.
     public mutating func next(in index: some VersionIndex, nonce: Nonce) -> DeltaResponse? {
-        guard !pending.isEmpty else { return nil }
+        guard !pending.isEmpty || isSweepPending else { return nil }
+        if isSweepPending {
+            pending.formUnion(entries.keys)
+            if isWildcard { pending.formUnion(index.names) }
+            isSweepPending = false
+        }
         var resources: [VersionedName] = []
         var removed: [ResourceName] = []
         for name in pending.sorted() {
-            guard let entry = entries[name] else { continue }
             let version = index.version(of: name)
+            guard var entry = entries[name] ?? (isWildcard && version != nil ? Entry() : nil) else { continue }
             if let version {
-                if entry.sent != version { resources.append(VersionedName(name: name, version: version)) }
-            } else if entry.sent != nil || !entry.isToldAbsent {
+                let isOwed = owed.remove(name) != nil
+                if isOwed || entry.sent != version { resources.append(VersionedName(name: name, version: version)) }
+            } else if entry.sent != nil || entry.isNamed && !entry.isToldAbsent {
                 removed.append(name)
             }
+            entry.isToldAbsent = version == nil
+            entries[name] = entry
             setSent(name, to: version)
-            entries[name]?.isToldAbsent = version == nil
+            if version == nil, !entry.isNamed { entries[name] = nil }
         }
         pending.removeAll()
-        guard !resources.isEmpty || !removed.isEmpty else { return nil }
+        defer { isAnswerDue = false }
+        guard !resources.isEmpty || !removed.isEmpty || isAnswerDue else { return nil }
         let version = held.version
         sentVersion = version
         unanswered.append(Unanswered(nonce: nonce, version: version, resources: resources))

@@ -30,11 +30,22 @@ public enum DiscoveryResponse: Hashable, Sendable {
     case sotw(SotWResponse)
     /// Incremental.
     case delta(DeltaResponse)
+
+    /// The names of the resources that the client doesn't have so yet.
+    var changed: [ResourceName] {
+        switch self {
+        case .sotw(let response): response.changed
+        case .delta(let response): response.resources.map(\.name)
+        }
+    }
 }
 
 /// What one stream wants and has, of every type on it.
 ///
 /// There is one kind of stream: an aggregated one (ADS). A stream of one service is the same, restricted to one type.
+///
+/// A cluster's endpoints have the cluster's name. They are sent after it, even if they are the same as before: an Envoy
+/// whose cluster changed takes it into use only when it has heard of its endpoints again, and doesn't ask for them.
 public struct DiscoveryStream: Sendable {
     /// What a stream may want, so that no client can fill the server's memory.
     public struct Limits: Hashable, Sendable {
@@ -59,11 +70,13 @@ public struct DiscoveryStream: Sendable {
     public let variant: Variant
     private let onlyType: TypeURL?
     private let limits: Limits
-    /// In the order in which the client first asked for them, which is the order in which they are served.
+    /// In the order in which they are served.
     ///
     /// A stream has few types.
     private var entries: [Entry] = []
     private var nonce = Nonce.none
+    /// Clusters that were sent before the client first asked for endpoints.
+    private var sentClusters: Set<ResourceName> = []
 
     /// A stream of one type, or an aggregated one where `type` is nil.
     public init(variant: Variant, type: TypeURL?, limits: Limits) {
@@ -83,12 +96,17 @@ public struct DiscoveryStream: Sendable {
         // A stream of one service may leave the type out.
         let type = url.isEmpty ? onlyType : TypeURL(rawValue: url)
         guard let type, onlyType == nil || onlyType == type else { throw .wrongType(url) }
-        let known = entries.firstIndex { $0.type == type }
-        guard known != nil || entries.count < limits.types else { throw .tooManyTypes(limit: limits.types) }
-        if known == nil {
-            entries.append(Entry(type: type, subscription: Subscription(variant, canResume: canResume)))
+        let index: Int
+        if let known = entries.firstIndex(where: { $0.type == type }) {
+            index = known
+        } else {
+            guard entries.count < limits.types else { throw .tooManyTypes(limit: limits.types) }
+            index = entries.firstIndex { $0.type.servingOrder > type.servingOrder } ?? entries.count
+            var subscription = Subscription(variant, to: type, canResume: canResume)
+            if type == .clusterLoadAssignment { subscription.owe(sentClusters.sorted()) }
+            entries.insert(Entry(type: type, subscription: subscription), at: index)
         }
-        entries[known ?? entries.count - 1].subscription.receive(request)
+        entries[index].subscription.receive(request)
         guard entries.reduce(0, { $0 + $1.subscription.nameCount }) <= limits.names else {
             throw .tooManyNames(limit: limits.names)
         }
@@ -112,13 +130,24 @@ public struct DiscoveryStream: Sendable {
             let type = entries[index].type
             if let response = entries[index].subscription.next(in: content(type), nonce: nonce.next) {
                 nonce = nonce.next
+                if type == .cluster { noteSent(response.changed, endpoints: content(.clusterLoadAssignment)) }
                 return (type, response)
             }
         }
         return nil
     }
 
-    /// Every type's subscription, in the order in which the client first asked for them.
+    /// Has the endpoints of these clusters sent, again or for the first time.
+    private mutating func noteSent(_ clusters: [ResourceName], endpoints: some VersionIndex) {
+        let clusters = clusters.filter { endpoints.version(of: $0) != nil }
+        if let index = entries.firstIndex(where: { $0.type == .clusterLoadAssignment }) {
+            entries[index].subscription.owe(clusters)
+        } else if onlyType == nil {
+            sentClusters.formUnion(clusters)
+        }
+    }
+
+    /// Every type's subscription, in the order in which they are served.
     public var status: [(type: TypeURL, subscription: SubscriptionStatus)] {
         entries.map { ($0.type, $0.subscription.status) }
     }

@@ -6,10 +6,33 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
     /// Takes any text: clients may ask for types that this server doesn't know.
     public init(rawValue: String) { self.rawValue = rawValue }
 
+    /// CDS: what an Envoy balances over.
+    public static let cluster = TypeURL(rawValue: "type.googleapis.com/envoy.config.cluster.v3.Cluster")
+    /// LDS: what takes connections.
+    public static let listener = TypeURL(rawValue: "type.googleapis.com/envoy.config.listener.v3.Listener")
     /// EDS: who may take an Envoy cluster's traffic.
     public static let clusterLoadAssignment = TypeURL(
         rawValue: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     )
+
+    /// Whether a SotW response carries everything that the client wants, so that what is missing doesn't exist, and
+    /// whether a client may want whatever there is.
+    ///
+    /// xDS, "grouping resources into responses" and "how the client specifies what resources to return": so it is for
+    /// these two, and for no other.
+    var isWhole: Bool { self == .cluster || self == .listener }
+
+    /// The place in which types are served on an aggregated stream.
+    ///
+    /// Clusters come before the listeners that lead to them, and those before the endpoints that name them.
+    var servingOrder: Int {
+        switch self {
+        case .cluster: 0
+        case .listener: 1
+        case .clusterLoadAssignment: 2
+        default: 3
+        }
+    }
 
     /// The URL itself.
     public var description: String { rawValue }
@@ -29,6 +52,9 @@ public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, Ex
 
     /// A name written in code.
     public init(stringLiteral value: String) { rawValue = value }
+
+    /// Stands for whatever there is.
+    static let wildcard: ResourceName = "*"
 
     /// The name itself.
     public var description: String { rawValue }

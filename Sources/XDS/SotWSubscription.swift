@@ -22,6 +22,8 @@ public struct SotWRequest: Hashable, Sendable {
 public struct SotWResponse: Hashable, Sendable {
     /// What to send, each with the version to send.
     public var resources: [VersionedName]
+    /// The names of those that the client doesn't have so yet.
+    public var changed: [ResourceName]
     /// The version of all that the subscription covers.
     public var version: ResourceVersion
     /// Unique on this stream.
@@ -44,20 +46,33 @@ public struct VersionedName: Hashable, Sendable {
 
 /// What one stream wants of one type, in state-of-the-world form, and what it has.
 ///
-/// For types whose responses may carry any part of the subscription, as EDS's may. `receive` and `publish` only note
-/// what may have to be sent; `next` says what, at the moment when the stream can take it. So a slow client owes one
-/// response, never a queue.
+/// `receive` and `publish` only note what may have to be sent; `next` says what, at the moment when the stream can take
+/// it. So a slow client owes one response, never a queue.
 ///
 ///     first request ──> names wanted ──next──> sent ──ACK──> acknowledged
 ///                           ^                   │
 ///                           └─ content changes ─┴──NACK──> rejected: silent until the content changes
+///
+/// A response carries what changed; or, for types where that is the rule (`isWhole`), all that there is of what the
+/// client wants.
 public struct SotWSubscription: Sendable {
+    /// Every name that the client gave.
     private var wanted: Set<ResourceName> = []
-    /// What the client holds or is being sent, of the names that it wants.
+    /// Whether it wants whatever else there is.
+    private var isWildcard = false
+    /// Whether it has given names on this stream; before that, none means all (xDS, the legacy wildcard).
+    private var hasNamed = false
+    /// What the client holds or is being sent, of what it wants.
     private var sent: [ResourceName: ResourceVersion] = [:]
     private var covered = SetVersion()
     /// The names to look at in `next`: wanted ones whose content may differ from what was sent.
     private var pending: Set<ResourceName> = []
+    /// Whether all names have to be looked at.
+    private var isSweepPending = false
+    /// Whether an answer is due even if it has nothing new in it: a client that wants everything waits for it.
+    private var isAnswerDue = false
+    /// Sent whether or not the client has them, once it wants them: see `owe`.
+    private var owed: Set<ResourceName> = []
     private var last: SotWResponse?
     private var hasAnswered = false
     private var acknowledged: ResourceVersion?
@@ -65,10 +80,16 @@ public struct SotWSubscription: Sendable {
     /// The version that the client brought from an earlier stream, until it is compared with what there is.
     private var claimed: ResourceVersion?
     private let canResume: Bool
+    private let isWhole: Bool
 
-    /// - Parameter canResume: whether a version from an earlier stream vouches for what the client still holds.
-    ///   gRPC's doesn't: it drops resources that it unsubscribes from, and keeps the version.
-    public init(canResume: Bool) { self.canResume = canResume }
+    /// - Parameters:
+    ///   - isWhole: whether responses carry everything that the client wants.
+    ///   - canResume: whether a version from an earlier stream vouches for what the client still holds.
+    ///     gRPC's doesn't: it drops resources that it unsubscribes from, and keeps the version.
+    public init(isWhole: Bool = false, canResume: Bool) {
+        self.isWhole = isWhole
+        self.canResume = canResume
+    }
 
     /// How many names the client wants.
     public var nameCount: Int { wanted.count }
@@ -78,18 +99,21 @@ public struct SotWSubscription: Sendable {
         let names = Set(request.names)
         guard let last else {
             // Nothing was sent yet, so there is nothing to answer: a nonce is one of an earlier stream.
-            if wanted.isEmpty, canResume { claimed = ResourceVersion(request.version) }
+            if wanted.isEmpty, !isWildcard, canResume { claimed = ResourceVersion(request.version) }
             return subscribe(to: names)
         }
         if request.nonce.isEmpty {
             // Either it hasn't read our first response yet, or it starts over and has forgotten everything.
-            if hasAnswered { drop(wanted) }
+            if hasAnswered { forget() }
             return subscribe(to: names)
         }
         // xDS, "ACK, NACK, and resource type instance version": a request with a stale nonce is not answered; the
         // client says what it wants again in its answer to the latest response. But what it drops it has forgotten
         // by then, even if it asks again.
-        guard request.nonce == last.nonce.description else { return drop(wanted.subtracting(names)) }
+        guard request.nonce == last.nonce.description else {
+            if !isWildcard { drop(wanted.subtracting(names)) }
+            return
+        }
         hasAnswered = true
         if let message = request.rejection {
             rejection = Rejection(version: last.version, message: message)
@@ -102,26 +126,45 @@ public struct SotWSubscription: Sendable {
 
     /// Notes that content changed, appeared or went.
     public mutating func publish(_ changes: some Sequence<ResourceName>) {
-        for name in changes where wanted.contains(name) { pending.insert(name) }
+        for name in changes where isWildcard || wanted.contains(name) { pending.insert(name) }
     }
 
     /// Notes that any content may have changed.
-    public mutating func publishAll() { pending = wanted }
+    public mutating func publishAll() { isSweepPending = true }
+
+    /// Notes that these are to be sent even if the client has them: what they belong to was sent.
+    ///
+    /// They are sent as soon as the client wants them.
+    mutating func owe(_ names: some Sequence<ResourceName>) {
+        owed.formUnion(names)
+        pending.formUnion(owed.intersection(wanted))
+    }
 
     /// What to send now, if anything; the caller sends it.
     public mutating func next(in index: some VersionIndex, nonce: Nonce) -> SotWResponse? {
-        guard !pending.isEmpty else { return nil }
+        guard !pending.isEmpty || isSweepPending else { return nil }
+        if isSweepPending { pending = isWildcard ? wanted.union(sent.keys).union(index.names) : wanted }
+        isSweepPending = false
         if let claimed { resume(from: claimed, in: index) }
-        var resources: [VersionedName] = []
+        var changed: [VersionedName] = []
+        var hasRemovals = false
         for name in pending.sorted() {
-            // A name that doesn't exist is left out: SotW can't say so. It is pending again once it exists.
+            if owed.contains(name), wanted.contains(name), index.version(of: name) != nil {
+                owed.remove(name)
+                setSent(name, to: nil)
+            }
             let version = index.version(of: name)
-            if let version, sent[name] != version { resources.append(VersionedName(name: name, version: version)) }
+            if let version, sent[name] != version { changed.append(VersionedName(name: name, version: version)) }
+            // Absence is said only where responses are whole; a name that doesn't exist is pending again once it does.
+            if version == nil, sent[name] != nil { hasRemovals = true }
             setSent(name, to: version)
         }
         pending.removeAll()
-        guard !resources.isEmpty else { return nil }
-        let response = SotWResponse(resources: resources, version: covered.version, nonce: nonce)
+        defer { isAnswerDue = false }
+        guard !changed.isEmpty || isWhole && (hasRemovals || isAnswerDue) else { return nil }
+        let resources = isWhole ? sent.map { VersionedName(name: $0, version: $1) }.sorted { $0.name < $1.name } : changed
+        let response = SotWResponse(
+            resources: resources, changed: changed.map(\.name), version: covered.version, nonce: nonce)
         last = response
         return response
     }
@@ -130,20 +173,28 @@ public struct SotWSubscription: Sendable {
     public var status: SubscriptionStatus {
         let isAcknowledged = last == nil ? acknowledged != nil : acknowledged == last?.version
         return SubscriptionStatus(
-            resources: wanted.sorted().map { name in
+            resources: wanted.union(sent.keys).sorted().map { name in
                 SubscribedResource(name: name, sent: sent[name], acknowledged: isAcknowledged ? sent[name] : nil)
             },
             sent: last?.version ?? acknowledged, acknowledged: acknowledged, rejection: rejection
         )
     }
 
-    /// Replaces the set of names.
+    /// Replaces what the client wants.
     ///
     /// A name that was dropped and comes back is sent again: the client has forgotten it.
-    private mutating func subscribe(to names: Set<ResourceName>) {
-        guard names != wanted else { return }
-        drop(wanted.subtracting(names))
-        pending.formUnion(names.subtracting(wanted))
+    private mutating func subscribe(to all: Set<ResourceName>) {
+        let names = isWhole ? all.subtracting([.wildcard]) : all
+        let isWildcard = isWhole && (all.contains(.wildcard) || all.isEmpty && !hasNamed)
+        hasNamed = hasNamed || !all.isEmpty
+        guard names != wanted || isWildcard != self.isWildcard else { return }
+        let added = names.subtracting(wanted)
+        if isWildcard != self.isWildcard { isSweepPending = true }
+        if !added.isEmpty || isWildcard && !self.isWildcard { isAnswerDue = true }
+        let dropped = wanted.subtracting(names).union(self.isWildcard && !isWildcard ? sent.keys.filter { !names.contains($0) } : [])
+        self.isWildcard = isWildcard
+        if !isWildcard { drop(dropped) } else { wanted.subtract(dropped) }
+        pending.formUnion(added)
         wanted = names
     }
 
@@ -155,17 +206,24 @@ public struct SotWSubscription: Sendable {
         wanted.subtract(names)
     }
 
+    private mutating func forget() {
+        drop(wanted.union(sent.keys))
+        isWildcard = false
+        hasNamed = false
+    }
+
     /// Where the version that the client brings covers exactly what it wants, as it is now, it has everything.
     private mutating func resume(from claimed: ResourceVersion, in index: some VersionIndex) {
         self.claimed = nil
         var present = SetVersion()
-        let resources = wanted.compactMap { name in
+        let resources = wanted.union(isWildcard ? index.names : []).compactMap { name in
             index.version(of: name).map { VersionedName(name: name, version: $0) }
         }
         for resource in resources { present.insert(resource.version) }
-        guard !resources.isEmpty, claimed == present.version else { return }
+        guard !resources.isEmpty || isWhole, claimed == present.version else { return }
         for resource in resources { setSent(resource.name, to: resource.version) }
-        pending.removeAll()
+        pending = pending.intersection(owed)
+        isAnswerDue = false
         acknowledged = claimed
     }
 

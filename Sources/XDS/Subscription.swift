@@ -3,10 +3,10 @@ enum Subscription: Sendable {
     case sotw(SotWSubscription)
     case delta(DeltaSubscription)
 
-    init(_ variant: Variant, canResume: Bool) {
+    init(_ variant: Variant, to type: TypeURL, canResume: Bool) {
         switch variant {
-        case .sotw: self = .sotw(SotWSubscription(canResume: canResume))
-        case .delta: self = .delta(DeltaSubscription())
+        case .sotw: self = .sotw(SotWSubscription(isWhole: type.isWhole, canResume: canResume))
+        case .delta: self = .delta(DeltaSubscription(mayBeWildcard: type.isWhole))
         }
     }
 
@@ -57,6 +57,17 @@ enum Subscription: Sendable {
             self = .sotw(subscription)
         case .delta(var subscription):
             subscription.publishAll()
+            self = .delta(subscription)
+        }
+    }
+
+    mutating func owe(_ names: [ResourceName]) {
+        switch consume self {
+        case .sotw(var subscription):
+            subscription.owe(names)
+            self = .sotw(subscription)
+        case .delta(var subscription):
+            subscription.owe(names)
             self = .delta(subscription)
         }
     }

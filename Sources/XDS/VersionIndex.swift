@@ -4,4 +4,7 @@
 public protocol VersionIndex {
     /// Nil where no such resource exists.
     func version(of name: ResourceName) -> ResourceVersion?
+
+    /// All names, in any order.
+    var names: [ResourceName] { get }
 }

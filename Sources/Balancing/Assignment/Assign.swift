@@ -3,7 +3,7 @@ extension Mesh {
     ///
     /// `weight(pod) = pod weight x cluster multiplier`, exactly, over the pods that take traffic. Pods of the
     /// client's network and of clusters without gateways are endpoints of their own; other clusters' pods appear as
-    /// their `reach` says.
+    /// their `reach` says, as far as the audience can take it. A gateway sees its own cluster's pods only.
     ///
     /// Pods out of traffic, measured with Envoy 1.40: a draining pod is sent as such and changes no share. An
     /// unhealthy one would (Envoy scales its locality's weight down, and panics below half), so it is left out, with
@@ -12,8 +12,13 @@ extension Mesh {
     /// threshold decides.
     ///
     /// The outcome depends on the content of the mesh only, not on the order of clusters, pods or gateways.
-    public func assign(_ service: Service, from client: ClusterName) -> Assignment {
-        var members = members(of: service, from: client)
+    ///
+    /// - Parameter renewals: of the clusters whose identities change over time.
+    public func assign(
+        _ service: Service, from client: ClusterName, for audience: Audience = .lanes,
+        renewals: [ClusterName: Renewal] = [:]
+    ) -> Assignment {
+        var members = members(of: service, from: client, for: audience, renewals: renewals)
         members.scale()
 
         var placement = Placement()
@@ -25,9 +30,13 @@ extension Mesh {
     }
 
     /// Every cluster with its pods in a fixed order, the client's own first.
-    private func members(of service: Service, from client: ClusterName) -> [Member] {
+    private func members(
+        of service: Service, from client: ClusterName, for audience: Audience, renewals: [ClusterName: Renewal]
+    ) -> [Member] {
         let network = clusters.first { $0.name == client }?.network ?? client.rawValue
-        let ordered = clusters.sorted { ($0.name == client ? 0 : 1, $0.name) < ($1.name == client ? 0 : 1, $1.name) }
+        let ordered =
+            clusters.filter { audience != .gateway || $0.name == client }
+            .sorted { ($0.name == client ? 0 : 1, $0.name) < ($1.name == client ? 0 : 1, $1.name) }
         let anyHealthy = ordered.contains { cluster in
             service.weights[cluster.name]?.numerator != 0
                 && pods[cluster.name, default: [:]][service.name, default: []].contains { $0.health == .healthy }
@@ -35,19 +44,31 @@ extension Mesh {
         var seen: [SocketAddress: ClusterName] = [:]
         return ordered.map { cluster in
             let isOwn = cluster.name == client
+            let isDirect = cluster.isDirect(from: network)
+            let pods = pods[cluster.name, default: [:]][service.name, default: []].sorted(by: Pod.precedes)
+            var problem: String?
+            let route =
+                isDirect
+                ? .direct
+                : Route(
+                    to: cluster, of: service.name, for: audience, renewal: renewals[cluster.name], pods: pods,
+                    taken: seen, problem: &problem
+                )
             var member = Member(
                 cluster: cluster,
                 priority: service.balance == .localFirst && !isOwn ? 1 : 0,
-                isDirect: cluster.network == network || cluster.gateways.isEmpty,
+                route: route,
+                problem: problem,
                 multiplier: service.weights[cluster.name] ?? .one,
                 active: anyHealthy ? .healthy : .unhealthy,
                 sendsUnhealthy: service.balance == .localFirst && isOwn
             )
-            for pod in pods[cluster.name, default: [:]][service.name, default: []].sorted(by: Pod.precedes) {
+            let sendsAddresses = route.sendsPodAddresses
+            for pod in pods {
                 // Two sources that know the same directly reachable pod count it once.
-                let owner = member.isDirect ? seen[pod.address] : nil
+                let owner = isDirect ? seen[pod.address] : nil
                 member.pods.append(Member.Entry(pod: pod, duplicateOf: owner))
-                if member.isDirect, owner == nil { seen[pod.address] = cluster.name }
+                if sendsAddresses, owner == nil { seen[pod.address] = cluster.name }
             }
             return member
         }

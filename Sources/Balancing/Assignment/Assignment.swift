@@ -7,15 +7,39 @@ public struct Assignment: Hashable, Sendable {
         /// Where the client connects to.
         ///
         /// No two endpoints of an assignment share it: Envoy would drop one silently, gRPC refuse all.
-        public var address: SocketAddress
+        public var address: Address
+        /// The pod's own SNI, where it is told by that.
+        public var hostname: String?
+        /// The HTTP CONNECT proxy to go through.
+        public var proxy: SocketAddress?
         /// At least 1.
         public var weight: UInt32
         /// Only healthy endpoints count in their locality's weight.
         public var health: Pod.Health
 
+        /// Where an endpoint is.
+        public enum Address: Hashable, Comparable, Sendable, CustomStringConvertible {
+            /// On the network.
+            case socket(SocketAddress)
+            /// Behind a listener inside the client; endpoints of one listener differ in `id`.
+            case listener(String, id: String)
+
+            /// For people: `10.0.0.1:8443`, or `west_gateway/w1`.
+            public var description: String {
+                switch self {
+                case .socket(let address): address.description
+                case .listener(let name, let id): "\(name)/\(id)"
+                }
+            }
+        }
+
         /// An endpoint.
-        public init(address: SocketAddress, weight: UInt32, health: Pod.Health) {
+        public init(
+            address: Address, hostname: String? = nil, proxy: SocketAddress? = nil, weight: UInt32, health: Pod.Health
+        ) {
             self.address = address
+            self.hostname = hostname
+            self.proxy = proxy
             self.weight = weight
             self.health = health
         }
@@ -76,6 +100,8 @@ public struct ClusterShare: Hashable, Sendable {
     public var priority: UInt32?
     /// One sentence on how the share came about.
     public var reason: String
+    /// Why it is not reached as it is configured to be; nil while it is.
+    public var problem: String?
     /// In the order of their names.
     public var pods: [PodShare]
 }

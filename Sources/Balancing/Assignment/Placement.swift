@@ -1,14 +1,11 @@
 /// Gathers endpoints into localities, so that no address, and no pair of locality and priority, comes twice.
 struct Placement {
     struct Endpoint {
-        var address: SocketAddress
+        var endpoint: Assignment.Endpoint
         var locality: Locality
         var priority: UInt32
         /// What it weighs in its locality; 0 where it takes no traffic.
         var activeWeight: UInt32
-        /// What is sent as its own weight where it takes none.
-        var restingWeight: UInt32
-        var health: Pod.Health
     }
 
     private struct Key: Hashable {
@@ -17,16 +14,17 @@ struct Placement {
     }
 
     private var endpoints: [Endpoint] = []
-    private var positions: [SocketAddress: Int] = [:]
+    private var positions: [Assignment.Endpoint.Address: Int] = [:]
 
     /// The first endpoint of an address stays.
     ///
     /// A second, a gateway that two clusters share, adds its weight to it.
     mutating func add(_ endpoint: Endpoint) {
-        if let position = positions[endpoint.address] {
+        if let position = positions[endpoint.endpoint.address] {
             endpoints[position].activeWeight += endpoint.activeWeight
+            endpoints[position].endpoint.weight = endpoints[position].activeWeight
         } else {
-            positions[endpoint.address] = endpoints.count
+            positions[endpoint.endpoint.address] = endpoints.count
             endpoints.append(endpoint)
         }
     }
@@ -46,12 +44,7 @@ struct Placement {
                 locality: key.locality,
                 priority: priorities[key.priority] ?? 0,
                 weight: weight > 0 ? weight : nil,
-                endpoints: members.sorted { $0.address < $1.address }.map {
-                    Assignment.Endpoint(
-                        address: $0.address, weight: $0.activeWeight > 0 ? $0.activeWeight : $0.restingWeight,
-                        health: $0.health
-                    )
-                }
+                endpoints: members.map(\.endpoint).sorted { $0.address < $1.address }
             )
         }.sorted { ($0.priority, $0.locality) < ($1.priority, $1.locality) }
     }

@@ -14,6 +14,7 @@ extension [Member] {
                 weight: member.weight,
                 priority: member.weight > 0 ? priorities[member.priority] : nil,
                 reason: member.reason(isFirst: member.priority == first),
+                problem: member.pods.isEmpty ? nil : member.problem,
                 pods: member.pods.sorted { $0.pod.name < $1.pod.name }.map { entry in
                     ClusterShare.PodShare(
                         name: entry.pod.name, share: share(UInt64(entry.weight)), health: entry.pod.health,
@@ -29,16 +30,13 @@ extension Member {
     fileprivate func reason(isFirst: Bool) -> String {
         guard !pods.isEmpty else { return "no pods" }
         guard multiplier.numerator > 0 else { return "taken out: its multiplier is 0" }
+        guard route.parts > 0 else { return "not reached: \(problem ?? "it has no gateways")" }
         let active = pods.filter(isActive)
         guard !active.isEmpty else { return "none of \(pods.count) pods is healthy" }
         var reason = "\(active.count) of \(pods.count) pods"
         reason += self.active == .healthy ? " healthy" : " served, though unhealthy: no pod of the service is healthy"
         if multiplier != .one { reason += ", multiplier \(multiplier)" }
-        if isDirect {
-            reason += ", reached directly"
-        } else {
-            reason += ", reached through \(gateways.count) \(gateways.count == 1 ? "gateway" : "gateways")"
-        }
+        reason += ", \(route.description)"
         if !isFirst { reason += "; takes over as priority 0 fails" }
         return reason
     }

@@ -11,14 +11,14 @@ public struct Cluster: Hashable, Sendable {
     /// Its east-west gateways.
     ///
     /// Where there is none, its pods are directly reachable from everywhere.
-    public var gateways: [SocketAddress]
+    public var gateways: [Gateway]
     /// How its pods appear to other networks' clients.
     public var reach: Reach
 
     /// A cluster.
     public init(
-        name: ClusterName, network: String? = nil, locality: Locality = Locality(), gateways: [SocketAddress] = [],
-        reach: Reach = .gateway
+        name: ClusterName, network: String? = nil, locality: Locality = Locality(), gateways: [Gateway] = [],
+        reach: Reach = .gateway(refresh: false)
     ) {
         self.name = name
         self.network = network ?? name.rawValue
@@ -26,10 +26,50 @@ public struct Cluster: Hashable, Sendable {
         self.gateways = gateways
         self.reach = reach
     }
+
+    /// The internal listener, and the Envoy cluster behind it, that lead a client to this cluster's gateways.
+    public var gatewayListener: String { "\(name)_gateway" }
+
+    /// Whether clients of a network connect to its pods themselves.
+    public func isDirect(from network: String) -> Bool { self.network == network || gateways.isEmpty }
 }
 
-/// How a remote cluster's pods appear in EDS.
-public enum Reach: String, Hashable, Sendable, CaseIterable {
-    /// One endpoint for each gateway address, weighted by the pods behind it.
-    case gateway
+/// Where an east-west gateway takes connections.
+public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// At an IP address.
+    case address(SocketAddress)
+    /// At whatever a DNS name resolves to, which only clients with a gateway cluster of their own can use: EDS takes no
+    /// names.
+    case name(String, port: UInt16)
+
+    /// Reads `10.0.0.1:15443`, `[::1]:15443` or `gateway.example:15443`; nil where the text is none of them.
+    public init?(_ text: String) {
+        if let address = SocketAddress(text) {
+            guard address.port > 0 else { return nil }
+            self = .address(address)
+            return
+        }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let port = UInt16(parts[1]), port > 0, let name = DNSName(String(parts[0])),
+            // What looks like an address, and isn't one, is a typing error.
+            !parts[0].utf8.allSatisfy({ $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+        else { return nil }
+        self = .name(name.description, port: port)
+    }
+
+    /// Its address, if it is known without asking DNS.
+    public var address: SocketAddress? {
+        switch self {
+        case .address(let address): address
+        case .name: nil
+        }
+    }
+
+    /// As the configuration writes it.
+    public var description: String {
+        switch self {
+        case .address(let address): address.description
+        case .name(let name, let port): "\(name):\(port)"
+        }
+    }
 }

@@ -16,6 +16,12 @@ public struct Service: Hashable, Sendable {
     ///
     /// 1 where nothing is said; 0 takes the cluster out.
     public var weights: [ClusterName: Ratio]
+    /// The SNI that means any of its pods, at every gateway.
+    ///
+    /// Nil where it has none.
+    public var sni: DNSName?
+    /// For clients that take the service's cluster from Ballast.
+    public var client = ClientSettings()
 
     /// A service; global, every pod counting the same, unless said otherwise.
     public init(name: ServiceName, balance: Balance = .global, weights: [ClusterName: Ratio] = [:]) {

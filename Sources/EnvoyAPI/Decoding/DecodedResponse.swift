@@ -83,7 +83,7 @@ public struct DecodedAssignment: Hashable, Sendable {
 
     /// Decodes the content of a resource.
     ///
-    /// Endpoints without an IP address and a port are left out.
+    /// Endpoints without an IP address and a port, or an internal listener, are left out.
     public init(_ content: [UInt8]) throws(DecodingFailure) {
         self = try withDecoded(
             content, Envoy__Config__Endpoint__V3__ClusterLoadAssignment.self,
@@ -114,11 +114,9 @@ public struct DecodedAssignment: Hashable, Sendable {
 
 private func endpoint(_ message: Envoy__Config__Endpoint__V3__LbEndpoint) -> Assignment.Endpoint? {
     guard message.host_identifier_case == ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT,
-        let address = message.endpoint?.pointee.address?.pointee,
-        address.address_case == ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS,
-        let socket = address.socket_address?.pointee,
-        let host = IPAddress(String(socket.address)), let port = UInt16(exactly: socket.port_value)
+        let endpoint = message.endpoint?.pointee, let address = address(endpoint.address?.pointee)
     else { return nil }
+    let hostname = String(endpoint.hostname)
     let health: Pod.Health =
         switch message.health_status {
         case ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__DRAINING: .draining
@@ -126,9 +124,35 @@ private func endpoint(_ message: Envoy__Config__Endpoint__V3__LbEndpoint) -> Ass
         default: .healthy
         }
     return Assignment.Endpoint(
-        address: SocketAddress(host: host, port: port), weight: message.load_balancing_weight?.pointee.value ?? 1,
-        health: health
+        address: address, hostname: hostname.isEmpty ? nil : hostname, proxy: proxy(in: message.metadata?.pointee),
+        weight: message.load_balancing_weight?.pointee.value ?? 1, health: health
     )
+}
+
+private func address(_ address: Envoy__Config__Core__V3__Address?) -> Assignment.Endpoint.Address? {
+    switch address?.address_case {
+    case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS:
+        guard let socket = address?.socket_address?.pointee, let host = IPAddress(String(socket.address)),
+            let port = UInt16(exactly: socket.port_value)
+        else { return nil }
+        return .socket(SocketAddress(host: host, port: port))
+    case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_ENVOY_INTERNAL_ADDRESS:
+        guard let listener = address?.envoy_internal_address?.pointee else { return nil }
+        return .listener(String(listener.server_listener_name), id: String(listener.endpoint_id))
+    default: return nil
+    }
+}
+
+private func proxy(in metadata: Envoy__Config__Core__V3__Metadata?) -> SocketAddress? {
+    for entry in messages(metadata?.typed_filter_metadata, metadata?.n_typed_filter_metadata ?? 0)
+    where String(entry.key) == proxyMetadataKey {
+        let content = entry.value.map { bytes(of: $0.pointee.value) } ?? []
+        let decoded = try? withDecoded(
+            content, Envoy__Config__Core__V3__Address.self, envoy__config__core__v3__address__descriptor
+        ) { address($0) }
+        if case .socket(let proxy) = decoded { return proxy }
+    }
+    return nil
 }
 
 private func bytes(of data: ProtobufCBinaryData) -> [UInt8] {

@@ -8,13 +8,21 @@ extension EncodedResource {
     /// Equal assignments encode to equal bytes.
     public init(_ assignment: Assignment, name: ResourceName) {
         let arena = Arena()
-        let localities = assignment.localities.map { message(for: $0, in: arena) }
-        let root = arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init) { message in
-            message.cluster_name = arena.string(name.rawValue)
+        self.init(
+            name: name, type: .clusterLoadAssignment, content: encode(assignment.message(name: name.rawValue, in: arena)))
+    }
+}
+
+extension Assignment {
+    func message(
+        name: String, in arena: Arena
+    ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
+        let localities = localities.map { EnvoyAPI.message(for: $0, in: arena) }
+        return arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init) { message in
+            message.cluster_name = arena.string(name)
             message.n_endpoints = localities.count
             message.endpoints = arena.array(localities)
         }
-        self.init(name: name, type: .clusterLoadAssignment, content: encode(root))
     }
 }
 
@@ -26,7 +34,7 @@ private func message(
         // Present even where it is empty: gRPC refuses an assignment with a locality left out.
         message.locality = entry.locality.message(in: arena)
         message.priority = entry.priority
-        message.load_balancing_weight = entry.weight.map { weight($0, in: arena) }
+        message.load_balancing_weight = entry.weight.map { arena.number($0) }
         message.n_lb_endpoints = endpoints.count
         message.lb_endpoints = arena.array(endpoints)
     }
@@ -35,20 +43,24 @@ private func message(
 private func message(
     for endpoint: Assignment.Endpoint, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LbEndpoint> {
-    let socket = arena.make(envoy__config__core__v3__socket_address__init) { message in
-        message.address = arena.string(endpoint.address.host.description)
-        message.port_specifier_case = ENVOY__CONFIG__CORE__V3__SOCKET_ADDRESS__PORT_SPECIFIER_PORT_VALUE
-        message.port_value = UInt32(endpoint.address.port)
+    let target = arena.make(envoy__config__endpoint__v3__endpoint__init) { message in
+        message.hostname = arena.string(endpoint.hostname ?? "")
+        switch endpoint.address {
+        case .socket(let address):
+            message.address = socketAddress(address.host.description, address.port, in: arena)
+        case .listener(let listener, let id):
+            message.address = listenerAddress(listener, id: id, in: arena)
+            // Envoy's health checker has no way to internal listeners: it would find all of these failed.
+            message.health_check_config = arena.make(
+                envoy__config__endpoint__v3__endpoint__health_check_config__init
+            ) { $0.disable_active_health_check = 1 }
+        }
     }
-    let address = arena.make(envoy__config__core__v3__address__init) { message in
-        message.address_case = ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS
-        message.socket_address = socket
-    }
-    let target = arena.make(envoy__config__endpoint__v3__endpoint__init) { $0.address = address }
     return arena.make(envoy__config__endpoint__v3__lb_endpoint__init) { message in
+        message.metadata = endpoint.proxy.map { proxyMetadata($0, in: arena) }
         message.host_identifier_case = ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT
         message.endpoint = target
-        message.load_balancing_weight = weight(endpoint.weight, in: arena)
+        message.load_balancing_weight = arena.number(endpoint.weight)
         message.health_status =
             switch endpoint.health {
             case .healthy: ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__HEALTHY
@@ -58,6 +70,49 @@ private func message(
     }
 }
 
-private func weight(_ value: UInt32, in arena: Arena) -> UnsafeMutablePointer<Google__Protobuf__UInt32Value> {
-    arena.make(google__protobuf__uint32_value__init) { $0.value = value }
+/// A host, an IP address or a DNS name, and a port.
+func socketAddress(
+    _ host: String, _ port: UInt16, in arena: Arena
+) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Address> {
+    let socket = arena.make(envoy__config__core__v3__socket_address__init) { message in
+        message.address = arena.string(host)
+        message.port_specifier_case = ENVOY__CONFIG__CORE__V3__SOCKET_ADDRESS__PORT_SPECIFIER_PORT_VALUE
+        message.port_value = UInt32(port)
+    }
+    return arena.make(envoy__config__core__v3__address__init) { message in
+        message.address_case = ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS
+        message.socket_address = socket
+    }
 }
+
+private func listenerAddress(
+    _ listener: String, id: String, in arena: Arena
+) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Address> {
+    let address = arena.make(envoy__config__core__v3__envoy_internal_address__init) { message in
+        message.address_name_specifier_case =
+            ENVOY__CONFIG__CORE__V3__ENVOY_INTERNAL_ADDRESS__ADDRESS_NAME_SPECIFIER_SERVER_LISTENER_NAME
+        message.server_listener_name = arena.string(listener)
+        message.endpoint_id = arena.string(id)
+    }
+    return arena.make(envoy__config__core__v3__address__init) { message in
+        message.address_case = ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_ENVOY_INTERNAL_ADDRESS
+        message.envoy_internal_address = address
+    }
+}
+
+/// What the transport socket `http_11_proxy` looks for.
+private func proxyMetadata(
+    _ proxy: SocketAddress, in arena: Arena
+) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Metadata> {
+    let entry = arena.make(envoy__config__core__v3__metadata__typed_filter_metadata_entry__init) { entry in
+        entry.key = arena.string(proxyMetadataKey)
+        entry.value = arena.any(
+            "envoy.config.core.v3.Address", socketAddress(proxy.host.description, proxy.port, in: arena))
+    }
+    return arena.make(envoy__config__core__v3__metadata__init) { message in
+        message.n_typed_filter_metadata = 1
+        message.typed_filter_metadata = arena.array([entry])
+    }
+}
+
+let proxyMetadataKey = "envoy.http11_proxy_transport_socket.proxy_address"

@@ -1,3 +1,5 @@
+import CEnvoyAPI
+
 /// Memory for the C messages of one encoding, freed all at once.
 final class Arena {
     private static let chunkByteCount = 64 * 1024
@@ -29,6 +31,25 @@ final class Arena {
         let copy = allocate(bytes).bindMemory(to: CChar.self, capacity: bytes)
         text.withCString { copy.update(from: $0, count: bytes) }
         return copy
+    }
+
+    /// Bytes of a `bytes` field.
+    func bytes(_ content: [UInt8]) -> ProtobufCBinaryData {
+        let copy = allocate(max(content.count, 1)).bindMemory(to: UInt8.self, capacity: content.count)
+        content.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { copy.update(from: base, count: content.count) }
+        }
+        return ProtobufCBinaryData(len: content.count, data: copy)
+    }
+
+    /// A message inside an `Any`.
+    func any<Message>(
+        _ name: String, _ message: UnsafeMutablePointer<Message>
+    ) -> UnsafeMutablePointer<Google__Protobuf__Any> {
+        make(google__protobuf__any__init) { any in
+            any.type_url = string("type.googleapis.com/\(name)")
+            any.value = bytes(encode(message))
+        }
     }
 
     /// A C array of pointers; protobuf-c takes no const there.

@@ -1,0 +1,94 @@
+/// A host name: labels of letters, digits, `-` and `_`, 63 bytes each at most, 253 in all; in lower case.
+///
+/// Underscores are no letters of host names (RFC 1123), but Istio's SNIs have them.
+public struct DNSName: Hashable, Sendable, CustomStringConvertible {
+    /// The name, in lower case: Envoy compares SNIs so.
+    public let description: String
+
+    /// Nil where the text is no such name.
+    public init?(_ text: String) {
+        guard text.utf8.count <= 253, text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy(Self.isLabel)
+        else { return nil }
+        description = text.lowercased()
+    }
+
+    static func isLabel(_ label: Substring) -> Bool {
+        (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
+            && label.utf8.allSatisfy { byte in
+                let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+                let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+                return digits.contains(byte) || letters.contains(byte | 0x20) || byte == UInt8(ascii: "-")
+                    || byte == UInt8(ascii: "_")
+            }
+    }
+}
+
+/// How a pod's SNI is made: text with `{pod}`, `{service}`, `{port}` and `{cluster}` in it.
+///
+/// No two pods of a cluster can get the same SNI: `{pod}` and `{service}` are there, each between points, and a pod's
+/// name has no point in it.
+public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong with a template, or with the SNI that it makes.
+    public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+        /// A sentence for people.
+        public let description: String
+    }
+
+    /// As the configuration writes it.
+    public let description: String
+
+    /// What `reach: pods` uses unless told otherwise.
+    public static let standard = SNITemplate(unchecked: "{pod}.{service}.{cluster}.ballast")
+
+    private static let placeholders = ["{pod}", "{service}", "{port}", "{cluster}"]
+
+    private init(unchecked text: String) { description = text }
+
+    /// Checks a template.
+    public init(_ text: String) throws(Problem) {
+        description = text
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+        for placeholder in ["{pod}", "{service}"] where !labels.contains(Substring(placeholder)) {
+            throw Problem(
+                description: "needs \(placeholder) between points: without it two pods could get the same SNI")
+        }
+        var sample = text
+        for placeholder in Self.placeholders { sample = sample.replacing(placeholder, with: "1") }
+        guard !sample.contains("{"), !sample.contains("}") else {
+            throw Problem(description: "has a placeholder other than \(Self.placeholders.joined(separator: ", "))")
+        }
+        guard DNSName(sample) != nil else {
+            throw Problem(
+                description: "doesn't make host names: labels of letters, digits, `-` and `_`, 63 bytes at most")
+        }
+    }
+
+    /// The SNIs of a service's pods in one cluster, by their names.
+    public func names(of pods: [Pod], of service: ServiceName, in cluster: ClusterName) throws(Problem) -> [String: String] {
+        var names: [String: String] = [:]
+        var owners: [String: String] = [:]
+        for pod in pods {
+            let name = try name(of: pod, service: service, cluster: cluster)
+            if let owner = owners.updateValue(pod.name, forKey: name) {
+                throw Problem(description: "pods \(owner) and \(pod.name) would have the same SNI, \(name)")
+            }
+            names[pod.name] = name
+        }
+        return names
+    }
+
+    /// The SNI of a pod.
+    public func name(of pod: Pod, service: ServiceName, cluster: ClusterName) throws(Problem) -> String {
+        let name =
+            description.replacing("{pod}", with: pod.name).replacing("{service}", with: service.rawValue)
+            .replacing("{port}", with: String(pod.address.port)).replacing("{cluster}", with: cluster.rawValue)
+        guard DNSName.isLabel(pod.name[...]) else {
+            throw Problem(description: "pod \(pod.name): its name can't be a label of an SNI")
+        }
+        guard let name = DNSName(name) else {
+            throw Problem(
+                description: "pod \(pod.name): its SNI would be \(name.prefix(300)), which is no host name of 253 bytes or less")
+        }
+        return name.description
+    }
+}

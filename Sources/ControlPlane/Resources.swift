@@ -1,0 +1,74 @@
+import Balancing
+import EnvoyAPI
+import MeshConfiguration
+import XDS
+
+// Which resources each kind of client is served.
+
+typealias NamedContent = (name: ResourceName, content: ResourceContent)
+
+extension Mesh {
+    /// What a viewer is served of one service.
+    ///
+    /// Clients get the service as an Envoy cluster, and its endpoints. A gateway gets an Envoy cluster for each SNI, and
+    /// for each address, that clients may ask it for; with `on_demand` it fetches the ones that they do.
+    func contents(
+        of service: Configuration.ServedService, _ assignment: Assignment, for viewer: Viewer
+    ) -> [NamedContent] {
+        var contents: [NamedContent] = service.resources.map {
+            (ResourceName(rawValue: $0), .endpoints(assignment))
+        }
+        guard viewer.audience == .gateway else {
+            let throughProxies = viewer.audience == .lanes && remotes(of: viewer).contains { $0.reach == .connect }
+            for name in service.resources {
+                let cluster = EnvoyCluster.service(service.service, throughProxies: throughProxies)
+                contents.append((ResourceName(rawValue: name), .cluster(cluster)))
+            }
+            return contents
+        }
+        guard let cluster = clusters.first(where: { $0.name == viewer.cluster }) else { return contents }
+        let pods = pods[cluster.name]?[service.service.name] ?? []
+        if let sni = service.service.sni {
+            contents.append((ResourceName(rawValue: sni.description), .cluster(.pods(assignment))))
+        }
+        switch cluster.reach {
+        case .gateway, .lanes: break
+        case .pods(let template):
+            // Clients are told to use the service's own SNI where the pods have none that can be used.
+            let names = (try? template.names(of: pods, of: service.service.name, in: cluster.name)) ?? [:]
+            for pod in pods {
+                guard let name = names[pod.name], name != service.service.sni?.description else { continue }
+                contents.append((ResourceName(rawValue: name), .cluster(.pod(pod.address))))
+            }
+        case .connect:
+            for address in Set(pods.map(\.address)) {
+                contents.append((ResourceName(rawValue: address.description), .cluster(.pod(address))))
+            }
+        }
+        return contents
+    }
+
+    /// What leads a viewer to the gateways of other clusters.
+    func paths(for viewer: Viewer) -> [NamedContent] {
+        guard viewer.audience == .lanes else { return [] }
+        return remotes(of: viewer).filter(\.reach.needsInternalListener).flatMap { cluster -> [NamedContent] in
+            let name = ResourceName(rawValue: cluster.gatewayListener)
+            return [
+                (name, .cluster(.gateways(Set(cluster.gateways).sorted()))),
+                (name, .listener(GatewayListener(to: cluster))),
+            ]
+        }
+    }
+
+    /// The clusters of which a viewer gets gateway addresses only, though they can be reached better.
+    func reduced(for viewer: Viewer) -> [ClusterName] {
+        guard viewer.audience == .plain else { return [] }
+        return remotes(of: viewer).filter { $0.reach.kind != .gateway }.map(\.name)
+    }
+
+    /// The clusters whose pods a viewer doesn't reach directly.
+    private func remotes(of viewer: Viewer) -> [Cluster] {
+        let network = clusters.first { $0.name == viewer.cluster }?.network ?? viewer.cluster.rawValue
+        return clusters.filter { !$0.isDirect(from: network) }
+    }
+}

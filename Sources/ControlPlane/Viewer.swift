@@ -1,0 +1,41 @@
+public import Balancing
+import EnvoyAPI
+
+/// Who looks at the mesh: the cluster that a client is in, and what kind of client it is.
+public struct Viewer: Hashable, Sendable {
+    /// Whose pods are local.
+    public var cluster: ClusterName
+    /// What can be sent.
+    public var audience: Audience
+
+    /// A viewer.
+    public init(cluster: ClusterName, audience: Audience) {
+        self.cluster = cluster
+        self.audience = audience
+    }
+}
+
+extension Viewer {
+    /// The view of a node.
+    ///
+    /// Its cluster is the one that its metadata names, or its region, or the default.
+    init(_ node: Node?, in snapshot: Snapshot) {
+        let claims = [node?.metadata["cluster"], node?.locality.region].compactMap { $0.map(ClusterName.init(rawValue:)) }
+        self.init(
+            cluster: claims.first { snapshot.views[Viewer(cluster: $0, audience: .plain)] != nil }
+                ?? snapshot.defaultCluster,
+            audience: node.map(Audience.init) ?? .plain
+        )
+    }
+}
+
+extension Audience {
+    /// What a node says that it can take.
+    fileprivate init(_ node: Node) {
+        if node.metadata["role"] == "gateway" {
+            self = .gateway
+        } else {
+            self = node.metadata["lanes"] == "true" && !node.isGRPC ? .lanes : .plain
+        }
+    }
+}

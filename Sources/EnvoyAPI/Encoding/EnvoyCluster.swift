@@ -1,0 +1,196 @@
+public import Balancing
+import CEnvoyAPI
+public import XDS
+
+/// An Envoy cluster, of the kinds that Ballast serves.
+public enum EnvoyCluster: Hashable, Sendable {
+    /// A service, for its clients; its hosts come by EDS, under the same name.
+    case service(Service, throughProxies: Bool)
+    /// A remote cluster's gateways, for clients.
+    case gateways([Gateway])
+    /// A service's pods together, for their own gateway.
+    case pods(Assignment)
+    /// One pod, for its own gateway.
+    case pod(SocketAddress)
+}
+
+extension EncodedResource {
+    /// A cluster as the CDS resource of that name.
+    ///
+    /// Equal clusters encode to equal bytes.
+    public init(_ cluster: EnvoyCluster, name: ResourceName) {
+        let arena = Arena()
+        let root = arena.make(envoy__config__cluster__v3__cluster__init) { message in
+            message.name = arena.string(name.rawValue)
+            message.cluster_discovery_type_case =
+                ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE_TYPE
+            message.connect_timeout = arena.duration(.seconds(5))
+            switch cluster {
+            case .service(let service, let throughProxies):
+                service.describe(&message, name: name.rawValue, throughProxies: throughProxies, in: arena)
+            case .gateways(let gateways):
+                let isNamed = gateways.contains { $0.address == nil }
+                message.type =
+                    isNamed
+                    ? ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STRICT_DNS
+                    : ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
+                message.load_assignment = fixedHosts(gateways, name: name.rawValue, in: arena)
+                // One that goes away should not keep a client waiting: the next is tried.
+                message.connect_timeout = arena.duration(.seconds(1))
+            case .pods(let assignment):
+                message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
+                message.lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__LEAST_REQUEST
+                message.load_assignment = assignment.message(name: name.rawValue, in: arena)
+            case .pod(let address):
+                message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
+                message.load_assignment = fixedHosts([.address(address)], name: name.rawValue, in: arena)
+            }
+        }
+        self.init(name: name, type: .cluster, content: encode(root))
+    }
+}
+
+private func fixedHosts(
+    _ hosts: [Gateway], name: String, in arena: Arena
+) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
+    let endpoints = hosts.sorted().map { host in
+        let endpoint = arena.make(envoy__config__endpoint__v3__endpoint__init) { message in
+            switch host {
+            case .address(let address):
+                message.address = socketAddress(address.host.description, address.port, in: arena)
+            case .name(let name, let port): message.address = socketAddress(name, port, in: arena)
+            }
+        }
+        return arena.make(envoy__config__endpoint__v3__lb_endpoint__init) { message in
+            message.host_identifier_case = ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT
+            message.endpoint = endpoint
+        }
+    }
+    let locality = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init) { message in
+        message.n_lb_endpoints = endpoints.count
+        message.lb_endpoints = arena.array(endpoints)
+    }
+    return arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init) { message in
+        message.cluster_name = arena.string(name)
+        message.n_endpoints = 1
+        message.endpoints = arena.array([locality])
+    }
+}
+
+extension Service {
+    /// Endpoints by EDS, shares by their weights, TLS and HTTP as the service's settings say.
+    fileprivate func describe(
+        _ message: inout Envoy__Config__Cluster__V3__Cluster, name: String, throughProxies: Bool, in arena: Arena
+    ) {
+        message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS
+        message.eds_cluster_config = arena.make(envoy__config__cluster__v3__cluster__eds_cluster_config__init) { eds in
+            eds.service_name = arena.string(name)
+            eds.eds_config = arena.make(envoy__config__core__v3__config_source__init) { source in
+                source.resource_api_version = ENVOY__CONFIG__CORE__V3__API_VERSION__V3
+                source.config_source_specifier_case =
+                    ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_ADS
+                source.ads = arena.make(envoy__config__core__v3__aggregated_config_source__init) { _ in }
+            }
+        }
+        message.common_lb_config = arena.make(envoy__config__cluster__v3__cluster__common_lb_config__init) { common in
+            // Never send to pods that are called unhealthy.
+            common.healthy_panic_threshold = arena.make(envoy__type__v3__percent__init) { $0.value = 0 }
+            common.locality_config_specifier_case =
+                ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_LOCALITY_WEIGHTED_LB_CONFIG
+            common.locality_weighted_lb_config = arena.make(
+                envoy__config__cluster__v3__cluster__common_lb_config__locality_weighted_lb_config__init
+            ) { _ in }
+        }
+        message.describe(client.policy, in: arena)
+        message.outlier_detection = client.outlierDetection.map { $0.message(in: arena) }
+        if let check = client.healthCheck {
+            message.n_health_checks = 1
+            message.health_checks = arena.array([check.message(in: arena)])
+            // Discovery has the last word on what exists.
+            message.ignore_health_on_host_removal = 1
+        }
+        message.n_typed_extension_protocol_options = 1
+        message.typed_extension_protocol_options = arena.array([client.http.message(in: arena)])
+        message.transport_socket = transportSocket(throughProxies: throughProxies, in: arena)
+    }
+}
+
+extension Envoy__Config__Cluster__V3__Cluster {
+    fileprivate mutating func describe(_ policy: ClientSettings.Policy, in arena: Arena) {
+        switch policy {
+        case .roundRobin: lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN
+        case .random: lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__RANDOM
+        case .ringHash: lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__RING_HASH
+        case .maglev: lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__MAGLEV
+        case .leastRequest:
+            lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__LEAST_REQUEST
+            lb_config_case = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_LEAST_REQUEST_LB_CONFIG
+            // Weights would shift with the requests in flight.
+            least_request_lb_config = arena.make(envoy__config__cluster__v3__cluster__least_request_lb_config__init) {
+                $0.active_request_bias = arena.make(envoy__config__core__v3__runtime_double__init) { bias in
+                    bias.default_value = 0
+                    bias.runtime_key = arena.string("ballast.active_request_bias")
+                }
+            }
+        }
+    }
+}
+
+extension ClientSettings.OutlierDetection {
+    fileprivate func message(
+        in arena: Arena
+    ) -> UnsafeMutablePointer<Envoy__Config__Cluster__V3__OutlierDetection> {
+        arena.make(envoy__config__cluster__v3__outlier_detection__init) { message in
+            message.consecutive_5xx = arena.number(consecutive5xx)
+            message.interval = arena.duration(interval)
+            message.base_ejection_time = arena.duration(ejectionTime)
+            message.max_ejection_percent = arena.number(maxEjectionPercent)
+        }
+    }
+}
+
+extension ClientSettings.HealthCheck {
+    fileprivate func message(in arena: Arena) -> UnsafeMutablePointer<Envoy__Config__Core__V3__HealthCheck> {
+        arena.make(envoy__config__core__v3__health_check__init) { message in
+            message.timeout = arena.duration(timeout)
+            message.interval = arena.duration(interval)
+            message.unhealthy_threshold = arena.number(2)
+            message.healthy_threshold = arena.number(1)
+            message.health_checker_case = ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK
+            message.http_health_check = arena.make(envoy__config__core__v3__health_check__http_health_check__init) {
+                $0.path = arena.string(path)
+            }
+        }
+    }
+}
+
+extension ClientSettings.HTTPVersion {
+    fileprivate func message(
+        in arena: Arena
+    ) -> UnsafeMutablePointer<Envoy__Config__Cluster__V3__Cluster__TypedExtensionProtocolOptionsEntry> {
+        let version = arena.make(
+            envoy__extensions__upstreams__http__v3__http_protocol_options__explicit_http_config__init
+        ) { version in
+            switch self {
+            case .http1:
+                version.protocol_config_case =
+                    ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__EXPLICIT_HTTP_CONFIG__PROTOCOL_CONFIG_HTTP_PROTOCOL_OPTIONS
+                version.http_protocol_options = arena.make(envoy__config__core__v3__http1_protocol_options__init) { _ in }
+            case .http2:
+                version.protocol_config_case =
+                    ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__EXPLICIT_HTTP_CONFIG__PROTOCOL_CONFIG_HTTP2_PROTOCOL_OPTIONS
+                version.http2_protocol_options = arena.make(envoy__config__core__v3__http2_protocol_options__init) { _ in
+                }
+            }
+        }
+        let options = arena.make(envoy__extensions__upstreams__http__v3__http_protocol_options__init) { options in
+            options.upstream_protocol_options_case =
+                ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__UPSTREAM_PROTOCOL_OPTIONS_EXPLICIT_HTTP_CONFIG
+            options.explicit_http_config = version
+        }
+        return arena.make(envoy__config__cluster__v3__cluster__typed_extension_protocol_options_entry__init) { entry in
+            entry.key = arena.string("envoy.extensions.upstreams.http.v3.HttpProtocolOptions")
+            entry.value = arena.any("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", options)
+        }
+    }
+}
