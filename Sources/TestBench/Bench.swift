@@ -42,6 +42,7 @@ public final class Bench: Sendable {
     public let network: String
     private let tools: BenchTools
     private let processes = Mutex<[String: ManagedProcess]>([:])
+    private let published = Mutex<[String: [Pod]]>([:])
 
     /// Prepares files and certificates; nothing runs yet.
     ///
@@ -94,6 +95,7 @@ public final class Bench: Sendable {
     /// West's gateway learns them first.
     public func publish(_ pods: [Pod], in cluster: String) throws {
         if cluster == "west" { try routeGateway(to: pods) }
+        published.withLock { $0[cluster] = pods }
         let lines = pods.map {
             "    - {name: \($0.name), address: \"\($0.address)\", weight: \($0.weight.value), health: \($0.health.rawValue)}"
         }
@@ -138,19 +140,90 @@ public final class Bench: Sendable {
 
     /// Starts the client, and waits until it has its endpoints.
     public func startClient(_ upstream: UpstreamProtocol) async throws {
+        try await startEnvoy("client", try clientConfig(upstream), client, concurrency: 2)
+    }
+
+    /// A client that takes endpoints from Ballast, and has everything else in its own configuration.
+    ///
+    /// - Parameter requestsPerConnection: the usual workaround for pinned connections.
+    public func clientConfig(_ upstream: UpstreamProtocol, requestsPerConnection: Int? = nil) throws -> String {
         var config = try template("bench/client.yaml")
         if upstream == .http1 {
             config = config.replacing("{http2_protocol_options: {}}", with: "{http_protocol_options: {}}")
                 .replacing("alpn_protocols: [h2]", with: "alpn_protocols: [http/1.1]")
         }
-        try await startEnvoy("client", config, client, concurrency: 2)
+        guard let requestsPerConnection else { return config }
+        let options = "        common_http_protocol_options: {max_requests_per_connection: \(requestsPerConnection)}\n"
+        return config.replacing(
+            "        explicit_http_config: {http", with: options + "        explicit_http_config: {http")
     }
 
-    /// Starts west's gateway.
-    public func startGateway() async throws {
-        try await startEnvoy(
-            "gateway", try template("bench/gateway.yaml"), EnvoyAdmin(host: host, port: 9902), concurrency: 2
-        )
+    /// A client that takes everything from Ballast but its own listener.
+    ///
+    /// - Parameter hashHeader: whether requests are hashed by their `x-key` header.
+    public func wholeClientConfig(hashHeader: Bool = false) throws -> String {
+        let config = try template("client.yaml")
+        guard hashHeader else { return config }
+        return config.replacing(
+            "route: {cluster: httpbin}", with: "route: {cluster: httpbin, hash_policy: [{header: {header_name: x-key}}]}")
+    }
+
+    /// What kind of gateway.
+    public enum GatewayKind: String, Sendable {
+        /// Has the service's pods from elsewhere, and can't be changed: as Istio's.
+        case passthrough = "bench/gateway.yaml"
+        /// Asks Ballast for what clients ask it for.
+        case onDemand = "gateway.yaml"
+    }
+
+    /// Starts a gateway of west; several have addresses of their own, `.1`, `.2`…
+    public func startGateway(_ kind: GatewayKind = .passthrough, name: String = "gateway", at number: Int = 1) async throws {
+        let config = try template(kind.rawValue)
+            .replacing("{address: \(host), port_value: 15443}", with: "{address: \(network)\(number), port_value: 15443}")
+            .replacing("{address: \(host), port_value: 9902}", with: "{address: \(network)\(number), port_value: 9902}")
+            .replacing("id: west-gateway", with: "id: west-\(name)")
+        try await startEnvoy(name, config, gateway(at: number), concurrency: 2)
+    }
+
+    /// The admin interface of a gateway.
+    public func gateway(at number: Int = 1) -> EnvoyAdmin { EnvoyAdmin(host: "\(network)\(number)", port: 9902) }
+
+    /// Ends a process, if it runs.
+    public func stop(_ name: String) async {
+        let process = processes.withLock { $0.removeValue(forKey: name) }
+        await process?.stop()
+    }
+
+    /// Has a pod answer every request with 503, or no longer.
+    public func setFailing(_ name: String, _ isFailing: Bool) async throws {
+        try await EnvoyAdmin(host: pod(name).address.host.description, port: 9901)
+            .setRuntime("fault.http.abort.abort_percent", to: isFailing ? "100" : "0")
+    }
+
+    /// Waits until Ballast has read the published pods, and the client's cluster has what Ballast serves it.
+    public func waitUntilApplied(audience: Audience) async throws {
+        let published = published.withLock { $0 }
+        try await eventually(every: .milliseconds(5), "the client has what was published") {
+            let page = try await self.services(audience: audience)
+            guard let service = page.services.first else { return false }
+            for (cluster, pods) in published {
+                let known = service.intended.first { $0.cluster == cluster }?.pods ?? []
+                guard Set(known.map { "\($0.name) \($0.health)" }) == Set(pods.map { "\($0.name) \($0.health)" }) else {
+                    return false
+                }
+            }
+            let expected = Dictionary(
+                service.endpoints.map { ($0.address, AppliedEndpoint(weight: $0.weight, health: $0.health)) },
+                uniquingKeysWith: { $1 })
+            return try await self.client.endpoints(of: "httpbin") == expected
+        }
+    }
+
+    /// What Ballast says about its services.
+    public func services(audience: Audience = .lanes) async throws -> ServicesAnswer {
+        let answer = try await HTTPConnection.get(
+            host: host, port: Self.adminPort, "/v1/services?audience=\(audience.rawValue)")
+        return try JSONDecoder().decode(ServicesAnswer.self, from: Data(answer.body.utf8))
     }
 
     /// Starts pods, at once, and waits until they answer.
@@ -168,8 +241,8 @@ public final class Bench: Sendable {
         }
     }
 
-    /// Starts everything: the pods of the example files, two in east and three in west, the gateway, Ballast and the
-    /// client.
+    /// Starts everything: the pods of the example files, two in east and three in west, a gateway that can't be changed,
+    /// Ballast, and a client that takes endpoints only.
     public func startAll(_ upstream: UpstreamProtocol = .http2) async throws {
         let west = ["w1", "w2", "w3"]
         try routeGateway(to: west.map(pod))

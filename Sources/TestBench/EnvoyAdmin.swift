@@ -22,12 +22,49 @@ public struct EnvoyAdmin: Sendable {
         return line.flatMap { Int($0.dropFirst(name.count + 2)) } ?? 0
     }
 
-    /// The endpoints of an Envoy cluster and their weights, as Envoy has applied them.
-    public func weights(of cluster: String) async throws -> [String: Int] {
+    /// The endpoints of an Envoy cluster as Envoy has applied them, by address: `10.0.0.1:80`, or `west_gateway/w1` behind
+    /// an internal listener.
+    public func endpoints(of cluster: String) async throws -> [String: AppliedEndpoint] {
         let page = try await HTTPConnection.get(host: host, port: port, "/clusters?format=json")
         let clusters = try JSONDecoder().decode(Clusters.self, from: Data(page.body.utf8)).clusterStatuses ?? []
         let hosts = clusters.first { $0.name == cluster }?.hostStatuses ?? []
-        return Dictionary(hosts.map { ($0.address.socketAddress.text, $0.weight ?? 1) }, uniquingKeysWith: { $1 })
+        return Dictionary(
+            hosts.map { host in
+                let health = host.healthStatus?.edsHealthStatus?.lowercased() ?? "healthy"
+                return (host.address.text, AppliedEndpoint(weight: host.weight ?? 1, health: health))
+            },
+            uniquingKeysWith: { $1 }
+        )
+    }
+
+    /// The weights of an Envoy cluster's endpoints.
+    public func weights(of cluster: String) async throws -> [String: Int] {
+        try await endpoints(of: cluster).mapValues(\.weight)
+    }
+
+    /// The names of all Envoy clusters.
+    public var clusters: Set<String> {
+        get async throws {
+            let page = try await HTTPConnection.get(host: host, port: port, "/clusters?format=json")
+            let clusters = try JSONDecoder().decode(Clusters.self, from: Data(page.body.utf8)).clusterStatuses ?? []
+            return Set(clusters.map(\.name))
+        }
+    }
+
+    /// Bytes that the process has allocated.
+    public var allocatedBytes: Int {
+        get async throws {
+            struct Memory: Decodable { var allocated: String }
+            let page = try await HTTPConnection.get(host: host, port: port, "/memory")
+            return Int(try JSONDecoder().decode(Memory.self, from: Data(page.body.utf8)).allocated) ?? 0
+        }
+    }
+
+    /// Changes a runtime key.
+    public func setRuntime(_ key: String, to value: String) async throws {
+        let path = "/runtime_modify?\(key)=\(value)"
+        let answer = try await HTTPConnection.get(host: host, port: port, path, isPost: true)
+        guard answer.status == 200 else { throw BenchError("\(path): \(answer.status) \(answer.body)") }
     }
 
     /// A page as it is.
@@ -52,25 +89,62 @@ public struct EnvoyAdmin: Sendable {
     }
 
     private struct Host: Decodable {
+        struct Health: Decodable {
+            var edsHealthStatus: String?
+
+            enum CodingKeys: String, CodingKey { case edsHealthStatus = "eds_health_status" }
+        }
+
         var address: Address
         var weight: Int?
+        var healthStatus: Health?
+
+        enum CodingKeys: String, CodingKey {
+            case address, weight
+            case healthStatus = "health_status"
+        }
     }
 
     private struct Address: Decodable {
-        var socketAddress: Socket
+        struct Socket: Decodable {
+            var address: String
+            var port: Int
 
-        enum CodingKeys: String, CodingKey { case socketAddress = "socket_address" }
-    }
-
-    private struct Socket: Decodable {
-        var address: String
-        var port: Int
-
-        enum CodingKeys: String, CodingKey {
-            case address
-            case port = "port_value"
+            enum CodingKeys: String, CodingKey {
+                case address
+                case port = "port_value"
+            }
         }
 
-        var text: String { "\(address):\(port)" }
+        struct Listener: Decodable {
+            var name: String
+            var id: String?
+
+            enum CodingKeys: String, CodingKey {
+                case name = "server_listener_name"
+                case id = "endpoint_id"
+            }
+        }
+
+        var socket: Socket?
+        var listener: Listener?
+
+        enum CodingKeys: String, CodingKey {
+            case socket = "socket_address"
+            case listener = "envoy_internal_address"
+        }
+
+        var text: String {
+            if let socket { return "\(socket.address):\(socket.port)" }
+            return listener.map { "\($0.name)/\($0.id ?? "")" } ?? ""
+        }
     }
+}
+
+/// An endpoint as an Envoy has applied it.
+public struct AppliedEndpoint: Hashable, Sendable {
+    /// At least 1.
+    public var weight: Int
+    /// `healthy`, `draining` or `unhealthy`, as EDS says.
+    public var health: String
 }

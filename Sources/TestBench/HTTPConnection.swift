@@ -38,13 +38,18 @@ public struct HTTPConnection {
     }
 
     /// One request on a connection of its own.
-    public static func get(host: String, port: Int, _ path: String) async throws -> HTTPAnswer {
-        try await open(host: host, port: port) { try await $0.get(path) }
+    public static func get(
+        host: String, port: Int, _ path: String, isPost: Bool = false
+    ) async throws -> HTTPAnswer {
+        try await open(host: host, port: port) { try await $0.get(path, isPost: isPost) }
     }
 
-    /// One GET; the answer is read whole.
-    public mutating func get(_ path: String) async throws -> HTTPAnswer {
-        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: ["host": host])
+    /// One request, without a body; the answer is read whole.
+    public mutating func get(
+        _ path: String, isPost: Bool = false, headers: [(String, String)] = []
+    ) async throws -> HTTPAnswer {
+        let head = HTTPRequestHead(
+            version: .http1_1, method: isPost ? .POST : .GET, uri: path, headers: HTTPHeaders([("host", host)] + headers))
         try await outbound.write(contentsOf: [.head(head), .end(nil)])
         var answer = HTTPAnswer(status: 0, body: "")
         while let part = try await inbound.next() {

@@ -6,14 +6,20 @@ public struct LoadResult: Sendable {
     public var failed = 0
     /// Requests that each pod answered, by the name in its answer.
     public var byPod: [String: Int] = [:]
+    /// The pods that answered each key, where requests have keys.
+    public var byKey: [String: Set<String>] = [:]
+    /// How long each request took, in milliseconds.
+    public var milliseconds: [Double] = []
 
     /// All requests.
     public var requests: Int { byPod.values.reduce(failed, +) }
 
-    /// What came since an earlier moment of the same load.
+    /// What came since an earlier moment of the same load; keys are of the whole load.
     public static func - (now: LoadResult, earlier: LoadResult) -> LoadResult {
         LoadResult(
-            failed: now.failed - earlier.failed, byPod: now.byPod.merging(earlier.byPod, uniquingKeysWith: -)
+            failed: now.failed - earlier.failed,
+            byPod: now.byPod.merging(earlier.byPod, uniquingKeysWith: -).filter { $0.value > 0 },
+            byKey: now.byKey, milliseconds: Array(now.milliseconds.dropFirst(earlier.milliseconds.count))
         )
     }
 }
@@ -21,18 +27,26 @@ public struct LoadResult: Sendable {
 /// Requests to the bench's client, over a few keep-alive connections.
 public final class Load: Sendable {
     private let bench: Bench
+    private let keys: Int
     private let results = Mutex(LoadResult())
 
     /// A load that hasn't begun.
-    public init(_ bench: Bench) { self.bench = bench }
+    ///
+    /// - Parameter keys: how many values the requests' `x-key` header has; 0 for no such header.
+    public init(_ bench: Bench, keys: Int = 0) {
+        self.bench = bench
+        self.keys = keys
+    }
 
     /// What came back so far.
     public var result: LoadResult { results.withLock { $0 } }
 
     /// Sends this many requests as fast as they are answered.
     @discardableResult
-    public static func run(_ requests: Int, on bench: Bench, connections: Int = 4) async throws -> LoadResult {
-        let load = Load(bench)
+    public static func run(
+        _ requests: Int, on bench: Bench, connections: Int = 4, keys: Int = 0
+    ) async throws -> LoadResult {
+        let load = Load(bench, keys: keys)
         try await withThrowingTaskGroup { group in
             for index in 0..<connections {
                 let count = requests / connections + (index < requests % connections ? 1 : 0)
@@ -57,19 +71,32 @@ public final class Load: Sendable {
         }
     }
 
+    /// Runs `body` under a continuous load.
+    ///
+    /// - Returns: all that came back.
+    public func around(
+        connections: Int = 4, pause: Duration, _ body: @Sendable (Load) async throws -> Void
+    ) async throws -> LoadResult {
+        try await withThrowingTaskGroup { group in
+            group.addTask { await self.runContinuously(connections: connections, pause: pause) }
+            try await body(self)
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+        return result
+    }
+
     private func send(_ count: Int, pause: Duration) async throws {
+        let clock = ContinuousClock()
         try await HTTPConnection.open(host: bench.host, port: Bench.clientPort) { connection in
-            for _ in 0..<count {
+            for index in 0..<count {
                 try Task.checkCancellation()
+                let key = self.keys > 0 ? "key-\(index % self.keys)" : nil
+                let start = clock.now
                 do {
-                    let answer = try await connection.get("/")
-                    self.results.withLock { result in
-                        if answer.status == 200 {
-                            result.byPod[answer.body, default: 0] += 1
-                        } else {
-                            result.failed += 1
-                        }
-                    }
+                    let answer = try await connection.get("/", headers: key.map { [("x-key", $0)] } ?? [])
+                    let took = (clock.now - start) / .milliseconds(1)
+                    self.results.withLock { $0.note(answer, key: key, milliseconds: took) }
                 } catch {
                     if !Task.isCancelled { self.results.withLock { $0.failed += 1 } }
                     throw error
@@ -77,5 +104,17 @@ public final class Load: Sendable {
                 if pause > .zero { try await Task.sleep(for: pause) }
             }
         }
+    }
+}
+
+extension LoadResult {
+    fileprivate mutating func note(_ answer: HTTPAnswer, key: String?, milliseconds took: Double) {
+        milliseconds.append(took)
+        guard answer.status == 200 else {
+            failed += 1
+            return
+        }
+        byPod[answer.body, default: 0] += 1
+        if let key { byKey[key, default: []].insert(answer.body) }
     }
 }

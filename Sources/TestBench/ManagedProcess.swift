@@ -68,6 +68,15 @@ public final class ManagedProcess: Sendable {
     /// What it has written so far.
     public var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
 
+    /// The CPU time that it has taken so far, in steps of 10 ms.
+    public var cpuTime: Duration {
+        // proc(5): the fields after the program's name; the 12th and the 13th are user and system time in hundredths.
+        let text = (try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8)) ?? ""
+        let fields = text.split(separator: ")").last?.split(separator: " ").map { Int($0) } ?? []
+        guard fields.count > 12 else { return .zero }
+        return .milliseconds(10 * ((fields[11] ?? 0) + (fields[12] ?? 0)))
+    }
+
     /// Sends a signal, if it still runs.
     public func signal(_ signal: Int32) {
         if isRunning { kill(identifier, signal) }

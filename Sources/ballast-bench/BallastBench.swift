@@ -32,40 +32,41 @@ struct ToolOptions: ParsableArguments {
 
 /// `make bench`.
 struct Play: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Plays the whole story, and writes report.json.")
+    static let configuration = CommandConfiguration(abstract: "Plays the whole story, and writes report.json and report.svg.")
 
     @OptionGroup var options: ToolOptions
 
-    @Option(help: "Requests in each scene.")
-    var requests = 1_200
+    @Option(parsing: .upToNextOption, help: "The scenes to play, by their letters; all unless given.")
+    var scenes: [String] = []
 
     func run() async throws {
         var report = Report()
-        for upstream in Bench.UpstreamProtocol.allCases {
-            let directory = options.absolute("\(options.output)/\(upstream == .http1 ? "http1" : "http2")")
-            let bench = try Bench(options.tools, directory: directory)
-            try await stopping(bench) {
-                let story = Story(bench, upstream) { say("  \($0)") }
-                report.scenes += try await story.play(requests: requests)
-                guard upstream == .http2 else { return }
-                say("  100 changes of an endpoints file")
-                report.changeToApplied = try await story.measureChanges()
-            }
+        let bench = try Bench(options.tools, directory: options.absolute("\(options.output)/play"))
+        let start = ContinuousClock.now
+        try await stopping(bench) {
+            let story = Story(bench) { say("  \($0)") }
+            let chosen = Scene.all.filter { scenes.isEmpty || scenes.contains($0.title.id) }
+            report.scenes = try await story.play(chosen)
+            guard scenes.isEmpty else { return }
+            say("  100 changes of an endpoints file")
+            report.changeToApplied = try await story.measureChanges()
+            say("  20 new remote pods")
+            report.changeToFirstRequest = try await story.measureFirstRequests()
+            say("  200 remote pods behind one gateway")
+            report.manyPods = try await story.measureManyPods()
         }
-        let path = options.absolute("\(options.output)/report.json")
-        try report.write(to: path)
-        say("\nRequests by pod, counted at the pods; in brackets, what equal pods would get.\n\n\(report.table)")
+        let path = options.absolute("\(options.output)/report")
+        try report.write(to: "\(path).json")
+        try Chart(report).svg.write(toFile: "\(path).svg", atomically: true, encoding: .utf8)
+        say("\nRequests by pod; in brackets, what equal pods would get.\n\n\(report.table)\n")
         if let latency = report.changeToApplied {
-            let figures = [latency.median, latency.p99, latency.max].map { String(format: "%.1f ms", $0) }
-            say(
-                """
-
-                From rename of the endpoints file to Envoy having applied it, \(latency.changes) changes: \
-                median \(figures[0]), p99 \(figures[1]), longest \(figures[2]).
-                """
-            )
+            say("From rename of the endpoints file to Envoy having applied it, \(latency.description).")
         }
-        say("\nWritten to \(path).")
+        if let latency = report.changeToFirstRequest {
+            say("From a new remote pod's line to its first request, \(latency.description).")
+        }
+        if let many = report.manyPods { say(many.description) }
+        say("Written to \(path).json and \(path).svg after \((ContinuousClock.now - start).components.seconds) s.")
     }
 }
 

@@ -1,0 +1,41 @@
+/// A part of what `/v1/services` answers.
+public struct ServicesAnswer: Decodable, Sendable {
+    /// A service.
+    public struct Service: Decodable, Sendable {
+        /// By cluster.
+        public var intended: [Share]
+        /// As sent.
+        public var endpoints: [Endpoint]
+    }
+
+    /// What a cluster shall get.
+    public struct Share: Decodable, Sendable {
+        /// Which.
+        public var cluster: String
+        /// 0 to 1.
+        public var share: Double
+        /// Its pods.
+        public var pods: [Pod]
+    }
+
+    /// A pod.
+    public struct Pod: Decodable, Sendable {
+        /// Its name.
+        public var name: String
+        /// As its source says.
+        public var health: String
+    }
+
+    /// An endpoint as sent.
+    public struct Endpoint: Decodable, Sendable {
+        /// `10.0.0.1:80`, or `west_gateway/w1`.
+        public var address: String
+        /// At least 1.
+        public var weight: Int
+        /// As sent.
+        public var health: String
+    }
+
+    /// All services.
+    public var services: [Service]
+}

@@ -1,0 +1,95 @@
+public import Balancing
+
+/// How a scene is set up: what `ballast.yaml` says, and what kind of client there is.
+public struct Plan: Sendable {
+    /// How west's pods are reached.
+    public enum Reach: String, Sendable {
+        /// As federation tools import it: its gateway is one endpoint like any other.
+        case imported
+        /// The gateway weighs what its pods weigh.
+        case gateway
+        /// The same, and clients open new connections when pods are added.
+        case refresh
+        /// Several identities, to a gateway that can't be changed.
+        case lanes
+        /// Each pod by its own SNI.
+        case pods
+        /// Each pod by its address, through an HTTP proxy.
+        case connect
+
+        /// What the configuration says of west.
+        fileprivate var lines: [String] {
+            switch self {
+            case .imported: []
+            case .gateway: ["reach: gateway"]
+            case .refresh: ["reach: gateway", "refresh: true"]
+            case .lanes: ["reach: lanes"]
+            case .pods: ["reach: pods"]
+            case .connect: ["reach: connect"]
+            }
+        }
+
+        /// The last bytes of the addresses of west's gateways: .3 can't be changed, .1 and .2 ask Ballast.
+        var gateways: [Int] {
+            switch self {
+            case .imported, .gateway, .refresh, .lanes: [3]
+            case .pods, .connect: [1]
+            }
+        }
+    }
+
+    /// How west's pods are reached.
+    public var reach: Reach
+    /// Whose pods come first.
+    public var balance = Service.Balance.global
+    /// Which pod is next.
+    public var policy = ClientSettings.Policy.roundRobin
+    /// Whether there are two gateways.
+    public var hasSecondGateway = false
+    /// Whether pods that answer with errors are ejected.
+    public var ejectsOutliers = false
+    /// The client's workaround for pinned connections: a static client with that setting.
+    public var requestsPerConnection: Int?
+    /// What each of west's pods counts.
+    public var westMultiplier = "1"
+
+    /// A plan.
+    public init(_ reach: Reach) { self.reach = reach }
+
+    /// Whether the client takes its clusters from Ballast, too.
+    var isServedWhole: Bool { reach != .imported && reach != .gateway }
+
+    /// The audience that the client is of.
+    public var audience: Audience { isServedWhole ? .lanes : .plain }
+
+    /// `ballast.yaml`.
+    func configuration(_ bench: Bench, _ upstream: Bench.UpstreamProtocol) -> String {
+        let gateways = (reach.gateways + (hasSecondGateway ? [2] : [])).map { "\"\(bench.network)\($0):15443\"" }
+        let west =
+            (reach == .imported
+                ? ["endpoints: {file: west-imported.yaml}"]
+                : ["endpoints: {file: west.yaml}", "gateways: [\(gateways.joined(separator: ", "))]"]) + reach.lines
+        return """
+            cluster: east
+            xds: {listen: "\(bench.host):\(Bench.xdsPort)"}
+            admin: {listen: "\(bench.host):\(Bench.adminPort)"}
+            clusters:
+              east: {locality: {region: east}, endpoints: {file: east.yaml}}
+              west:
+                locality: {region: west}
+            \(west.map { "    \($0)" }.joined(separator: "\n"))
+            services:
+              httpbin:
+                sni: \(Certificates.serviceName)
+                balance: \(balance.rawValue)
+                weights: {west: \(westMultiplier)}
+                envoy:
+                  http: \(upstream == .http1 ? "http1" : "http2")
+                  policy: \(policy.rawValue)
+            \(ejectsOutliers ? "      outlierDetection: {consecutive5xx: 5, interval: 1s, ejectionTime: 60s, maxEjectionPercent: 100}" : "")
+                  tls:
+                    {certificate: certs/client.crt, key: certs/client.key, ca: certs/ca.crt, identities: ["spiffe://mesh.example/httpbin"]}
+
+            """
+    }
+}
