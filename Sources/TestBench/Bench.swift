@@ -213,7 +213,9 @@ public final class Bench: Sendable {
                 }
             }
             let expected = Dictionary(
-                service.endpoints.map { ($0.address, AppliedEndpoint(weight: $0.weight, health: $0.health)) },
+                service.endpoints.map {
+                    ($0.address, AppliedEndpoint(weight: $0.weight, health: $0.health, subZone: $0.subZone))
+                },
                 uniquingKeysWith: { $1 })
             return try await self.client.endpoints(of: "httpbin") == expected
         }

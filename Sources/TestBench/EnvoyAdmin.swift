@@ -31,7 +31,10 @@ public struct EnvoyAdmin: Sendable {
         return Dictionary(
             hosts.map { host in
                 let health = host.healthStatus?.edsHealthStatus?.lowercased() ?? "healthy"
-                return (host.address.text, AppliedEndpoint(weight: host.weight ?? 1, health: health))
+                return (
+                    host.address.text,
+                    AppliedEndpoint(weight: host.weight ?? 1, health: health, subZone: host.locality?.subZone ?? "")
+                )
             },
             uniquingKeysWith: { $1 }
         )
@@ -88,6 +91,12 @@ public struct EnvoyAdmin: Sendable {
         }
     }
 
+    private struct Locality: Decodable {
+        var subZone: String?
+
+        enum CodingKeys: String, CodingKey { case subZone = "sub_zone" }
+    }
+
     private struct Host: Decodable {
         struct Health: Decodable {
             var edsHealthStatus: String?
@@ -98,9 +107,10 @@ public struct EnvoyAdmin: Sendable {
         var address: Address
         var weight: Int?
         var healthStatus: Health?
+        var locality: Locality?
 
         enum CodingKeys: String, CodingKey {
-            case address, weight
+            case address, weight, locality
             case healthStatus = "health_status"
         }
     }
@@ -147,4 +157,6 @@ public struct AppliedEndpoint: Hashable, Sendable {
     public var weight: Int
     /// `healthy`, `draining` or `unhealthy`, as EDS says.
     public var health: String
+    /// Of its locality.
+    public var subZone: String
 }

@@ -28,12 +28,17 @@ public struct ServicesAnswer: Decodable, Sendable {
 
     /// An endpoint as sent.
     public struct Endpoint: Decodable, Sendable {
+        /// What makes it another one for an Envoy.
+        var name: String { address + (subZone.isEmpty ? "" : " in \(subZone)") }
+
         /// `10.0.0.1:80`, or `west_gateway/w1`.
         public var address: String
         /// At least 1.
         public var weight: Int
         /// As sent.
         public var health: String
+        /// Of its locality.
+        public var subZone: String
     }
 
     /// All services.

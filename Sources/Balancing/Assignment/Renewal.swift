@@ -1,24 +1,27 @@
-/// Names that change over time so that clients open new connections.
+/// Names of endpoints that change over time, so that clients open new connections.
 public struct Renewal: Hashable, Sendable {
-    /// Another one each time that pods are added, at a bounded rate.
+    /// Another one each time that pods were added.
     public var generation: String
-    /// The generation of each lane; they follow a few at a time.
+    /// The lanes' names.
     public var lanes: [String]
 }
 
-/// Follows which pods there are, and renews what leads to them when some are added.
+/// Follows which pods there are, and renews what leads to them when some were added.
 ///
-/// For `reach: gateway` with `refresh`, and for lanes to gateways that pick pods in turn. Where a gateway prefers idle
-/// pods, added lanes are enough. Pods that go need nothing: their connections end with them.
+/// For `reach: gateway` with `refresh`, and for lanes. A gateway that prefers idle pods gets more lanes; one that picks
+/// pods in turn gets more of them too, and the old ones anew. Pods that go need nothing: their connections end with
+/// them.
 ///
 /// A value without a clock: whoever asks says what time it is.
 public struct RenewalTracker: Sendable {
-    /// At most one generation in this time, for each service and cluster: a rollout renews connections a few times,
-    /// not once for each pod.
+    /// How long new pods are left alone, so that their gateway hears of them before connections come for them.
+    public static let delay = Duration.seconds(1)
+    /// At most one renewal in this time, for each service and cluster: a rollout renews connections a few times, not
+    /// once for each pod.
     public static let interval = Duration.seconds(5)
     /// The time between two steps of lanes.
     public static let step = Duration.milliseconds(250)
-    /// The part of the lanes that is renewed in one step: a quarter.
+    /// The part of the lanes that is added or renewed in one step: a quarter.
     static let stepsPerRenewal = 4
 
     private struct Key: Hashable {
@@ -26,14 +29,7 @@ public struct RenewalTracker: Sendable {
         var cluster: ClusterName
     }
 
-    fileprivate struct Entry {
-        var pods: Set<SocketAddress>
-        var renewal: Renewal
-        var renewedAt: ContinuousClock.Instant?
-        var steppedAt: ContinuousClock.Instant?
-    }
-
-    private var entries: [Key: Entry] = [:]
+    private var entries: [Key: RenewedPath] = [:]
 
     /// Knows nothing yet.
     public init() {}
@@ -46,20 +42,16 @@ public struct RenewalTracker: Sendable {
         var next: ContinuousClock.Instant?
         for cluster in mesh.clusters {
             let key = Key(service: service, cluster: cluster.name)
-            let active = mesh.pods[cluster.name]?[service]?.filter { $0.health == .healthy } ?? []
-            guard let lanes = cluster.reach.renewedLanes(pods: active.count, gateways: Set(cluster.gateways).count)
-            else {
+            guard let lanes = cluster.renewedLanes else {
                 entries[key] = nil
                 continue
             }
+            let active = mesh.pods[cluster.name]?[service]?.filter { $0.health == .healthy } ?? []
             let pods = Set(active.map(\.address))
-            var entry =
-                entries[key]
-                ?? Entry(pods: pods, renewal: Renewal(generation: Self.generation(after: "", pods), lanes: []))
-            next = Self.earliest(next, entry.update(pods, at: now))
-            next = Self.earliest(next, entry.renewLanes(count: lanes, at: now))
-            entries[key] = entry
-            renewals[cluster.name] = entry.renewal
+            var path = entries[key] ?? RenewedPath(pods, lanes)
+            next = [next, path.notice(pods, at: now), path.moveLanes(lanes, at: now)].compactMap(\.self).min()
+            entries[key] = path
+            renewals[cluster.name] = path.renewal
         }
         return (renewals, next)
     }
@@ -68,57 +60,92 @@ public struct RenewalTracker: Sendable {
     public mutating func keep(_ services: Set<ServiceName>) {
         entries = entries.filter { services.contains($0.key.service) }
     }
+}
 
-    private static func earliest(
-        _ left: ContinuousClock.Instant?, _ right: ContinuousClock.Instant?
-    ) -> ContinuousClock.Instant? { [left, right].compactMap(\.self).min() }
+/// How many lanes there should be to so many pods, and whether old ones are renewed.
+private struct RenewedLanes {
+    var count: @Sendable (_ pods: Int) -> Int
+    var renewsOld: Bool
+}
 
-    /// Of the content, so that a restart and a replica start with the same one; and of the one before, so that it
-    /// doesn't come back when pods go and return.
-    fileprivate static func generation(after last: String, _ pods: Set<SocketAddress>) -> String {
+/// The way to one cluster's pods of one service.
+private struct RenewedPath: Sendable {
+    private(set) var renewal: Renewal
+    /// Those that connections may have been opened for.
+    private var pods: Set<SocketAddress>
+    /// When pods were found that are not among them.
+    private var grewAt: ContinuousClock.Instant?
+    private var renewedAt: ContinuousClock.Instant?
+    private var steppedAt: ContinuousClock.Instant?
+
+    init(_ pods: Set<SocketAddress>, _ lanes: RenewedLanes) {
+        self.pods = pods
+        // Of the content, so that a restart and a replica begin with the same one.
+        renewal = Renewal(generation: Self.generation(after: "", pods), lanes: [])
+        renewal.lanes = (0..<lanes.count(pods.count)).map { laneName($0, lanes) }
+    }
+
+    /// Starts a new generation where pods were added, if it is time for one; else says when it is.
+    mutating func notice(_ pods: Set<SocketAddress>, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        guard !pods.isSubset(of: self.pods) else {
+            self.pods = pods
+            grewAt = nil
+            return nil
+        }
+        self.pods.formIntersection(pods)
+        let seenAt = grewAt ?? now
+        grewAt = seenAt
+        let due = max(seenAt + RenewalTracker.delay, (renewedAt ?? seenAt) + (renewedAt == nil ? .zero : RenewalTracker.interval))
+        guard now >= due else { return due }
+        self.pods = pods
+        grewAt = nil
+        renewedAt = now
+        // Of the one before, too, so that it doesn't come back when pods go and return.
+        renewal.generation = Self.generation(after: renewal.generation, pods)
+        return nil
+    }
+
+    /// Takes the next few lanes to where they should be.
+    mutating func moveLanes(_ lanes: RenewedLanes, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        let count = lanes.count(pods.count)
+        renewal.lanes = Array(renewal.lanes.prefix(count))
+        let wanted = (0..<count).map { laneName($0, lanes) }
+        let moves = wanted.indices.filter { $0 >= renewal.lanes.count || renewal.lanes[$0] != wanted[$0] }
+        guard !moves.isEmpty else { return nil }
+        if let steppedAt, now < steppedAt + RenewalTracker.step { return steppedAt + RenewalTracker.step }
+        steppedAt = now
+        let batch = max(1, count / RenewalTracker.stepsPerRenewal)
+        for lane in moves.prefix(batch) {
+            if lane < renewal.lanes.count {
+                renewal.lanes[lane] = wanted[lane]
+            } else {
+                renewal.lanes.append(wanted[lane])
+            }
+        }
+        return moves.count > batch ? now + RenewalTracker.step : nil
+    }
+
+    private func laneName(_ index: Int, _ lanes: RenewedLanes) -> String {
+        lanes.renewsOld ? "lane-\(index)-\(renewal.generation)" : "lane-\(index)"
+    }
+
+    private static func generation(after last: String, _ pods: Set<SocketAddress>) -> String {
         let hash = fnv1a(([last] + pods.sorted().map(\.description)).joined(separator: " "))
         let digits = String(UInt32(truncatingIfNeeded: hash ^ hash >> 32), radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits
     }
 }
 
-extension RenewalTracker.Entry {
-    /// Starts a new generation where pods were added, if it is time for one; else says when it is.
-    fileprivate mutating func update(
-        _ pods: Set<SocketAddress>, at now: ContinuousClock.Instant
-    ) -> ContinuousClock.Instant? {
-        guard !pods.isSubset(of: self.pods) else {
-            self.pods = pods
-            return nil
-        }
-        if let renewedAt, now < renewedAt + RenewalTracker.interval { return renewedAt + RenewalTracker.interval }
-        self.pods = pods
-        renewedAt = now
-        renewal.generation = RenewalTracker.generation(after: renewal.generation, pods)
-        return nil
-    }
-
-    /// Has this many lanes, and renews the next few of those that are of an older generation.
-    fileprivate mutating func renewLanes(count: Int, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        renewal.lanes = Array(renewal.lanes.prefix(count))
-        renewal.lanes += Array(repeating: renewal.generation, count: count - renewal.lanes.count)
-        let old = renewal.lanes.indices.filter { renewal.lanes[$0] != renewal.generation }
-        guard !old.isEmpty else { return nil }
-        if let steppedAt, now < steppedAt + RenewalTracker.step { return steppedAt + RenewalTracker.step }
-        steppedAt = now
-        let batch = max(1, count / RenewalTracker.stepsPerRenewal)
-        for lane in old.prefix(batch) { renewal.lanes[lane] = renewal.generation }
-        return old.count > batch ? now + RenewalTracker.step : nil
-    }
-}
-
-extension Reach {
-    /// How many lanes are renewed; nil where nothing is.
-    fileprivate func renewedLanes(pods: Int, gateways: Int) -> Int? {
-        switch self {
-        case .gateway(refresh: true): 0
-        case .lanes(let settings) where settings.gatewayPolicy == .roundRobin: settings.count(pods: pods) * gateways
-        case .gateway, .lanes, .pods, .connect: nil
+extension Cluster {
+    /// Nil where nothing is renewed.
+    fileprivate var renewedLanes: RenewedLanes? {
+        let gateways = Set(gateways).count
+        switch reach {
+        case .gateway(refresh: true): return RenewedLanes(count: { _ in 0 }, renewsOld: true)
+        case .lanes(let settings):
+            return RenewedLanes(
+                count: { settings.count(pods: $0) * gateways }, renewsOld: settings.gatewayPolicy == .roundRobin)
+        case .gateway, .pods, .connect: return nil
         }
     }
 }

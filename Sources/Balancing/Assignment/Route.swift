@@ -69,8 +69,7 @@ enum Route {
             if addresses.isEmpty { problem = "its gateways have names only, which EDS can't carry" }
         case .lanes(let settings):
             let count = settings.count(pods: pods.count { $0.health == .healthy }) * Set(cluster.gateways).count
-            let lanes = renewal?.lanes ?? []
-            self = .lanes((0..<count).map { $0 < lanes.count ? "lane-\($0)-\(lanes[$0])" : "lane-\($0)" })
+            self = .lanes(renewal?.lanes ?? (0..<count).map { "lane-\($0)" })
         case .pods(let template):
             do throws(SNITemplate.Problem) {
                 self = .pods(sni: try template.names(of: pods, of: service, in: cluster.name))

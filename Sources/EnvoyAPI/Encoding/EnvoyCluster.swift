@@ -95,6 +95,8 @@ extension Service {
         message.common_lb_config = arena.make(envoy__config__cluster__v3__cluster__common_lb_config__init) { common in
             // Never send to pods that are called unhealthy.
             common.healthy_panic_threshold = arena.make(envoy__type__v3__percent__init) { $0.value = 0 }
+            // By default a pod that is ejected within a second of a change goes on getting traffic until that is over.
+            common.update_merge_window = arena.duration(.milliseconds(100))
             common.locality_config_specifier_case =
                 ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_LOCALITY_WEIGHTED_LB_CONFIG
             common.locality_weighted_lb_config = arena.make(

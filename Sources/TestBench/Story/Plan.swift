@@ -54,10 +54,13 @@ public struct Plan: Sendable {
     public var westMultiplier = "1"
 
     /// A plan.
-    public init(_ reach: Reach) { self.reach = reach }
+    public init(_ reach: Reach) {
+        self.reach = reach
+        isServedWhole = reach != .imported && reach != .gateway
+    }
 
-    /// Whether the client takes its clusters from Ballast, too.
-    var isServedWhole: Bool { reach != .imported && reach != .gateway }
+    /// Whether the client takes its clusters from Ballast, too, and can take every reach.
+    var isServedWhole: Bool
 
     /// The audience that the client is of.
     public var audience: Audience { isServedWhole ? .lanes : .plain }

@@ -128,7 +128,7 @@ public struct Report: Codable, Sendable {
     public var table: String {
         let pods = Set(scenes.flatMap(\.measured.keys)).sorted()
         var rows = [
-            ["", "scene", "upstream", "workers"] + pods + ["failed", "conns", "TLS", "p50 ms", "p99 ms", "CPU ms/1000"]
+            ["", "scene", "upstream", "workers"] + pods + ["failed", "conns", "TLS", "p50 ms", "p99 ms", "CPU ms/1000", "keys moved"]
         ]
         for scene in scenes {
             let cells = pods.map { pod -> String in
@@ -140,6 +140,7 @@ public struct Report: Codable, Sendable {
                     scene.failedOf.map { "\(scene.failed) of \($0)" } ?? "\(scene.failed)", "\(scene.connections)",
                     "\(scene.handshakes)", String(format: "%.2f", scene.p50), String(format: "%.2f", scene.p99),
                     String(format: "%.0f", scene.cpuPerThousand),
+                    scene.keys.map { "\(scene.movedKeys ?? 0) of \($0)" } ?? "",
                 ]
             )
         }

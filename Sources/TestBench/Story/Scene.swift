@@ -122,18 +122,15 @@ public struct Scene: Sendable {
     /// One of west's pods answers everything with 503, and outlier detection ejects it: alone, or with all of west.
     static func failingPod(_ id: String, _ reach: Plan.Reach) -> Scene {
         Scene(id, "\(reach.rawValue), w1 answers 503") { stage, title in
-            // The client of the first one has outlier detection too, so it has to be served whole.
-            let plan = Plan(reach == .gateway ? .refresh : reach, ejectsOutliers: true)
+            var plan = Plan(reach, ejectsOutliers: true)
+            plan.isServedWhole = true
             try await stage.open(plan, east: east, west: ["w1"])
+            // Where the gateway is one endpoint, connections are pinned to w1 from now on.
             try await Load.run(120, on: stage.bench)
-            // Pinned to w1 by now, where the gateway is one endpoint; a refresh would hide that.
-            try await stage.reload(Plan(reach, ejectsOutliers: true))
             try await stage.scale("west", to: west, plan)
             try await stage.bench.setFailing("w1", true)
-            let scene = Result {
-                try stage.ideal(east: east, west: ["w2", "w3"]).merging(["w1": 0], uniquingKeysWith: { $1 })
-            }
-            let report = try await stage.measure(title, Plan(reach), ideal: scene.get(), requests: 1_200)
+            let ideal = try stage.ideal(east: east, west: ["w2", "w3"]).merging(["w1": 0], uniquingKeysWith: { $1 })
+            let report = try await stage.measure(title, plan, ideal: ideal, requests: 1_200)
             try await stage.bench.setFailing("w1", false)
             return report
         }
@@ -142,10 +139,11 @@ public struct Scene: Sendable {
     /// Requests are hashed by a header: each of its values belongs to one pod.
     static func hashed(_ id: String, _ reach: Plan.Reach) -> Scene {
         Scene(id, "\(reach.rawValue), MAGLEV by a header") { stage, title in
-            let plan = Plan(reach == .gateway ? .refresh : reach, policy: .maglev)
+            var plan = Plan(reach, policy: .maglev)
+            plan.isServedWhole = true
             try await stage.open(plan, east: east, west: west, hashHeader: true)
             return try await stage.measure(
-                title, Plan(reach), ideal: try stage.ideal(east: east, west: west), requests: 1_200, keys: 100)
+                title, plan, ideal: try stage.ideal(east: east, west: west), requests: 1_200, keys: 300)
         }
     }
 }

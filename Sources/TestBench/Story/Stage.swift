@@ -58,9 +58,22 @@ public struct Stage: Sendable {
         try await eventually(every: .milliseconds(5), "Ballast reads its configuration") { reloads() > before }
     }
 
-    /// Publishes other pods, all healthy, and waits until the client has them.
+    /// Publishes other pods, all healthy, and waits until the client has them, and what is renewed because of them.
     public func scale(_ cluster: String, to pods: [String], _ plan: Plan) async throws {
+        let names = { Set(try await bench.services(audience: plan.audience).services.first?.endpoints.map(\.name) ?? []) }
+        let before = try await names()
         try bench.publish(pods.map(bench.pod), in: cluster)
+        try await wait(plan)
+        switch plan.reach {
+        case .refresh:
+            try await eventually("the gateway is refreshed") { try await names() != before }
+        case .lanes:
+            let lanes = LaneSettings().count(pods: pods.count)
+            try await eventually("there are \(lanes) lanes") {
+                try await names().count { $0.hasPrefix("west_gateway/") } == lanes
+            }
+        case .imported, .gateway, .pods, .connect: return
+        }
         try await wait(plan)
     }
 

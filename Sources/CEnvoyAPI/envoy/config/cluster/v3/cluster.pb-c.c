@@ -189,7 +189,7 @@ const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__common_lb_
   (ProtobufCMessageInit) envoy__config__cluster__v3__cluster__common_lb_config__locality_weighted_lb_config__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__common_lb_config__field_descriptors[2] =
+static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__common_lb_config__field_descriptors[3] =
 {
   {
     "healthy_panic_threshold",
@@ -215,16 +215,29 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__commo
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "update_merge_window",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Cluster__V3__Cluster__CommonLbConfig, update_merge_window),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__cluster__v3__cluster__common_lb_config__field_indices_by_name[] = {
   0,   /* field[0] = healthy_panic_threshold */
   1,   /* field[1] = locality_weighted_lb_config */
+  2,   /* field[2] = update_merge_window */
 };
 static const ProtobufCIntRange envoy__config__cluster__v3__cluster__common_lb_config__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 3, 1 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__common_lb_config__descriptor =
 {
@@ -234,7 +247,7 @@ const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__common_lb_
   "Envoy__Config__Cluster__V3__Cluster__CommonLbConfig",
   "envoy.config.cluster.v3",
   sizeof(Envoy__Config__Cluster__V3__Cluster__CommonLbConfig),
-  2,
+  3,
   envoy__config__cluster__v3__cluster__common_lb_config__field_descriptors,
   envoy__config__cluster__v3__cluster__common_lb_config__field_indices_by_name,
   2,  envoy__config__cluster__v3__cluster__common_lb_config__number_ranges,

@@ -108,6 +108,10 @@ struct  Envoy__Config__Cluster__V3__Cluster__CommonLbConfig
    * Below this part of healthy hosts Envoy sends to unhealthy ones too; 0 for never.
    */
   Envoy__Type__V3__Percent *healthy_panic_threshold;
+  /*
+   * Changes of health and weight that come within this time of the last change wait for its end. A second where absent.
+   */
+  Google__Protobuf__Duration *update_merge_window;
   Envoy__Config__Cluster__V3__Cluster__CommonLbConfig__LocalityConfigSpecifierCase locality_config_specifier_case;
   union {
     Envoy__Config__Cluster__V3__Cluster__CommonLbConfig__LocalityWeightedLbConfig *locality_weighted_lb_config;
@@ -115,7 +119,7 @@ struct  Envoy__Config__Cluster__V3__Cluster__CommonLbConfig
 };
 #define ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__cluster__v3__cluster__common_lb_config__descriptor) \
-    , NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER__NOT_SET, {0} }
+    , NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER__NOT_SET, {0} }
 
 
 struct  Envoy__Config__Cluster__V3__Cluster__TypedExtensionProtocolOptionsEntry
