@@ -158,11 +158,23 @@ public final class Bench: Sendable {
             "        explicit_http_config: {http", with: options + "        explicit_http_config: {http")
     }
 
+    /// Failed requests are logged, with Envoy's reason.
+    private static let failureLog = """
+        stat_prefix: http
+                  access_log:
+                  - name: envoy.access_loggers.stdout
+                    filter: {status_code_filter: {comparison: {op: GE, value: {default_value: 500, runtime_key: none}}}}
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
+                      log_format: {text_format_source: {inline_string: "%START_TIME% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\\n"}}
+
+        """
+
     /// A client that takes everything from Ballast but its own listener.
     ///
     /// - Parameter hashHeader: whether requests are hashed by their `x-key` header.
     public func wholeClientConfig(hashHeader: Bool = false) throws -> String {
-        let config = try template("client.yaml")
+        let config = try template("client.yaml").replacing("stat_prefix: http\n", with: Self.failureLog)
         guard hashHeader else { return config }
         return config.replacing(
             "route: {cluster: httpbin}", with: "route: {cluster: httpbin, hash_policy: [{header: {header_name: x-key}}]}")
@@ -177,11 +189,15 @@ public final class Bench: Sendable {
     }
 
     /// Starts a gateway of west; several have addresses of their own, `.1`, `.2`…
-    public func startGateway(_ kind: GatewayKind = .passthrough, name: String = "gateway", at number: Int = 1) async throws {
+    ///
+    /// - Parameter cluster: whose gateway it is.
+    public func startGateway(
+        _ kind: GatewayKind = .passthrough, name: String = "gateway", at number: Int = 1, of cluster: String = "west"
+    ) async throws {
         let config = try template(kind.rawValue)
             .replacing("{address: \(host), port_value: 15443}", with: "{address: \(network)\(number), port_value: 15443}")
             .replacing("{address: \(host), port_value: 9902}", with: "{address: \(network)\(number), port_value: 9902}")
-            .replacing("id: west-gateway", with: "id: west-\(name)")
+            .replacing("id: west-gateway", with: "id: \(name)").replacing("cluster: west,", with: "cluster: \(cluster),")
         try await startEnvoy(name, config, gateway(at: number), concurrency: 2)
     }
 

@@ -1,7 +1,3 @@
-import Balancing
-import Foundation
-import MeshConfiguration
-
 /// The bench under a steady load, with the shares of every second: what `make run` shows.
 public struct LiveShares: Sendable {
     private let bench: Bench
@@ -12,7 +8,10 @@ public struct LiveShares: Sendable {
     /// Starts every process.
     public func start(say: (String) -> Void) async throws {
         say("starting five pods, a gateway, Ballast and a client")
-        try await bench.startAll()
+        try await bench.startPods(["e1", "e2", "w1", "w2", "w3"])
+        try await bench.startBallast()
+        try await bench.startGateway(.onDemand)
+        try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
     }
 
     /// Sends some 200 requests a second, and tells the shares of each second, until cancelled or for so many seconds.
@@ -21,26 +20,14 @@ public struct LiveShares: Sendable {
             let load = Load(bench)
             group.addTask { await load.runContinuously(pause: .milliseconds(20)) }
             var last = load.result
-            var known = ""
             for _ in 0..<(seconds ?? .max) {
                 try await Task.sleep(for: .seconds(1))
-                followWestFile(&known)
                 let now = load.result
                 say(try await line(now - last))
                 last = now
             }
             group.cancelAll()
         }
-    }
-
-    /// West's own gateway has to know west's pods, as they are edited.
-    private func followWestFile(_ known: inout String) {
-        let path = "\(bench.directory)/west.yaml"
-        guard let text = try? TextFile.read(path), text != known,
-            let file = try? EndpointsFile(text: text, file: path)
-        else { return }
-        known = text
-        try? bench.routeGateway(to: file.pods["httpbin"] ?? [])
     }
 
     private func line(_ second: LoadResult) async throws -> String {
@@ -56,19 +43,7 @@ public struct LiveShares: Sendable {
     }
 
     private func intendedShares() async throws -> [String: Double] {
-        struct Page: Decodable {
-            struct Service: Decodable { var intended: [Share] }
-            struct Share: Decodable {
-                var cluster: String
-                var share: Double
-            }
-            var services: [Service]
-        }
-        let answer = try? await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services")
-        guard let answer, let page = try? JSONDecoder().decode(Page.self, from: Data(answer.body.utf8)) else {
-            return [:]
-        }
-        let shares = page.services.flatMap(\.intended).map { ($0.cluster, $0.share) }
+        let shares = (try? await bench.services().services.first?.intended.map { ($0.cluster, $0.share) }) ?? []
         return Dictionary(shares, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -16,8 +16,15 @@ private struct RandomMesh {
         service = Service(name: "s", balance: Bool.random(using: &random) ? .global : .localFirst)
         for number in 0..<count {
             let name = ClusterName(rawValue: "c\(number)")
-            let gateways = (0..<Int.random(in: 0...4, using: &random)).map { address("172.16.\(number).\($0):15443") }
-            clusters.append(Cluster(name: name, locality: Locality(region: name.rawValue), gateways: gateways))
+            let gateways = (0..<Int.random(in: 0...4, using: &random)).map { Gateway.address(address("172.16.\(number).\($0):15443")) }
+            let lanes = LaneSettings(
+                perPod: Int.random(in: 1...5, using: &random), most: Int.random(in: 1...20, using: &random))
+            let reach = [Reach.gateway(refresh: false), .lanes(lanes), .pods(sni: .standard), .connect].randomElement(
+                using: &random)
+            clusters.append(
+                Cluster(
+                    name: name, locality: Locality(region: name.rawValue), gateways: gateways,
+                    reach: reach ?? .gateway(refresh: false)))
             for service in ["s", "t"] as [ServiceName] {
                 pods[name, default: [:]][service] = (0..<Int.random(in: 0...30, using: &random)).map { pod in
                     Pod(

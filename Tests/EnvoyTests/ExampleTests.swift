@@ -7,7 +7,7 @@ import Testing
 @Suite struct ExampleTests {
     @Test(arguments: [
         "eds-sotw.yaml", "eds-delta.yaml", "ads-sotw.yaml", "ads-delta.yaml", "bench/client.yaml", "bench/gateway.yaml",
-        "bench/pod.yaml",
+        "bench/pod.yaml", "client.yaml", "gateway.yaml",
     ])
     func `Envoy takes the example without a warning`(file: String) async throws {
         try await withTemporaryDirectory { directory in

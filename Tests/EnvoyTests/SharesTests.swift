@@ -4,24 +4,75 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct SharesTests {
-    @Test(arguments: Bench.UpstreamProtocol.allCases)
-    func `the story shows the problem, and mends the clusters' shares`(upstream: Bench.UpstreamProtocol) async throws {
+    @Test(arguments: Bench.UpstreamProtocol.allCases, [1, 2])
+    func `each remote pod gets its share, of two workers and of one, whatever the protocol`(
+        upstream: Bench.UpstreamProtocol, workers: Int
+    ) async throws {
         try await withBench { bench in
-            let scenes = try await Story(bench, upstream, say: { _ in }).play(requests: 1_200)
-            #expect(scenes.map(\.failed) == [0, 0, 0, 0])
-            let west = scenes.map { scene in
-                Double(scene.measured.filter { $0.key.hasPrefix("w") }.values.reduce(0, +)) / Double(scene.requests)
-            }
-            // Intended by an unweighted gateway: half, a third, a third; by a weighted one: three fifths.
-            for (measured, intended) in zip(west, [1.0 / 2, 1.0 / 3, 1.0 / 3, 3.0 / 5]) {
-                #expect(abs(measured - intended) < 0.01, "\(west)")
-            }
-            #expect(scenes[3].ideal.values.allSatisfy { abs($0 - 240) < 1e-6 })
-            // What weights alone can't mend: connections that are open stay with the pod that they were opened to.
-            if upstream == .http2 {
-                #expect(scenes[3].measured["w2"] == 0)
-                #expect(scenes[3].measured["w3"] == 0)
-            }
+            let scenes = Scene.all.filter { ["b", "c", "f", "g", "h", "i", "k2", "l2"].contains($0.title.id) }
+            let played = try await Story(bench, say: { _ in }).play(scenes, upstreams: [upstream], workers: [workers])
+            let scene = { (id: String) in try #require(played.first { $0.id == id }) }
+
+            // Weights alone: the share of west is right, and its new pods wait for new connections.
+            let weights = try scene("b")
+            let west = weights.measured.filter { $0.key.hasPrefix("w") }.values.reduce(0, +)
+            #expect(abs(Double(west) / Double(weights.requests) - 0.6) < 0.01)
+            if upstream == .http2 { #expect(weights.measured["w2"] == 0 && weights.measured["w3"] == 0) }
+
+            let pods = try scene("f")
+            #expect(pods.deviation < 0.01, "\(pods.measured)")
+            #expect(pods.requests == 6_000 && pods.failed == 0)
+            #expect(pods.connections * 50 <= (try scene("c").connections))
+
+            let churn = try scene("g")
+            #expect(churn.failed == 0)
+            #expect(churn.deviation < 0.15, "\(churn.measured) of \(churn.ideal)")
+
+            // What a killed gateway had in flight is lost, four requests at most; nothing after that.
+            #expect(try scene("h").failed <= 4)
+            let killed = try scene("h")
+            #expect(killed.deviation < 0.05, "\(killed.measured)")
+            let failover = try scene("i")
+            #expect(failover.failed == 0 && failover.deviation < 0.05, "\(failover.measured)")
+
+            let ejected = try scene("k2")
+            #expect(ejected.failed <= 30, "some requests until the fifth error in a row is noticed")
+            #expect(ejected.measured.filter { $0.key != "w1" }.values.allSatisfy { $0 > 200 }, "\(ejected.measured)")
+            let hashed = try scene("l2")
+            #expect(hashed.movedKeys == 0 && hashed.keys == 300 && hashed.measured.values.allSatisfy { $0 > 100 })
+        }
+    }
+
+    @Test(arguments: [ClientSettings.Policy.leastRequest, .random])
+    func `policies that don't take turns come close`(policy: ClientSettings.Policy) async throws {
+        try await withBench { bench in
+            let id = policy == .random ? "f3" : "f2"
+            let scenes = Scene.all.filter { $0.title.id == id }
+            let played = try await Story(bench, say: { _ in }).play(scenes, upstreams: [.http2], workers: [2])
+            #expect(played[0].deviation < 0.1, "\(played[0].measured)")
+            #expect(played[0].failed == 0)
+        }
+    }
+
+    @Test func `connect: exact shares through an HTTP proxy`() async throws {
+        try await withBench { bench in
+            let scenes = Scene.all.filter { $0.title.id == "f4" }
+            let played = try await Story(bench, say: { _ in }).play(scenes, upstreams: [.http2], workers: [2])
+            #expect(played[0].deviation < 0.02, "\(played[0].measured)")
+            #expect(played[0].failed == 0)
+            let clusters = try await bench.gateway(at: 1).clusters
+            #expect(clusters.isSuperset(of: try ["w1", "w2", "w3"].map { try bench.pod($0).address.description }))
+        }
+    }
+
+    @Test func `two hundred pods behind one gateway have equal shares`() async throws {
+        try await withBench { bench in
+            let story = Story(bench, say: { _ in })
+            try await Stage.prepare(bench)
+            let many = try await story.measureManyPods(200, requests: 8_080)
+            #expect(many.failed == 0)
+            #expect(many.fewest >= 39 && many.most <= 41, "\(many.description)")
+            #expect(many.gatewayClusters[1] - many.gatewayClusters[0] == 200)
         }
     }
 

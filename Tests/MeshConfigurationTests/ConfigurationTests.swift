@@ -32,10 +32,59 @@ private let good = """
     #expect(configuration.clusters.map(\.endpoints) == [.file("/etc/ballast/east.yaml"), .file("/data/west.yaml")])
     #expect(configuration.clusters[0].cluster.locality == Locality(region: "east"), "the cluster's name is its region")
     #expect(configuration.clusters[1].cluster.locality == Locality(region: "w", zone: "z"))
-    #expect(configuration.clusters[1].cluster.gateways == [address("127.0.0.1:15443")])
+    #expect(configuration.clusters[1].cluster.gateways == [.address(address("127.0.0.1:15443"))])
     #expect(configuration.services.map(\.resources) == [["a", "b"], ["plain"]])
     #expect(configuration.services[0].service.balance == .localFirst)
     #expect(configuration.services[0].service.weights == ["west": try #require(Ratio("0.5"))])
+}
+
+@Test func `every way to reach a cluster is read, with its settings`() throws {
+    let reach = { (lines: String) in
+        let text = good.replacing("reach: gateway", with: lines)
+        return try Configuration(text: text, file: "b.yaml").clusters[1].cluster.reach
+    }
+    #expect(try reach("network: n") == .gateway(refresh: false), "the default works everywhere")
+    #expect(try reach("refresh: true") == .gateway(refresh: true))
+    #expect(try reach("reach: lanes") == .lanes(LaneSettings()))
+    #expect(
+        try reach("reach: lanes\n    lanes: {perPod: 2, most: 8, gatewayPolicy: ROUND_ROBIN}")
+            == .lanes(LaneSettings(perPod: 2, most: 8, gatewayPolicy: .roundRobin)))
+    #expect(try reach("reach: pods") == .pods(sni: .standard))
+    #expect(
+        try reach("reach: pods\n    sni: \"{pod}.x-{port}.{service}\"") == .pods(sni: SNITemplate("{pod}.x-{port}.{service}")))
+    #expect(try reach("reach: connect") == .connect)
+    let named = good.replacing("127.0.0.1:15443", with: "gw.example:443").replacing("reach: gateway", with: "reach: pods")
+    #expect(
+        try Configuration(text: named, file: "b.yaml").clusters[1].cluster.gateways == [.name("gw.example", port: 443)])
+}
+
+@Test func `a service's settings for clients begin with those of all services`() throws {
+    let text =
+        good.replacing("  plain: {}", with: "  plain: {sni: S.Example, envoy: {policy: MAGLEV, tls: {identities: [\"spiffe://x\"]}}}")
+        + """
+
+            envoy:
+              http: http2
+              tls: {certificate: c.crt, key: c.key, ca: ca.crt}
+              outlierDetection: {consecutive5xx: 3, interval: 500ms, ejectionTime: 2m, maxEjectionPercent: 50}
+              healthCheck: {path: /health, interval: 1s}
+            """
+    let services = try Configuration(text: text, file: "/x/b.yaml").services.map(\.service)
+    var expected = ClientSettings()
+    expected.http = .http2
+    expected.tls = ClientSettings.TLS(certificate: .init(certificate: "c.crt", key: "c.key"), ca: "ca.crt")
+    expected.outlierDetection = ClientSettings.OutlierDetection()
+    expected.outlierDetection?.consecutive5xx = 3
+    expected.outlierDetection?.interval = .milliseconds(500)
+    expected.outlierDetection?.ejectionTime = .seconds(120)
+    expected.outlierDetection?.maxEjectionPercent = 50
+    expected.healthCheck = ClientSettings.HealthCheck(path: "/health")
+    expected.healthCheck?.interval = .seconds(1)
+    #expect(services[0].client == expected)
+    expected.policy = .maglev
+    expected.tls?.identities = ["spiffe://x"]
+    #expect(services[1].client == expected)
+    #expect(services[1].sni?.description == "s.example")
 }
 
 @Test func `the example files are good`() throws {
@@ -68,10 +117,40 @@ private struct Mistake: CustomTestStringConvertible {
     Mistake("{file: east.yaml}", "east.yaml", "b.yaml:5: clusters.east.endpoints: \"east.yaml\": should be a mapping"),
     Mistake(
         "{file: east.yaml}", "{kubernetes: {}}", "b.yaml:5: clusters.east.endpoints.kubernetes: is not supported yet"),
-    Mistake("127.0.0.1:15443", "gw.example:15443", "b.yaml:9: clusters.west.gateways[0]: \"gw.example:15443\""),
+    Mistake(
+        "127.0.0.1:15443", "gw.example:15443",
+        "b.yaml:9: clusters.west.gateways[0]: \"gw.example:15443\": reach: gateway needs IP addresses"),
+    Mistake("127.0.0.1:15443", "127.0.0.256:15443", "b.yaml:9: clusters.west.gateways[0]: \"127.0.0.256:15443\": should"),
+    Mistake("127.0.0.1:15443", "gw..example:15443", "b.yaml:9: clusters.west.gateways[0]: \"gw..example:15443\": should"),
     Mistake("\"127.0.0.1:15443\"", "", "b.yaml:9: clusters.west.gateways: is empty"),
-    Mistake("reach: gateway", "reach: pods", "b.yaml:10: clusters.west.reach: \"pods\": is not supported yet"),
     Mistake("reach: gateway", "reach: magic", "b.yaml:10: clusters.west.reach: \"magic\": should be one of: gateway"),
+    Mistake(
+        "reach: gateway", "reach: pods\n    sni: \"{pod}-{service}.x\"",
+        "b.yaml:11: clusters.west.sni: \"{pod}-{service}.x\": needs {pod} between points"),
+    Mistake(
+        "reach: gateway", "reach: pods\n    sni: \"{pod}.{service}.{zone}\"",
+        "b.yaml:11: clusters.west.sni: \"{pod}.{service}.{zone}\": has a placeholder other than"),
+    Mistake(
+        "reach: gateway", "reach: pods\n    sni: \"{pod}.{service}.a b\"",
+        "b.yaml:11: clusters.west.sni: \"{pod}.{service}.a b\": doesn't make host names"),
+    Mistake(
+        "reach: gateway", "reach: pods\n    refresh: true",
+        "b.yaml:11: clusters.west.refresh: \"true\": belongs to reach: gateway, and reach is pods"),
+    Mistake("reach: gateway", "refresh: yes", "b.yaml:10: clusters.west.refresh: \"yes\": should be true or false"),
+    Mistake("reach: gateway", "reach: lanes\n    lanes: {perPod: 0}", "b.yaml:11: clusters.west.lanes.perPod: \"0\": should"),
+    Mistake("plain: {}", "plain: {sni: \"a b\"}", "b.yaml:16: services.plain.sni: \"a b\": should be a host name"),
+    Mistake("plain: {}", "HTTPBIN: {}", "b.yaml:16: services.HTTPBIN: another service's name differs only in case"),
+    Mistake("\"b\"", "west_gateway", "b.yaml:13: services.httpbin: the resource west_gateway would have the name"),
+    Mistake("plain: {}", "plain: {envoy: {http: http3}}", "b.yaml:16: services.plain.envoy.http: \"http3\": should be"),
+    Mistake("plain: {}", "plain: {envoy: {tls: {}}}", "b.yaml:16: services.plain.envoy.tls: the field `ca` is missing"),
+    Mistake(
+        "plain: {}", "plain: {envoy: {tls: {ca: a, key: b}}}",
+        "b.yaml:16: services.plain.envoy.tls.key: \"b\": `certificate` and `key` belong together"),
+    Mistake(
+        "plain: {}", "plain: {envoy: {healthCheck: {path: x}}}", "b.yaml:16: services.plain.envoy.healthCheck.path: \"x\""),
+    Mistake(
+        "plain: {}", "plain: {envoy: {outlierDetection: {interval: 10}}}",
+        "b.yaml:16: services.plain.envoy.outlierDetection.interval: \"10\": should be a length of time"),
     Mistake("[\"a\", \"b\"]", "[]", "b.yaml:13: services.httpbin: `resources` is empty"),
     Mistake("[\"a\", \"b\"]", "[\"plain\"]", "b.yaml:16: services.plain: the resource plain is httpbin's already"),
     Mistake(

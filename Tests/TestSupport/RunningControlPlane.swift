@@ -62,7 +62,8 @@ public struct RunningControlPlane: Sendable {
     ///
     /// With two pods in east and three in west, unless `isFed` is false.
     public static func run(
-        in directory: String, isFed: Bool = true, _ body: (RunningControlPlane) async throws -> Void
+        in directory: String, isFed: Bool = true, configuration: String = configuration,
+        _ body: (RunningControlPlane) async throws -> Void
     ) async throws {
         let started = AsyncStream.makeStream(of: UInt16.self)
         let settings = try Configuration(text: configuration, file: "\(directory)/ballast.yaml")

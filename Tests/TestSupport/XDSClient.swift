@@ -2,6 +2,11 @@ public import EnvoyAPI
 public import GRPCTransport
 public import XDS
 
+extension Method {
+    /// Those that serve endpoints.
+    public static let endpointMethods = all.filter { $0.type == nil || $0.type == .clusterLoadAssignment }
+}
+
 /// A discovery client that a test drives by hand, over a real gRPC stream.
 public final class XDSClient {
     private let stream: ClientStream
@@ -25,10 +30,8 @@ public final class XDSClient {
     }
 
     /// Sends a delta request.
-    public func ask(_ request: DeltaRequest, node: Node? = nil) async {
-        await stream.send(
-            DiscoveryRequest.delta(request).encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: node)
-        )
+    public func ask(_ request: DeltaRequest, node: Node? = nil, type: TypeURL = .clusterLoadAssignment) async {
+        await stream.send(DiscoveryRequest.delta(request).encoded(type: type.rawValue, node: node))
     }
 
     /// Asks for names in the stream's variant, as a first request.

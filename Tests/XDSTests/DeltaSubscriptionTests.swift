@@ -131,8 +131,8 @@ extension DeltaResponse {
         let responses = [stream.next { _ in content }, stream.next { _ in content }, stream.next { _ in content }]
         let first = try #require(responses[0])
         let second = try #require(responses[1])
-        #expect(first.type == .clusterLoadAssignment)
-        #expect(second.type == other)
+        #expect(first.type == other, "clusters go before endpoints, whatever was asked first")
+        #expect(second.type == .clusterLoadAssignment)
         guard case .sotw(let one) = first.response, case .sotw(let two) = second.response else { return }
         #expect(one.nonce != two.nonce)
         #expect(responses[2] == nil)

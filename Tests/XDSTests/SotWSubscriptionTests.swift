@@ -6,6 +6,8 @@ struct Content: VersionIndex {
     var hashes: [ResourceName: UInt64] = [:]
 
     func version(of name: ResourceName) -> ResourceVersion? { hashes[name].map(ResourceVersion.init(hash:)) }
+
+    var names: [ResourceName] { Array(hashes.keys) }
 }
 
 let limits = DiscoveryStream.Limits(names: 100, types: 3)

@@ -34,6 +34,10 @@ extension EncodedResource {
                     isNamed
                     ? ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STRICT_DNS
                     : ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
+                // Not the default, which takes a name's IPv6 addresses, and only those, wherever there are any.
+                if isNamed {
+                    message.dns_lookup_family = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__V4_PREFERRED
+                }
                 message.load_assignment = fixedHosts(gateways, name: name.rawValue, in: arena)
                 // One that goes away should not keep a client waiting: the next is tried.
                 message.connect_timeout = arena.duration(.seconds(1))
@@ -107,7 +111,7 @@ extension Service {
         message.outlier_detection = client.outlierDetection.map { $0.message(in: arena) }
         if let check = client.healthCheck {
             message.n_health_checks = 1
-            message.health_checks = arena.array([check.message(in: arena)])
+            message.health_checks = arena.array([check.message(client.http, in: arena)])
             // Discovery has the last word on what exists.
             message.ignore_health_on_host_removal = 1
         }
@@ -152,15 +156,22 @@ extension ClientSettings.OutlierDetection {
 }
 
 extension ClientSettings.HealthCheck {
-    fileprivate func message(in arena: Arena) -> UnsafeMutablePointer<Envoy__Config__Core__V3__HealthCheck> {
+    fileprivate func message(
+        _ http: ClientSettings.HTTPVersion, in arena: Arena
+    ) -> UnsafeMutablePointer<Envoy__Config__Core__V3__HealthCheck> {
         arena.make(envoy__config__core__v3__health_check__init) { message in
             message.timeout = arena.duration(timeout)
             message.interval = arena.duration(interval)
             message.unhealthy_threshold = arena.number(2)
             message.healthy_threshold = arena.number(1)
             message.health_checker_case = ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK
-            message.http_health_check = arena.make(envoy__config__core__v3__health_check__http_health_check__init) {
-                $0.path = arena.string(path)
+            message.http_health_check = arena.make(
+                envoy__config__core__v3__health_check__http_health_check__init
+            ) { get in
+                get.path = arena.string(path)
+                get.codec_client_type =
+                    http == .http1
+                    ? ENVOY__TYPE__V3__CODEC_CLIENT_TYPE__HTTP1 : ENVOY__TYPE__V3__CODEC_CLIENT_TYPE__HTTP2
             }
         }
     }

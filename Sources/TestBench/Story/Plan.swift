@@ -50,6 +50,8 @@ public struct Plan: Sendable {
     public var ejectsOutliers = false
     /// The client's workaround for pinned connections: a static client with that setting.
     public var requestsPerConnection: Int?
+    /// Whether the client checks pods by itself.
+    public var checksHealth = false
     /// What each of west's pods counts.
     public var westMultiplier = "1"
 
@@ -66,7 +68,7 @@ public struct Plan: Sendable {
     public var audience: Audience { isServedWhole ? .lanes : .plain }
 
     /// `ballast.yaml`.
-    func configuration(_ bench: Bench, _ upstream: Bench.UpstreamProtocol) -> String {
+    public func configuration(_ bench: Bench, _ upstream: Bench.UpstreamProtocol) -> String {
         let gateways = (reach.gateways + (hasSecondGateway ? [2] : [])).map { "\"\(bench.network)\($0):15443\"" }
         let west =
             (reach == .imported
@@ -89,6 +91,7 @@ public struct Plan: Sendable {
                 envoy:
                   http: \(upstream == .http1 ? "http1" : "http2")
                   policy: \(policy.rawValue)
+            \(checksHealth ? "      healthCheck: {path: /, interval: 100ms, timeout: 1s}" : "")
             \(ejectsOutliers ? "      outlierDetection: {consecutive5xx: 5, interval: 1s, ejectionTime: 60s, maxEjectionPercent: 100}" : "")
                   tls:
                     {certificate: certs/client.crt, key: certs/client.key, ca: certs/ca.crt, identities: ["spiffe://mesh.example/httpbin"]}

@@ -128,6 +128,8 @@ public struct Scene: Sendable {
             // Where the gateway is one endpoint, connections are pinned to w1 from now on.
             try await Load.run(120, on: stage.bench)
             try await stage.scale("west", to: west, plan)
+            // Envoy gathers changes of health for 100 ms after one of endpoints: let that pass.
+            try await Task.sleep(for: .milliseconds(200))
             try await stage.bench.setFailing("w1", true)
             let ideal = try stage.ideal(east: east, west: ["w2", "w3"]).merging(["w1": 0], uniquingKeysWith: { $1 })
             let report = try await stage.measure(title, plan, ideal: ideal, requests: 1_200)

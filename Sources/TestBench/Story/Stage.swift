@@ -49,11 +49,14 @@ public struct Stage: Sendable {
     }
 
     /// Has Ballast read another configuration.
-    public func reload(_ plan: Plan) async throws {
+    public func reload(_ plan: Plan) async throws { try await reload(plan.configuration(bench, upstream)) }
+
+    /// Has Ballast read another configuration, given as text.
+    public func reload(_ configuration: String) async throws {
         let ballast = try bench.process("ballast")
         let reloads = { ballast.log.components(separatedBy: "configuration reloaded").count }
         let before = reloads()
-        try bench.write(plan.configuration(bench, upstream), to: "ballast.yaml")
+        try bench.write(configuration, to: "ballast.yaml")
         ballast.signal(SIGHUP)
         try await eventually(every: .milliseconds(5), "Ballast reads its configuration") { reloads() > before }
     }

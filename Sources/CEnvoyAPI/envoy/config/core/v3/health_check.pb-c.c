@@ -58,7 +58,7 @@ void   envoy__config__core__v3__health_check__free_unpacked
   assert(message->base.descriptor == &envoy__config__core__v3__health_check__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor envoy__config__core__v3__health_check__http_health_check__field_descriptors[1] =
+static const ProtobufCFieldDescriptor envoy__config__core__v3__health_check__http_health_check__field_descriptors[2] =
 {
   {
     "path",
@@ -72,14 +72,28 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__health_check__htt
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "codec_client_type",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__HealthCheck__HttpHealthCheck, codec_client_type),
+    &envoy__type__v3__codec_client_type__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__core__v3__health_check__http_health_check__field_indices_by_name[] = {
+  1,   /* field[1] = codec_client_type */
   0,   /* field[0] = path */
 };
-static const ProtobufCIntRange envoy__config__core__v3__health_check__http_health_check__number_ranges[1 + 1] =
+static const ProtobufCIntRange envoy__config__core__v3__health_check__http_health_check__number_ranges[2 + 1] =
 {
   { 2, 0 },
-  { 0, 1 }
+  { 10, 1 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor envoy__config__core__v3__health_check__http_health_check__descriptor =
 {
@@ -89,10 +103,10 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__health_check__http_hea
   "Envoy__Config__Core__V3__HealthCheck__HttpHealthCheck",
   "envoy.config.core.v3",
   sizeof(Envoy__Config__Core__V3__HealthCheck__HttpHealthCheck),
-  1,
+  2,
   envoy__config__core__v3__health_check__http_health_check__field_descriptors,
   envoy__config__core__v3__health_check__http_health_check__field_indices_by_name,
-  1,  envoy__config__core__v3__health_check__http_health_check__number_ranges,
+  2,  envoy__config__core__v3__health_check__http_health_check__number_ranges,
   (ProtobufCMessageInit) envoy__config__core__v3__health_check__http_health_check__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

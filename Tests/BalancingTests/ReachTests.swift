@@ -1,0 +1,134 @@
+import Balancing
+import TestSupport
+import Testing
+
+private let service = Service(name: "s")
+
+/// East with two pods, and west with as many as asked for behind two gateways.
+private func mesh(_ reach: Reach, west: [Pod] = pods("w", 3, network: 2), gateways: Int = 2) -> Mesh {
+    Mesh(
+        clusters: [
+            Cluster(name: "east", locality: Locality(region: "east")),
+            Cluster(
+                name: "west", locality: Locality(region: "west"),
+                gateways: (0..<gateways).map { .address(address("172.16.0.\($0):15443")) }, reach: reach),
+        ],
+        pods: ["east": ["s": pods("e", 2, network: 1)], "west": ["s": west]]
+    )
+}
+
+extension Assignment {
+    fileprivate var west: [Endpoint] { localities.filter { $0.locality.region == "west" }.flatMap(\.endpoints) }
+    fileprivate var problem: String? { shares.first { $0.cluster == "west" }?.problem }
+}
+
+@Test func `pods: one endpoint for each, at the internal listener, with an SNI of its own`() {
+    let assignment = mesh(.pods(sni: .standard)).assign(service, from: "east")
+    #expect(
+        assignment.west
+            == (1...3).map { number in
+                Assignment.Endpoint(
+                    address: .listener("west_gateway", id: "w\(number)"), hostname: "w\(number).s.west.ballast", weight: 1,
+                    health: .healthy)
+            }
+    )
+    #expect(assignment.localities.map(\.weight) == [2, 3])
+    #expect(assignment.problem == nil)
+}
+
+@Test func `pods keep their zones, weights and healths, and unhealthy ones are left out`() throws {
+    var west = pods("w", 4, network: 2)
+    west[0].zone = "a"
+    west[1].weight = try #require(Weight(5))
+    west[2].health = .draining
+    west[3].health = .unhealthy
+    let assignment = mesh(.pods(sni: .standard), west: west).assign(service, from: "east")
+    #expect(assignment.west.map(\.address.description) == ["west_gateway/w2", "west_gateway/w3", "west_gateway/w1"])
+    #expect(assignment.west.map(\.health) == [.healthy, .draining, .healthy])
+    #expect(assignment.localities.map(\.weight) == [2, 5, 1])
+}
+
+@Test func `a pod whose name can't be in an SNI is reached through the gateways, and it is said why`() {
+    for name in ["a.b", "-a", "a b", String(repeating: "a", count: 64)] {
+        var west = pods("w", 3, network: 2)
+        west[1].name = name
+        let assignment = mesh(.pods(sni: .standard), west: west).assign(service, from: "east")
+        #expect(assignment.west.map(\.weight) == [2, 1], "all three pods count still")
+        #expect(assignment.problem?.hasPrefix("pod \(name): its name can't be a label of an SNI") == true)
+    }
+}
+
+@Test func `two pods that differ in case only have the same SNI, which is a problem`() {
+    var west = pods("w", 2, network: 2)
+    west[1].name = "W1"
+    let problem = mesh(.pods(sni: .standard), west: west).assign(service, from: "east").problem
+    #expect(problem?.contains("would have the same SNI, w1.s.west.ballast") == true)
+}
+
+@Test func `an SNI of more than 253 bytes is a problem`() throws {
+    let label = String(repeating: "x", count: 60)
+    let template = try SNITemplate("{pod}.{service}.\(label).\(label).\(label).\(label)")
+    let problem = mesh(.pods(sni: template), west: [Pod(name: "long-name", address: address("10.2.0.1:80"))])
+        .assign(service, from: "east").problem
+    #expect(problem?.contains("no host name of 253 bytes or less") == true)
+}
+
+@Test func `a template fills in pod, service, port and cluster, in lower case`() throws {
+    let template = try SNITemplate("{pod}.outbound_.{port}_._.{service}.{cluster}.Mesh")
+    let pod = Pod(name: "W1", address: address("10.2.0.1:8443"))
+    #expect(try template.name(of: pod, service: "httpbin.default", cluster: "west") == "w1.outbound_.8443_._.httpbin.default.west.mesh")
+}
+
+@Test(arguments: ["{service}.x", "{pod}.x", "x{pod}.{service}", "{pod}.{service}.{Zone}", "{pod}..{service}", "{pod}.{service}.", ""])
+func `a template that couldn't tell pods apart, or makes no host names, is refused`(text: String) {
+    #expect(throws: SNITemplate.Problem.self) { try SNITemplate(text) }
+}
+
+@Test func `lanes: some for each pod and gateway, bounded, and exact in sum`() throws {
+    let west = { (reach: Reach, count: Int) in
+        mesh(reach, west: pods("w", count, network: 2)).assign(service, from: "east").west
+    }
+    #expect(west(.lanes(LaneSettings()), 3).count == 2 * 12)
+    #expect(west(.lanes(LaneSettings(perPod: 1, most: 5)), 9).count == 2 * 5)
+    let lanes = west(.lanes(LaneSettings(perPod: 1)), 3)
+    #expect(Set(lanes.map(\.address.description)) == Set((0..<6).map { "west_gateway/lane-\($0)" }))
+    #expect(lanes.allSatisfy { $0.hostname == nil }, "the service's own SNI")
+    let assignment = mesh(.lanes(LaneSettings())).assign(service, from: "east")
+    let weights = assignment.localities.compactMap(\.weight).map(Double.init)
+    #expect(weights[1] / (weights[0] + weights[1]) == 3.0 / 5)
+}
+
+@Test func `connect: the pods' own addresses, each through one of the gateways`() {
+    let assignment = mesh(.connect).assign(service, from: "east")
+    #expect(assignment.west.map(\.address.description) == ["10.2.0.1:8000", "10.2.0.2:8000", "10.2.0.3:8000"])
+    #expect(assignment.west.allSatisfy { $0.proxy.map { $0.port == 15443 } == true && $0.hostname == nil })
+}
+
+@Test func `connect: an address that another cluster's pod has already can't be sent again`() {
+    let assignment = mesh(.connect, west: pods("w", 3, network: 1)).assign(service, from: "east")
+    #expect(assignment.west.map(\.address.description) == ["172.16.0.0:15443", "172.16.0.1:15443"])
+    #expect(assignment.problem?.contains("EDS takes an address once") == true)
+}
+
+@Test(arguments: [Reach.pods(sni: .standard), .lanes(LaneSettings()), .connect])
+func `who can't take more gets gateways`(reach: Reach) {
+    let assignment = mesh(reach).assign(service, from: "east", for: .plain)
+    #expect(assignment.west.map(\.address.description) == ["172.16.0.0:15443", "172.16.0.1:15443"])
+    #expect(assignment.west.map(\.weight).reduce(0, +) == 3)
+}
+
+@Test func `a gateway sees its own cluster's pods only`() {
+    let assignment = mesh(.pods(sni: .standard)).assign(service, from: "west", for: .gateway)
+    #expect(assignment.localities.flatMap(\.endpoints) == assignment.west)
+    #expect(assignment.west.map(\.address.description) == ["10.2.0.1:8000", "10.2.0.2:8000", "10.2.0.3:8000"])
+}
+
+@Test func `gateways with names only serve those who resolve names, and the others are told`() {
+    var named = mesh(.pods(sni: .standard))
+    named.clusters[1].gateways = [.name("gateway.example", port: 443)]
+    #expect(named.assign(service, from: "east").west.count == 3)
+    let plain = named.assign(service, from: "east", for: .plain)
+    #expect(plain.west.isEmpty)
+    #expect(plain.shares.map(\.share) == [1, 0], "no share is promised that can't be kept")
+    #expect(plain.problem == "its gateways have names only, which EDS can't carry")
+}

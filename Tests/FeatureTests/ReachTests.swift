@@ -1,0 +1,151 @@
+import Balancing
+import ControlPlane
+import EnvoyAPI
+import GRPCTransport
+import MeshConfiguration
+import TestBench
+import TestSupport
+import Testing
+import XDS
+
+private let client = Node(id: "client", userAgent: "envoy", metadata: ["cluster": "east", "lanes": "true"])
+private let plain = Node(id: "plain", userAgent: "envoy", metadata: ["cluster": "east"])
+private let proxyless = Node(id: "grpc", userAgent: "gRPC C-core linux Python", metadata: ["lanes": "true"])
+private let gateway = Node(id: "gateway", userAgent: "envoy", metadata: ["cluster": "west", "role": "gateway"])
+
+/// A control plane whose west is reached by pods, and whose httpbin has an SNI.
+private func running(_ body: (RunningControlPlane, Channel) async throws -> Void) async throws {
+    let configuration = RunningControlPlane.configuration
+        .replacing("127.0.0.9:15443\"]}", with: "127.0.0.9:15443\"], reach: pods}")
+        .replacing("httpbin: {", with: "httpbin: {sni: httpbin.mesh, ")
+    try await withTemporaryDirectory { directory in
+        try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
+            try await plane.withChannel { try await body(plane, $0) }
+        }
+    }
+}
+
+private func endpoints(_ response: DecodedResponse) throws -> [String] {
+    try response.resources.flatMap { resource in
+        try DecodedAssignment(resource.content).localities.flatMap(\.endpoints).map { "\($0.address) \($0.weight)" }
+    }
+}
+
+private func reload(_ plane: RunningControlPlane, _ reach: String) async throws {
+    let text = RunningControlPlane.configuration
+        .replacing("127.0.0.9:15443\"]}", with: "127.0.0.9:15443\"], reach: \(reach)}")
+        .replacing("httpbin: {", with: "httpbin: {sni: httpbin.mesh, ")
+    await plane.controlPlane.reload(try Configuration(text: text, file: "\(plane.directory)/ballast.yaml"))
+}
+
+@Suite struct ReachTests {
+    @Test(arguments: Method.endpointMethods)
+    func `who says lanes gets pods, gRPC and everyone else get the gateway, and the status says so`(method: Method) async throws {
+        try await running { plane, channel in
+            for (node, expected, reduced) in [
+                (client, (1...3).map { "west_gateway/w\($0) 1" }, [ClusterName]()),
+                (plain, ["127.0.0.9:15443 3"], ["west"]),
+                (proxyless, ["127.0.0.9:15443 3"], ["west"]),
+            ] {
+                let stream = await XDSClient(channel, method)
+                await stream.subscribe(["httpbin"], node: node)
+                let response = try await stream.response()
+                #expect(try endpoints(response) == ["10.0.1.1:80 1", "10.0.1.2:80 1"] + expected)
+                let status = await plane.controlPlane.clients.first { $0.node == node.id }
+                #expect(status?.reduced == reduced)
+            }
+        }
+    }
+
+    @Test func `pods come with their SNI, and without a health check that can't reach them`() async throws {
+        try await running { _, channel in
+            let stream = await XDSClient(channel, .streamEndpoints)
+            await stream.subscribe(["httpbin"], node: client)
+            let assignment = try DecodedAssignment(try #require(try await stream.response().resources.first).content)
+            let names = assignment.localities.flatMap(\.endpoints).map(\.hostname)
+            #expect(names == [nil, nil, "w1.httpbin.west.ballast", "w2.httpbin.west.ballast", "w3.httpbin.west.ballast"])
+        }
+    }
+
+    @Test(arguments: [Method.deltaClusters, .deltaAggregatedResources])
+    func `a gateway gets its own cluster's pods on demand, and no other name`(method: Method) async throws {
+        try await running { _, channel in
+            let stream = await XDSClient(channel, method)
+            let names: [ResourceName] = [
+                "w1.httpbin.west.ballast", "e1.httpbin.east.ballast", "w9.httpbin.west.ballast", "httpbin", "httpbin.mesh",
+                "10.0.2.1:80", "west_gateway",
+            ]
+            await stream.ask(DeltaRequest(subscribe: names), node: gateway, type: .cluster)
+            let response = try await stream.response()
+            #expect(response.resources.map(\.name) == ["httpbin.mesh", "w1.httpbin.west.ballast"])
+            #expect(Set(response.removed) == Set(names.map(\.rawValue)).subtracting(response.resources.map(\.name)))
+        }
+    }
+
+    @Test func `a pod that goes leaves the endpoints at once, and its gateway's cluster later`() async throws {
+        try await running { plane, channel in
+            let clientStream = await XDSClient(channel, .deltaEndpoints)
+            await clientStream.subscribe(["httpbin"], node: client)
+            let first = try await clientStream.response()
+            await clientStream.acknowledge(first, names: [])
+            let stream = await XDSClient(channel, .deltaClusters)
+            await stream.ask(DeltaRequest(subscribe: ["w3.httpbin.west.ballast"]), node: gateway, type: .cluster)
+            let cluster = try await stream.response()
+            await stream.ask(DeltaRequest(nonce: cluster.nonce), type: .cluster)
+
+            let clock = ContinuousClock()
+            let start = clock.now
+            try plane.write(
+                RunningControlPlane.endpoints([("w1", "10.0.2.1:80"), ("w2", "10.0.2.2:80")]), to: "west.yaml")
+            let second = try await clientStream.response()
+            #expect(try endpoints(second).count == 4)
+            let removal = try await stream.response()
+            #expect(removal.removed == ["w3.httpbin.west.ballast"])
+            #expect(clock.now - start > .seconds(3.5), "connections to a pod outlive its endpoint")
+        }
+    }
+
+    @Test func `a client is served whole: clusters, then listeners, then endpoints`() async throws {
+        try await running { _, channel in
+            let stream = await XDSClient(channel, .deltaAggregatedResources)
+            await stream.ask(DeltaRequest(subscribe: ["httpbin"]), node: client)
+            _ = try await stream.response()
+            await stream.ask(DeltaRequest(), type: .cluster)
+            await stream.ask(DeltaRequest(), type: .listener)
+            var types: [String: [String]] = [:]
+            while types.count < 3 {
+                let response = try await stream.response()
+                types[response.type, default: []] += response.resources.map(\.name)
+            }
+            #expect(
+                types[TypeURL.cluster.rawValue] == ["httpbin", "other", "outbound|8000||httpbin", "third", "west_gateway"])
+            #expect(types[TypeURL.listener.rawValue] == ["west_gateway"])
+            #expect(types[TypeURL.clusterLoadAssignment.rawValue] == ["httpbin"], "again, after its cluster")
+        }
+    }
+
+    @Test func `a changed reach: endpoints change first, the listener goes then, and the gateway cluster last`() async throws {
+        try await running { plane, channel in
+            let stream = await XDSClient(channel, .deltaAggregatedResources)
+            await stream.ask(DeltaRequest(), node: client, type: .cluster)
+            await stream.ask(DeltaRequest(), type: .listener)
+            await stream.ask(DeltaRequest(subscribe: ["httpbin"]))
+            for _ in 0..<3 { _ = try await stream.response() }
+
+            try await reload(plane, "gateway")
+            var events: [String] = []
+            while events.count < 3 {
+                let response = try await stream.response()
+                events += response.resources.map { "+\($0.name)" } + response.removed.map { "-\($0)" }
+                await stream.ask(DeltaRequest(nonce: response.nonce), type: TypeURL(rawValue: response.type))
+            }
+            // The last two are a listener and an Envoy cluster of the same name.
+            #expect(events == ["+httpbin", "-west_gateway", "-west_gateway"])
+
+            try await reload(plane, "lanes")
+            var types: [String] = []
+            for _ in 0..<3 { types.append(try await stream.response().type) }
+            #expect(types == [TypeURL.cluster, .listener, .clusterLoadAssignment].map(\.rawValue))
+        }
+    }
+}
