@@ -162,6 +162,7 @@ extension ClientSettings.HealthCheck {
         arena.make(envoy__config__core__v3__health_check__init) { message in
             message.timeout = arena.duration(timeout)
             message.interval = arena.duration(interval)
+            message.no_traffic_interval = arena.duration(interval)
             message.unhealthy_threshold = arena.number(2)
             message.healthy_threshold = arena.number(1)
             message.health_checker_case = ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER_HTTP_HEALTH_CHECK

@@ -6,14 +6,15 @@ import XDS
 public struct GatewayListener: Hashable, Sendable {
     /// Its name, and the Envoy cluster's.
     public var name: String
+
     /// How many gateways are tried, one after the other.
-    public var attempts: UInt32
+    ///
+    /// The same whatever their number: an Envoy whose listener changes ends the connections of the old one when its
+    /// drain time is over.
+    static let attempts: UInt32 = 5
 
     /// The listener to a cluster's gateways.
-    public init(to cluster: Cluster) {
-        name = cluster.gatewayListener
-        attempts = UInt32(clamping: max(2, Set(cluster.gateways).count + 1))
-    }
+    public init(to cluster: Cluster) { name = cluster.gatewayListener }
 }
 
 extension EncodedResource {
@@ -25,7 +26,7 @@ extension EncodedResource {
             message.cluster_specifier_case =
                 ENVOY__EXTENSIONS__FILTERS__NETWORK__TCP_PROXY__V3__TCP_PROXY__CLUSTER_SPECIFIER_CLUSTER
             message.cluster = arena.string(listener.name)
-            message.max_connect_attempts = arena.number(listener.attempts)
+            message.max_connect_attempts = arena.number(GatewayListener.attempts)
         }
         let filter = arena.make(envoy__config__listener__v3__filter__init) { message in
             message.name = arena.string("envoy.filters.network.tcp_proxy")

@@ -110,7 +110,7 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__health_check__http_hea
   (ProtobufCMessageInit) envoy__config__core__v3__health_check__http_health_check__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__core__v3__health_check__field_descriptors[5] =
+static const ProtobufCFieldDescriptor envoy__config__core__v3__health_check__field_descriptors[6] =
 {
   {
     "timeout",
@@ -172,20 +172,34 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__health_check__fie
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "no_traffic_interval",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__HealthCheck, no_traffic_interval),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__core__v3__health_check__field_indices_by_name[] = {
   3,   /* field[3] = healthy_threshold */
   4,   /* field[4] = http_health_check */
   1,   /* field[1] = interval */
+  5,   /* field[5] = no_traffic_interval */
   0,   /* field[0] = timeout */
   2,   /* field[2] = unhealthy_threshold */
 };
-static const ProtobufCIntRange envoy__config__core__v3__health_check__number_ranges[3 + 1] =
+static const ProtobufCIntRange envoy__config__core__v3__health_check__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 4, 2 },
   { 8, 4 },
-  { 0, 5 }
+  { 12, 5 },
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor envoy__config__core__v3__health_check__descriptor =
 {
@@ -195,10 +209,10 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__health_check__descript
   "Envoy__Config__Core__V3__HealthCheck",
   "envoy.config.core.v3",
   sizeof(Envoy__Config__Core__V3__HealthCheck),
-  5,
+  6,
   envoy__config__core__v3__health_check__field_descriptors,
   envoy__config__core__v3__health_check__field_indices_by_name,
-  3,  envoy__config__core__v3__health_check__number_ranges,
+  4,  envoy__config__core__v3__health_check__number_ranges,
   (ProtobufCMessageInit) envoy__config__core__v3__health_check__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -72,6 +72,10 @@ struct  Envoy__Config__Core__V3__HealthCheck
   Google__Protobuf__Duration *interval;
   Google__Protobuf__UInt32Value *unhealthy_threshold;
   Google__Protobuf__UInt32Value *healthy_threshold;
+  /*
+   * Instead of `interval`, while a cluster has no traffic. A minute where absent.
+   */
+  Google__Protobuf__Duration *no_traffic_interval;
   Envoy__Config__Core__V3__HealthCheck__HealthCheckerCase health_checker_case;
   union {
     Envoy__Config__Core__V3__HealthCheck__HttpHealthCheck *http_health_check;
@@ -79,7 +83,7 @@ struct  Envoy__Config__Core__V3__HealthCheck
 };
 #define ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__core__v3__health_check__descriptor) \
-    , NULL, NULL, NULL, NULL, ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER__NOT_SET, {0} }
+    , NULL, NULL, NULL, NULL, NULL, ENVOY__CONFIG__CORE__V3__HEALTH_CHECK__HEALTH_CHECKER__NOT_SET, {0} }
 
 
 /* Envoy__Config__Core__V3__HealthCheck__HttpHealthCheck methods */
