@@ -60,20 +60,7 @@ public struct Node: Hashable, Sendable {
             node.cluster = arena.string(cluster)
             node.user_agent_name = arena.string(userAgent)
             node.locality = locality.message(in: arena)
-            let fields = metadata.sorted { $0.key < $1.key }.map { key, text in
-                let value = arena.make(google__protobuf__value__init) { value in
-                    value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE
-                    value.string_value = arena.string(text)
-                }
-                return arena.make(google__protobuf__struct__fields_entry__init) { field in
-                    field.key = arena.string(key)
-                    field.value = value
-                }
-            }
-            node.metadata = arena.make(google__protobuf__struct__init) { metadata in
-                metadata.n_fields = fields.count
-                metadata.fields = arena.array(fields)
-            }
+            node.metadata = structMessage(metadata, in: arena)
         }
     }
 }

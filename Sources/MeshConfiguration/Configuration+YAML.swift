@@ -159,7 +159,7 @@ extension Configuration.ServedService {
     fileprivate init(
         name: String, _ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings
     ) throws(ConfigurationError) {
-        let fields = try entry.mapping("resources", "balance", "weights", "sni", "envoy")
+        let fields = try entry.mapping("resources", "balance", "weights", "sni", "metadata", "envoy")
         service = Service(name: ServiceName(rawValue: name))
         service.balance = try fields["balance"]?.choice(Service.Balance.self) ?? .global
         for (key, multiplier) in try fields["weights"]?.entries() ?? [] {
@@ -170,6 +170,9 @@ extension Configuration.ServedService {
             )
         }
         service.sni = try fields["sni"]?.value("should be a host name, at most 253 bytes", DNSName.init(_:))
+        for (filter, values) in try fields["metadata"]?.entries() ?? [] {
+            for (key, value) in try values.entries() { service.metadata[filter, default: [:]][key] = try value.text() }
+        }
         service.client = client
         if let settings = fields["envoy"] { service.client = try ClientSettings(settings, template: client) }
         resources = []

@@ -46,7 +46,7 @@ import Testing
             try bench.process("ballast").signal(SIGHUP)
             try await eventually("it says why") {
                 try bench.process("ballast").log.contains(
-                    "ballast.yaml:21: services.httpbin.weights.west: \"heavy\": should be a number")
+                    "ballast.yaml:26: services.httpbin.weights.west: \"heavy\": should be a number")
             }
             let services = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services")
             #expect(services.body.contains("\"share\" : 0.6"))

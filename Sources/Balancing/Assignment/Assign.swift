@@ -26,7 +26,9 @@ extension Mesh {
             for endpoint in member.endpoints() { placement.add(endpoint) }
         }
         let localities = placement.localities()
-        return Assignment(localities: localities, shares: members.shares(priorities: placement.priorities))
+        return Assignment(
+            metadata: service.metadata, localities: localities, shares: members.shares(priorities: placement.priorities)
+        )
     }
 
     /// Every cluster with its pods in a fixed order, the client's own first.

@@ -68,6 +68,8 @@ public struct Assignment: Hashable, Sendable {
         }
     }
 
+    /// What every endpoint says about itself, by filter and key.
+    public var metadata: [String: [String: String]]
     /// By priority and locality.
     public var localities: [LocalityEndpoints]
     /// The intended share of every cluster and pod, with the reason.

@@ -20,6 +20,10 @@ public struct Service: Hashable, Sendable {
     ///
     /// Nil where it has none.
     public var sni: DNSName?
+    /// What every endpoint says about itself, by filter and key, for clients that look for it.
+    ///
+    /// Istio's sidecars choose TLS by `envoy.transport_socket_match`'s `tlsMode`.
+    public var metadata: [String: [String: String]] = [:]
     /// For clients that take the service's cluster from Ballast.
     public var client = ClientSettings()
 

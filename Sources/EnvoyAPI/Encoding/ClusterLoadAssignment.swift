@@ -17,7 +17,7 @@ extension Assignment {
     func message(
         name: String, in arena: Arena
     ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
-        let localities = localities.map { EnvoyAPI.message(for: $0, in: arena) }
+        let localities = localities.map { EnvoyAPI.message(for: $0, metadata: metadata, in: arena) }
         return arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init) { message in
             message.cluster_name = arena.string(name)
             message.n_endpoints = localities.count
@@ -27,9 +27,9 @@ extension Assignment {
 }
 
 private func message(
-    for entry: Assignment.LocalityEndpoints, in arena: Arena
+    for entry: Assignment.LocalityEndpoints, metadata: [String: [String: String]], in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LocalityLbEndpoints> {
-    let endpoints = entry.endpoints.map { message(for: $0, in: arena) }
+    let endpoints = entry.endpoints.map { message(for: $0, metadata: metadata, in: arena) }
     return arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init) { message in
         // Present even where it is empty: gRPC refuses an assignment with a locality left out.
         message.locality = entry.locality.message(in: arena)
@@ -41,7 +41,7 @@ private func message(
 }
 
 private func message(
-    for endpoint: Assignment.Endpoint, in arena: Arena
+    for endpoint: Assignment.Endpoint, metadata: [String: [String: String]], in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LbEndpoint> {
     let target = arena.make(envoy__config__endpoint__v3__endpoint__init) { message in
         message.hostname = arena.string(endpoint.hostname ?? "")
@@ -57,7 +57,7 @@ private func message(
         }
     }
     return arena.make(envoy__config__endpoint__v3__lb_endpoint__init) { message in
-        message.metadata = endpoint.proxy.map { proxyMetadata($0, in: arena) }
+        message.metadata = metadataMessage(metadata, proxy: endpoint.proxy, in: arena)
         message.host_identifier_case = ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT
         message.endpoint = target
         message.load_balancing_weight = arena.number(endpoint.weight)
@@ -100,18 +100,49 @@ private func listenerAddress(
     }
 }
 
-/// What the transport socket `http_11_proxy` looks for.
-private func proxyMetadata(
-    _ proxy: SocketAddress, in arena: Arena
-) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Metadata> {
-    let entry = arena.make(envoy__config__core__v3__metadata__typed_filter_metadata_entry__init) { entry in
-        entry.key = arena.string(proxyMetadataKey)
-        entry.value = arena.any(
-            "envoy.config.core.v3.Address", socketAddress(proxy.host.description, proxy.port, in: arena))
+/// What an endpoint says about itself, and the proxy that the transport socket `http_11_proxy` looks for; nil for neither.
+private func metadataMessage(
+    _ metadata: [String: [String: String]], proxy: SocketAddress?, in arena: Arena
+) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Metadata>? {
+    guard !metadata.isEmpty || proxy != nil else { return nil }
+    let filters = metadata.sorted { $0.key < $1.key }.map { filter, values in
+        arena.make(envoy__config__core__v3__metadata__filter_metadata_entry__init) { entry in
+            entry.key = arena.string(filter)
+            entry.value = structMessage(values, in: arena)
+        }
+    }
+    let typed = [proxy].compactMap(\.self).map { proxy in
+        arena.make(envoy__config__core__v3__metadata__typed_filter_metadata_entry__init) { entry in
+            entry.key = arena.string(proxyMetadataKey)
+            entry.value = arena.any(
+                "envoy.config.core.v3.Address", socketAddress(proxy.host.description, proxy.port, in: arena))
+        }
     }
     return arena.make(envoy__config__core__v3__metadata__init) { message in
-        message.n_typed_filter_metadata = 1
-        message.typed_filter_metadata = arena.array([entry])
+        message.n_filter_metadata = filters.count
+        message.filter_metadata = arena.array(filters)
+        message.n_typed_filter_metadata = typed.count
+        message.typed_filter_metadata = arena.array(typed)
+    }
+}
+
+/// Strings by their keys, as a `Struct`.
+func structMessage(
+    _ values: [String: String], in arena: Arena
+) -> UnsafeMutablePointer<Google__Protobuf__Struct> {
+    let fields = values.sorted { $0.key < $1.key }.map { key, text in
+        let value = arena.make(google__protobuf__value__init) { value in
+            value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE
+            value.string_value = arena.string(text)
+        }
+        return arena.make(google__protobuf__struct__fields_entry__init) { field in
+            field.key = arena.string(key)
+            field.value = value
+        }
+    }
+    return arena.make(google__protobuf__struct__init) { message in
+        message.n_fields = fields.count
+        message.fields = arena.array(fields)
     }
 }
 

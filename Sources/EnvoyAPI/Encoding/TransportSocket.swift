@@ -12,17 +12,24 @@ extension Service {
         guard throughProxies else { return tls }
         let inner =
             tls
-            ?? arena.make(envoy__config__core__v3__transport_socket__init) {
-                $0.name = arena.string("envoy.transport_sockets.raw_buffer")
-            }
+            ?? transportSocket(
+                "envoy.transport_sockets.raw_buffer", "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
+                arena.make(envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__init) { _ in }, in: arena)
         let proxy = arena.make(
             envoy__extensions__transport_sockets__http_11_proxy__v3__http11_proxy_upstream_transport__init
         ) { $0.transport_socket = inner }
-        return arena.make(envoy__config__core__v3__transport_socket__init) { message in
-            message.name = arena.string("envoy.transport_sockets.http_11_proxy")
-            message.config_type_case = ENVOY__CONFIG__CORE__V3__TRANSPORT_SOCKET__CONFIG_TYPE_TYPED_CONFIG
-            message.typed_config = arena.any(
-                "envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport", proxy)
+        return transportSocket(
+            "envoy.transport_sockets.http_11_proxy",
+            "envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport", proxy, in: arena)
+    }
+
+    private func transportSocket<Message>(
+        _ name: String, _ type: String, _ message: UnsafeMutablePointer<Message>, in arena: Arena
+    ) -> TransportSocket {
+        arena.make(envoy__config__core__v3__transport_socket__init) { socket in
+            socket.name = arena.string(name)
+            socket.config_type_case = ENVOY__CONFIG__CORE__V3__TRANSPORT_SOCKET__CONFIG_TYPE_TYPED_CONFIG
+            socket.typed_config = arena.any(type, message)
         }
     }
 
@@ -56,11 +63,9 @@ extension Service {
             // Endpoints with a host name are pods behind a gateway that tells them by it.
             message.auto_host_sni = 1
         }
-        return arena.make(envoy__config__core__v3__transport_socket__init) { message in
-            message.name = arena.string("envoy.transport_sockets.tls")
-            message.config_type_case = ENVOY__CONFIG__CORE__V3__TRANSPORT_SOCKET__CONFIG_TYPE_TYPED_CONFIG
-            message.typed_config = arena.any("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", context)
-        }
+        return transportSocket(
+            "envoy.transport_sockets.tls", "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", context,
+            in: arena)
     }
 }
 

@@ -142,6 +142,12 @@ void   envoy__config__core__v3__control_plane__free_unpacked
   assert(message->base.descriptor == &envoy__config__core__v3__control_plane__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__config__core__v3__metadata__filter_metadata_entry__init
+                     (Envoy__Config__Core__V3__Metadata__FilterMetadataEntry         *message)
+{
+  static const Envoy__Config__Core__V3__Metadata__FilterMetadataEntry init_value = ENVOY__CONFIG__CORE__V3__METADATA__FILTER_METADATA_ENTRY__INIT;
+  *message = init_value;
+}
 void   envoy__config__core__v3__metadata__typed_filter_metadata_entry__init
                      (Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry         *message)
 {
@@ -548,6 +554,57 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__control_plane__descrip
   (ProtobufCMessageInit) envoy__config__core__v3__control_plane__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor envoy__config__core__v3__metadata__filter_metadata_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__Metadata__FilterMetadataEntry, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__Metadata__FilterMetadataEntry, value),
+    &google__protobuf__struct__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__metadata__filter_metadata_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange envoy__config__core__v3__metadata__filter_metadata_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__filter_metadata_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.Metadata.FilterMetadataEntry",
+  "FilterMetadataEntry",
+  "Envoy__Config__Core__V3__Metadata__FilterMetadataEntry",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__Metadata__FilterMetadataEntry),
+  2,
+  envoy__config__core__v3__metadata__filter_metadata_entry__field_descriptors,
+  envoy__config__core__v3__metadata__filter_metadata_entry__field_indices_by_name,
+  1,  envoy__config__core__v3__metadata__filter_metadata_entry__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__metadata__filter_metadata_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor envoy__config__core__v3__metadata__typed_filter_metadata_entry__field_descriptors[2] =
 {
   {
@@ -599,8 +656,20 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__typed_filter
   (ProtobufCMessageInit) envoy__config__core__v3__metadata__typed_filter_metadata_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__core__v3__metadata__field_descriptors[1] =
+static const ProtobufCFieldDescriptor envoy__config__core__v3__metadata__field_descriptors[2] =
 {
+  {
+    "filter_metadata",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Core__V3__Metadata, n_filter_metadata),
+    offsetof(Envoy__Config__Core__V3__Metadata, filter_metadata),
+    &envoy__config__core__v3__metadata__filter_metadata_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
   {
     "typed_filter_metadata",
     2,
@@ -615,12 +684,13 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__metadata__field_d
   },
 };
 static const unsigned envoy__config__core__v3__metadata__field_indices_by_name[] = {
-  0,   /* field[0] = typed_filter_metadata */
+  0,   /* field[0] = filter_metadata */
+  1,   /* field[1] = typed_filter_metadata */
 };
 static const ProtobufCIntRange envoy__config__core__v3__metadata__number_ranges[1 + 1] =
 {
-  { 2, 0 },
-  { 0, 1 }
+  { 1, 0 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__descriptor =
 {
@@ -630,7 +700,7 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__descriptor =
   "Envoy__Config__Core__V3__Metadata",
   "envoy.config.core.v3",
   sizeof(Envoy__Config__Core__V3__Metadata),
-  1,
+  2,
   envoy__config__core__v3__metadata__field_descriptors,
   envoy__config__core__v3__metadata__field_indices_by_name,
   1,  envoy__config__core__v3__metadata__number_ranges,

@@ -21,6 +21,7 @@ typedef struct Envoy__Config__Core__V3__Locality Envoy__Config__Core__V3__Locali
 typedef struct Envoy__Config__Core__V3__Node Envoy__Config__Core__V3__Node;
 typedef struct Envoy__Config__Core__V3__ControlPlane Envoy__Config__Core__V3__ControlPlane;
 typedef struct Envoy__Config__Core__V3__Metadata Envoy__Config__Core__V3__Metadata;
+typedef struct Envoy__Config__Core__V3__Metadata__FilterMetadataEntry Envoy__Config__Core__V3__Metadata__FilterMetadataEntry;
 typedef struct Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry;
 typedef struct Envoy__Config__Core__V3__TransportSocket Envoy__Config__Core__V3__TransportSocket;
 typedef struct Envoy__Config__Core__V3__DataSource Envoy__Config__Core__V3__DataSource;
@@ -95,6 +96,17 @@ struct  Envoy__Config__Core__V3__ControlPlane
     , (char *)protobuf_c_empty_string }
 
 
+struct  Envoy__Config__Core__V3__Metadata__FilterMetadataEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  Google__Protobuf__Struct *value;
+};
+#define ENVOY__CONFIG__CORE__V3__METADATA__FILTER_METADATA_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__config__core__v3__metadata__filter_metadata_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL }
+
+
 struct  Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry
 {
   ProtobufCMessage base;
@@ -112,12 +124,14 @@ struct  Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry
 struct  Envoy__Config__Core__V3__Metadata
 {
   ProtobufCMessage base;
+  size_t n_filter_metadata;
+  Envoy__Config__Core__V3__Metadata__FilterMetadataEntry **filter_metadata;
   size_t n_typed_filter_metadata;
   Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry **typed_filter_metadata;
 };
 #define ENVOY__CONFIG__CORE__V3__METADATA__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__core__v3__metadata__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL }
 
 
 typedef enum {
@@ -236,6 +250,9 @@ Envoy__Config__Core__V3__ControlPlane *
 void   envoy__config__core__v3__control_plane__free_unpacked
                      (Envoy__Config__Core__V3__ControlPlane *message,
                       ProtobufCAllocator *allocator);
+/* Envoy__Config__Core__V3__Metadata__FilterMetadataEntry methods */
+void   envoy__config__core__v3__metadata__filter_metadata_entry__init
+                     (Envoy__Config__Core__V3__Metadata__FilterMetadataEntry         *message);
 /* Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry methods */
 void   envoy__config__core__v3__metadata__typed_filter_metadata_entry__init
                      (Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry         *message);
@@ -326,6 +343,9 @@ typedef void (*Envoy__Config__Core__V3__Node_Closure)
 typedef void (*Envoy__Config__Core__V3__ControlPlane_Closure)
                  (const Envoy__Config__Core__V3__ControlPlane *message,
                   void *closure_data);
+typedef void (*Envoy__Config__Core__V3__Metadata__FilterMetadataEntry_Closure)
+                 (const Envoy__Config__Core__V3__Metadata__FilterMetadataEntry *message,
+                  void *closure_data);
 typedef void (*Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry_Closure)
                  (const Envoy__Config__Core__V3__Metadata__TypedFilterMetadataEntry *message,
                   void *closure_data);
@@ -351,6 +371,7 @@ extern const ProtobufCMessageDescriptor envoy__config__core__v3__locality__descr
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__node__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__control_plane__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__descriptor;
+extern const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__filter_metadata_entry__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__metadata__typed_filter_metadata_entry__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__transport_socket__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__data_source__descriptor;
