@@ -5,6 +5,8 @@ import XDS
 /// A client as a value: it asks, takes, refuses, changes its mind and reconnects, as Envoy would.
 private struct ModelEnvoy {
     let variant: Variant
+    /// Whether it asks for a type whose SotW responses carry everything.
+    let isWhole: Bool
     private(set) var wanted: Set<ResourceName> = []
     /// What it holds.
     private(set) var held: [ResourceName: ResourceVersion] = [:]
@@ -21,7 +23,10 @@ private struct ModelEnvoy {
     /// and go with their parents, which it then doesn't ACK.
     private var unanswered: Set<ResourceName> = []
 
-    init(_ variant: Variant) { self.variant = variant }
+    init(_ variant: Variant, isWhole: Bool) {
+        self.variant = variant
+        self.isWhole = isWhole
+    }
 
     mutating func want(_ names: Set<ResourceName>) {
         let added = names.subtracting(wanted)
@@ -74,6 +79,8 @@ private struct ModelEnvoy {
 
     private mutating func accept(_ resources: [VersionedName]) -> Bool {
         guard !resources.contains(where: { refused.contains($0.version) }) else { return false }
+        // What a whole response leaves out is gone.
+        if isWhole, variant == .sotw { held = [:] }
         for resource in resources where wanted.contains(resource.name) {
             held[resource.name] = resource.version
             unanswered.remove(resource.name)
@@ -92,10 +99,13 @@ private struct Simulation {
     var duplicates: [VersionedName] = []
     private let names = (0..<8).map { ResourceName(rawValue: "r\($0)") }
 
-    init(seed: UInt64, _ variant: Variant) {
+    private let type: TypeURL
+
+    init(seed: UInt64, _ variant: Variant, _ type: TypeURL) {
         random = SeededGenerator(seed: seed)
-        client = ModelEnvoy(variant)
-        server = DiscoveryStream(variant: variant, type: .clusterLoadAssignment, limits: limits)
+        client = ModelEnvoy(variant, isWhole: type == .cluster)
+        self.type = type
+        server = DiscoveryStream(variant: variant, type: type, limits: limits)
     }
 
     mutating func step() throws {
@@ -108,7 +118,7 @@ private struct Simulation {
         default:
             client.reconnect()
             sent = [:]
-            server = DiscoveryStream(variant: client.variant, type: .clusterLoadAssignment, limits: limits)
+            server = DiscoveryStream(variant: client.variant, type: type, limits: limits)
         }
     }
 
@@ -116,8 +126,9 @@ private struct Simulation {
         guard let name = names.randomElement(using: &random) else { return }
         let hash = UInt64.random(in: 1...5, using: &random) &+ UInt64(names.firstIndex(of: name) ?? 0) * 10
         // EDS resources don't vanish while someone wants them, in SotW: it couldn't be said.
-        content.hashes[name] = client.variant == .delta && Int.random(in: 0..<4, using: &random) == 0 ? nil : hash
-        server.publish(.clusterLoadAssignment, [name])
+        let mayVanish = client.variant == .delta || client.isWhole
+        content.hashes[name] = mayVanish && Int.random(in: 0..<4, using: &random) == 0 ? nil : hash
+        server.publish(type, [name])
     }
 
     mutating func deliverRequest() throws {
@@ -126,7 +137,7 @@ private struct Simulation {
         case .sotw(let request): sent = sent.filter { request.names.contains($0.key) }
         case .delta(let request): for name in request.subscribe + request.unsubscribe { sent[name] = nil }
         }
-        try server.receive(request, type: eds, canResume: true)
+        try server.receive(request, type: type.rawValue, canResume: true)
     }
 
     mutating func write() {
@@ -140,6 +151,8 @@ private struct Simulation {
             resources = response.resources
             for name in response.removed { sent[name] = nil }
         }
+        // Whole responses say again what the client has.
+        guard client.variant == .delta || !client.isWhole else { return }
         for resource in resources where sent.updateValue(resource.version, forKey: resource.name) == resource.version {
             duplicates.append(resource)
         }
@@ -163,11 +176,12 @@ private struct Simulation {
     }
 }
 
-@Test(arguments: [Variant.sotw, .delta])
-func `after any interleaving a client holds exactly what it asked for, and nothing came twice`(variant: Variant) throws
-{
+@Test(arguments: [Variant.sotw, .delta], [TypeURL.clusterLoadAssignment, .cluster])
+func `after any interleaving a client holds exactly what it asked for, and nothing came twice`(
+    variant: Variant, type: TypeURL
+) throws {
     for seed in 0..<3_000 as Range<UInt64> {
-        var simulation = Simulation(seed: seed, variant)
+        var simulation = Simulation(seed: seed, variant, type)
         for _ in 0..<60 { try simulation.step() }
         let isSettled = try simulation.settle()
         #expect(isSettled, "seed \(seed): the talk never ends")
@@ -180,7 +194,7 @@ func `after any interleaving a client holds exactly what it asked for, and nothi
 @Test(arguments: [Variant.sotw, .delta])
 func `a client that refuses some content gets what it takes, and the talk ends`(variant: Variant) throws {
     for seed in 0..<1_000 as Range<UInt64> {
-        var simulation = Simulation(seed: seed, variant)
+        var simulation = Simulation(seed: seed, variant, .clusterLoadAssignment)
         simulation.client.refused = Set((0..<8).map { ResourceVersion(hash: $0 * 10 + 3) })
         for _ in 0..<60 { try simulation.step() }
         let isSettled = try simulation.settle()

@@ -24,7 +24,7 @@ public struct Chart {
 
     /// Legible on light and dark pages: it follows what the reader prefers.
     public var svg: String {
-        let width = Layout.title + Layout.cell * pods.count + 170
+        let width = Layout.title + Layout.cell * pods.count + 300
         let height = Layout.top + Layout.row * scenes.count + 34
         let setting = scenes.first.map { "\($0.protocol), \($0.workers) worker threads" } ?? ""
         var parts = [
@@ -33,11 +33,11 @@ public struct Chart {
             aria-label="Measured and ideal shares of each pod, by scene">
             <style>
             text { font: 12px system-ui, sans-serif; fill: #24292f; }
-            .page { fill: #ffffff; } .soft { fill: #57606a; } .track { fill: #eaeef2; } .good { fill: #2da44e; } .bad { fill: #cf222e; }
+            .page { fill: #ffffff; } .soft { fill: #57606a; } .track { fill: #eaeef2; } .good { fill: #0969da; } .off { fill: #bc4c00; }
             .ideal { stroke: #24292f; stroke-width: 2; }
             @media (prefers-color-scheme: dark) {
               text { fill: #e6edf3; }
-              .page { fill: #0d1117; } .soft { fill: #9198a1; } .track { fill: #262c36; } .good { fill: #3fb950; } .bad { fill: #f85149; }
+              .page { fill: #0d1117; } .soft { fill: #9198a1; } .track { fill: #262c36; } .good { fill: #4493f8; } .off { fill: #f0883e; }
               .ideal { stroke: #e6edf3; }
             }
             </style>
@@ -48,12 +48,12 @@ public struct Chart {
         for (index, pod) in pods.enumerated() { parts.append(text(Layout.title + index * Layout.cell, 50, pod, "soft")) }
         let end = Layout.title + pods.count * Layout.cell
         parts.append(text(end + 6, 50, "failed", "soft"))
-        parts.append(text(end + 66, 50, "connections", "soft"))
+        parts.append(text(end + 56, 50, "connections", "soft"))
         for (index, scene) in scenes.enumerated() { parts += row(scene, at: Layout.top + index * Layout.row) }
         parts.append(
             text(
                 12, height - 12,
-                "Green: within 10 % of the ideal. East has e1 and e2; w1 to w6 are behind west's gateway.", "soft"))
+                "Blue: within 10 % of the ideal. East has e1 and e2; w1 to w6 are behind west's gateway.", "soft"))
         return (parts + ["</svg>"]).joined(separator: "\n") + "\n"
     }
 
@@ -71,13 +71,16 @@ public struct Chart {
             let isGood = abs(measured - ideal) <= 0.1 * ideal
             parts.append("<rect class=\"track\" x=\"\(left)\" y=\"\(top + 4)\" width=\"\(Layout.bar)\" height=\"14\"/>")
             parts.append(
-                "<rect class=\"\(isGood ? "good" : "bad")\" x=\"\(left)\" y=\"\(top + 4)\" width=\"\(length(measured))\" height=\"14\"/>")
+                "<rect class=\"\(isGood ? "good" : "off")\" x=\"\(left)\" y=\"\(top + 4)\" width=\"\(length(measured))\" height=\"14\"/>")
             let mark = left + length(ideal)
             parts.append("<line class=\"ideal\" x1=\"\(mark)\" x2=\"\(mark)\" y1=\"\(top + 2)\" y2=\"\(top + 20)\"/>")
         }
         let end = Layout.title + pods.count * Layout.cell
         parts.append(text(end + 6, baseline, "\(scene.failed)"))
-        parts.append(text(end + 66, baseline, "\(scene.connections)"))
+        parts.append(text(end + 56, baseline, "\(scene.connections)"))
+        if let keys = scene.keys {
+            parts.append(text(end + 140, baseline, "\(scene.movedKeys ?? 0) of \(keys) keys moved", "soft"))
+        }
         return parts
     }
 
