@@ -6,12 +6,13 @@ import XDS
 enum ResourceContent: Hashable {
     case cluster(EnvoyCluster)
     case listener(GatewayListener)
+    case proxylessListener
     case endpoints(Assignment)
 
     var type: TypeURL {
         switch self {
         case .cluster: .cluster
-        case .listener: .listener
+        case .listener, .proxylessListener: .listener
         case .endpoints: .clusterLoadAssignment
         }
     }
@@ -20,6 +21,7 @@ enum ResourceContent: Hashable {
         switch self {
         case .cluster(let cluster): EncodedResource(cluster, name: name)
         case .listener(let listener): EncodedResource(listener)
+        case .proxylessListener: EncodedResource(proxylessListener: name)
         case .endpoints(let assignment): EncodedResource(assignment, name: name)
         }
     }

@@ -10,13 +10,21 @@ typealias NamedContent = (name: ResourceName, content: ResourceContent)
 extension Mesh {
     /// What a viewer is served of one service.
     ///
-    /// Clients get the service as an Envoy cluster, and its endpoints. A gateway gets an Envoy cluster for each SNI, and
+    /// Clients get the service as an Envoy cluster, and its endpoints; gRPC clients also a listener, by the name that they
+    /// call. A gateway gets an Envoy cluster for each SNI, and
     /// for each address, that clients may ask it for; with `on_demand` it fetches the ones that they do.
     func contents(
         of service: Configuration.ServedService, _ assignment: Assignment, for viewer: Viewer
     ) -> [NamedContent] {
         var contents: [NamedContent] = service.resources.map {
             (ResourceName(rawValue: $0), .endpoints(assignment))
+        }
+        if viewer.audience == .grpc {
+            for name in service.resources {
+                contents.append((ResourceName(rawValue: name), .cluster(.proxyless)))
+                contents.append((ResourceName(rawValue: name), .proxylessListener))
+            }
+            return contents
         }
         guard viewer.audience == .gateway else {
             let throughProxies = viewer.audience == .lanes && remotes(of: viewer).contains { $0.reach == .connect }
@@ -62,7 +70,7 @@ extension Mesh {
 
     /// The clusters of which a viewer gets gateway addresses only, though they can be reached better.
     func reduced(for viewer: Viewer) -> [ClusterName] {
-        guard viewer.audience == .plain else { return [] }
+        guard viewer.audience == .plain || viewer.audience == .grpc else { return [] }
         return remotes(of: viewer).filter { $0.reach.kind != .gateway }.map(\.name)
     }
 

@@ -34,8 +34,10 @@ extension Audience {
     fileprivate init(_ node: Node) {
         if node.metadata["role"] == "gateway" {
             self = .gateway
+        } else if node.isGRPC {
+            self = .grpc
         } else {
-            self = node.metadata["lanes"] == "true" && !node.isGRPC ? .lanes : .plain
+            self = node.metadata["lanes"] == "true" ? .lanes : .plain
         }
     }
 }

@@ -6,6 +6,8 @@ public import XDS
 public enum EnvoyCluster: Hashable, Sendable {
     /// A service, for its clients; its hosts come by EDS, under the same name.
     case service(Service, throughProxies: Bool)
+    /// A service, for gRPC clients: what gRPC knows of it, and no more; TLS is the channel's own matter.
+    case proxyless
     /// A remote cluster's gateways, for clients.
     case gateways([Gateway])
     /// A service's pods together, for their own gateway.
@@ -28,6 +30,7 @@ extension EncodedResource {
             switch cluster {
             case .service(let service, let throughProxies):
                 service.describe(&message, name: name.rawValue, throughProxies: throughProxies, in: arena)
+            case .proxyless: message.discoverEndpoints(name: name.rawValue, in: arena)
             case .gateways(let gateways):
                 let isNamed = gateways.contains { $0.address == nil }
                 message.type =
@@ -86,16 +89,7 @@ extension Service {
     fileprivate func describe(
         _ message: inout Envoy__Config__Cluster__V3__Cluster, name: String, throughProxies: Bool, in arena: Arena
     ) {
-        message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS
-        message.eds_cluster_config = arena.make(envoy__config__cluster__v3__cluster__eds_cluster_config__init) { eds in
-            eds.service_name = arena.string(name)
-            eds.eds_config = arena.make(envoy__config__core__v3__config_source__init) { source in
-                source.resource_api_version = ENVOY__CONFIG__CORE__V3__API_VERSION__V3
-                source.config_source_specifier_case =
-                    ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_ADS
-                source.ads = arena.make(envoy__config__core__v3__aggregated_config_source__init) { _ in }
-            }
-        }
+        message.discoverEndpoints(name: name, in: arena)
         message.common_lb_config = arena.make(envoy__config__cluster__v3__cluster__common_lb_config__init) { common in
             // Never send to pods that are called unhealthy.
             common.healthy_panic_threshold = arena.make(envoy__type__v3__percent__init) { $0.value = 0 }
@@ -122,6 +116,20 @@ extension Service {
 }
 
 extension Envoy__Config__Cluster__V3__Cluster {
+    /// By EDS, over the stream that the cluster came by.
+    fileprivate mutating func discoverEndpoints(name: String, in arena: Arena) {
+        type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS
+        eds_cluster_config = arena.make(envoy__config__cluster__v3__cluster__eds_cluster_config__init) { eds in
+            eds.service_name = arena.string(name)
+            eds.eds_config = arena.make(envoy__config__core__v3__config_source__init) { source in
+                source.resource_api_version = ENVOY__CONFIG__CORE__V3__API_VERSION__V3
+                source.config_source_specifier_case =
+                    ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_ADS
+                source.ads = arena.make(envoy__config__core__v3__aggregated_config_source__init) { _ in }
+            }
+        }
+    }
+
     fileprivate mutating func describe(_ policy: ClientSettings.Policy, in arena: Arena) {
         switch policy {
         case .roundRobin: lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN

@@ -76,7 +76,7 @@ const ProtobufCMessageDescriptor envoy__config__listener__v3__listener__internal
   (ProtobufCMessageInit) envoy__config__listener__v3__listener__internal_listener_config__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__listener__v3__listener__field_descriptors[3] =
+static const ProtobufCFieldDescriptor envoy__config__listener__v3__listener__field_descriptors[4] =
 {
   {
     "name",
@@ -103,6 +103,18 @@ static const ProtobufCFieldDescriptor envoy__config__listener__v3__listener__fie
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "api_listener",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Listener__V3__Listener, api_listener),
+    &envoy__config__listener__v3__api_listener__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "internal_listener",
     27,
     PROTOBUF_C_LABEL_NONE,
@@ -116,16 +128,18 @@ static const ProtobufCFieldDescriptor envoy__config__listener__v3__listener__fie
   },
 };
 static const unsigned envoy__config__listener__v3__listener__field_indices_by_name[] = {
+  2,   /* field[2] = api_listener */
   1,   /* field[1] = filter_chains */
-  2,   /* field[2] = internal_listener */
+  3,   /* field[3] = internal_listener */
   0,   /* field[0] = name */
 };
-static const ProtobufCIntRange envoy__config__listener__v3__listener__number_ranges[3 + 1] =
+static const ProtobufCIntRange envoy__config__listener__v3__listener__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 3, 1 },
-  { 27, 2 },
-  { 0, 3 }
+  { 19, 2 },
+  { 27, 3 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor envoy__config__listener__v3__listener__descriptor =
 {
@@ -135,10 +149,10 @@ const ProtobufCMessageDescriptor envoy__config__listener__v3__listener__descript
   "Envoy__Config__Listener__V3__Listener",
   "envoy.config.listener.v3",
   sizeof(Envoy__Config__Listener__V3__Listener),
-  3,
+  4,
   envoy__config__listener__v3__listener__field_descriptors,
   envoy__config__listener__v3__listener__field_indices_by_name,
-  3,  envoy__config__listener__v3__listener__number_ranges,
+  4,  envoy__config__listener__v3__listener__number_ranges,
   (ProtobufCMessageInit) envoy__config__listener__v3__listener__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
