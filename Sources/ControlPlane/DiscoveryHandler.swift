@@ -87,7 +87,8 @@ final class DiscoveryHandler: StreamHandler {
         self.node = node
         logger.debug(
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
-        if let claimed = node.metadata["cluster"], let snapshot, Viewer(node, in: snapshot).cluster.rawValue != claimed {
+        if let claimed = node.metadata["cluster"], let snapshot, Viewer(node, in: snapshot).cluster.rawValue != claimed
+        {
             logger.warning(
                 "the node's metadata names a cluster that the configuration doesn't have",
                 metadata: metadata(["cluster": "\(claimed)", "served as": "\(snapshot.defaultCluster)"])

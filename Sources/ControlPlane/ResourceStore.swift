@@ -52,7 +52,8 @@ struct ResourceStore {
         var next: [Key: Entry] = [:]
         for (name, content) in contents {
             let key = Key(type: content.type, name: name)
-            if let known = [entries[key], other?.entries[key]].compactMap(\.self).first(where: { $0.content == content }) {
+            if let known = [entries[key], other?.entries[key]].compactMap(\.self).first(where: { $0.content == content }
+            ) {
                 next[key] = known
                 continue
             }

@@ -64,7 +64,9 @@ struct SnapshotBuilder {
         }
 
         var views: [Viewer: Snapshot.View] = [:]
-        for viewer in state.mesh.viewers { views[viewer] = view(of: viewer, services: services, in: state.mesh, at: now) }
+        for viewer in state.mesh.viewers {
+            views[viewer] = view(of: viewer, services: services, in: state.mesh, at: now)
+        }
         retirement.keep(Set(views.keys))
         last = views
         return Outcome(

@@ -20,7 +20,9 @@ extension Viewer {
     ///
     /// Its cluster is the one that its metadata names, or its region, or the default.
     init(_ node: Node?, in snapshot: Snapshot) {
-        let claims = [node?.metadata["cluster"], node?.locality.region].compactMap { $0.map(ClusterName.init(rawValue:)) }
+        let claims = [node?.metadata["cluster"], node?.locality.region].compactMap {
+            $0.map(ClusterName.init(rawValue:))
+        }
         self.init(
             cluster: claims.first { snapshot.views[Viewer(cluster: $0, audience: .plain)] != nil }
                 ?? snapshot.defaultCluster,

@@ -177,7 +177,8 @@ public final class Bench: Sendable {
         let config = try template("client.yaml").replacing("stat_prefix: http\n", with: Self.failureLog)
         guard hashHeader else { return config }
         return config.replacing(
-            "route: {cluster: httpbin}", with: "route: {cluster: httpbin, hash_policy: [{header: {header_name: x-key}}]}")
+            "route: {cluster: httpbin}",
+            with: "route: {cluster: httpbin, hash_policy: [{header: {header_name: x-key}}]}")
     }
 
     /// What kind of gateway.
@@ -188,16 +189,19 @@ public final class Bench: Sendable {
         case onDemand = "gateway.yaml"
     }
 
-    /// Starts a gateway of west; several have addresses of their own, `.1`, `.2`…
+    /// Starts a gateway, of west unless told otherwise; each has an address of its own.
     ///
     /// - Parameter cluster: whose gateway it is.
     public func startGateway(
         _ kind: GatewayKind = .passthrough, name: String = "gateway", at number: Int = 1, of cluster: String = "west"
     ) async throws {
         let config = try template(kind.rawValue)
-            .replacing("{address: \(host), port_value: 15443}", with: "{address: \(network)\(number), port_value: 15443}")
+            .replacing(
+                "{address: \(host), port_value: 15443}", with: "{address: \(network)\(number), port_value: 15443}"
+            )
             .replacing("{address: \(host), port_value: 9902}", with: "{address: \(network)\(number), port_value: 9902}")
-            .replacing("id: west-gateway", with: "id: \(name)").replacing("cluster: west,", with: "cluster: \(cluster),")
+            .replacing("id: west-gateway", with: "id: \(name)").replacing(
+                "cluster: west,", with: "cluster: \(cluster),")
         try await startEnvoy(name, config, gateway(at: number), concurrency: 2)
     }
 

@@ -49,7 +49,8 @@ public struct HTTPConnection {
         _ path: String, isPost: Bool = false, headers: [(String, String)] = []
     ) async throws -> HTTPAnswer {
         let head = HTTPRequestHead(
-            version: .http1_1, method: isPost ? .POST : .GET, uri: path, headers: HTTPHeaders([("host", host)] + headers))
+            version: .http1_1, method: isPost ? .POST : .GET, uri: path,
+            headers: HTTPHeaders([("host", host)] + headers))
         try await outbound.write(contentsOf: [.head(head), .end(nil)])
         var answer = HTTPAnswer(status: 0, body: "")
         while let part = try await inbound.next() {

@@ -162,7 +162,8 @@ public struct SotWSubscription: Sendable {
         pending.removeAll()
         defer { isAnswerDue = false }
         guard !changed.isEmpty || isWhole && (hasRemovals || isAnswerDue) else { return nil }
-        let resources = isWhole ? sent.map { VersionedName(name: $0, version: $1) }.sorted { $0.name < $1.name } : changed
+        let resources =
+            isWhole ? sent.map { VersionedName(name: $0, version: $1) }.sorted { $0.name < $1.name } : changed
         let response = SotWResponse(
             resources: resources, changed: changed.map(\.name), version: covered.version, nonce: nonce)
         last = response
@@ -191,7 +192,8 @@ public struct SotWSubscription: Sendable {
         let added = names.subtracting(wanted)
         if isWildcard != self.isWildcard { isSweepPending = true }
         if !added.isEmpty || isWildcard && !self.isWildcard { isAnswerDue = true }
-        let dropped = wanted.subtracting(names).union(self.isWildcard && !isWildcard ? sent.keys.filter { !names.contains($0) } : [])
+        let dropped = wanted.subtracting(names).union(
+            self.isWildcard && !isWildcard ? sent.keys.filter { !names.contains($0) } : [])
         self.isWildcard = isWildcard
         if !isWildcard { drop(dropped) } else { wanted.subtract(dropped) }
         pending.formUnion(added)

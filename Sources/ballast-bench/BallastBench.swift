@@ -32,7 +32,8 @@ struct ToolOptions: ParsableArguments {
 
 /// `make bench`.
 struct Play: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Plays the whole story, and writes report.json and report.svg.")
+    static let configuration = CommandConfiguration(
+        abstract: "Plays the whole story, and writes report.json and report.svg.")
 
     @OptionGroup var options: ToolOptions
 

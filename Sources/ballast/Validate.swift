@@ -1,4 +1,5 @@
 import ArgumentParser
+import Balancing
 import Foundation
 import MeshConfiguration
 
@@ -13,17 +14,44 @@ struct Validate: ParsableCommand {
 
     func run() throws {
         var errors: [ConfigurationError] = []
+        var problems: Set<String> = []
         do throws(ConfigurationError) {
             let settings = try Configuration(path: config)
+            var mesh = Mesh(clusters: settings.clusters.map(\.cluster), pods: [:])
             for source in settings.clusters {
                 guard case .file(let path) = source.endpoints else { continue }
-                do throws(ConfigurationError) { _ = try EndpointsFile(path: path) } catch { errors.append(error) }
+                do throws(ConfigurationError) {
+                    mesh.pods[source.cluster.name] = try EndpointsFile(path: path).pods
+                } catch {
+                    errors.append(error)
+                }
             }
+            problems = mesh.problems(of: settings.services.map(\.service))
         } catch {
             errors.append(error)
         }
-        for error in errors { FileHandle.standardError.write(Data("\(error)\n".utf8)) }
+        for problem in problems.sorted() { say("warning: \(problem)") }
+        for error in errors { say("\(error)") }
         guard errors.isEmpty else { throw ExitCode(78) }  // EX_CONFIG
         print("\(config): good")
+    }
+
+    private func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+}
+
+extension Mesh {
+    /// Why clusters would not be reached as they are configured to be.
+    fileprivate func problems(of services: [Balancing.Service]) -> Set<String> {
+        var problems: Set<String> = []
+        for service in services {
+            for client in clusters {
+                for share in assign(service, from: client.name).shares {
+                    if let problem = share.problem {
+                        problems.insert("\(service.name) in \(share.cluster): \(problem)")
+                    }
+                }
+            }
+        }
+        return problems
     }
 }

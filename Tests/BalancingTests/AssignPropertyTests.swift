@@ -16,7 +16,9 @@ private struct RandomMesh {
         service = Service(name: "s", balance: Bool.random(using: &random) ? .global : .localFirst)
         for number in 0..<count {
             let name = ClusterName(rawValue: "c\(number)")
-            let gateways = (0..<Int.random(in: 0...4, using: &random)).map { Gateway.address(address("172.16.\(number).\($0):15443")) }
+            let gateways = (0..<Int.random(in: 0...4, using: &random)).map {
+                Gateway.address(address("172.16.\(number).\($0):15443"))
+            }
             let lanes = LaneSettings(
                 perPod: Int.random(in: 1...5, using: &random), most: Int.random(in: 1...20, using: &random))
             let reach = [Reach.gateway(refresh: false), .lanes(lanes), .pods(sni: .standard), .connect].randomElement(

@@ -103,7 +103,8 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
         clusters: [
             Cluster(name: "east", locality: Locality(region: "east")),
             Cluster(
-                name: "west", locality: Locality(region: "west"), gateways: (1...3).map { .address(address("2.2.2.\($0):15443")) }
+                name: "west", locality: Locality(region: "west"),
+                gateways: (1...3).map { .address(address("2.2.2.\($0):15443")) }
             ),
         ],
         pods: ["east": ["s": pods("e", 1, network: 1)], "west": ["s": pods("w", 1, network: 2)]]

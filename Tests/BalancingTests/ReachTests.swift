@@ -28,7 +28,8 @@ extension Assignment {
         assignment.west
             == (1...3).map { number in
                 Assignment.Endpoint(
-                    address: .listener("west_gateway", id: "w\(number)"), hostname: "w\(number).s.west.ballast", weight: 1,
+                    address: .listener("west_gateway", id: "w\(number)"), hostname: "w\(number).s.west.ballast",
+                    weight: 1,
                     health: .healthy)
             }
     )
@@ -76,10 +77,14 @@ extension Assignment {
 @Test func `a template fills in pod, service, port and cluster, in lower case`() throws {
     let template = try SNITemplate("{pod}.outbound_.{port}_._.{service}.{cluster}.Mesh")
     let pod = Pod(name: "W1", address: address("10.2.0.1:8443"))
-    #expect(try template.name(of: pod, service: "httpbin.default", cluster: "west") == "w1.outbound_.8443_._.httpbin.default.west.mesh")
+    #expect(
+        try template.name(of: pod, service: "httpbin.default", cluster: "west")
+            == "w1.outbound_.8443_._.httpbin.default.west.mesh")
 }
 
-@Test(arguments: ["{service}.x", "{pod}.x", "x{pod}.{service}", "{pod}.{service}.{Zone}", "{pod}..{service}", "{pod}.{service}.", ""])
+@Test(arguments: [
+    "{service}.x", "{pod}.x", "x{pod}.{service}", "{pod}.{service}.{Zone}", "{pod}..{service}", "{pod}.{service}.", "",
+])
 func `a template that couldn't tell pods apart, or makes no host names, is refused`(text: String) {
     #expect(throws: SNITemplate.Problem.self) { try SNITemplate(text) }
 }

@@ -15,198 +15,217 @@ private func withStage(_ body: @Sendable (Stage) async throws -> Void) async thr
     }
 }
 
-@Suite(.serialized) struct ChangeTests {
-    @Test(arguments: ["DELTA_GRPC", "GRPC"])
-    func `a reach and gateways that change under load fail no request`(variant: String) async throws {
-        try await withStage { stage in
-            let bench = stage.bench
-            try await stage.open(Plan(.pods), east: east, west: west)
-            await bench.stop("client")
-            let config = try bench.wholeClientConfig().replacing("api_type: DELTA_GRPC", with: "api_type: \(variant)")
-            try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
-            let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
-                for reach in [Plan.Reach.lanes, .pods, .connect, .refresh, .connect, .lanes, .refresh, .pods] {
-                    try await stage.reload(Plan(reach))
-                    try await stage.wait(Plan(reach))
-                    let start = load.result
-                    try await eventually("requests by \(reach.rawValue)") { load.result.requests > start.requests + 200 }
-                    let pods = (load.result - start).byPod.keys
-                    #expect(pods.contains { $0.hasPrefix("w") }, "\(reach.rawValue)")
-                }
-                // What the last change left behind goes a few seconds later, under load too.
-                try await eventually("the internal listener is the only one") {
-                    try await bench.client.clusters == ["ballast", "httpbin", "west_gateway"]
-                }
-            }
-            let log = try bench.process("client").log
-            #expect(result.failed == 0, "of \(result.requests): \(log.suffix(2_000))")
-            #expect(try await bench.client.stat("cluster_manager.cds.update_rejected") == 0)
-            #expect(try await bench.client.stat("listener_manager.lds.update_rejected") == 0)
-        }
-    }
-
-    @Test func `clusters, services, gateways and weights that come and go under load fail no request`() async throws {
-        try await withStage { stage in
-            let bench = stage.bench
-            let plan = Plan(.pods)
-            try await stage.open(plan, east: east, west: west)
-            try await bench.startGateway(.onDemand, name: "north-gateway", at: 4, of: "north")
-            let base = plan.configuration(bench, .http2)
-            let north = base.replacing(
-                "services:\n",
-                with: """
-                      north:
-                        locality: {region: north}
-                        endpoints: {file: north.yaml}
-                        gateways: ["\(bench.network)4:15443"]
-                        reach: pods
-                    services:
-                      extra: {resources: [extra]}
-
-                    """)
-            var twoGateways = plan
-            twoGateways.hasSecondGateway = true
-            var heavy = plan
-            heavy.westMultiplier = "3"
-            let changes = [
-                twoGateways.configuration(bench, .http2), north, base, heavy.configuration(bench, .http2), north, base,
-            ]
-            let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
-                for configuration in changes {
-                    try bench.publish(["w5", "w6"].map(bench.pod), in: "north")
-                    try await stage.reload(configuration)
-                    let isThere = configuration == north
-                    try await eventually("north is \(isThere ? "there" : "gone")") {
-                        let endpoints = try await bench.client.endpoints(of: "httpbin").keys
-                        return endpoints.contains("north_gateway/w5") == isThere
+extension EnvoyTests {
+    @Suite(.serialized) struct ChangeTests {
+        @Test(arguments: ["DELTA_GRPC", "GRPC"])
+        func `a reach and gateways that change under load fail no request`(variant: String) async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                try await stage.open(Plan(.pods), east: east, west: west)
+                await bench.stop("client")
+                let config = try bench.wholeClientConfig().replacing(
+                    "api_type: DELTA_GRPC", with: "api_type: \(variant)")
+                try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    for reach in [Plan.Reach.lanes, .pods, .connect, .refresh, .connect, .lanes, .refresh, .pods] {
+                        try await stage.reload(Plan(reach))
+                        try await stage.wait(Plan(reach))
+                        let start = load.result
+                        try await eventually("requests by \(reach.rawValue)") {
+                            load.result.requests > start.requests + 200
+                        }
+                        let pods = (load.result - start).byPod.keys
+                        #expect(pods.contains { $0.hasPrefix("w") }, "\(reach.rawValue)")
                     }
-                    let start = load.result
-                    try await eventually("requests") { load.result.requests > start.requests + 300 }
-                    let counts = (load.result - start).byPod
-                    #expect((counts["w5"] != nil) == isThere, "\(counts)")
+                    // What the last change left behind goes a few seconds later, under load too.
+                    try await eventually("the internal listener is the only one") {
+                        try await bench.client.clusters == ["ballast", "httpbin", "west_gateway"]
+                    }
                 }
-                try await eventually("north's gateway is forgotten") {
-                    try await !bench.client.clusters.contains("north_gateway")
+                let log = try bench.process("client").log
+                #expect(result.failed == 0, "of \(result.requests): \(log.suffix(2_000))")
+                #expect(try await bench.client.stat("cluster_manager.cds.update_rejected") == 0)
+                #expect(try await bench.client.stat("listener_manager.lds.update_rejected") == 0)
+            }
+        }
+
+        @Test func `clusters, services, gateways and weights that come and go under load fail no request`() async throws
+        {
+            try await withStage { stage in
+                let bench = stage.bench
+                let plan = Plan(.pods)
+                try await stage.open(plan, east: east, west: west)
+                try await bench.startGateway(.onDemand, name: "north-gateway", at: 4, of: "north")
+                let base = plan.configuration(bench, .http2)
+                let north = base.replacing(
+                    "services:\n",
+                    with: """
+                          north:
+                            locality: {region: north}
+                            endpoints: {file: north.yaml}
+                            gateways: ["\(bench.network)4:15443"]
+                            reach: pods
+                        services:
+                          extra: {resources: [extra]}
+
+                        """)
+                var twoGateways = plan
+                twoGateways.hasSecondGateway = true
+                var heavy = plan
+                heavy.westMultiplier = "3"
+                let changes = [
+                    twoGateways.configuration(bench, .http2), north, base, heavy.configuration(bench, .http2), north,
+                    base,
+                ]
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    for configuration in changes {
+                        try bench.publish(["w5", "w6"].map(bench.pod), in: "north")
+                        try await stage.reload(configuration)
+                        let isThere = configuration == north
+                        try await eventually("north is \(isThere ? "there" : "gone")") {
+                            let endpoints = try await bench.client.endpoints(of: "httpbin").keys
+                            return endpoints.contains("north_gateway/w5") == isThere
+                        }
+                        let start = load.result
+                        try await eventually("requests") { load.result.requests > start.requests + 300 }
+                        let counts = (load.result - start).byPod
+                        #expect((counts["w5"] != nil) == isThere, "\(counts)")
+                    }
+                    try await eventually("north's gateway is forgotten") {
+                        try await !bench.client.clusters.contains("north_gateway")
+                    }
                 }
+                let log = try bench.process("client").log
+                #expect(result.failed == 0, "of \(result.requests): \(log.suffix(2_000))")
             }
-            let log = try bench.process("client").log
-            #expect(result.failed == 0, "of \(result.requests): \(log.suffix(2_000))")
         }
-    }
 
-    @Test func `a pod that drains, in the file and then for good, fails no request`() async throws {
-        try await withStage { stage in
-            let bench = stage.bench
-            try await stage.open(Plan(.pods), east: east, west: west)
-            let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
-                var draining = try bench.pod("w3")
-                draining.health = .draining
-                try bench.publish([bench.pod("w1"), bench.pod("w2"), draining], in: "west")
-                try await stage.wait(Plan(.pods))
-                let before = load.result
-                try await eventually("requests go on") { load.result.requests > before.requests + 400 }
-                // One request may have been on its way on each of four connections.
-                #expect((load.result - before).byPod["w3", default: 0] <= 4)
-                try await stage.scale("west", to: ["w1", "w2"], Plan(.pods))
-                await bench.stop("w3")
-                let gone = load.result
-                try await eventually("requests go on") { load.result.requests > gone.requests + 400 }
-                try await eventually("its gateway forgets it") {
-                    try await !bench.gateway(at: 1).clusters.contains("w3.httpbin.west.ballast")
+        @Test func `a pod that drains, in the file and then for good, fails no request`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                try await stage.open(Plan(.pods), east: east, west: west)
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    var draining = try bench.pod("w3")
+                    draining.health = .draining
+                    try bench.publish([bench.pod("w1"), bench.pod("w2"), draining], in: "west")
+                    try await stage.wait(Plan(.pods))
+                    let before = load.result
+                    try await eventually("requests go on") { load.result.requests > before.requests + 400 }
+                    // One request may have been on its way on each of four connections.
+                    #expect((load.result - before).byPod["w3", default: 0] <= 4)
+                    try await stage.scale("west", to: ["w1", "w2"], Plan(.pods))
+                    await bench.stop("w3")
+                    let gone = load.result
+                    try await eventually("requests go on") { load.result.requests > gone.requests + 400 }
+                    try await eventually("its gateway forgets it") {
+                        try await !bench.gateway(at: 1).clusters.contains("w3.httpbin.west.ballast")
+                    }
                 }
+                let log = try bench.process("client").log
+                #expect(result.failed == 0, "of \(result.requests): \(log.suffix(2_000))")
             }
-            let log = try bench.process("client").log
-            #expect(result.failed == 0, "of \(result.requests): \(log.suffix(2_000))")
         }
-    }
 
-    @Test func `connect: the client's own health checks see each pod`() async throws {
-        try await withStage { stage in
-            let bench = stage.bench
-            var plan = Plan(.connect)
-            plan.checksHealth = true
-            try await stage.open(plan, east: east, west: west)
-            let failing = { @Sendable (pod: String) in
-                try await bench.client.page("/clusters").split(separator: "\n").contains {
-                    $0.contains("::\(try bench.pod(pod).address)::health_flags::") && $0.contains("failed_active_hc")
+        @Test func `connect: the client's own health checks see each pod`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                var plan = Plan(.connect)
+                plan.checksHealth = true
+                try await stage.open(plan, east: east, west: west)
+                let failing = { @Sendable (pod: String) in
+                    try await bench.client.page("/clusters").split(separator: "\n").contains {
+                        $0.contains("::\(try bench.pod(pod).address)::health_flags::")
+                            && $0.contains("failed_active_hc")
+                    }
                 }
+                await bench.stop("w2")
+                try await eventually("w2 is found failed") { try await failing("w2") }
+                for pod in ["w1", "w3"] { #expect(try await !failing(pod)) }
+                let result = try await Load.run(200, on: bench)
+                #expect(result.failed == 0 && result.byPod["w2"] == nil)
             }
-            await bench.stop("w2")
-            try await eventually("w2 is found failed") { try await failing("w2") }
-            for pod in ["w1", "w3"] { #expect(try await !failing(pod)) }
-            let result = try await Load.run(200, on: bench)
-            #expect(result.failed == 0 && result.byPod["w2"] == nil)
         }
-    }
 
-    @Test func `pods behind internal listeners are left out of the client's health checks`() async throws {
-        try await withStage { stage in
-            var plan = Plan(.pods)
-            plan.checksHealth = true
-            try await stage.open(plan, east: east, west: west)
-            try await eventually("checks ran") {
-                try await stage.bench.client.stat("cluster.httpbin.health_check.success") > 10
+        @Test func `pods behind internal listeners are left out of the client's health checks`() async throws {
+            try await withStage { stage in
+                var plan = Plan(.pods)
+                plan.checksHealth = true
+                try await stage.open(plan, east: east, west: west)
+                try await eventually("checks ran") {
+                    try await stage.bench.client.stat("cluster.httpbin.health_check.success") > 10
+                }
+                let result = try await Load.run(500, on: stage.bench)
+                #expect(result.failed == 0 && result.byPod.values.allSatisfy { $0 == 100 }, "\(result.byPod)")
             }
-            let result = try await Load.run(500, on: stage.bench)
-            #expect(result.failed == 0 && result.byPod.values.allSatisfy { $0 == 100 }, "\(result.byPod)")
         }
-    }
 
-    @Test func `a gateway refuses names and addresses that are not its cluster's pods`() async throws {
-        try await withStage { stage in
-            let bench = stage.bench
-            try await stage.open(Plan(.connect), east: east, west: ["w1"])
-            let connect = { (address: String) in
-                try run(
-                    "bash",
-                    [
-                        "-c",
-                        """
-                        exec 3<>/dev/tcp/\(bench.network)1/15443
-                        printf 'CONNECT \(address) HTTP/1.1\\r\\nHost: \(address)\\r\\n\\r\\n' >&3
-                        head -n 1 <&3
-                        """,
-                    ],
-                    directory: bench.directory)
+        @Test func `a gateway refuses names and addresses that are not its cluster's pods`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                try await stage.open(Plan(.connect), east: east, west: ["w1"])
+                let connect = { (address: String) in
+                    try run(
+                        "bash",
+                        [
+                            "-c",
+                            """
+                            exec 3<>/dev/tcp/\(bench.network)1/15443
+                            printf 'CONNECT \(address) HTTP/1.1\\r\\nHost: \(address)\\r\\n\\r\\n' >&3
+                            head -n 1 <&3
+                            """,
+                        ],
+                        directory: bench.directory)
+                }
+                #expect(try connect(bench.pod("w1").address.description).contains("200"))
+                for other in [
+                    try bench.pod("e1").address.description, "\(bench.host):9902",
+                    try bench.pod("w2").address.description,
+                ] {
+                    #expect(try connect(other).contains("503"), "\(other)")
+                }
+                try await stage.reload(Plan(.pods))
+                let handshake = { (name: String) in
+                    try run(
+                        "bash",
+                        [
+                            "-c",
+                            "openssl s_client -connect \(bench.network)1:15443 -servername \(name) </dev/null 2>&1 || true",
+                        ],
+                        directory: bench.directory)
+                }
+                #expect(try handshake("w1.httpbin.west.ballast").contains("BEGIN CERTIFICATE"))
+                #expect(
+                    try handshake(Certificates.serviceName).contains("BEGIN CERTIFICATE"), "the service's own SNI works"
+                )
+                #expect(try !handshake("e1.httpbin.east.ballast").contains("BEGIN CERTIFICATE"))
             }
-            #expect(try connect(bench.pod("w1").address.description).contains("200"))
-            for other in [try bench.pod("e1").address.description, "\(bench.host):9902", try bench.pod("w2").address.description] {
-                #expect(try connect(other).contains("503"), "\(other)")
-            }
-            try await stage.reload(Plan(.pods))
-            let handshake = { (name: String) in
-                try run(
-                    "bash",
-                    [
-                        "-c",
-                        "openssl s_client -connect \(bench.network)1:15443 -servername \(name) </dev/null 2>&1 || true",
-                    ],
-                    directory: bench.directory)
-            }
-            #expect(try handshake("w1.httpbin.west.ballast").contains("BEGIN CERTIFICATE"))
-            #expect(try handshake(Certificates.serviceName).contains("BEGIN CERTIFICATE"), "the service's own SNI works")
-            #expect(try !handshake("e1.httpbin.east.ballast").contains("BEGIN CERTIFICATE"))
         }
-    }
 
-    @Test func `a gateway that is given by name is resolved by the client`() async throws {
-        try await withStage { stage in
-            let bench = stage.bench
-            let port = Int.random(in: 20_000...30_000)
-            let config = try bench.template("gateway.yaml")
-                .replacing("{address: \(bench.host), port_value: 15443}", with: "{address: 127.0.0.1, port_value: \(port)}")
-                .replacing("{address: \(bench.host), port_value: 9902}", with: "{address: \(bench.network)6, port_value: 9902}")
-            try await bench.startEnvoy("named", config, bench.gateway(at: 6), concurrency: 1)
-            let plan = Plan(.pods)
-            try await stage.open(plan, east: east, west: west)
-            let named = plan.configuration(bench, .http2).replacing("\(bench.network)1:15443", with: "localhost:\(port)")
-            try await stage.reload(named)
-            await bench.stop("gateway-1")
-            try await eventually("the client goes through the other gateway") {
-                let result = try await Load.run(20, on: bench)
-                return result.failed == 0 && result.byPod.count == 5
+        @Test func `a gateway that is given by name is resolved by the client`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                let port = Int.random(in: 20_000...30_000)
+                let config = try bench.template("gateway.yaml")
+                    .replacing(
+                        "{address: \(bench.host), port_value: 15443}", with: "{address: 127.0.0.1, port_value: \(port)}"
+                    )
+                    .replacing(
+                        "{address: \(bench.host), port_value: 9902}",
+                        with: "{address: \(bench.network)6, port_value: 9902}"
+                    )
+                try await bench.startEnvoy("named", config, bench.gateway(at: 6), concurrency: 1)
+                let plan = Plan(.pods)
+                try await stage.open(plan, east: east, west: west)
+                let named = plan.configuration(bench, .http2).replacing(
+                    "\(bench.network)1:15443", with: "localhost:\(port)")
+                try await stage.reload(named)
+                await bench.stop("gateway-1")
+                try await eventually("the client goes through the other gateway") {
+                    let result = try await Load.run(20, on: bench)
+                    return result.failed == 0 && result.byPod.count == 5
+                }
+                #expect(try await bench.gateway(at: 6).clusters.contains("w1.httpbin.west.ballast"))
             }
-            #expect(try await bench.gateway(at: 6).clusters.contains("w1.httpbin.west.ballast"))
         }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import TestBench
 import TestSupport
+import Testing
 
 /// What the tests run: the `ballast` that was built with them, and Envoy from the setup.
 let tools = BenchTools(
@@ -9,6 +10,9 @@ let tools = BenchTools(
     ).path,
     envoy: "\(repository)/.build/venv/bin/envoy", configs: "\(repository)/envoy-configs"
 )
+
+/// Tests that share the machine's few cores one after the other: what they measure is not to be disturbed.
+@Suite(.serialized) enum EnvoyTests {}
 
 /// A bench in a directory of its own, whose processes end with `body`.
 func withBench(_ body: (Bench) async throws -> Void) async throws {

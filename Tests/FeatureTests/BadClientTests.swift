@@ -29,7 +29,9 @@ private func besideAGoodClient(
 }
 
 @Suite struct BadClientTests {
-    @Test(arguments: Method.endpointMethods) func `garbage ends its own stream with INVALID_ARGUMENT`(method: Method) async throws {
+    @Test(arguments: Method.endpointMethods) func `garbage ends its own stream with INVALID_ARGUMENT`(method: Method)
+        async throws
+    {
         try await besideAGoodClient(method) { _, channel in
             let bad = await XDSClient(channel, method)
             await bad.send([0xff, 0xff, 0xff, 0x07, 0x00])
@@ -39,7 +41,9 @@ private func besideAGoodClient(
         }
     }
 
-    @Test(arguments: Method.endpointMethods) func `a request of 20 MB ends its own stream with RESOURCE_EXHAUSTED`(method: Method)
+    @Test(arguments: Method.endpointMethods) func `a request of 20 MB ends its own stream with RESOURCE_EXHAUSTED`(
+        method: Method
+    )
         async throws
     {
         try await besideAGoodClient(method) { _, channel in
@@ -49,7 +53,9 @@ private func besideAGoodClient(
         }
     }
 
-    @Test(arguments: Method.endpointMethods) func `too many names end their own stream with the limit's name`(method: Method)
+    @Test(arguments: Method.endpointMethods) func `too many names end their own stream with the limit's name`(
+        method: Method
+    )
         async throws
     {
         try await besideAGoodClient(method) { _, channel in
@@ -75,7 +81,8 @@ private func besideAGoodClient(
     @Test func `a type that there is nothing of is answered harmlessly, and the stream goes on`() async throws {
         try await besideAGoodClient(.streamAggregatedResources) { _, channel in
             let client = await XDSClient(channel, .streamAggregatedResources)
-            await client.ask([], node: Node(id: "odd"), type: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration")
+            await client.ask(
+                [], node: Node(id: "odd"), type: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration")
             await client.ask(["httpbin"])
             let response = try await client.response()
             #expect(response.type == TypeURL.clusterLoadAssignment.rawValue)

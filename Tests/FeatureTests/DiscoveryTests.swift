@@ -30,7 +30,8 @@ private func running(isFed: Bool = true, _ body: (RunningControlPlane, Channel) 
 private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
 
 @Suite struct DiscoveryTests {
-    @Test(arguments: Method.endpointMethods) func `every method serves the same endpoints`(method: Method) async throws {
+    @Test(arguments: Method.endpointMethods) func `every method serves the same endpoints`(method: Method) async throws
+    {
         try await running { plane, channel in
             let client = await XDSClient(channel, method)
             await client.subscribe(["httpbin"], node: east)
@@ -63,7 +64,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         }
     }
 
-    @Test(arguments: Method.endpointMethods) func `a bad file changes nothing, and a good one mends it`(method: Method) async throws
+    @Test(arguments: Method.endpointMethods) func `a bad file changes nothing, and a good one mends it`(method: Method)
+        async throws
     {
         try await running { plane, channel in
             let client = await XDSClient(channel, method)
@@ -87,7 +89,9 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         }
     }
 
-    @Test(arguments: Method.endpointMethods) func `nobody is answered before every source has synced`(method: Method) async throws {
+    @Test(arguments: Method.endpointMethods) func `nobody is answered before every source has synced`(method: Method)
+        async throws
+    {
         try await running(isFed: false) { plane, channel in
             let client = await XDSClient(channel, method)
             await client.subscribe(["httpbin", "none"], node: east)
@@ -103,7 +107,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         }
     }
 
-    @Test(arguments: Method.endpointMethods) func `a NACK is kept with the client's words, and parked`(method: Method) async throws
+    @Test(arguments: Method.endpointMethods) func `a NACK is kept with the client's words, and parked`(method: Method)
+        async throws
     {
         try await running { plane, channel in
             let client = await XDSClient(channel, method)

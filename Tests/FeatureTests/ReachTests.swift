@@ -40,7 +40,9 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
 
 @Suite struct ReachTests {
     @Test(arguments: Method.endpointMethods)
-    func `who says lanes gets pods, gRPC and everyone else get the gateway, and the status says so`(method: Method) async throws {
+    func `who says lanes gets pods, gRPC and everyone else get the gateway, and the status says so`(method: Method)
+        async throws
+    {
         try await running { plane, channel in
             for (node, expected, reduced) in [
                 (client, (1...3).map { "west_gateway/w\($0) 1" }, [ClusterName]()),
@@ -63,7 +65,8 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
             await stream.subscribe(["httpbin"], node: client)
             let assignment = try DecodedAssignment(try #require(try await stream.response().resources.first).content)
             let names = assignment.localities.flatMap(\.endpoints).map(\.hostname)
-            #expect(names == [nil, nil, "w1.httpbin.west.ballast", "w2.httpbin.west.ballast", "w3.httpbin.west.ballast"])
+            #expect(
+                names == [nil, nil, "w1.httpbin.west.ballast", "w2.httpbin.west.ballast", "w3.httpbin.west.ballast"])
         }
     }
 
@@ -72,7 +75,8 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
         try await running { _, channel in
             let stream = await XDSClient(channel, method)
             let names: [ResourceName] = [
-                "w1.httpbin.west.ballast", "e1.httpbin.east.ballast", "w9.httpbin.west.ballast", "httpbin", "httpbin.mesh",
+                "w1.httpbin.west.ballast", "e1.httpbin.east.ballast", "w9.httpbin.west.ballast", "httpbin",
+                "httpbin.mesh",
                 "10.0.2.1:80", "west_gateway",
             ]
             await stream.ask(DeltaRequest(subscribe: names), node: gateway, type: .cluster)
@@ -118,13 +122,17 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
                 types[response.type, default: []] += response.resources.map(\.name)
             }
             #expect(
-                types[TypeURL.cluster.rawValue] == ["httpbin", "other", "outbound|8000||httpbin", "third", "west_gateway"])
+                types[TypeURL.cluster.rawValue] == [
+                    "httpbin", "other", "outbound|8000||httpbin", "third", "west_gateway",
+                ])
             #expect(types[TypeURL.listener.rawValue] == ["west_gateway"])
             #expect(types[TypeURL.clusterLoadAssignment.rawValue] == ["httpbin"], "again, after its cluster")
         }
     }
 
-    @Test func `a changed reach: endpoints change first, the listener goes then, and the gateway cluster last`() async throws {
+    @Test func `a changed reach: endpoints change first, the listener goes then, and the gateway cluster last`()
+        async throws
+    {
         try await running { plane, channel in
             let stream = await XDSClient(channel, .deltaAggregatedResources)
             await stream.ask(DeltaRequest(), node: client, type: .cluster)

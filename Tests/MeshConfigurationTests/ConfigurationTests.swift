@@ -51,17 +51,21 @@ private let good = """
             == .lanes(LaneSettings(perPod: 2, most: 8, gatewayPolicy: .roundRobin)))
     #expect(try reach("reach: pods") == .pods(sni: .standard))
     #expect(
-        try reach("reach: pods\n    sni: \"{pod}.x-{port}.{service}\"") == .pods(sni: SNITemplate("{pod}.x-{port}.{service}")))
+        try reach("reach: pods\n    sni: \"{pod}.x-{port}.{service}\"")
+            == .pods(sni: SNITemplate("{pod}.x-{port}.{service}")))
     #expect(try reach("reach: connect") == .connect)
-    let named = good.replacing("127.0.0.1:15443", with: "gw.example:443").replacing("reach: gateway", with: "reach: pods")
+    let named = good.replacing("127.0.0.1:15443", with: "gw.example:443").replacing(
+        "reach: gateway", with: "reach: pods")
     #expect(
         try Configuration(text: named, file: "b.yaml").clusters[1].cluster.gateways == [.name("gw.example", port: 443)])
 }
 
 @Test func `a service's settings for clients begin with those of all services`() throws {
     let text =
-        good.replacing("  plain: {}", with: "  plain: {sni: S.Example, envoy: {policy: MAGLEV, tls: {identities: [\"spiffe://x\"]}}}")
-        + """
+        good.replacing(
+            "  plain: {}",
+            with: "  plain: {sni: S.Example, envoy: {policy: MAGLEV, tls: {identities: [\"spiffe://x\"]}}}")
+            + """
 
             envoy:
               http: http2
@@ -120,8 +124,10 @@ private struct Mistake: CustomTestStringConvertible {
     Mistake(
         "127.0.0.1:15443", "gw.example:15443",
         "b.yaml:9: clusters.west.gateways[0]: \"gw.example:15443\": reach: gateway needs IP addresses"),
-    Mistake("127.0.0.1:15443", "127.0.0.256:15443", "b.yaml:9: clusters.west.gateways[0]: \"127.0.0.256:15443\": should"),
-    Mistake("127.0.0.1:15443", "gw..example:15443", "b.yaml:9: clusters.west.gateways[0]: \"gw..example:15443\": should"),
+    Mistake(
+        "127.0.0.1:15443", "127.0.0.256:15443", "b.yaml:9: clusters.west.gateways[0]: \"127.0.0.256:15443\": should"),
+    Mistake(
+        "127.0.0.1:15443", "gw..example:15443", "b.yaml:9: clusters.west.gateways[0]: \"gw..example:15443\": should"),
     Mistake("\"127.0.0.1:15443\"", "", "b.yaml:9: clusters.west.gateways: is empty"),
     Mistake("reach: gateway", "reach: magic", "b.yaml:10: clusters.west.reach: \"magic\": should be one of: gateway"),
     Mistake(
@@ -137,7 +143,9 @@ private struct Mistake: CustomTestStringConvertible {
         "reach: gateway", "reach: pods\n    refresh: true",
         "b.yaml:11: clusters.west.refresh: \"true\": belongs to reach: gateway, and reach is pods"),
     Mistake("reach: gateway", "refresh: yes", "b.yaml:10: clusters.west.refresh: \"yes\": should be true or false"),
-    Mistake("reach: gateway", "reach: lanes\n    lanes: {perPod: 0}", "b.yaml:11: clusters.west.lanes.perPod: \"0\": should"),
+    Mistake(
+        "reach: gateway", "reach: lanes\n    lanes: {perPod: 0}", "b.yaml:11: clusters.west.lanes.perPod: \"0\": should"
+    ),
     Mistake("plain: {}", "plain: {sni: \"a b\"}", "b.yaml:16: services.plain.sni: \"a b\": should be a host name"),
     Mistake("plain: {}", "HTTPBIN: {}", "b.yaml:16: services.HTTPBIN: another service's name differs only in case"),
     Mistake("\"b\"", "west_gateway", "b.yaml:13: services.httpbin: the resource west_gateway would have the name"),
@@ -147,7 +155,8 @@ private struct Mistake: CustomTestStringConvertible {
         "plain: {}", "plain: {envoy: {tls: {ca: a, key: b}}}",
         "b.yaml:16: services.plain.envoy.tls.key: \"b\": `certificate` and `key` belong together"),
     Mistake(
-        "plain: {}", "plain: {envoy: {healthCheck: {path: x}}}", "b.yaml:16: services.plain.envoy.healthCheck.path: \"x\""),
+        "plain: {}", "plain: {envoy: {healthCheck: {path: x}}}",
+        "b.yaml:16: services.plain.envoy.healthCheck.path: \"x\""),
     Mistake(
         "plain: {}", "plain: {envoy: {outlierDetection: {interval: 10}}}",
         "b.yaml:16: services.plain.envoy.outlierDetection.interval: \"10\": should be a length of time"),

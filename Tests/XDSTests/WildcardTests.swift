@@ -63,7 +63,9 @@ private struct Delta {
     #expect(returning.next(Content(hashes: [:])) == nil, "it has that already")
 }
 
-@Test func `SotW: a returning client that has everything gets nothing, and one that lacks something gets it all`() throws {
+@Test func `SotW: a returning client that has everything gets nothing, and one that lacks something gets it all`()
+    throws
+{
     var client = SotW()
     try client.ask([])
     let first = client.next(content)
@@ -191,7 +193,8 @@ func `a returning client that gets a cluster anew gets its endpoints too`(varian
         guard case .sotw(let response)? = before.next(in: { _ in endpoints })?.response else { return }
         has = .sotw(SotWRequest(names: ["a"], version: "\(response.version)"))
     case .delta:
-        try stream.receive(.delta(DeltaRequest(initialVersions: ["a": old])), type: TypeURL.cluster.rawValue, canResume: true)
+        try stream.receive(
+            .delta(DeltaRequest(initialVersions: ["a": old])), type: TypeURL.cluster.rawValue, canResume: true)
         has = .delta(DeltaRequest(subscribe: ["a"], initialVersions: ["a": "\(ResourceVersion(hash: 10))"]))
     }
     #expect(next() == .cluster)

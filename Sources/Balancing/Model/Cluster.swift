@@ -52,7 +52,9 @@ public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let port = UInt16(parts[1]), port > 0, let name = DNSName(String(parts[0])),
             // What looks like an address, and isn't one, is a typing error.
-            !parts[0].utf8.allSatisfy({ $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+            !parts[0].utf8.allSatisfy({
+                $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+            })
         else { return nil }
         self = .name(name.description, port: port)
     }

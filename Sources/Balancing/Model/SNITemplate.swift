@@ -7,7 +7,8 @@ public struct DNSName: Hashable, Sendable, CustomStringConvertible {
 
     /// Nil where the text is no such name.
     public init?(_ text: String) {
-        guard text.utf8.count <= 253, text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy(Self.isLabel)
+        guard text.utf8.count <= 253,
+            text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy(Self.isLabel)
         else { return nil }
         description = text.lowercased()
     }
@@ -64,7 +65,9 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The SNIs of a service's pods in one cluster, by their names.
-    public func names(of pods: [Pod], of service: ServiceName, in cluster: ClusterName) throws(Problem) -> [String: String] {
+    public func names(of pods: [Pod], of service: ServiceName, in cluster: ClusterName) throws(Problem) -> [String:
+        String]
+    {
         var names: [String: String] = [:]
         var owners: [String: String] = [:]
         for pod in pods {
@@ -87,7 +90,8 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         }
         guard let name = DNSName(name) else {
             throw Problem(
-                description: "pod \(pod.name): its SNI would be \(name.prefix(300)), which is no host name of 253 bytes or less")
+                description:
+                    "pod \(pod.name): its SNI would be \(name.prefix(300)), which is no host name of 253 bytes or less")
         }
         return name.description
     }

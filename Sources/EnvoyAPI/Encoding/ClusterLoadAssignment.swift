@@ -9,7 +9,8 @@ extension EncodedResource {
     public init(_ assignment: Assignment, name: ResourceName) {
         let arena = Arena()
         self.init(
-            name: name, type: .clusterLoadAssignment, content: encode(assignment.message(name: name.rawValue, in: arena)))
+            name: name, type: .clusterLoadAssignment,
+            content: encode(assignment.message(name: name.rawValue, in: arena)))
     }
 }
 

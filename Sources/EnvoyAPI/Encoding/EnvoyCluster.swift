@@ -197,11 +197,13 @@ extension ClientSettings.HTTPVersion {
             case .http1:
                 version.protocol_config_case =
                     ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__EXPLICIT_HTTP_CONFIG__PROTOCOL_CONFIG_HTTP_PROTOCOL_OPTIONS
-                version.http_protocol_options = arena.make(envoy__config__core__v3__http1_protocol_options__init) { _ in }
+                version.http_protocol_options = arena.make(envoy__config__core__v3__http1_protocol_options__init) { _ in
+                }
             case .http2:
                 version.protocol_config_case =
                     ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__EXPLICIT_HTTP_CONFIG__PROTOCOL_CONFIG_HTTP2_PROTOCOL_OPTIONS
-                version.http2_protocol_options = arena.make(envoy__config__core__v3__http2_protocol_options__init) { _ in
+                version.http2_protocol_options = arena.make(envoy__config__core__v3__http2_protocol_options__init) {
+                    _ in
                 }
             }
         }

@@ -45,7 +45,9 @@ public struct Chart {
             """,
             text(12, 22, "Requests by pod: bars are measured, marks are ideal. \(setting)."),
         ]
-        for (index, pod) in pods.enumerated() { parts.append(text(Layout.title + index * Layout.cell, 50, pod, "soft")) }
+        for (index, pod) in pods.enumerated() {
+            parts.append(text(Layout.title + index * Layout.cell, 50, pod, "soft"))
+        }
         let end = Layout.title + pods.count * Layout.cell
         parts.append(text(end + 6, 50, "failed", "soft"))
         parts.append(text(end + 56, 50, "connections", "soft"))
@@ -71,7 +73,8 @@ public struct Chart {
             let isGood = abs(measured - ideal) <= 0.1 * ideal
             parts.append("<rect class=\"track\" x=\"\(left)\" y=\"\(top + 4)\" width=\"\(Layout.bar)\" height=\"14\"/>")
             parts.append(
-                "<rect class=\"\(isGood ? "good" : "off")\" x=\"\(left)\" y=\"\(top + 4)\" width=\"\(length(measured))\" height=\"14\"/>")
+                "<rect class=\"\(isGood ? "good" : "off")\" x=\"\(left)\" y=\"\(top + 4)\" width=\"\(length(measured))\" height=\"14\"/>"
+            )
             let mark = left + length(ideal)
             parts.append("<line class=\"ideal\" x1=\"\(mark)\" x2=\"\(mark)\" y1=\"\(top + 2)\" y2=\"\(top + 20)\"/>")
         }

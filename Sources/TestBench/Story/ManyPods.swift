@@ -42,11 +42,14 @@ extension Story {
         else { throw BenchError("bench/pod.yaml has another shape") }
         let listener = parts[1][..<listenerEnd]
         let listeners = (1...count).map { number in
-            listener.replacing("\(bench.network)11, port_value: 8443", with: "\(bench.network)5, port_value: \(10_000 + number)")
-                .replacing("name: pod\n", with: "name: pod-\(number)\n")
-                .replacing("inline_string: \"e1\"", with: "inline_string: \"p\(number)\"")
+            listener.replacing(
+                "\(bench.network)11, port_value: 8443", with: "\(bench.network)5, port_value: \(10_000 + number)"
+            )
+            .replacing("name: pod\n", with: "name: pod-\(number)\n")
+            .replacing("inline_string: \"e1\"", with: "inline_string: \"p\(number)\"")
         }
-        let head = parts[0].replacing("\(bench.network)11", with: "\(bench.network)5").replacing("id: e1", with: "id: pods")
+        let head = parts[0].replacing("\(bench.network)11", with: "\(bench.network)5").replacing(
+            "id: e1", with: "id: pods")
         let config = head + "  listeners:\n" + listeners.joined(separator: "\n") + "\n" + parts[1][end...]
         try await bench.startEnvoy("pods", config, EnvoyAdmin(host: "\(bench.network)5", port: 9901), concurrency: 1)
     }

@@ -20,6 +20,8 @@ public struct Report: Codable, Sendable {
         public var failed: Int
         /// Of how many, where requests went on between the ones that are counted.
         public var failedOf: Int?
+        /// What the client's Envoy says about the first of them.
+        public var failures: [String] = []
         /// Connections that the client has opened to endpoints since it started.
         public var connections: Int
         /// TLS handshakes that it completed with them.
@@ -41,7 +43,8 @@ public struct Report: Codable, Sendable {
 
         /// The largest deviation of a pod from its ideal, as a part of that.
         public var deviation: Double {
-            ideal.filter { $0.value > 0 }.map { pod, ideal in abs(Double(measured[pod] ?? 0) - ideal) / ideal }.max() ?? 0
+            ideal.filter { $0.value > 0 }.map { pod, ideal in abs(Double(measured[pod] ?? 0) - ideal) / ideal }.max()
+                ?? 0
         }
     }
 
@@ -128,7 +131,9 @@ public struct Report: Codable, Sendable {
     public var table: String {
         let pods = Set(scenes.flatMap(\.measured.keys)).sorted()
         var rows = [
-            ["", "scene", "upstream", "workers"] + pods + ["failed", "conns", "TLS", "p50 ms", "p99 ms", "CPU ms/1000", "keys moved"]
+            ["", "scene", "upstream", "workers"] + pods + [
+                "failed", "conns", "TLS", "p50 ms", "p99 ms", "CPU ms/1000", "keys moved",
+            ]
         ]
         for scene in scenes {
             let cells = pods.map { pod -> String in

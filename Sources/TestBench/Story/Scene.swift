@@ -168,7 +168,9 @@ extension Stage {
     /// Counts windows of a load that goes on between them, while things change; failures count throughout.
     func windows(
         _ title: Scene.Title, _ plan: Plan, pause: Duration,
-        _ body: @Sendable (_ measure: (_ requests: Int, _ ideal: [String: Double]) async throws -> Void) async throws -> Void
+        _ body:
+            @Sendable (_ measure: (_ requests: Int, _ ideal: [String: Double]) async throws -> Void) async throws ->
+            Void
     ) async throws -> Report.Scene {
         let cpu = try bench.process("client").cpuTime
         let tally = Tally()

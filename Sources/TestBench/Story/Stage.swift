@@ -63,7 +63,9 @@ public struct Stage: Sendable {
 
     /// Publishes other pods, all healthy, and waits until the client has them, and what is renewed because of them.
     public func scale(_ cluster: String, to pods: [String], _ plan: Plan) async throws {
-        let names = { Set(try await bench.services(audience: plan.audience).services.first?.endpoints.map(\.name) ?? []) }
+        let names = {
+            Set(try await bench.services(audience: plan.audience).services.first?.endpoints.map(\.name) ?? [])
+        }
         let before = try await names()
         try bench.publish(pods.map(bench.pod), in: cluster)
         try await wait(plan)
@@ -110,15 +112,22 @@ public struct Stage: Sendable {
         let sorted = result.milliseconds.sorted()
         return Report.Scene(
             name: title.text, id: title.id, reach: plan.reach.rawValue, protocol: upstream.rawValue, workers: workers,
-            requests: result.requests, failed: result.failed,
+            requests: result.requests, failed: result.failed, failures: failures,
             connections: try await bench.client.stat("cluster.httpbin.upstream_cx_total"),
             handshakes: try await bench.client.stat("cluster.httpbin.ssl.handshake"), ideal: ideal,
             measured: result.byPod.merging(ideal.mapValues { _ in 0 }, uniquingKeysWith: { counted, _ in counted }),
-            p50: sorted.isEmpty ? 0 : sorted[sorted.count / 2], p99: sorted.isEmpty ? 0 : sorted[sorted.count * 99 / 100],
+            p50: sorted.isEmpty ? 0 : sorted[sorted.count / 2],
+            p99: sorted.isEmpty ? 0 : sorted[sorted.count * 99 / 100],
             cpuPerThousand: result.requests > 0 ? cpu / .milliseconds(1) * 1_000 / Double(result.requests) : 0,
             keys: result.byKey.isEmpty ? nil : result.byKey.count,
             movedKeys: result.byKey.isEmpty ? nil : result.byKey.values.count { $0.count > 1 }
         )
+    }
+
+    /// The client's access log has failed requests only.
+    private var failures: [String] {
+        let lines = (try? bench.process("client").log)?.split(separator: "\n") ?? []
+        return lines.filter { $0.hasPrefix("20") }.prefix(8).map(String.init)
     }
 
     /// What the balancer intends for these pods, all equal, all healthy.

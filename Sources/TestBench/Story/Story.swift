@@ -94,7 +94,8 @@ extension Report.Scene {
         let shares = measured.sorted { $0.key < $1.key }.map { pod, count in
             "\(pod) \(count) (\(Int((ideal[pod] ?? 0).rounded())))"
         }
-        return "\(`protocol`), \(workers) worker\(workers == 1 ? "" : "s"), \(name): \(shares.joined(separator: "  "))  "
+        return
+            "\(`protocol`), \(workers) worker\(workers == 1 ? "" : "s"), \(name): \(shares.joined(separator: "  "))  "
             + "failed \(failed)  connections \(connections)"
     }
 }
