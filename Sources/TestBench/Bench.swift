@@ -182,11 +182,13 @@ public final class Bench: Sendable {
     }
 
     /// What kind of gateway.
-    public enum GatewayKind: String, Sendable {
+    public enum GatewayKind: Sendable {
         /// Has the service's pods from elsewhere, and can't be changed: as Istio's.
-        case passthrough = "bench/gateway.yaml"
+        case passthrough
+        /// The same, but it picks pods in turn.
+        case passthroughInTurn
         /// Asks Ballast for what clients ask it for.
-        case onDemand = "gateway.yaml"
+        case onDemand
     }
 
     /// Starts a gateway, of west unless told otherwise; each has an address of its own.
@@ -195,7 +197,7 @@ public final class Bench: Sendable {
     public func startGateway(
         _ kind: GatewayKind = .passthrough, name: String = "gateway", at number: Int = 1, of cluster: String = "west"
     ) async throws {
-        let config = try template(kind.rawValue)
+        let config = try gatewayTemplate(kind)
             .replacing(
                 "{address: \(host), port_value: 15443}", with: "{address: \(network)\(number), port_value: 15443}"
             )
@@ -203,6 +205,15 @@ public final class Bench: Sendable {
             .replacing("id: west-gateway", with: "id: \(name)").replacing(
                 "cluster: west,", with: "cluster: \(cluster),")
         try await startEnvoy(name, config, gateway(at: number), concurrency: 2)
+    }
+
+    private func gatewayTemplate(_ kind: GatewayKind) throws -> String {
+        switch kind {
+        case .passthrough: try template("bench/gateway.yaml")
+        case .passthroughInTurn:
+            try template("bench/gateway.yaml").replacing("lb_policy: LEAST_REQUEST", with: "lb_policy: ROUND_ROBIN")
+        case .onDemand: try template("gateway.yaml")
+        }
     }
 
     /// The admin interface of a gateway.

@@ -56,7 +56,7 @@ public final class ManagedProcess: Sendable {
             try? leash.close()
             exit.happened($0.terminationStatus)
         }
-        try process.run()
+        try process.runAlone()
         identifier = process.processIdentifier
     }
 
@@ -145,7 +145,7 @@ public func run(_ program: String, _ arguments: [String], directory: String) thr
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = output
-    try process.run()
+    try process.runAlone()
     let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
@@ -153,6 +153,17 @@ public func run(_ program: String, _ arguments: [String], directory: String) thr
             "\(program) \(arguments.joined(separator: " ")) failed (\(process.terminationStatus)):\n\(text)")
     }
     return text
+}
+
+/// Held while a process is started.
+private let starting = Mutex(())
+
+extension Process {
+    /// Starts it while no other is being started: a sibling would inherit the socket by which Foundation hears of this
+    /// one's end, which then comes only with the sibling's.
+    fileprivate func runAlone() throws {
+        try starting.withLock { _ in try run() }
+    }
 }
 
 /// The bench can't go on.

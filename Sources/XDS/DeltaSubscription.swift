@@ -92,7 +92,8 @@ public struct DeltaSubscription: Sendable {
         answer(nonce: request.nonce, rejection: request.rejection)
         // xDS, "incremental xDS": changes to the subscription count, whatever nonce they come with.
         for name in request.unsubscribe { unsubscribe(from: name) }
-        if mayBeWildcard, isFirst ? request.subscribe.isEmpty : false { subscribeToAll() }
+        // xDS, the legacy wildcard: a first request without names wants everything.
+        if mayBeWildcard, isFirst, request.subscribe.isEmpty { subscribeToAll() }
         for name in request.subscribe { subscribe(to: name) }
         if isFirst {
             for (name, version) in request.initialVersions where isWildcard || entries[name] != nil {

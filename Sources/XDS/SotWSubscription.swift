@@ -186,16 +186,16 @@ public struct SotWSubscription: Sendable {
     /// A name that was dropped and comes back is sent again: the client has forgotten it.
     private mutating func subscribe(to all: Set<ResourceName>) {
         let names = isWhole ? all.subtracting([.wildcard]) : all
-        let isWildcard = isWhole && (all.contains(.wildcard) || all.isEmpty && !hasNamed)
+        let wantsAll = isWhole && (all.contains(.wildcard) || all.isEmpty && !hasNamed)
         hasNamed = hasNamed || !all.isEmpty
-        guard names != wanted || isWildcard != self.isWildcard else { return }
+        guard names != wanted || wantsAll != isWildcard else { return }
+
         let added = names.subtracting(wanted)
-        if isWildcard != self.isWildcard { isSweepPending = true }
-        if !added.isEmpty || isWildcard && !self.isWildcard { isAnswerDue = true }
-        let dropped = wanted.subtracting(names).union(
-            self.isWildcard && !isWildcard ? sent.keys.filter { !names.contains($0) } : [])
-        self.isWildcard = isWildcard
-        if !isWildcard { drop(dropped) } else { wanted.subtract(dropped) }
+        isAnswerDue = isAnswerDue || !added.isEmpty || wantsAll && !isWildcard
+        isSweepPending = isSweepPending || wantsAll != isWildcard
+        isWildcard = wantsAll
+        // What everything covers stays with the client, whether it names it or not.
+        if !isWildcard { drop(wanted.union(sent.keys).subtracting(names)) }
         pending.formUnion(added)
         wanted = names
     }

@@ -12,6 +12,8 @@ public struct Plan: Sendable {
         case refresh
         /// Several identities, to a gateway that can't be changed.
         case lanes
+        /// The same, to one that picks pods in turn.
+        case lanesInTurn = "lanes, in turn"
         /// Each pod by its own SNI.
         case pods
         /// Each pod by its address, through an HTTP proxy.
@@ -24,15 +26,17 @@ public struct Plan: Sendable {
             case .gateway: ["reach: gateway"]
             case .refresh: ["reach: gateway", "refresh: true"]
             case .lanes: ["reach: lanes"]
+            case .lanesInTurn: ["reach: lanes", "lanes: {gatewayPolicy: ROUND_ROBIN}"]
             case .pods: ["reach: pods"]
             case .connect: ["reach: connect"]
             }
         }
 
-        /// The last bytes of the addresses of west's gateways: .3 can't be changed, .1 and .2 ask Ballast.
-        var gateways: [Int] {
+        /// .3 and .4 can't be changed, .1 and .2 ask Ballast.
+        fileprivate var gateways: [Int] {
             switch self {
             case .imported, .gateway, .refresh, .lanes: [3]
+            case .lanesInTurn: [4]
             case .pods, .connect: [1]
             }
         }
@@ -44,6 +48,8 @@ public struct Plan: Sendable {
     public var balance = Service.Balance.global
     /// Which pod is next.
     public var policy = ClientSettings.Policy.roundRobin
+    /// The last bytes of the addresses of west's gateways.
+    public var gateways: [Int]
     /// Whether there are two gateways.
     public var hasSecondGateway = false
     /// Whether pods that answer with errors are ejected.
@@ -58,6 +64,7 @@ public struct Plan: Sendable {
     /// A plan.
     public init(_ reach: Reach) {
         self.reach = reach
+        gateways = reach.gateways
         isServedWhole = reach != .imported && reach != .gateway
     }
 
@@ -69,7 +76,7 @@ public struct Plan: Sendable {
 
     /// `ballast.yaml`.
     public func configuration(_ bench: Bench, _ upstream: Bench.UpstreamProtocol) -> String {
-        let gateways = (reach.gateways + (hasSecondGateway ? [2] : [])).map { "\"\(bench.network)\($0):15443\"" }
+        let gateways = (gateways + (hasSecondGateway ? [2] : [])).map { "\"\(bench.network)\($0):15443\"" }
         let west =
             (reach == .imported
                 ? ["endpoints: {file: west-imported.yaml}"]

@@ -32,6 +32,7 @@ public struct Scene: Sendable {
             scaleUp("c", "workaround: 2 requests per connection", Plan(.gateway, requestsPerConnection: 2)),
             scaleUp("d", "gateway, refreshed", Plan(.refresh)),
             scaleUp("e", "lanes", Plan(.lanes)),
+            scaleUp("e2", "lanes, gateway picks in turn", Plan(.lanesInTurn)),
             scaleUp("f", "pods", Plan(.pods), requests: 6_000),
             scaleUp("f2", "pods, LEAST_REQUEST", Plan(.pods, policy: .leastRequest), requests: 6_000),
             scaleUp("f3", "pods, RANDOM", Plan(.pods, policy: .random), requests: 6_000),

@@ -32,6 +32,7 @@ public struct Stage: Sendable {
         try await bench.startGateway(.onDemand, name: "gateway-1", at: 1)
         try await bench.startGateway(.onDemand, name: "gateway-2", at: 2)
         try await bench.startGateway(.passthrough, name: "gateway-3", at: 3)
+        try await bench.startGateway(.passthroughInTurn, name: "gateway-4", at: 4)
     }
 
     /// Sets a scene: Ballast gets its configuration, the clusters get these pods, and a new client gets them too.
@@ -72,7 +73,7 @@ public struct Stage: Sendable {
         switch plan.reach {
         case .refresh:
             try await eventually("the gateway is refreshed") { try await names() != before }
-        case .lanes:
+        case .lanes, .lanesInTurn:
             let lanes = LaneSettings().count(pods: pods.count)
             try await eventually("there are \(lanes) lanes") {
                 try await names().count { $0.hasPrefix("west_gateway/") } == lanes
