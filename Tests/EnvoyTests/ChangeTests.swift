@@ -128,6 +128,45 @@ extension EnvoyTests {
             }
         }
 
+        @Test(arguments: ["DELTA_GRPC", "GRPC"])
+        func `Ballast killed and back: no request fails, nothing comes again, and new pods do`(variant: String)
+            async throws
+        {
+            try await withStage { stage in
+                let bench = stage.bench
+                try await stage.open(Plan(.pods), east: east, west: ["w1"])
+                await bench.stop("client")
+                let config = try bench.wholeClientConfig().replacing(
+                    "api_type: DELTA_GRPC", with: "api_type: \(variant)")
+                try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
+                let updates = { @Sendable in
+                    var counts: [Int] = []
+                    for stat in ["cluster_manager.cds", "listener_manager.lds", "cluster.httpbin"] {
+                        counts.append(try await bench.client.stat("\(stat).update_success"))
+                    }
+                    return counts
+                }
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    let before = try await updates()
+                    let ballast = try bench.process("ballast")
+                    ballast.signal(SIGKILL)
+                    _ = await ballast.waitForExit()
+                    let start = load.result
+                    try await eventually("requests go on without it") { load.result.requests > start.requests + 200 }
+                    try await bench.startBallast()
+                    try await eventually("client and gateways are back") {
+                        let page = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/clients")
+                        return ["my-envoy", "gateway-1"].allSatisfy(page.body.contains)
+                    }
+                    let after = try await updates()
+                    #expect(after == before, "clusters, listeners, endpoints")
+                    try await stage.scale("west", to: ["w1", "w2"], Plan(.pods))
+                    try await eventually("the new pod answers") { load.result.byPod["w2", default: 0] > 10 }
+                }
+                #expect(result.failed == 0, "of \(result.requests)")
+            }
+        }
+
         @Test func `connect: the client's own health checks see each pod`() async throws {
             try await withStage { stage in
                 let bench = stage.bench

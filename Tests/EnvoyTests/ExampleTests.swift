@@ -44,6 +44,10 @@ extension EnvoyTests {
                 }
                 #expect(try await bench.client.weights(of: "httpbin") == expected(["e1", "e2"], 1))
                 try bench.publish(["w1", "w2", "w3"].map(bench.pod), in: "west")
+                // It doesn't say that it could take more.
+                #expect(try bench.process("ballast").log.contains("client gets gateway addresses only"))
+                let clients = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/clients")
+                #expect(clients.body.contains("gets gateway addresses only for west"))
                 try await eventually("the weight is 3") {
                     try await bench.client.weights(of: "httpbin") == expected(["e1", "e2"], 3)
                 }
