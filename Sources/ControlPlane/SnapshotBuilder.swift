@@ -101,13 +101,14 @@ struct SnapshotBuilder {
     ) -> [Viewer: Output] {
         var outputs: [Viewer: Output] = [:]
         for viewer in mesh.viewers {
-            let assignment = mesh.assign(
-                service.service, from: viewer.cluster, for: viewer.audience, renewals: renewals)
+            // Most viewers see what the plain ones see: that is worked out, encoded and kept once.
+            let plain = Viewer(cluster: viewer.cluster, audience: .plain)
+            let shared = mesh.seesTheSame(viewer, as: plain) ? outputs[plain]?.status.assignment : nil
+            let assignment =
+                shared
+                ?? mesh.assign(service.service, from: viewer.cluster, for: viewer.audience, renewals: renewals)
             var store = last[viewer]?.store ?? ResourceStore()
-            store.replace(
-                with: mesh.contents(of: service, assignment, for: viewer),
-                like: outputs[Viewer(cluster: viewer.cluster, audience: .plain)]?.store
-            )
+            store.replace(with: mesh.contents(of: service, assignment, for: viewer), like: outputs[plain]?.store)
             outputs[viewer] = Output(
                 store: store,
                 status: ServiceStatus(
@@ -126,5 +127,14 @@ extension Mesh {
     /// Everyone who can look at it; in each cluster the plain audience first.
     fileprivate var viewers: [Viewer] {
         clusters.flatMap { cluster in Audience.allCases.map { Viewer(cluster: cluster.name, audience: $0) } }
+    }
+
+    /// Whether a viewer is assigned the same endpoints as a plain one of its cluster.
+    fileprivate func seesTheSame(_ viewer: Viewer, as plain: Viewer) -> Bool {
+        switch viewer.audience {
+        case .plain, .gateway: false
+        case .grpc: true
+        case .lanes: reduced(for: plain).isEmpty
+        }
     }
 }

@@ -55,18 +55,12 @@ enum Route {
     ) {
         let addresses = Set(cluster.gateways.compactMap(\.address)).sorted()
         let fallback = Route.gateways(addresses, generation: nil)
-        guard audience == .lanes else {
-            self = fallback
-            if case .gateway(refresh: true) = cluster.reach {
-                self = .gateways(addresses, generation: renewal?.generation)
-            }
-            if addresses.isEmpty { problem = "its gateways have names only, which EDS can't carry" }
-            return
-        }
-        switch cluster.reach {
+        let noAddresses = addresses.isEmpty ? "its gateways have names only, which EDS can't carry" : nil
+        let isReduced = audience != .lanes && cluster.reach.kind != .gateway
+        switch isReduced ? .gateway(refresh: false) : cluster.reach {
         case .gateway(let refresh):
-            self = refresh ? .gateways(addresses, generation: renewal?.generation) : fallback
-            if addresses.isEmpty { problem = "its gateways have names only, which EDS can't carry" }
+            self = .gateways(addresses, generation: refresh ? renewal?.generation : nil)
+            problem = noAddresses
         case .lanes(let settings):
             let count = settings.count(pods: pods.count { $0.health == .healthy }) * Set(cluster.gateways).count
             self = .lanes(renewal?.lanes ?? (0..<count).map { "lane-\($0)" })
@@ -79,7 +73,7 @@ enum Route {
             }
         case .connect:
             self = .connect(addresses)
-            if addresses.isEmpty { problem = "its gateways have names only, which EDS can't carry" }
+            problem = noAddresses
             if let pod = pods.first(where: { taken[$0.address] != nil }), let owner = taken[pod.address] {
                 self = fallback
                 problem = """
