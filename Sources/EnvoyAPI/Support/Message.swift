@@ -34,6 +34,8 @@ func withDecoded<Message, Result>(
 func encode<Message>(_ message: UnsafeMutablePointer<Message>) -> [UInt8] {
     UnsafeMutableRawPointer(message).withMemoryRebound(to: ProtobufCMessage.self, capacity: 1) { base in
         let byteCount = protobuf_c_message_get_packed_size(base)
+        // All empty arrays share one storage, which this initialiser would write to.
+        guard byteCount > 0 else { return [] }
         return [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
             initialized = protobuf_c_message_pack(base, buffer.baseAddress)
         }
