@@ -13,6 +13,8 @@ final class DiscoveryHandler: StreamHandler {
     private var node: Node?
     /// Nil until the sources have synced: nobody is answered before.
     private var snapshot: Snapshot?
+    /// Whose view is served; nil until both the node and a snapshot are known.
+    private var viewer: Viewer?
 
     init(
         _ head: StreamHead, _ method: Method, limits: DiscoveryStream.Limits, snapshot: Snapshot?, controlPlane: String,
@@ -48,8 +50,7 @@ final class DiscoveryHandler: StreamHandler {
     }
 
     func nextMessage() -> [Slice]? {
-        guard let snapshot, node != nil else { return nil }
-        let viewer = Viewer(node, in: snapshot)
+        guard let snapshot, let viewer else { return nil }
         guard let (type, response) = stream.next(in: { snapshot.index($0, for: viewer) }) else { return nil }
         let index = snapshot.index(type, for: viewer)
         var slices = response.resources.flatMap { index.resources[$0.name]?.slices(stream.variant) ?? [] }
@@ -63,41 +64,43 @@ final class DiscoveryHandler: StreamHandler {
     ///
     /// What it changes for this stream is sent when the stream can take it.
     func publish(_ publication: Publication) {
+        snapshot = publication.snapshot
+        guard let node else { return }
+        let last = viewer
         let viewer = Viewer(node, in: publication.snapshot)
-        if let old = snapshot, Viewer(node, in: old) == viewer {
+        self.viewer = viewer
+        if last == viewer {
             for (type, names) in publication.changes[viewer] ?? [:] { stream.publish(type, names) }
         } else {
             stream.publishAll()
+            noteReduction()
         }
-        let isFirst = snapshot == nil
-        snapshot = publication.snapshot
-        if isFirst, node != nil { noteReduction() }
     }
 
     /// For whoever wants to look at it.
     var status: ClientStatus {
         ClientStatus(
             node: node?.id ?? "", nodeCluster: node?.cluster ?? "", userAgent: node?.userAgent ?? "", peer: head.peer,
-            method: head.method, viewer: snapshot.map { Viewer(node, in: $0) }, reduced: reduced,
+            method: head.method, viewer: viewer, reduced: reduced,
             subscriptions: stream.status
         )
     }
 
     private func welcome(_ node: Node) {
         self.node = node
+        viewer = snapshot.map { Viewer(node, in: $0) }
         logger.debug(
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
-        if let claimed = node.metadata["cluster"], let snapshot, Viewer(node, in: snapshot).cluster.rawValue != claimed
-        {
+        if let claimed = node.metadata["cluster"], let viewer, viewer.cluster.rawValue != claimed {
             logger.warning(
                 "the node's metadata names a cluster that the configuration doesn't have",
-                metadata: metadata(["cluster": "\(claimed)", "served as": "\(snapshot.defaultCluster)"])
+                metadata: metadata(["cluster": "\(claimed)", "served as": "\(viewer.cluster)"])
             )
         }
         noteReduction()
     }
 
-    private var reduced: [ClusterName] { snapshot.flatMap { $0.views[Viewer(node, in: $0)]?.reduced } ?? [] }
+    private var reduced: [ClusterName] { viewer.flatMap { snapshot?.views[$0]?.reduced } ?? [] }
 
     private func noteReduction() {
         guard !reduced.isEmpty else { return }

@@ -19,14 +19,14 @@ extension Viewer {
     /// The view of a node.
     ///
     /// Its cluster is the one that its metadata names, or its region, or the default.
-    init(_ node: Node?, in snapshot: Snapshot) {
-        let claims = [node?.metadata["cluster"], node?.locality.region].compactMap {
+    init(_ node: Node, in snapshot: Snapshot) {
+        let claims = [node.metadata["cluster"], node.locality.region].compactMap {
             $0.map(ClusterName.init(rawValue:))
         }
         self.init(
             cluster: claims.first { snapshot.views[Viewer(cluster: $0, audience: .plain)] != nil }
                 ?? snapshot.defaultCluster,
-            audience: node.map(Audience.init) ?? .plain
+            audience: Audience(node)
         )
     }
 }
