@@ -19,7 +19,7 @@ run: setup ## start Ballast and a local bench of real Envoys; live shares until 
 	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench run --ballast $(RELEASE)/ballast
 
-bench: setup ## play the whole story and write .build/bench/report.json
+bench: setup ## play the whole story and write .build/bench/report.json and report.svg
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench play --ballast $(RELEASE)/ballast
