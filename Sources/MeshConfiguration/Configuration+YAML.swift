@@ -54,6 +54,19 @@ extension Configuration {
             services.append(service)
         }
 
+        for service in services {
+            guard let sni = service.service.sni else { continue }
+            for cluster in clusters.map(\.cluster) {
+                guard case .pods(let template) = cluster.reach else { continue }
+                for other in services.map(\.service.name)
+                where template.couldMake(sni, service: other, cluster: cluster.name) {
+                    throw root.error(
+                        "services.\(service.service.name).sni: \(sni) could also be a pod's of \(other) in \(cluster.name)"
+                    )
+                }
+            }
+        }
+
         xds = try XDSServer(fields["xds"], path: path)
         adminListen = try fields["admin"]?.mapping("listen")["listen"]?.listenAddress() ?? .loopback(18080)
         // Where last-known-good will live. Checked, so that a typing error shows now; not used yet.

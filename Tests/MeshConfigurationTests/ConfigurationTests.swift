@@ -60,6 +60,22 @@ private let good = """
         try Configuration(text: named, file: "b.yaml").clusters[1].cluster.gateways == [.name("gw.example", port: 443)])
 }
 
+@Test func `a service's SNI that could also be a pod's is refused`() throws {
+    let text = good.replacing("reach: gateway", with: "reach: pods\n    sni: \"{pod}.p{port}.{service}.{cluster}\"")
+    for (sni, isGood) in [
+        ("w1.p80.httpbin.west", false), ("W1.P80.plain.west", false), ("w1.x80.plain.west", true),
+        ("w1.p80.other.west", true), ("p80.plain.west", true),
+    ] {
+        let text = text.replacing("plain: {}", with: "plain: {sni: \(sni)}")
+        let read = { try Configuration(text: text, file: "b.yaml") }
+        if isGood {
+            #expect(try read().services.count == 2, "\(sni)")
+        } else {
+            #expect(throws: ConfigurationError.self, "\(sni)") { try read() }
+        }
+    }
+}
+
 @Test func `a service's settings for clients begin with those of all services`() throws {
     let text =
         good.replacing(

@@ -64,6 +64,23 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether some pod of that service and cluster could get this SNI.
+    public func couldMake(_ name: DNSName, service: ServiceName, cluster: ClusterName) -> Bool {
+        let pattern =
+            description.replacing("{service}", with: service.rawValue).replacing("{cluster}", with: cluster.rawValue)
+            .lowercased().split(separator: ".", omittingEmptySubsequences: false)
+        let labels = name.description.split(separator: ".", omittingEmptySubsequences: false)
+        return pattern.count == labels.count
+            && zip(pattern, labels).allSatisfy { expected, label in
+                guard expected != "{pod}" else { return true }
+                let around = expected.split(separator: "{port}", omittingEmptySubsequences: false)
+                guard let head = around.first, let tail = around.last, around.count > 1 else {
+                    return expected == label
+                }
+                return label.hasPrefix(head) && label.hasSuffix(tail)
+            }
+    }
+
     /// The SNIs of a service's pods in one cluster, by their names.
     public func names(of pods: [Pod], of service: ServiceName, in cluster: ClusterName) throws(Problem) -> [String:
         String]
