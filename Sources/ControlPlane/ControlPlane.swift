@@ -113,10 +113,11 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let publication = await discovery.publish(outcome.snapshot)
             timer?.cancel()
             timer = outcome.next.map(signal(at:))
-            for problem in outcome.snapshot.problems.subtracting(problems).sorted() {
+            let known = problems
+            problems = outcome.snapshot.problems
+            for problem in problems.subtracting(known).sorted() {
                 logger.warning("a cluster is not reached as configured", metadata: ["reason": "\(problem)"])
             }
-            problems = outcome.snapshot.problems
             let resources = Set(publication.changes.values.flatMap { $0.values.joined() })
             if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
             guard !isFirst, !resources.isEmpty else { return }

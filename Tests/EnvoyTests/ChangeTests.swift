@@ -72,7 +72,7 @@ extension EnvoyTests {
 
                         """)
                 var twoGateways = plan
-                twoGateways.hasSecondGateway = true
+                twoGateways.gateways = [1, 2]
                 var heavy = plan
                 heavy.westMultiplier = "3"
                 let changes = [

@@ -13,7 +13,7 @@ private let east = Node(id: "envoy-1", cluster: "app", userAgent: "envoy", metad
 private let west = Node(id: "envoy-2", cluster: "app", locality: Locality(region: "west"), userAgent: "envoy")
 
 /// `address weight` of every endpoint.
-private func endpoints(_ response: DecodedResponse) throws -> [String] {
+func endpoints(_ response: DecodedResponse) throws -> [String] {
     try response.resources.flatMap { resource in
         try DecodedAssignment(resource.content).localities.flatMap(\.endpoints).map { "\($0.address) \($0.weight)" }
     }

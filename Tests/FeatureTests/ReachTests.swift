@@ -25,12 +25,6 @@ private func running(_ body: (RunningControlPlane, Channel) async throws -> Void
     }
 }
 
-private func endpoints(_ response: DecodedResponse) throws -> [String] {
-    try response.resources.flatMap { resource in
-        try DecodedAssignment(resource.content).localities.flatMap(\.endpoints).map { "\($0.address) \($0.weight)" }
-    }
-}
-
 private func reload(_ plane: RunningControlPlane, _ reach: String) async throws {
     let text = RunningControlPlane.configuration
         .replacing("127.0.0.9:15443\"]}", with: "127.0.0.9:15443\"], reach: \(reach)}")

@@ -95,8 +95,8 @@ private struct RenewedPath: Sendable {
         self.pods.formIntersection(pods)
         let seenAt = grewAt ?? now
         grewAt = seenAt
-        let due = max(
-            seenAt + RenewalTracker.delay, (renewedAt ?? seenAt) + (renewedAt == nil ? .zero : RenewalTracker.interval))
+        let earliest = seenAt + RenewalTracker.delay
+        let due = renewedAt.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
         guard now >= due else { return due }
         self.pods = pods
         grewAt = nil

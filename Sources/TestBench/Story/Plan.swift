@@ -50,8 +50,6 @@ public struct Plan: Sendable {
     public var policy = ClientSettings.Policy.roundRobin
     /// The last bytes of the addresses of west's gateways.
     public var gateways: [Int]
-    /// Whether there are two gateways.
-    public var hasSecondGateway = false
     /// Whether pods that answer with errors are ejected.
     public var ejectsOutliers = false
     /// The client's workaround for pinned connections: a static client with that setting.
@@ -76,7 +74,7 @@ public struct Plan: Sendable {
 
     /// `ballast.yaml`.
     public func configuration(_ bench: Bench, _ upstream: Bench.UpstreamProtocol) -> String {
-        let gateways = (gateways + (hasSecondGateway ? [2] : [])).map { "\"\(bench.network)\($0):15443\"" }
+        let gateways = gateways.map { "\"\(bench.network)\($0):15443\"" }
         let west =
             (reach == .imported
                 ? ["endpoints: {file: west-imported.yaml}"]

@@ -76,7 +76,8 @@ public struct Scene: Sendable {
 
     /// One of west's two gateways is killed under load, and comes back.
     static let gatewayKilled = Scene("h", "pods, one of two gateways killed") { stage, title in
-        let plan = Plan(.pods, hasSecondGateway: true)
+        var plan = Plan(.pods)
+        plan.gateways = [1, 2]
         try await stage.open(plan, east: east, west: west)
         let ideal = try stage.ideal(east: east, west: west)
         return try await stage.windows(title, plan, pause: .milliseconds(1)) { measure in
@@ -154,12 +155,11 @@ public struct Scene: Sendable {
 extension Plan {
     init(
         _ reach: Reach, balance: Service.Balance = .global, policy: ClientSettings.Policy = .roundRobin,
-        hasSecondGateway: Bool = false, ejectsOutliers: Bool = false, requestsPerConnection: Int? = nil
+        ejectsOutliers: Bool = false, requestsPerConnection: Int? = nil
     ) {
         self.init(reach)
         self.balance = balance
         self.policy = policy
-        self.hasSecondGateway = hasSecondGateway
         self.ejectsOutliers = ejectsOutliers
         self.requestsPerConnection = requestsPerConnection
     }
