@@ -65,7 +65,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Balancing", "ControlPlane", "Discovery", "XDS",
+                "Balancing", "ControlPlane", "Discovery", "MeshConfiguration", "XDS",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

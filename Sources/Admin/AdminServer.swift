@@ -4,6 +4,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 public import Logging
+import MeshConfiguration
 public import ServiceLifecycle
 
 /// The admin API: JSON over HTTP, read-only, for people and for health checks.
@@ -11,10 +12,14 @@ public struct AdminServer: ServiceLifecycle.Service {
     private let controlPlane: ControlPlane
     private let host: String
     private let port: Int
+    private let tokenFile: String?
     private let logger: Logger
 
     /// A server that doesn't listen yet; port 0 lets the system choose.
-    public init(_ controlPlane: ControlPlane, host: String, port: UInt16, logger: Logger) {
+    ///
+    /// - Parameter tokenFile: holds the token that requests have to bring; nil where everyone may ask.
+    public init(_ controlPlane: ControlPlane, host: String, port: UInt16, tokenFile: String? = nil, logger: Logger) {
+        self.tokenFile = tokenFile
         self.controlPlane = controlPlane
         self.host = host
         self.port = Int(port)
@@ -47,6 +52,7 @@ public struct AdminServer: ServiceLifecycle.Service {
 
     private func router() -> Router<BasicRequestContext> {
         let router = Router()
+        if let tokenFile { router.add(middleware: BearerToken(file: tokenFile, logger: logger)) }
         router.get("healthz") { _, _ in try json(Health(status: "alive")) }
         router.get("readyz") { _, _ in
             let status = await controlPlane.status
@@ -78,6 +84,39 @@ public struct AdminServer: ServiceLifecycle.Service {
         return Response(
             status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body)
         )
+    }
+}
+
+/// Asks every request for a token, except those for health.
+///
+/// The file is read each time, so that a token can be replaced while the server runs.
+private struct BearerToken<Context: RequestContext>: RouterMiddleware {
+    let file: String
+    let logger: Logger
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard !["/healthz", "/readyz"].contains(request.uri.path) else { return try await next(request, context) }
+        let token: String
+        do {
+            token = try TextFile.read(file).trimmingCharacters(in: .whitespacesAndNewlines)
+        } catch {
+            logger.error("the admin token can't be read; nobody is let in", metadata: ["reason": "\(error)"])
+            throw HTTPError(.serviceUnavailable, message: "the server has no token")
+        }
+        let given = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? $0.dropFirst(7) : nil }
+        guard let given, !token.isEmpty, isEqual(Array(given.utf8), Array(token.utf8)) else {
+            throw HTTPError(
+                .unauthorized, headers: [.wwwAuthenticate: "Bearer"],
+                message: "send the token of admin.tokenFile as `Authorization: Bearer TOKEN`")
+        }
+        return try await next(request, context)
+    }
+
+    /// Takes as long wherever the first difference is.
+    private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        left.count == right.count && zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }
 

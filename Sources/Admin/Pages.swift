@@ -42,7 +42,8 @@ struct ServicesPage: Encodable {
         view = viewer.cluster.rawValue
         audience = viewer.audience.rawValue
         sources = status.sources.map(SourcePage.init)
-        services = (status.services[viewer] ?? []).map(ServicePage.init)
+        let observed = status.observed[viewer] ?? [:]
+        services = (status.services[viewer] ?? []).map { ServicePage($0, observed: observed[$0.service.name]) }
     }
 }
 
@@ -55,6 +56,7 @@ struct ServicePage: Encodable {
     struct Share: Encodable {
         var cluster: String
         var share: Double
+        var observed: Observed?
         var weight: UInt64
         var priority: UInt32?
         var reason: String
@@ -65,8 +67,60 @@ struct ServicePage: Encodable {
     struct Pod: Encodable {
         var name: String
         var share: Double
+        var observed: Observed?
         var health: String
         var note: String?
+    }
+
+    /// What clients reported of a target, over the window.
+    struct Observed: Encodable {
+        /// Of the service's requests; nil where there were none.
+        var share: Double?
+        var requests: UInt64
+        var errors: UInt64
+        /// Nil where nothing ended.
+        var latencyMilliseconds: Double?
+        /// Means of what targets reported themselves.
+        var metrics: [String: Double]?
+
+        /// Nil where nothing was reported of the target.
+        init?(_ target: ObservedTarget, _ load: ObservedLoad?) {
+            guard let load, let tally = load.targets[target] else { return nil }
+            share = load.share(of: target)
+            requests = tally.issued
+            errors = tally.errors
+            latencyMilliseconds = tally.latency.map { $0 * 1_000 }
+            metrics = tally.means.isEmpty ? nil : tally.means
+        }
+    }
+
+    /// What clients reported of the service.
+    struct ObservedService: Encodable {
+        struct Locality: Encodable {
+            var region: String
+            var zone: String
+            var subZone: String
+            var observed: Observed?
+        }
+
+        var windowSeconds: Double
+        var reports: Int
+        var dropped: UInt64
+        var total: Observed?
+        var localities: [Locality]
+
+        init(_ load: ObservedLoad) {
+            windowSeconds = load.window / .seconds(1)
+            reports = load.reports
+            dropped = load.targets[.service]?.dropped ?? 0
+            total = Observed(.service, load)
+            let places = load.targets.keys.compactMap { if case .locality(let place) = $0 { place } else { nil } }
+            localities = places.sorted().map { place in
+                Locality(
+                    region: place.region, zone: place.zone, subZone: place.subZone,
+                    observed: Observed(.locality(place), load))
+            }
+        }
     }
 
     struct Endpoint: Encodable {
@@ -86,17 +140,24 @@ struct ServicePage: Encodable {
     var balance: String
     var resources: [Resource]
     var intended: [Share]
+    /// Nil where no client has reported lately.
+    var observed: ObservedService?
     var endpoints: [Endpoint]
 
-    init(_ status: ServiceStatus) {
+    init(_ status: ServiceStatus, observed load: ObservedLoad?) {
+        observed = load.map(ObservedService.init)
         name = status.service.name.rawValue
         balance = status.service.balance.rawValue
         resources = status.resources.map { Resource(name: $0.name.rawValue, version: $0.version.description) }
         intended = status.assignment.shares.map { share in
             Share(
-                cluster: share.cluster.rawValue, share: share.share, weight: share.weight, priority: share.priority,
-                reason: share.reason, problem: share.problem,
-                pods: share.pods.map { Pod(name: $0.name, share: $0.share, health: $0.health.rawValue, note: $0.note) }
+                cluster: share.cluster.rawValue, share: share.share, observed: Observed(.cluster(share.cluster), load),
+                weight: share.weight, priority: share.priority, reason: share.reason, problem: share.problem,
+                pods: share.pods.map {
+                    Pod(
+                        name: $0.name, share: $0.share, observed: Observed(.pod(share.cluster, $0.name), load),
+                        health: $0.health.rawValue, note: $0.note)
+                }
             )
         }
         endpoints = status.assignment.localities.flatMap { locality in
@@ -119,6 +180,8 @@ struct ClientsPage: Encodable {
         var cluster: String
         var userAgent: String
         var peer: String
+        /// Nil without mutual TLS.
+        var identities: [String]?
         var view: String?
         var audience: String?
         var note: String?
@@ -159,6 +222,7 @@ struct ClientsPage: Encodable {
                 clients.append(
                     Client(
                         node: stream.node, cluster: stream.nodeCluster, userAgent: stream.userAgent, peer: stream.peer,
+                        identities: stream.identities.isEmpty ? nil : stream.identities,
                         view: stream.viewer?.cluster.rawValue, audience: stream.viewer?.audience.rawValue,
                         note: Self.note(on: stream), streams: []
                     )

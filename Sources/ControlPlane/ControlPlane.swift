@@ -33,7 +33,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             }
         }
         discovery = DiscoveryService(
-            limits: configuration.xds.limits, controlPlane: "ballast/\(version)", logger: logger)
+            configuration.xds, controlPlane: "ballast/\(version)", logger: logger)
     }
 
     /// Serves until it is told to shut down.
@@ -44,14 +44,15 @@ public final class ControlPlane: ServiceLifecycle.Service {
             "xDS server listening",
             metadata: ["address": "\(settings.listen.host)", "port": "\(port)", "tls": "\(settings.tls != nil)"]
         )
-        if settings.tls == nil, !settings.listen.isLoopback {
-            logger.warning("xDS is served in plaintext on an address that others can reach: set xds.tls")
+        if settings.isInsecure {
+            logger.warning("xDS is served in plaintext, to everyone who can reach it: xds.insecure is true")
         }
         started(port)
         sources.configure(initial)
         await withTaskGroup { group in
             group.addTask { await self.sources.run() }
             group.addTask { await self.publishChanges() }
+            if let files = settings.tls { group.addTask { await self.renewCertificates(files) } }
             try? await gracefulShutdown()
             group.cancelAll()
         }
@@ -63,8 +64,10 @@ public final class ControlPlane: ServiceLifecycle.Service {
     ///
     /// What only a start can change stays as it was, with a warning.
     public func reload(_ configuration: Configuration) async {
-        if configuration.xds != initial.xds || configuration.adminListen != initial.adminListen {
-            logger.warning("changes to `xds` and `admin` take effect at the next start")
+        var xds = configuration.xds
+        xds.access = initial.xds.access
+        if xds != initial.xds || configuration.admin != initial.admin {
+            logger.warning("changes to `xds` and `admin`, except `xds.tls.allow`, take effect at the next start")
         }
         await registry.configure(configuration)
         sources.configure(configuration)
@@ -81,13 +84,31 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let snapshot = discovery.snapshot
             return Status(
                 isReady: snapshot != nil, sources: state.sources, defaultCluster: state.configuration.cluster,
-                services: snapshot?.views.mapValues(\.services) ?? [:]
+                services: snapshot?.views.mapValues(\.services) ?? [:],
+                observed: discovery.observer.observations(at: .now)
             )
         }
     }
 
     /// Every open stream, by node.
     public var clients: [ClientStatus] { get async { await discovery.clients } }
+
+    /// Reads the certificates again whenever their files change.
+    private func renewCertificates(_ files: Configuration.TLSFiles) async {
+        let changes = FileChanges(of: [files.certificate, files.key] + [files.clientCA].compactMap(\.self))
+        var isFirst = true
+        await changes.forEach { _ in
+            // What is there at the start is in force already.
+            defer { isFirst = false }
+            guard !isFirst else { return }
+            do throws(ConfigurationError) {
+                try discovery.renewCertificates(files)
+                logger.info("certificates read again", metadata: ["certificate": "\(files.certificate)"])
+            } catch {
+                logger.error("the certificates can't be read; the last ones stay", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
 
     /// Has the snapshot built again at a later time.
     private func signal(at instant: ContinuousClock.Instant) -> Task<Void, Never> {

@@ -1,30 +1,22 @@
 import Balancing
 import EnvoyAPI
 import GRPCTransport
-import Logging
+import MeshConfiguration
 import XDS
 
-/// One xDS stream: requests in, responses out of the current snapshot.
-final class DiscoveryHandler: StreamHandler {
-    private let head: StreamHead
+/// One discovery stream: requests in, responses out of the current snapshot.
+final class DiscoveryHandler: StreamService {
+    private var session: ClientSession
     private let controlPlane: String
-    private let logger: Logger
+    private let limits: Configuration.Limits
     private var stream: DiscoveryStream
-    private var node: Node?
-    /// Nil until the sources have synced: nobody is answered before.
-    private var snapshot: Snapshot?
-    /// Whose view is served; nil until both the node and a snapshot are known.
-    private var viewer: Viewer?
 
-    init(
-        _ head: StreamHead, _ method: Method, limits: DiscoveryStream.Limits, snapshot: Snapshot?, controlPlane: String,
-        logger: Logger
-    ) {
-        self.head = head
-        self.snapshot = snapshot
+    init(_ session: ClientSession, _ method: Method, limits: Configuration.Limits, controlPlane: String) {
+        self.session = session
         self.controlPlane = controlPlane
-        self.logger = logger
-        stream = DiscoveryStream(variant: method.variant, type: method.type, limits: limits)
+        self.limits = limits
+        stream = DiscoveryStream(
+            variant: method.variant, type: method.type, limits: DiscoveryStream.Limits(names: limits.namesPerStream))
     }
 
     func receive(_ message: [UInt8]) throws(GRPCStatus) {
@@ -32,25 +24,25 @@ final class DiscoveryHandler: StreamHandler {
         do throws(DecodingFailure) {
             decoded = try DecodedRequest(message, stream.variant)
         } catch {
-            logger.warning("request refused", metadata: metadata(["reason": "\(error)"]))
+            session.warn("request refused", "\(error)")
             throw GRPCStatus(.invalidArgument, "\(error)")
         }
-        // Only a stream's first request is sure to have the node.
-        if node == nil { welcome(decoded.node ?? Node()) }
-        if let reason = decoded.request.rejection {
-            logger.warning("NACK", metadata: metadata(["type": "\(decoded.type)", "reason": "\(reason)"]))
-        }
+        session.greet(decoded.node)
+        noteViewer()
+        if let reason = decoded.request.rejection { session.warn("NACK", "\(decoded.type): \(reason)") }
         do throws(ProtocolViolation) {
-            try stream.receive(decoded.request, type: decoded.type, canResume: node?.isGRPC == false)
+            try decoded.request.check(longestName: limits.nameBytes)
+            try stream.receive(decoded.request, type: decoded.type, canResume: session.node?.isGRPC == false)
         } catch {
             let status = GRPCStatus(error)
-            logger.warning("stream ended", metadata: metadata(["reason": "\(status.message)"]))
+            session.warn("stream ended", status.message)
             throw status
         }
     }
 
-    func nextMessage() -> [Slice]? {
-        guard let snapshot, let viewer else { return nil }
+    func nextMessage() throws(GRPCStatus) -> [Slice]? {
+        try session.authorize()
+        guard let snapshot = session.snapshot, let viewer = session.viewer else { return nil }
         guard let (type, response) = stream.next(in: { snapshot.index($0, for: viewer) }) else { return nil }
         let index = snapshot.index(type, for: viewer)
         var slices = response.resources.flatMap { index.resources[$0.name]?.slices(stream.variant) ?? [] }
@@ -58,63 +50,25 @@ final class DiscoveryHandler: StreamHandler {
         return slices
     }
 
-    func closed(_ status: GRPCStatus) { logger.debug("stream closed", metadata: metadata(["status": "\(status)"])) }
+    func closed(_ status: GRPCStatus) { session.noteEnd(status) }
 
     /// Takes a newer snapshot.
     ///
     /// What it changes for this stream is sent when the stream can take it.
     func publish(_ publication: Publication) {
-        snapshot = publication.snapshot
-        guard let node else { return }
-        let last = viewer
-        let viewer = Viewer(node, in: publication.snapshot)
-        self.viewer = viewer
-        if last == viewer {
-            for (type, names) in publication.changes[viewer] ?? [:] { stream.publish(type, names) }
-        } else {
+        if session.take(publication.snapshot) {
+            noteViewer()
             stream.publishAll()
-            noteReduction()
+        } else if let viewer = session.viewer {
+            for (type, names) in publication.changes[viewer] ?? [:] { stream.publish(type, names) }
         }
     }
 
     /// For whoever wants to look at it.
-    var status: ClientStatus {
-        ClientStatus(
-            node: node?.id ?? "", nodeCluster: node?.cluster ?? "", userAgent: node?.userAgent ?? "", peer: head.peer,
-            method: head.method, viewer: viewer, reduced: reduced,
-            subscriptions: stream.status
-        )
-    }
+    var status: ClientStatus { ClientStatus(session, subscriptions: stream.status) }
 
-    private func welcome(_ node: Node) {
-        self.node = node
-        viewer = snapshot.map { Viewer(node, in: $0) }
-        logger.debug(
-            "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
-        if let claimed = node.metadata["cluster"], let viewer, viewer.cluster.rawValue != claimed {
-            logger.warning(
-                "the node's metadata names a cluster that the configuration doesn't have",
-                metadata: metadata(["cluster": "\(claimed)", "served as": "\(viewer.cluster)"])
-            )
-        }
-        noteReduction()
-    }
-
-    private var reduced: [ClusterName] { viewer.flatMap { snapshot?.views[$0]?.reduced } ?? [] }
-
-    private func noteReduction() {
-        guard !reduced.isEmpty else { return }
-        logger.info(
-            "client gets gateway addresses only",
-            metadata: metadata([
-                "clusters": "\(reduced.map(\.rawValue).joined(separator: ","))",
-                "reason": "\(node?.isGRPC == true ? "gRPC" : "its node metadata doesn't say lanes: true")",
-            ])
-        )
-    }
-
-    private func metadata(_ more: Logger.Metadata) -> Logger.Metadata {
-        more.merging(["node": "\(node?.id ?? "")", "peer": "\(head.peer)"]) { given, _ in given }
+    private func noteViewer() {
+        if let viewer = session.viewer { stream.order = viewer.audience.servingOrder }
     }
 }
 
@@ -143,6 +97,8 @@ extension GRPCStatus {
             self.init(.invalidArgument, type.isEmpty ? "the request has no type_url" : "this stream is not for \(type)")
         case .tooManyNames(let limit):
             self.init(.resourceExhausted, "a stream may subscribe to \(limit) names (xds.limits.namesPerStream)")
+        case .longName(let limit):
+            self.init(.invalidArgument, "a name may have \(limit) bytes (xds.limits.nameBytes)")
         case .tooManyTypes(let limit):
             self.init(.resourceExhausted, "a stream may subscribe to \(limit) types")
         }

@@ -12,24 +12,32 @@ final class DiscoveryService: Sendable {
         let snapshot = Mutex<Snapshot?>(nil)
     }
 
+    /// What clients say that they sent where.
+    let observer = LoadObserver()
     private let current: Current
-    private let server: Server<DiscoveryHandler>
+    private let server: Server<ServedStream>
 
-    init(limits: Configuration.Limits, controlPlane: String, logger: Logger) {
+    init(_ settings: Configuration.XDSServer, controlPlane: String, logger: Logger) {
+        let limits = settings.limits
         var configuration = ServerConfiguration()
         configuration.limits.messageBytes = limits.messageBytes
         configuration.limits.streamsPerConnection = limits.streamsPerConnection
         configuration.limits.streams = limits.streams
         configuration.limits.connections = limits.connections
+        configuration.limits.streamsPerSecond = limits.streamsPerSecond
+        configuration.limits.messagesPerSecond = limits.requestsPerSecond
         CoreLog.forward(to: logger)
         let current = Current()
         self.current = current
+        let observer = observer
+        let interval = settings.loadReportInterval
         server = Server(configuration: configuration, logger: logger) { head in
-            guard let method = Method.at(head.method) else { return nil }
-            return DiscoveryHandler(
-                head, method, limits: DiscoveryStream.Limits(names: limits.namesPerStream),
-                snapshot: current.snapshot.withLock { $0 }, controlPlane: controlPlane, logger: logger
-            )
+            let session = ClientSession(head, snapshot: current.snapshot.withLock { $0 }, logger: logger)
+            if let method = Method.at(head.method) {
+                return ServedStream(DiscoveryHandler(session, method, limits: limits, controlPlane: controlPlane))
+            }
+            guard head.method == LoadReport.method else { return nil }
+            return ServedStream(LoadReportHandler(session, observer: observer, interval: interval))
         }
     }
 
@@ -42,6 +50,11 @@ final class DiscoveryService: Sendable {
     func start(_ settings: Configuration.XDSServer) async throws -> UInt16 {
         let security = try settings.tls.map(ServerSecurity.init(readingFrom:)) ?? .plaintext
         return try await server.start(address: "\(settings.listen)", security: security)
+    }
+
+    /// Reads the certificates again, for connections to come.
+    func renewCertificates(_ files: Configuration.TLSFiles) throws(ConfigurationError) {
+        server.replaceCertificates(try ServerSecurity(readingFrom: files))
     }
 
     /// Puts a snapshot in force.

@@ -7,12 +7,14 @@ enum ResourceContent: Hashable {
     case cluster(EnvoyCluster)
     case listener(GatewayListener)
     case proxylessListener
+    case routes
     case endpoints(Assignment)
 
     var type: TypeURL {
         switch self {
         case .cluster: .cluster
         case .listener, .proxylessListener: .listener
+        case .routes: .routeConfiguration
         case .endpoints: .clusterLoadAssignment
         }
     }
@@ -22,6 +24,7 @@ enum ResourceContent: Hashable {
         case .cluster(let cluster): EncodedResource(cluster, name: name)
         case .listener(let listener): EncodedResource(listener)
         case .proxylessListener: EncodedResource(proxylessListener: name)
+        case .routes: EncodedResource(routesToCluster: name)
         case .endpoints(let assignment): EncodedResource(assignment, name: name)
         }
     }

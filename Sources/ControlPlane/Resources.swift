@@ -10,14 +10,17 @@ typealias NamedContent = (name: ResourceName, content: ResourceContent)
 extension Mesh {
     /// What a viewer is served of one service.
     ///
-    /// Clients get the service as an Envoy cluster, and its endpoints; gRPC clients also a listener, by the name that they
-    /// call. A gateway gets an Envoy cluster for each SNI, and
-    /// for each address, that clients may ask it for; with `on_demand` it fetches the ones that they do.
+    /// Clients get the service as an Envoy cluster, its endpoints, and routes that lead to it; gRPC clients also a
+    /// listener, by the name that they call. A gateway gets an Envoy cluster for each SNI, and for each address, that
+    /// clients may ask it for; with `on_demand` it fetches the ones that they do.
     func contents(
         of service: Configuration.ServedService, _ assignment: Assignment, for viewer: Viewer
     ) -> [NamedContent] {
         var contents: [NamedContent] = service.resources.map {
             (ResourceName(rawValue: $0), .endpoints(assignment))
+        }
+        if viewer.audience != .gateway {
+            for name in service.resources { contents.append((ResourceName(rawValue: name), .routes)) }
         }
         if viewer.audience == .grpc {
             for name in service.resources {

@@ -1,4 +1,5 @@
 import Balancing
+import MeshConfiguration
 import XDS
 
 /// All resources of one type, for one viewer.
@@ -33,11 +34,26 @@ struct Snapshot: Sendable {
         var services: [ServiceStatus] = []
         /// The clusters of which it gets gateway addresses only, though they can be reached better.
         var reduced: [ClusterName] = []
+        /// Which service each EDS resource is of, as a place in `services`.
+        private var places: [ResourceName: Int] = [:]
+
+        init(resources: [TypeURL: ResourceIndex], services: [ServiceStatus], reduced: [ClusterName]) {
+            self.resources = resources
+            self.services = services
+            self.reduced = reduced
+            for (place, status) in services.enumerated() {
+                for resource in status.resources { places[resource.name] = place }
+            }
+        }
+
+        func service(serving name: ResourceName) -> ServiceStatus? { places[name].map { services[$0] } }
     }
 
     /// Whose clients see what those see who belong to none of the clusters.
     var defaultCluster: ClusterName
     var views: [Viewer: View]
+    /// Who may see which of them; nil where everyone may.
+    var access: Access?
 
     /// Why clusters are not reached as they are configured to be.
     var problems: Set<String> {

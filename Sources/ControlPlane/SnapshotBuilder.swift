@@ -70,7 +70,9 @@ struct SnapshotBuilder {
         retirement.keep(Set(views.keys))
         last = views
         return Outcome(
-            snapshot: Snapshot(defaultCluster: state.configuration.cluster, views: views), changed: changed,
+            snapshot: Snapshot(
+                defaultCluster: state.configuration.cluster, views: views, access: state.configuration.xds.access),
+            changed: changed,
             next: [next, retirement.next].compactMap(\.self).min()
         )
     }
@@ -132,8 +134,7 @@ extension Mesh {
     /// Whether a viewer is assigned the same endpoints as a plain one of its cluster.
     fileprivate func seesTheSame(_ viewer: Viewer, as plain: Viewer) -> Bool {
         switch viewer.audience {
-        case .plain, .gateway: false
-        case .grpc: true
+        case .plain, .gateway, .grpc: false
         case .lanes: reduced(for: plain).isEmpty
         }
     }

@@ -1,5 +1,7 @@
 public import Balancing
 public import Discovery
+import EnvoyAPI
+import GRPCTransport
 public import XDS
 
 /// What a control plane is doing, as a value to look at.
@@ -12,6 +14,8 @@ public struct Status: Sendable {
     public var defaultCluster: ClusterName
     /// What each kind of client is served; empty before the first snapshot.
     public var services: [Viewer: [ServiceStatus]]
+    /// What the kinds of client say that they sent where lately; services without reports have no entry.
+    public var observed: [Viewer: [ServiceName: ObservedLoad]]
 }
 
 /// What is served of one service.
@@ -41,6 +45,21 @@ public struct ClientStatus: Sendable {
     /// The clusters of which it gets gateway addresses only, though they can be reached better: its node metadata
     /// doesn't say `lanes: true`, or it is a gRPC client.
     public var reduced: [ClusterName]
+    /// Who its certificate says it is; empty without mutual TLS.
+    public var identities: [String]
     /// What it wants and has, by type.
     public var subscriptions: [(type: TypeURL, subscription: SubscriptionStatus)]
+
+    init(_ session: ClientSession, subscriptions: [(type: TypeURL, subscription: SubscriptionStatus)]) {
+        let node = session.node ?? Node()
+        self.node = node.id
+        nodeCluster = node.cluster
+        userAgent = node.userAgent
+        peer = session.head.peer
+        method = session.head.method
+        viewer = session.viewer
+        reduced = session.reduced
+        identities = session.head.identities.map(\.description)
+        self.subscriptions = subscriptions
+    }
 }

@@ -1,5 +1,6 @@
 public import Balancing
 import EnvoyAPI
+import XDS
 
 /// Who looks at the mesh: the cluster that a client is in, and what kind of client it is.
 public struct Viewer: Hashable, Sendable {
@@ -12,6 +13,16 @@ public struct Viewer: Hashable, Sendable {
     public init(cluster: ClusterName, audience: Audience) {
         self.cluster = cluster
         self.audience = audience
+    }
+}
+
+extension Audience {
+    /// Lanes lead through listeners inside the client, which have to be there before the endpoints that name them.
+    var servingOrder: ServingOrder {
+        switch self {
+        case .lanes: .listenersBeforeEndpoints
+        case .plain, .grpc, .gateway: .listenersAfterEndpoints
+        }
     }
 }
 

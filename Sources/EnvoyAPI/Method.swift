@@ -47,10 +47,19 @@ public struct Method: Hashable, Sendable {
         path: "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners", variant: .delta, type: .listener
     )
 
+    /// RDS, SotW.
+    public static let streamRoutes = Method(
+        path: "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes", variant: .sotw, type: .routeConfiguration
+    )
+    /// RDS, delta.
+    public static let deltaRoutes = Method(
+        path: "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes", variant: .delta, type: .routeConfiguration
+    )
+
     /// All of them.
     public static let all = [
-        streamAggregatedResources, deltaAggregatedResources, streamClusters, deltaClusters, streamListeners,
-        deltaListeners, streamEndpoints, deltaEndpoints,
+        streamAggregatedResources, deltaAggregatedResources, streamClusters, deltaClusters, streamEndpoints,
+        deltaEndpoints, streamListeners, deltaListeners, streamRoutes, deltaRoutes,
     ]
 
     /// The method of that path, if this server has it.

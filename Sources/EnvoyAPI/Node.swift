@@ -34,12 +34,7 @@ public struct Node: Hashable, Sendable {
         id = String(node.id)
         cluster = String(node.cluster)
         userAgent = String(node.user_agent_name)
-        locality = Locality()
-        if let decoded = node.locality?.pointee {
-            locality = Locality(
-                region: String(decoded.region), zone: String(decoded.zone), subZone: String(decoded.sub_zone)
-            )
-        }
+        locality = Locality(node.locality?.pointee)
         metadata = [:]
         for field in messages(node.metadata?.pointee.fields, node.metadata?.pointee.n_fields ?? 0) {
             guard let value = field.value?.pointee else { continue }

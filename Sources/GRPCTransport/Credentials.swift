@@ -1,5 +1,6 @@
 import CGRPC
 import Glibc
+import Synchronization
 
 /// A certificate chain and its private key, both as PEM text.
 public struct KeyPair: Hashable, Sendable {
@@ -34,19 +35,62 @@ public enum ServerSecurity: Hashable, Sendable {
     /// TLS; with `clientCA` (PEM), only for clients whose certificate one of these authorities signed.
     case tls(KeyPair, clientCA: String?)
 
-    /// Owned by the caller.
-    ///
-    /// Nil where C-core refuses the certificates.
+}
+
+/// A server's certificates, which can be replaced while it runs.
+///
+/// C-core asks for newer ones at every handshake, and keeps the last that it could use.
+final class ServerCertificates: Sendable {
+    private struct State {
+        var security: ServerSecurity
+        /// Whether C-core has not been given these yet.
+        var isNew = true
+    }
+
+    private let state: Mutex<State>
+
+    init(_ security: ServerSecurity) { state = Mutex(State(security: security)) }
+
+    /// Puts other certificates in force for the handshakes to come; whether there is TLS, and whether clients show
+    /// certificates, stays as it was.
+    func replace(with security: ServerSecurity) {
+        state.withLock { if $0.security != security { $0 = State(security: security) } }
+    }
+
+    /// Owned by the caller; it borrows this object, which has to outlive it.
     func makeCredentials() -> OpaquePointer? {
-        switch self {
-        case .plaintext: return grpc_insecure_server_credentials_create()
-        case .tls(let pair, let clientCA):
-            let request =
-                clientCA == nil
-                ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
-            return pair.withCPair { pair in
-                withOptionalCString(clientCA) { grpc_ssl_server_credentials_create_ex($0, pair, 1, request, nil) }
+        guard case .tls(_, let clientCA) = state.withLock({ $0.security }) else {
+            return grpc_insecure_server_credentials_create()
+        }
+        let request =
+            clientCA == nil
+            ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+        // The options are the credentials' from here on.
+        return grpc_ssl_server_credentials_create_with_options(
+            grpc_ssl_server_credentials_create_options_using_config_fetcher(
+                request,
+                { context, result in
+                    guard let context, let result else { return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL }
+                    return Unmanaged<ServerCertificates>.fromOpaque(context).takeUnretainedValue().fetch(result)
+                },
+                Unmanaged.passUnretained(self).toOpaque()
+            ))
+    }
+
+    /// Gives C-core what it doesn't have yet.
+    ///
+    /// The configuration is C-core's from then on; it copies the texts.
+    private func fetch(_ result: UnsafeMutablePointer<OpaquePointer?>) -> grpc_ssl_certificate_config_reload_status {
+        state.withLock { state in
+            guard state.isNew, case .tls(let pair, let clientCA) = state.security else {
+                return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED
             }
+            state.isNew = false
+            // C-core demands roots even where it asks clients for nothing; any will do then.
+            result.pointee = (clientCA ?? pair.certificateChain).withCString { roots in
+                pair.withCPair { grpc_ssl_server_certificate_config_create(roots, $0, 1) }
+            }
+            return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW
         }
     }
 }
@@ -70,9 +114,4 @@ public enum ChannelSecurity: Hashable, Sendable {
             return pair.withCPair { grpc_ssl_credentials_create_ex(roots, $0, nil, nil) }
         }
     }
-}
-
-private func withOptionalCString<Result>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
-    guard let text else { return body(nil) }
-    return text.withCString(body)
 }

@@ -40,6 +40,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     private let outputs: UnsafeMutablePointer<Outputs>
     /// Told once, after the last operation.
     private let gone: (ObjectIdentifier) -> Void
+    /// How fast the peer may send, and who calls `resumeReading` when it was faster.
+    private var reading: (pace: Pace, pause: (ObjectIdentifier, Duration) -> Void)?
 
     private var state = State.open
     private var isWriting = false
@@ -55,9 +57,15 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     /// - Parameters:
     ///   - call: taken over; given back when the stream is gone.
     ///   - handler: nil for a stream that is only there to be refused.
+    ///   - reading: how fast messages are taken; `pause` has to see to `resumeReading` after that time.
     ///   - gone: called on the queue's thread when no operation is outstanding any more.
-    init(call: OpaquePointer, role: Role, handler: Handler?, gone: @escaping (ObjectIdentifier) -> Void) {
+    init(
+        call: OpaquePointer, role: Role, handler: Handler?,
+        reading: (pace: Pace, pause: (ObjectIdentifier, Duration) -> Void)? = nil,
+        gone: @escaping (ObjectIdentifier) -> Void
+    ) {
         self.call = call
+        self.reading = reading
         self.role = role
         self.handler = handler
         self.gone = gone
@@ -111,7 +119,13 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     /// Writes the handler's next message, if it has one and no write is in flight.
     func pump() {
         guard !isWriting, let handler = openHandler else { return }
-        guard let slices = handler.nextMessage() else { return closeHalfIfDue() }
+        let message: [Slice]?
+        do throws(GRPCStatus) {
+            message = try handler.nextMessage()
+        } catch {
+            return finish(error)
+        }
+        guard let slices = message else { return closeHalfIfDue() }
         isWriting = true
         slices.withByteBuffer { buffer in
             var send = grpc_op()
@@ -184,9 +198,17 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         } catch {
             return finish(error)
         }
-        read()
+        // A peer that floods is left waiting, and HTTP/2's flow control with it.
+        if let wait = reading?.pace.take(at: .now) {
+            reading?.pause(ObjectIdentifier(self), wait)
+        } else {
+            read()
+        }
         pump()
     }
+
+    /// Takes messages again, after a pause.
+    func resumeReading() { if openHandler != nil { read() } }
 
     private func read() {
         var receive = grpc_op()

@@ -10,8 +10,12 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private let raw: OpaquePointer
     private let shards: [StreamShard<Handler>]
     private let admission: Admission
+    private let limits: ServerLimits
+    /// How fast streams are accepted, on all queues together.
+    private let accepting: Mutex<Pace>
     private let accept: @Sendable (StreamHead) -> Handler?
     private let logger: Logger
+    private let certificates = ServerCertificates(.plaintext)
 
     /// Streams that may be accepted at once on each queue, before any of them has been looked at.
     private static var acceptSlots: Int { 64 }
@@ -31,6 +35,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         self.accept = accept
         self.logger = logger
         admission = Admission(limits: configuration.limits)
+        limits = configuration.limits
+        accepting = Mutex(Pace(rate: configuration.limits.streamsPerSecond))
         shards = (0..<configuration.queues).map { _ in StreamShard() }
         for shard in shards { grpc_server_register_completion_queue(raw, shard.queue.raw, nil) }
     }
@@ -41,7 +47,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     /// - Returns: the port.
     /// - Throws: where it can't listen. The server is then of no more use.
     public func start(address: String, security: ServerSecurity) async throws(TransportError) -> UInt16 {
-        guard let credentials = security.makeCredentials() else {
+        certificates.replace(with: security)
+        guard let credentials = certificates.makeCredentials() else {
             await free()
             throw TransportError(
                 "the TLS certificate or key can't be used: check that both are PEM and belong together")
@@ -61,6 +68,12 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         }
         return port
     }
+
+    /// Puts other certificates in force for connections to come.
+    ///
+    /// Where C-core can't use them it says so at the next handshake, and the last good ones stay. Whether there is TLS,
+    /// and whether clients show certificates, stays as it was at the start.
+    public func replaceCertificates(_ security: ServerSecurity) { certificates.replace(with: security) }
 
     /// Calls `body` with every open stream's handler, each on its own thread, and lets each write what it then has.
     public func forEach(_ body: @escaping @Sendable (Handler) -> Void) async {
@@ -129,12 +142,24 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             shard.assumeIsolated { $0.drop(pending) }
             guard let call else { return }
             shard.assumeIsolated { shard in
-                self.requestCall(on: shard)
+                if let wait = self.accepting.withLock({ $0.take(at: .now) }) {
+                    self.requestCall(on: shard, after: wait)
+                } else {
+                    self.requestCall(on: shard)
+                }
                 self.open(call, on: shard)
             }
         }
         shard.keep(waiting: pending)
         pending.request(from: raw, queue: shard.queue.raw)
+    }
+
+    /// Leaves a place for a call empty for a while: calls wait in C-core meanwhile.
+    private nonisolated func requestCall(on shard: StreamShard<Handler>, after wait: Duration) {
+        Task {
+            try? await Task.sleep(for: wait)
+            await shard.perform { shard in if !shard.isFinishing { self.requestCall(on: shard) } }
+        }
     }
 
     private func open(_ accepted: AcceptedCall, on shard: isolated StreamShard<Handler>) {
@@ -150,8 +175,11 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             refusal = status
         }
         if let refusal { logger.debug("stream refused", metadata: ["peer": "\(head.peer)", "status": "\(refusal)"]) }
-        let stream = MessageStream(call: accepted.call, role: .server, handler: handler) {
-            [unowned shard, admission] id in
+        let pause = { [unowned shard] (id: ObjectIdentifier, wait: Duration) in shard.resumeReading(id, after: wait) }
+        let stream = MessageStream(
+            call: accepted.call, role: .server, handler: handler,
+            reading: (Pace(rate: limits.messagesPerSecond), pause)
+        ) { [unowned shard, admission] id in
             shard.assumeIsolated { $0.drop(id) }
             if case .success = admitted { admission.leave(head.peer) }
         }

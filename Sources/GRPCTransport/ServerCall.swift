@@ -51,7 +51,10 @@ final class PendingCall: OperationOwner {
 
     func completed(_ operation: Tag.Kind, isOK: Bool) {
         guard isOK, let call = outputs.pointee.call else { return done(ObjectIdentifier(self), nil) }
-        let head = StreamHead(method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call))
+        let head = StreamHead(
+            method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call),
+            identities: Self.identities(of: call)
+        )
         done(ObjectIdentifier(self), AcceptedCall(call: call, head: head))
     }
 
@@ -63,6 +66,31 @@ final class PendingCall: OperationOwner {
         let peer = String(cString: text)
         guard let colon = peer.firstIndex(of: ":") else { return peer }
         return String(peer[peer.index(after: colon)...]).replacing("%5B", with: "[").replacing("%5D", with: "]")
+    }
+}
+
+extension PendingCall {
+    /// The alternative names of the client's certificate; none where it was not asked for one.
+    private static func identities(of call: OpaquePointer) -> [PeerIdentity] {
+        // Owned: C-core's own reference for this caller.
+        guard let context = grpc_call_auth_context(call) else { return [] }
+        defer { grpc_auth_context_release(context) }
+        guard grpc_auth_context_peer_is_authenticated(context) != 0 else { return [] }
+        return values(of: GRPC_PEER_URI_PROPERTY_NAME, in: context).map(PeerIdentity.uri)
+            + values(of: GRPC_PEER_DNS_PROPERTY_NAME, in: context).map(PeerIdentity.dns)
+    }
+
+    private static func values(of property: String, in context: OpaquePointer) -> [String] {
+        var values: [String] = []
+        property.withCString { name in
+            var iterator = grpc_auth_context_find_properties_by_name(context, name)
+            // Borrowed from the context.
+            while let property = grpc_auth_property_iterator_next(&iterator)?.pointee {
+                let bytes = UnsafeRawBufferPointer(start: property.value, count: property.value_length)
+                values.append(String(decoding: bytes, as: UTF8.self))
+            }
+        }
+        return values
     }
 }
 

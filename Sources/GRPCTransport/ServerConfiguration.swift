@@ -18,6 +18,14 @@ public struct ServerLimits: Hashable, Sendable {
     ///
     /// A stream from one more is refused with RESOURCE_EXHAUSTED.
     public var connections = 20_000
+    /// Streams that are accepted in a second, after a burst of as many.
+    ///
+    /// Further ones wait: when thousands of clients come back at once, those who are served are served well.
+    public var streamsPerSecond = 5_000
+    /// Messages that are taken from one stream in a second, after a burst of as many.
+    ///
+    /// Further ones wait, in the client in the end.
+    public var messagesPerSecond = 1_000
 
     /// The default limits.
     public init() {}

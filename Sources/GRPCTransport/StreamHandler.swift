@@ -11,7 +11,9 @@ public protocol StreamHandler: AnyObject, SendableMetatype {
     ///
     /// Asked for after every received message, every finished write and every wake-up, and only while no write is in
     /// flight: what a slow peer hasn't taken yet is never queued here.
-    func nextMessage() -> [Slice]?
+    ///
+    /// An error ends the stream with that status.
+    func nextMessage() throws(GRPCStatus) -> [Slice]?
 
     /// The stream is over; nothing more is asked of the handler.
     func closed(_ status: GRPCStatus)
@@ -23,6 +25,23 @@ public struct StreamHead: Hashable, Sendable {
     public var method: String
     /// The other end's address, such as `127.0.0.1:45678`.
     public var peer: String
+    /// Who the other end's certificate says it is; empty where it showed none that was checked.
+    public var identities: [PeerIdentity] = []
+}
+
+/// A name in a client's certificate, which an authority has vouched for.
+public enum PeerIdentity: Hashable, Sendable, CustomStringConvertible {
+    /// A URI, such as `spiffe://mesh.example/ns/default/sa/client`.
+    case uri(String)
+    /// A host name.
+    case dns(String)
+
+    /// The name.
+    public var description: String {
+        switch self {
+        case .uri(let name), .dns(let name): name
+        }
+    }
 }
 
 /// One operation in C-core's hands.

@@ -9,6 +9,9 @@ actor StreamShard<Handler: StreamHandler> {
     /// Set once: every stream, also one that is only just being accepted, ends with it.
     private var finalStatus: GRPCStatus?
 
+    /// Whether streams that come are ended.
+    var isFinishing: Bool { finalStatus != nil }
+
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
     /// Starts the queue's thread.
@@ -66,6 +69,14 @@ actor StreamShard<Handler: StreamHandler> {
 
     /// The stream of that identifier, if it is still there.
     func stream(_ identifier: ObjectIdentifier) -> MessageStream<Handler>? { streams[identifier] }
+
+    /// Has a stream read again after a while.
+    nonisolated func resumeReading(_ identifier: ObjectIdentifier, after wait: Duration) {
+        Task {
+            try? await Task.sleep(for: wait)
+            await perform { $0.stream(identifier)?.resumeReading() }
+        }
+    }
 
     private func complete(_ tag: UInt, isOK: Bool) {
         guard let tag = UnsafeMutableRawPointer(bitPattern: tag) else { return }

@@ -67,8 +67,8 @@ extension Configuration {
             }
         }
 
-        xds = try XDSServer(fields["xds"], path: path)
-        adminListen = try fields["admin"]?.mapping("listen")["listen"]?.listenAddress() ?? .loopback(18080)
+        xds = try XDSServer(fields["xds"], clusters: names, path: path)
+        admin = try AdminServer(fields["admin"], path: path)
         // Where last-known-good will live. Checked, so that a typing error shows now; not used yet.
         _ = try fields["state"]?.text()
         self.clusters = clusters.sorted { $0.cluster.name < $1.cluster.name }
@@ -77,27 +77,59 @@ extension Configuration {
 }
 
 extension Configuration.XDSServer {
-    fileprivate init(_ entry: YAMLReader?, path: (String) -> String) throws(ConfigurationError) {
-        let fields = try entry?.mapping("listen", "tls", "limits") ?? [:]
+    fileprivate init(
+        _ entry: YAMLReader?, clusters: Set<ClusterName>, path: (String) -> String
+    ) throws(ConfigurationError) {
+        let fields = try entry?.mapping("listen", "tls", "insecure", "limits", "loadReportInterval") ?? [:]
         listen = try fields["listen"]?.listenAddress() ?? .loopback(18000)
+        isInsecure = try fields["insecure"]?.flag() ?? false
         if let tls = fields["tls"] {
-            let files = try tls.mapping("certificate", "key", "clientCA")
+            let files = try tls.mapping("certificate", "key", "clientCA", "allow")
             let clientCA = try files["clientCA"]?.text()
             self.tls = Configuration.TLSFiles(
                 certificate: path(try files.required("certificate", of: tls).text()),
                 key: path(try files.required("key", of: tls).text()),
                 clientCA: clientCA.map(path)
             )
+            if let allow = files["allow"] {
+                guard clientCA != nil else { throw allow.error("needs `clientCA`, which vouches for clients' names") }
+                access = try Access(allow, clusters: clusters)
+            }
+            if isInsecure, let field = fields["insecure"] { throw field.error("`tls` is set: leave one of them out") }
+        } else if !listen.isLoopback, !isInsecure, let field = fields["listen"] {
+            throw field.error(
+                "others can reach this address, and all would be sent in plaintext: set `xds.tls`, or `xds.insecure: true`"
+            )
+        }
+        if let interval = fields["loadReportInterval"] {
+            loadReportInterval = try interval.duration()
+            guard loadReportInterval >= .seconds(1) else { throw interval.error("should be at least 1s") }
         }
         if let entry = fields["limits"] {
             let fields = try entry.mapping(
-                "messageBytes", "streamsPerConnection", "streams", "connections", "namesPerStream")
+                "messageBytes", "streamsPerConnection", "streams", "connections", "namesPerStream", "nameBytes",
+                "streamsPerSecond", "requestsPerSecond")
             for (key, limit) in [
                 ("messageBytes", \Configuration.Limits.messageBytes), ("streamsPerConnection", \.streamsPerConnection),
                 ("streams", \.streams), ("connections", \.connections), ("namesPerStream", \.namesPerStream),
+                ("nameBytes", \.nameBytes), ("streamsPerSecond", \.streamsPerSecond),
+                ("requestsPerSecond", \.requestsPerSecond),
             ] {
                 if let value = fields[key] { limits[keyPath: limit] = try value.integer(in: 1...Int(Int32.max)) }
             }
+        }
+    }
+}
+
+extension Configuration.AdminServer {
+    fileprivate init(_ entry: YAMLReader?, path: (String) -> String) throws(ConfigurationError) {
+        let fields = try entry?.mapping("listen", "tokenFile") ?? [:]
+        listen = try fields["listen"]?.listenAddress() ?? .loopback(18080)
+        tokenFile = try fields["tokenFile"]?.text()
+        tokenFile = tokenFile.map(path)
+        if !listen.isLoopback, tokenFile == nil, let field = fields["listen"] {
+            throw field.error(
+                "others can reach this address: set `admin.tokenFile`, a file with a token to ask them for")
         }
     }
 }

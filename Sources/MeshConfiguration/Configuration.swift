@@ -6,10 +6,8 @@ public struct Configuration: Hashable, Sendable {
     public var cluster: ClusterName
     /// The xDS server.
     public var xds: XDSServer
-    /// The admin API's address.
-    ///
-    /// Loopback by default, since it has no access control.
-    public var adminListen: SocketAddress
+    /// The admin API.
+    public var admin: AdminServer
     /// All clusters of the federation, in the order of their names.
     public var clusters: [ClusterSource]
     /// All services, in the order of their names.
@@ -21,8 +19,22 @@ public struct Configuration: Hashable, Sendable {
         public var listen: SocketAddress
         /// Nil for plaintext.
         public var tls: TLSFiles?
+        /// Whether plaintext is meant to be served to other machines.
+        public var isInsecure = false
+        /// Who may see what; nil where everyone who can connect may see everything.
+        public var access: Access?
+        /// How often clients are asked to report what they sent where.
+        public var loadReportInterval = Duration.seconds(5)
         /// How much clients may ask.
         public var limits = Limits()
+    }
+
+    /// How the admin API is reached.
+    public struct AdminServer: Hashable, Sendable {
+        /// Port 0 lets the system choose.
+        public var listen: SocketAddress
+        /// A file whose text every request has to bring as a bearer token; nil on loopback only.
+        public var tokenFile: String?
     }
 
     /// Paths of PEM files.
@@ -49,6 +61,12 @@ public struct Configuration: Hashable, Sendable {
         public var connections = 20_000
         /// Resource names that one stream may subscribe to.
         public var namesPerStream = 100_000
+        /// The longest resource name, in bytes.
+        public var nameBytes = 4_096
+        /// Streams that are accepted in a second; more wait.
+        public var streamsPerSecond = 5_000
+        /// Requests that are read from one stream in a second; more wait.
+        public var requestsPerSecond = 1_000
     }
 
     /// A cluster, and where its pods are learned.

@@ -58,6 +58,9 @@ struct YAMLReader {
         return entries
     }
 
+    /// Whether this is a mapping.
+    var isMapping: Bool { node.mapping != nil }
+
     /// The elements of a list.
     func list() throws(ConfigurationError) -> [YAMLReader] {
         guard let sequence = node.sequence else { throw error("should be a list") }

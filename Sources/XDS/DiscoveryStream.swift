@@ -4,6 +4,8 @@ public enum ProtocolViolation: Error, Hashable, Sendable {
     case wrongType(String)
     /// More names, of all types together, than a stream may want.
     case tooManyNames(limit: Int)
+    /// A resource name of more bytes than one may have.
+    case longName(limit: Int)
     /// More types than a stream may want.
     case tooManyTypes(limit: Int)
 }
@@ -22,6 +24,18 @@ public enum DiscoveryRequest: Hashable, Sendable {
     case sotw(SotWRequest)
     /// Incremental.
     case delta(DeltaRequest)
+}
+
+extension DiscoveryRequest {
+    /// Refuses names that are longer than so many bytes.
+    public func check(longestName limit: Int) throws(ProtocolViolation) {
+        let names: [ResourceName] =
+            switch self {
+            case .sotw(let request): request.names
+            case .delta(let request): request.subscribe + request.unsubscribe
+            }
+        guard names.allSatisfy({ $0.rawValue.utf8.count <= limit }) else { throw .longName(limit: limit) }
+    }
 }
 
 /// A response, in the stream's variant.
@@ -45,7 +59,8 @@ public enum DiscoveryResponse: Hashable, Sendable {
 /// There is one kind of stream: an aggregated one (ADS). A stream of one service is the same, restricted to one type.
 ///
 /// A cluster's endpoints have the cluster's name. They are sent after it, even if they are the same as before: an Envoy
-/// whose cluster changed takes it into use only when it has heard of its endpoints again, and doesn't ask for them.
+/// whose cluster changed takes it into use only when it has heard of its endpoints again, and doesn't ask for them. So
+/// it is with a listener and its routes. Nothing waits for an ACK: Envoy gives a cluster's after its endpoints came.
 public struct DiscoveryStream: Sendable {
     /// What a stream may want, so that no client can fill the server's memory.
     public struct Limits: Hashable, Sendable {
@@ -75,8 +90,16 @@ public struct DiscoveryStream: Sendable {
     /// A stream has few types.
     private var entries: [Entry] = []
     private var nonce = Nonce.none
-    /// Clusters that were sent before the client first asked for endpoints.
-    private var sentClusters: Set<ResourceName> = []
+    /// By type, what belongs to resources that were sent before the client first asked for this type.
+    private var owed: [TypeURL: Set<ResourceName>] = [:]
+
+    /// The order in which types are served.
+    public var order = ServingOrder.listenersAfterEndpoints {
+        didSet {
+            guard order != oldValue else { return }
+            entries.sort { order.place(of: $0.type) < order.place(of: $1.type) }
+        }
+    }
 
     /// A stream of one type, or an aggregated one where `type` is nil.
     public init(variant: Variant, type: TypeURL?, limits: Limits) {
@@ -101,9 +124,9 @@ public struct DiscoveryStream: Sendable {
             index = known
         } else {
             guard entries.count < limits.types else { throw .tooManyTypes(limit: limits.types) }
-            index = entries.firstIndex { $0.type.servingOrder > type.servingOrder } ?? entries.count
+            index = entries.firstIndex { order.place(of: $0.type) > order.place(of: type) } ?? entries.count
             var subscription = Subscription(variant, to: type, canResume: canResume)
-            if type == .clusterLoadAssignment { subscription.owe(sentClusters.sorted()) }
+            if let names = owed.removeValue(forKey: type) { subscription.owe(names.sorted()) }
             entries.insert(Entry(type: type, subscription: subscription), at: index)
         }
         entries[index].subscription.receive(request)
@@ -130,20 +153,20 @@ public struct DiscoveryStream: Sendable {
             let type = entries[index].type
             if let response = entries[index].subscription.next(in: content(type), nonce: nonce.next) {
                 nonce = nonce.next
-                if type == .cluster { noteSent(response.changed, endpoints: content(.clusterLoadAssignment)) }
+                if let child = type.child { owe(child, response.changed, in: content(child)) }
                 return (type, response)
             }
         }
         return nil
     }
 
-    /// Has the endpoints of these clusters sent, again or for the first time.
-    private mutating func noteSent(_ clusters: [ResourceName], endpoints: some VersionIndex) {
-        let clusters = clusters.filter { endpoints.version(of: $0) != nil }
-        if let index = entries.firstIndex(where: { $0.type == .clusterLoadAssignment }) {
-            entries[index].subscription.owe(clusters)
+    /// Has what belongs to changed resources sent, again or for the first time.
+    private mutating func owe(_ type: TypeURL, _ names: [ResourceName], in content: some VersionIndex) {
+        let names = names.filter { content.version(of: $0) != nil }
+        if let index = entries.firstIndex(where: { $0.type == type }) {
+            entries[index].subscription.owe(names)
         } else if onlyType == nil {
-            sentClusters.formUnion(clusters)
+            owed[type, default: []].formUnion(names)
         }
     }
 

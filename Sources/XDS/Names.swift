@@ -10,6 +10,10 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
     public static let cluster = TypeURL(rawValue: "type.googleapis.com/envoy.config.cluster.v3.Cluster")
     /// LDS: what takes connections.
     public static let listener = TypeURL(rawValue: "type.googleapis.com/envoy.config.listener.v3.Listener")
+    /// RDS: which of them takes a request.
+    public static let routeConfiguration = TypeURL(
+        rawValue: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+    )
     /// EDS: who may take an Envoy cluster's traffic.
     public static let clusterLoadAssignment = TypeURL(
         rawValue: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -22,20 +26,38 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
     /// these two, and for no other.
     var isWhole: Bool { self == .cluster || self == .listener }
 
-    /// The place in which types are served on an aggregated stream.
+    /// The type of the resources that a client takes into use only once it has heard of them after this one: a cluster's
+    /// endpoints, a listener's routes.
     ///
-    /// Clusters come before the listeners that lead to them, and those before the endpoints that name them.
-    var servingOrder: Int {
+    /// Here they have their parent's name.
+    var child: TypeURL? {
         switch self {
-        case .cluster: 0
-        case .listener: 1
-        case .clusterLoadAssignment: 2
-        default: 3
+        case .cluster: .clusterLoadAssignment
+        case .listener: .routeConfiguration
+        default: nil
         }
     }
 
     /// The URL itself.
     public var description: String { rawValue }
+}
+
+/// The order in which an aggregated stream serves its types: what is named comes before what names it.
+public enum ServingOrder: Hashable, Sendable {
+    /// CDS, EDS, LDS, RDS (xDS, "eventual consistency considerations").
+    case listenersAfterEndpoints
+    /// CDS, LDS, EDS, RDS: for clients whose endpoints are behind listeners of their own, which have to be there first.
+    case listenersBeforeEndpoints
+
+    func place(of type: TypeURL) -> Int {
+        switch type {
+        case .cluster: 0
+        case .clusterLoadAssignment: 2
+        case .listener: self == .listenersBeforeEndpoints ? 1 : 3
+        case .routeConfiguration: 4
+        default: 5
+        }
+    }
 }
 
 /// The name of a resource, unique within its type.

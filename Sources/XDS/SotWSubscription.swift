@@ -24,6 +24,8 @@ public struct SotWResponse: Hashable, Sendable {
     public var resources: [VersionedName]
     /// The names of those that the client doesn't have so yet.
     public var changed: [ResourceName]
+    /// Names that the client gave and that don't exist, each told once (xDS, `resource_errors`).
+    public var missing: [ResourceName]
     /// The version of all that the subscription covers.
     public var version: ResourceVersion
     /// Unique on this stream.
@@ -65,6 +67,8 @@ public struct SotWSubscription: Sendable {
     /// What the client holds or is being sent, of what it wants.
     private var sent: [ResourceName: ResourceVersion] = [:]
     private var covered = SetVersion()
+    /// What the client was told doesn't exist.
+    private var toldMissing: Set<ResourceName> = []
     /// The names to look at in `next`: wanted ones whose content may differ from what was sent.
     private var pending: Set<ResourceName> = []
     /// Whether all names have to be looked at.
@@ -147,6 +151,7 @@ public struct SotWSubscription: Sendable {
         isSweepPending = false
         if let claimed { resume(from: claimed, in: index) }
         var changed: [VersionedName] = []
+        var missing: [ResourceName] = []
         var hasRemovals = false
         for name in pending.sorted() {
             if owed.contains(name), wanted.contains(name), index.version(of: name) != nil {
@@ -155,17 +160,24 @@ public struct SotWSubscription: Sendable {
             }
             let version = index.version(of: name)
             if let version, sent[name] != version { changed.append(VersionedName(name: name, version: version)) }
-            // Absence is said only where responses are whole; a name that doesn't exist is pending again once it does.
+            // A resource goes by absence only where responses are whole; a name that doesn't exist is pending again once
+            // it does.
             if version == nil, sent[name] != nil { hasRemovals = true }
             setSent(name, to: version)
+            if version != nil {
+                toldMissing.remove(name)
+            } else if wanted.contains(name), toldMissing.insert(name).inserted {
+                missing.append(name)
+            }
         }
         pending.removeAll()
         defer { isAnswerDue = false }
-        guard !changed.isEmpty || isWhole && (hasRemovals || isAnswerDue) else { return nil }
+        guard !changed.isEmpty || !missing.isEmpty || isWhole && (hasRemovals || isAnswerDue) else { return nil }
         let resources =
             isWhole ? sent.map { VersionedName(name: $0, version: $1) }.sorted { $0.name < $1.name } : changed
         let response = SotWResponse(
-            resources: resources, changed: changed.map(\.name), version: covered.version, nonce: nonce)
+            resources: resources, changed: changed.map(\.name), missing: missing, version: covered.version,
+            nonce: nonce)
         last = response
         return response
     }
@@ -205,6 +217,7 @@ public struct SotWSubscription: Sendable {
             setSent(name, to: nil)
             pending.remove(name)
         }
+        toldMissing.subtract(names)
         wanted.subtract(names)
     }
 

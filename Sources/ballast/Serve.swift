@@ -46,7 +46,8 @@ struct Serve: AsyncParsableCommand {
         }
         let controlPlane = ControlPlane(settings, version: Ballast.version, logger: logger)
         let admin = AdminServer(
-            controlPlane, host: settings.adminListen.host.description, port: settings.adminListen.port, logger: logger
+            controlPlane, host: settings.admin.listen.host.description, port: settings.admin.listen.port,
+            tokenFile: settings.admin.tokenFile, logger: logger
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -27,7 +27,7 @@ private let good = """
     let configuration = try Configuration(text: good, file: "/etc/ballast/ballast.yaml")
     #expect(configuration.cluster == "east")
     #expect(configuration.xds.listen == address("127.0.0.1:18000"))
-    #expect(configuration.adminListen == address("127.0.0.1:18080"))
+    #expect(configuration.admin.listen == address("127.0.0.1:18080"))
     #expect(configuration.clusters.map(\.cluster.name) == ["east", "west"])
     #expect(configuration.clusters.map(\.endpoints) == [.file("/etc/ballast/east.yaml"), .file("/data/west.yaml")])
     #expect(configuration.clusters[0].cluster.locality == Locality(region: "east"), "the cluster's name is its region")

@@ -27,7 +27,8 @@ extension Mesh {
         }
         let localities = placement.localities()
         return Assignment(
-            metadata: service.metadata, localities: localities, shares: members.shares(priorities: placement.priorities)
+            metadata: service.metadata, localities: audience == .grpc ? localities.proxyless : localities,
+            shares: members.shares(priorities: placement.priorities), origins: placement.origins
         )
     }
 

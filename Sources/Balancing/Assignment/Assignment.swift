@@ -76,6 +76,16 @@ public struct Assignment: Hashable, Sendable {
     ///
     /// In the order of the clusters' names.
     public var shares: [ClusterShare]
+    /// Whose endpoint each address is.
+    public var origins: [Endpoint.Address: Origin]
+
+    /// What an endpoint stands for.
+    public struct Origin: Hashable, Sendable {
+        /// The cluster that the endpoint leads to; of two that share a gateway, the first.
+        public var cluster: ClusterName
+        /// The pod; nil where the endpoint leads to many.
+        public var pod: String?
+    }
 }
 
 /// What one cluster shall get of a service's traffic, and why.

@@ -75,7 +75,8 @@ struct Member {
                 // A pod out of traffic weighs nothing in its locality, but its endpoint has to weigh something.
                 weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.pod.health
             ),
-            locality: locality, priority: priority, activeWeight: entry.weight
+            locality: locality, priority: priority, activeWeight: entry.weight,
+            origin: Assignment.Origin(cluster: cluster.name, pod: entry.pod.name)
         )
     }
 
@@ -89,7 +90,8 @@ struct Member {
         return zip(addresses, splitEvenly(weight, into: addresses.count)).map { address, part in
             Placement.Endpoint(
                 endpoint: Assignment.Endpoint(address: address, weight: part, health: active), locality: locality,
-                priority: priority, activeWeight: part
+                priority: priority, activeWeight: part,
+                origin: Assignment.Origin(cluster: cluster.name, pod: nil)
             )
         }
     }

@@ -6,6 +6,7 @@ struct Placement {
         var priority: UInt32
         /// What it weighs in its locality; 0 where it takes no traffic.
         var activeWeight: UInt32
+        var origin: Assignment.Origin
     }
 
     private struct Key: Hashable {
@@ -33,6 +34,10 @@ struct Placement {
     var priorities: [UInt32: UInt32] {
         let used = Set(endpoints.map(\.priority)).sorted()
         return Dictionary(uniqueKeysWithValues: zip(used, 0...))
+    }
+
+    var origins: [Assignment.Endpoint.Address: Assignment.Origin] {
+        Dictionary(uniqueKeysWithValues: endpoints.map { ($0.endpoint.address, $0.origin) })
     }
 
     func localities() -> [Assignment.LocalityEndpoints] {

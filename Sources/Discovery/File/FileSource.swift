@@ -8,40 +8,19 @@ import MeshConfiguration
 /// wrong is reported as a failure.
 public struct FileSource: EndpointSource {
     private let path: String
-    private let recheckInterval: Duration
+    private let changes: FileChanges
 
-    /// - Parameters: - path: the file; it need not exist yet. - recheckInterval: how often it is looked at without a
-    ///   hint from the system, in case its directory came and went.
+    /// - Parameters:
+    ///   - path: the file; it need not exist yet.
+    ///   - recheckInterval: how often it is looked at without a hint from the system.
     public init(path: String, recheckInterval: Duration = .seconds(5)) {
         self.path = path
-        self.recheckInterval = recheckInterval
+        changes = FileChanges(of: [path], recheckInterval: recheckInterval)
     }
 
     /// Reads the file now and after every change.
     public func run(_ report: @Sendable (SourceReport) async -> Void) async {
-        let (hints, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let watch = DirectoryWatch(URL(fileURLWithPath: path).deletingLastPathComponent().path)
-        let changes = watch?.changes
-        await withTaskGroup { group in
-            if let changes { group.addTask { for await _ in changes { continuation.yield() } } }
-            group.addTask {
-                while !Task.isCancelled {
-                    continuation.yield()
-                    try? await Task.sleep(for: recheckInterval)
-                }
-                continuation.finish()
-            }
-            var last: Data?
-            for await _ in hints {
-                // Before the file is read, so that no change falls in between.
-                _ = watch?.renew()
-                let data = FileManager.default.contents(atPath: path)
-                if let data, data == last { continue }
-                last = data
-                await report(read(data))
-            }
-            group.cancelAll()
-        }
+        await changes.forEach { await report(read($0[0])) }
     }
 
     private func read(_ data: Data?) -> SourceReport {

@@ -30,6 +30,8 @@ public struct DecodedResponse: Hashable, Sendable {
     public var resources: [Resource]
     /// Delta: names that don't exist, or no longer.
     public var removed: [String]
+    /// SotW: names that can't be sent, and why.
+    public var errors: [String: String]
 
     /// Decodes a response of a stream's variant.
     public init(_ bytes: [UInt8], _ variant: Variant) throws(DecodingFailure) {
@@ -56,6 +58,10 @@ public struct DecodedResponse: Hashable, Sendable {
             Resource(name: "", version: "", type: String(any.type_url), content: bytes(of: any.value))
         }
         removed = []
+        errors = Dictionary(
+            messages(message.resource_errors, message.n_resource_errors).map { error in
+                (String(error.resource_name?.pointee.name), String(error.error_detail?.pointee.message))
+            }, uniquingKeysWith: { $1 })
     }
 
     private init(_ message: Envoy__Service__Discovery__V3__DeltaDiscoveryResponse) {
@@ -71,6 +77,7 @@ public struct DecodedResponse: Hashable, Sendable {
             )
         }
         removed = strings(message.removed_resources, message.n_removed_resources)
+        errors = [:]
     }
 }
 
@@ -92,12 +99,8 @@ public struct DecodedAssignment: Hashable, Sendable {
             DecodedAssignment(
                 name: ResourceName(rawValue: String(message.cluster_name)),
                 localities: messages(message.endpoints, message.n_endpoints).map { entry in
-                    let locality = entry.locality?.pointee
-                    return Assignment.LocalityEndpoints(
-                        locality: Locality(
-                            region: String(locality?.region), zone: String(locality?.zone),
-                            subZone: String(locality?.sub_zone)
-                        ),
+                    Assignment.LocalityEndpoints(
+                        locality: Locality(entry.locality?.pointee),
                         priority: entry.priority, weight: entry.load_balancing_weight?.pointee.value,
                         endpoints: messages(entry.lb_endpoints, entry.n_lb_endpoints).compactMap(endpoint)
                     )
@@ -114,7 +117,7 @@ public struct DecodedAssignment: Hashable, Sendable {
 
 private func endpoint(_ message: Envoy__Config__Endpoint__V3__LbEndpoint) -> Assignment.Endpoint? {
     guard message.host_identifier_case == ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT,
-        let endpoint = message.endpoint?.pointee, let address = address(endpoint.address?.pointee)
+        let endpoint = message.endpoint?.pointee, let address = Assignment.Endpoint.Address(endpoint.address?.pointee)
     else { return nil }
     let hostname = String(endpoint.hostname)
     let health: Pod.Health =
@@ -129,17 +132,28 @@ private func endpoint(_ message: Envoy__Config__Endpoint__V3__LbEndpoint) -> Ass
     )
 }
 
-private func address(_ address: Envoy__Config__Core__V3__Address?) -> Assignment.Endpoint.Address? {
-    switch address?.address_case {
-    case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS:
-        guard let socket = address?.socket_address?.pointee, let host = IPAddress(String(socket.address)),
-            let port = UInt16(exactly: socket.port_value)
-        else { return nil }
-        return .socket(SocketAddress(host: host, port: port))
-    case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_ENVOY_INTERNAL_ADDRESS:
-        guard let listener = address?.envoy_internal_address?.pointee else { return nil }
-        return .listener(String(listener.server_listener_name), id: String(listener.endpoint_id))
-    default: return nil
+extension Assignment.Endpoint.Address {
+    /// Nil for anything but an IP address and a port, or an internal listener.
+    init?(_ address: Envoy__Config__Core__V3__Address?) {
+        switch address?.address_case {
+        case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS:
+            guard let socket = address?.socket_address?.pointee, let host = IPAddress(String(socket.address)),
+                let port = UInt16(exactly: socket.port_value)
+            else { return nil }
+            self = .socket(SocketAddress(host: host, port: port))
+        case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_ENVOY_INTERNAL_ADDRESS:
+            guard let listener = address?.envoy_internal_address?.pointee else { return nil }
+            self = .listener(String(listener.server_listener_name), id: String(listener.endpoint_id))
+        default: return nil
+        }
+    }
+}
+
+extension Locality {
+    init(_ message: Envoy__Config__Core__V3__Locality?) {
+        self.init(
+            region: String(message?.region), zone: String(message?.zone), subZone: String(message?.sub_zone)
+        )
     }
 }
 
@@ -149,7 +163,7 @@ private func proxy(in metadata: Envoy__Config__Core__V3__Metadata?) -> SocketAdd
         let content = entry.value.map { bytes(of: $0.pointee.value) } ?? []
         let decoded = try? withDecoded(
             content, Envoy__Config__Core__V3__Address.self, envoy__config__core__v3__address__descriptor
-        ) { address($0) }
+        ) { Assignment.Endpoint.Address($0) }
         if case .socket(let proxy) = decoded { return proxy }
     }
     return nil

@@ -54,6 +54,7 @@ extension DiscoveryResponse {
             writer.string(ResponseField.version, response.version.description)
             writer.string(ResponseField.nonce, response.nonce.description)
             writer.message(ResponseField.sotwControlPlane, identifier.bytes)
+            for name in response.missing { writer.message(ResponseField.resourceErrors, absence(of: name)) }
         case .delta(let response):
             writer.string(ResponseField.version, response.version.description)
             writer.string(ResponseField.nonce, response.nonce.description)
@@ -62,6 +63,19 @@ extension DiscoveryResponse {
         }
         return writer.bytes
     }
+}
+
+/// A `ResourceError`.
+private func absence(of name: ResourceName) -> [UInt8] {
+    var resourceName = WireWriter()
+    resourceName.string(ResourceNameField.name, name.rawValue)
+    var status = WireWriter()
+    status.number(StatusField.code, StatusField.notFound)
+    status.string(StatusField.message, "there is no such resource")
+    var error = WireWriter()
+    error.message(ResourceErrorField.resourceName, resourceName.bytes)
+    error.message(ResourceErrorField.detail, status.bytes)
+    return error.bytes
 }
 
 // The field numbers of what is spliced by hand, from proto/. The codec's tests decode it with protobuf-c.
@@ -81,6 +95,22 @@ private enum ControlPlaneField {
     static let identifier: UInt8 = 1
 }
 
+private enum ResourceErrorField {
+    static let resourceName: UInt8 = 1
+    static let detail: UInt8 = 2
+}
+
+private enum ResourceNameField {
+    static let name: UInt8 = 1
+}
+
+private enum StatusField {
+    static let code: UInt8 = 1
+    static let message: UInt8 = 2
+    /// gRPC's code for it.
+    static let notFound: UInt8 = 5
+}
+
 /// Both responses number these alike, but for the control plane.
 private enum ResponseField {
     static let version: UInt8 = 1
@@ -89,5 +119,6 @@ private enum ResponseField {
     static let nonce: UInt8 = 5
     static let removed: UInt8 = 6
     static let sotwControlPlane: UInt8 = 6
+    static let resourceErrors: UInt8 = 7
     static let deltaControlPlane: UInt8 = 7
 }

@@ -30,7 +30,14 @@ extension EncodedResource {
             switch cluster {
             case .service(let service, let throughProxies):
                 service.describe(&message, name: name.rawValue, throughProxies: throughProxies, in: arena)
-            case .proxyless: message.discoverEndpoints(name: name.rawValue, in: arena)
+            case .proxyless:
+                message.discoverEndpoints(name: name.rawValue, in: arena)
+                message.lrs_server = arena.make(envoy__config__core__v3__config_source__init) { source in
+                    source.resource_api_version = ENVOY__CONFIG__CORE__V3__API_VERSION__V3
+                    source.config_source_specifier_case =
+                        ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_SELF
+                    source.`self` = arena.make(envoy__config__core__v3__self_config_source__init) { _ in }
+                }
             case .gateways(let gateways):
                 let isNamed = gateways.contains { $0.address == nil }
                 message.type =
@@ -121,12 +128,7 @@ extension Envoy__Config__Cluster__V3__Cluster {
         type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS
         eds_cluster_config = arena.make(envoy__config__cluster__v3__cluster__eds_cluster_config__init) { eds in
             eds.service_name = arena.string(name)
-            eds.eds_config = arena.make(envoy__config__core__v3__config_source__init) { source in
-                source.resource_api_version = ENVOY__CONFIG__CORE__V3__API_VERSION__V3
-                source.config_source_specifier_case =
-                    ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_ADS
-                source.ads = arena.make(envoy__config__core__v3__aggregated_config_source__init) { _ in }
-            }
+            eds.eds_config = aggregatedSource(in: arena)
         }
     }
 

@@ -9,6 +9,12 @@ struct WireWriter {
         bytes.append(contentsOf: text.utf8)
     }
 
+    /// A small number.
+    mutating func number(_ field: UInt8, _ value: UInt8) {
+        precondition(field < 16 && value < 0x80, "one byte for each only")
+        bytes += [field << 3, value]
+    }
+
     /// A message or bytes field.
     mutating func message(_ field: UInt8, _ content: [UInt8]) {
         message(field, byteCount: content.count)

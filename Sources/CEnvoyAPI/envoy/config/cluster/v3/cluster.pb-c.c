@@ -397,7 +397,7 @@ const ProtobufCEnumDescriptor envoy__config__cluster__v3__cluster__lb_policy__de
   envoy__config__cluster__v3__cluster__lb_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[14] =
+static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[15] =
 {
   {
     "name",
@@ -567,6 +567,18 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lrs_server",
+    42,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Cluster__V3__Cluster, lrs_server),
+    &envoy__config__core__v3__config_source__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__cluster__v3__cluster__field_indices_by_name[] = {
   9,   /* field[9] = common_lb_config */
@@ -578,13 +590,14 @@ static const unsigned envoy__config__cluster__v3__cluster__field_indices_by_name
   4,   /* field[4] = lb_policy */
   13,   /* field[13] = least_request_lb_config */
   11,   /* field[11] = load_assignment */
+  14,   /* field[14] = lrs_server */
   0,   /* field[0] = name */
   7,   /* field[7] = outlier_detection */
   8,   /* field[8] = transport_socket */
   1,   /* field[1] = type */
   12,   /* field[12] = typed_extension_protocol_options */
 };
-static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[9 + 1] =
+static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[10 + 1] =
 {
   { 1, 0 },
   { 6, 4 },
@@ -595,7 +608,8 @@ static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_range
   { 27, 9 },
   { 32, 10 },
   { 36, 12 },
-  { 0, 14 }
+  { 42, 14 },
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor =
 {
@@ -605,10 +619,10 @@ const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor
   "Envoy__Config__Cluster__V3__Cluster",
   "envoy.config.cluster.v3",
   sizeof(Envoy__Config__Cluster__V3__Cluster),
-  14,
+  15,
   envoy__config__cluster__v3__cluster__field_descriptors,
   envoy__config__cluster__v3__cluster__field_indices_by_name,
-  9,  envoy__config__cluster__v3__cluster__number_ranges,
+  10,  envoy__config__cluster__v3__cluster__number_ranges,
   (ProtobufCMessageInit) envoy__config__cluster__v3__cluster__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

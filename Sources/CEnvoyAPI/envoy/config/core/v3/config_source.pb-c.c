@@ -52,6 +52,51 @@ void   envoy__config__core__v3__aggregated_config_source__free_unpacked
   assert(message->base.descriptor == &envoy__config__core__v3__aggregated_config_source__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__config__core__v3__self_config_source__init
+                     (Envoy__Config__Core__V3__SelfConfigSource         *message)
+{
+  static const Envoy__Config__Core__V3__SelfConfigSource init_value = ENVOY__CONFIG__CORE__V3__SELF_CONFIG_SOURCE__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__self_config_source__get_packed_size
+                     (const Envoy__Config__Core__V3__SelfConfigSource *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__self_config_source__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__self_config_source__pack
+                     (const Envoy__Config__Core__V3__SelfConfigSource *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__self_config_source__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__self_config_source__pack_to_buffer
+                     (const Envoy__Config__Core__V3__SelfConfigSource *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__self_config_source__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__SelfConfigSource *
+       envoy__config__core__v3__self_config_source__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__SelfConfigSource *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__self_config_source__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__self_config_source__free_unpacked
+                     (Envoy__Config__Core__V3__SelfConfigSource *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__self_config_source__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   envoy__config__core__v3__config_source__init
                      (Envoy__Config__Core__V3__ConfigSource         *message)
 {
@@ -115,7 +160,25 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__aggregated_config_sour
   (ProtobufCMessageInit) envoy__config__core__v3__aggregated_config_source__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__core__v3__config_source__field_descriptors[2] =
+#define envoy__config__core__v3__self_config_source__field_descriptors NULL
+#define envoy__config__core__v3__self_config_source__field_indices_by_name NULL
+#define envoy__config__core__v3__self_config_source__number_ranges NULL
+const ProtobufCMessageDescriptor envoy__config__core__v3__self_config_source__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.SelfConfigSource",
+  "SelfConfigSource",
+  "Envoy__Config__Core__V3__SelfConfigSource",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__SelfConfigSource),
+  0,
+  envoy__config__core__v3__self_config_source__field_descriptors,
+  envoy__config__core__v3__self_config_source__field_indices_by_name,
+  0,  envoy__config__core__v3__self_config_source__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__self_config_source__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__config_source__field_descriptors[3] =
 {
   {
     "ads",
@@ -125,6 +188,18 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__config_source__fi
     offsetof(Envoy__Config__Core__V3__ConfigSource, config_source_specifier_case),
     offsetof(Envoy__Config__Core__V3__ConfigSource, ads),
     &envoy__config__core__v3__aggregated_config_source__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "self",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Core__V3__ConfigSource, config_source_specifier_case),
+    offsetof(Envoy__Config__Core__V3__ConfigSource, self),
+    &envoy__config__core__v3__self_config_source__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -144,13 +219,14 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__config_source__fi
 };
 static const unsigned envoy__config__core__v3__config_source__field_indices_by_name[] = {
   0,   /* field[0] = ads */
-  1,   /* field[1] = resource_api_version */
+  2,   /* field[2] = resource_api_version */
+  1,   /* field[1] = self */
 };
 static const ProtobufCIntRange envoy__config__core__v3__config_source__number_ranges[2 + 1] =
 {
   { 3, 0 },
-  { 6, 1 },
-  { 0, 2 }
+  { 5, 1 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor envoy__config__core__v3__config_source__descriptor =
 {
@@ -160,7 +236,7 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__config_source__descrip
   "Envoy__Config__Core__V3__ConfigSource",
   "envoy.config.core.v3",
   sizeof(Envoy__Config__Core__V3__ConfigSource),
-  2,
+  3,
   envoy__config__core__v3__config_source__field_descriptors,
   envoy__config__core__v3__config_source__field_indices_by_name,
   2,  envoy__config__core__v3__config_source__number_ranges,

@@ -238,6 +238,96 @@ void   envoy__service__discovery__v3__resource__free_unpacked
   assert(message->base.descriptor == &envoy__service__discovery__v3__resource__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__service__discovery__v3__resource_name__init
+                     (Envoy__Service__Discovery__V3__ResourceName         *message)
+{
+  static const Envoy__Service__Discovery__V3__ResourceName init_value = ENVOY__SERVICE__DISCOVERY__V3__RESOURCE_NAME__INIT;
+  *message = init_value;
+}
+size_t envoy__service__discovery__v3__resource_name__get_packed_size
+                     (const Envoy__Service__Discovery__V3__ResourceName *message)
+{
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_name__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__service__discovery__v3__resource_name__pack
+                     (const Envoy__Service__Discovery__V3__ResourceName *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_name__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__service__discovery__v3__resource_name__pack_to_buffer
+                     (const Envoy__Service__Discovery__V3__ResourceName *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_name__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Service__Discovery__V3__ResourceName *
+       envoy__service__discovery__v3__resource_name__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Service__Discovery__V3__ResourceName *)
+     protobuf_c_message_unpack (&envoy__service__discovery__v3__resource_name__descriptor,
+                                allocator, len, data);
+}
+void   envoy__service__discovery__v3__resource_name__free_unpacked
+                     (Envoy__Service__Discovery__V3__ResourceName *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_name__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   envoy__service__discovery__v3__resource_error__init
+                     (Envoy__Service__Discovery__V3__ResourceError         *message)
+{
+  static const Envoy__Service__Discovery__V3__ResourceError init_value = ENVOY__SERVICE__DISCOVERY__V3__RESOURCE_ERROR__INIT;
+  *message = init_value;
+}
+size_t envoy__service__discovery__v3__resource_error__get_packed_size
+                     (const Envoy__Service__Discovery__V3__ResourceError *message)
+{
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_error__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__service__discovery__v3__resource_error__pack
+                     (const Envoy__Service__Discovery__V3__ResourceError *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_error__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__service__discovery__v3__resource_error__pack_to_buffer
+                     (const Envoy__Service__Discovery__V3__ResourceError *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_error__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Service__Discovery__V3__ResourceError *
+       envoy__service__discovery__v3__resource_error__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Service__Discovery__V3__ResourceError *)
+     protobuf_c_message_unpack (&envoy__service__discovery__v3__resource_error__descriptor,
+                                allocator, len, data);
+}
+void   envoy__service__discovery__v3__resource_error__free_unpacked
+                     (Envoy__Service__Discovery__V3__ResourceError *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__service__discovery__v3__resource_error__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor envoy__service__discovery__v3__discovery_request__field_descriptors[6] =
 {
   {
@@ -341,7 +431,7 @@ const ProtobufCMessageDescriptor envoy__service__discovery__v3__discovery_reques
   (ProtobufCMessageInit) envoy__service__discovery__v3__discovery_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__service__discovery__v3__discovery_response__field_descriptors[5] =
+static const ProtobufCFieldDescriptor envoy__service__discovery__v3__discovery_response__field_descriptors[6] =
 {
   {
     "version_info",
@@ -403,10 +493,23 @@ static const ProtobufCFieldDescriptor envoy__service__discovery__v3__discovery_r
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resource_errors",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Service__Discovery__V3__DiscoveryResponse, n_resource_errors),
+    offsetof(Envoy__Service__Discovery__V3__DiscoveryResponse, resource_errors),
+    &envoy__service__discovery__v3__resource_error__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__service__discovery__v3__discovery_response__field_indices_by_name[] = {
   4,   /* field[4] = control_plane */
   3,   /* field[3] = nonce */
+  5,   /* field[5] = resource_errors */
   1,   /* field[1] = resources */
   2,   /* field[2] = type_url */
   0,   /* field[0] = version_info */
@@ -415,7 +518,7 @@ static const ProtobufCIntRange envoy__service__discovery__v3__discovery_response
 {
   { 1, 0 },
   { 4, 2 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor envoy__service__discovery__v3__discovery_response__descriptor =
 {
@@ -425,7 +528,7 @@ const ProtobufCMessageDescriptor envoy__service__discovery__v3__discovery_respon
   "Envoy__Service__Discovery__V3__DiscoveryResponse",
   "envoy.service.discovery.v3",
   sizeof(Envoy__Service__Discovery__V3__DiscoveryResponse),
-  5,
+  6,
   envoy__service__discovery__v3__discovery_response__field_descriptors,
   envoy__service__discovery__v3__discovery_response__field_indices_by_name,
   2,  envoy__service__discovery__v3__discovery_response__number_ranges,
@@ -765,5 +868,94 @@ const ProtobufCMessageDescriptor envoy__service__discovery__v3__resource__descri
   envoy__service__discovery__v3__resource__field_indices_by_name,
   1,  envoy__service__discovery__v3__resource__number_ranges,
   (ProtobufCMessageInit) envoy__service__discovery__v3__resource__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__service__discovery__v3__resource_name__field_descriptors[1] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Service__Discovery__V3__ResourceName, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__service__discovery__v3__resource_name__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange envoy__service__discovery__v3__resource_name__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__service__discovery__v3__resource_name__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.service.discovery.v3.ResourceName",
+  "ResourceName",
+  "Envoy__Service__Discovery__V3__ResourceName",
+  "envoy.service.discovery.v3",
+  sizeof(Envoy__Service__Discovery__V3__ResourceName),
+  1,
+  envoy__service__discovery__v3__resource_name__field_descriptors,
+  envoy__service__discovery__v3__resource_name__field_indices_by_name,
+  1,  envoy__service__discovery__v3__resource_name__number_ranges,
+  (ProtobufCMessageInit) envoy__service__discovery__v3__resource_name__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__service__discovery__v3__resource_error__field_descriptors[2] =
+{
+  {
+    "resource_name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Service__Discovery__V3__ResourceError, resource_name),
+    &envoy__service__discovery__v3__resource_name__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error_detail",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Service__Discovery__V3__ResourceError, error_detail),
+    &google__rpc__status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__service__discovery__v3__resource_error__field_indices_by_name[] = {
+  1,   /* field[1] = error_detail */
+  0,   /* field[0] = resource_name */
+};
+static const ProtobufCIntRange envoy__service__discovery__v3__resource_error__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__service__discovery__v3__resource_error__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.service.discovery.v3.ResourceError",
+  "ResourceError",
+  "Envoy__Service__Discovery__V3__ResourceError",
+  "envoy.service.discovery.v3",
+  sizeof(Envoy__Service__Discovery__V3__ResourceError),
+  2,
+  envoy__service__discovery__v3__resource_error__field_descriptors,
+  envoy__service__discovery__v3__resource_error__field_indices_by_name,
+  1,  envoy__service__discovery__v3__resource_error__number_ranges,
+  (ProtobufCMessageInit) envoy__service__discovery__v3__resource_error__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

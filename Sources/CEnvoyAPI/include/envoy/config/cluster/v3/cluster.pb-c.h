@@ -176,6 +176,10 @@ struct  Envoy__Config__Cluster__V3__Cluster
   Envoy__Config__Endpoint__V3__ClusterLoadAssignment *load_assignment;
   size_t n_typed_extension_protocol_options;
   Envoy__Config__Cluster__V3__Cluster__TypedExtensionProtocolOptionsEntry **typed_extension_protocol_options;
+  /*
+   * Where gRPC clients report what they sent to this cluster.
+   */
+  Envoy__Config__Core__V3__ConfigSource *lrs_server;
   Envoy__Config__Cluster__V3__Cluster__ClusterDiscoveryTypeCase cluster_discovery_type_case;
   union {
     Envoy__Config__Cluster__V3__Cluster__DiscoveryType type;
@@ -187,7 +191,7 @@ struct  Envoy__Config__Cluster__V3__Cluster
 };
 #define ENVOY__CONFIG__CLUSTER__V3__CLUSTER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__cluster__v3__cluster__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN, 0,NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__AUTO, NULL, NULL, NULL, 0, NULL, 0,NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE__NOT_SET, {0}, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN, 0,NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__AUTO, NULL, NULL, NULL, 0, NULL, 0,NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE__NOT_SET, {0}, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG__NOT_SET, {0} }
 
 
 /* Envoy__Config__Cluster__V3__Cluster__EdsClusterConfig methods */

@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Envoy__Config__Core__V3__AggregatedConfigSource Envoy__Config__Core__V3__AggregatedConfigSource;
+typedef struct Envoy__Config__Core__V3__SelfConfigSource Envoy__Config__Core__V3__SelfConfigSource;
 typedef struct Envoy__Config__Core__V3__ConfigSource Envoy__Config__Core__V3__ConfigSource;
 
 
@@ -45,9 +46,22 @@ struct  Envoy__Config__Core__V3__AggregatedConfigSource
      }
 
 
+/*
+ * The server that this came from.
+ */
+struct  Envoy__Config__Core__V3__SelfConfigSource
+{
+  ProtobufCMessage base;
+};
+#define ENVOY__CONFIG__CORE__V3__SELF_CONFIG_SOURCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__config__core__v3__self_config_source__descriptor) \
+     }
+
+
 typedef enum {
   ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER__NOT_SET = 0,
-  ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_ADS = 3
+  ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_ADS = 3,
+  ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_SELF = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER__CASE)
 } Envoy__Config__Core__V3__ConfigSource__ConfigSourceSpecifierCase;
 
@@ -61,6 +75,7 @@ struct  Envoy__Config__Core__V3__ConfigSource
   Envoy__Config__Core__V3__ConfigSource__ConfigSourceSpecifierCase config_source_specifier_case;
   union {
     Envoy__Config__Core__V3__AggregatedConfigSource *ads;
+    Envoy__Config__Core__V3__SelfConfigSource *self;
   };
 };
 #define ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__INIT \
@@ -87,6 +102,25 @@ Envoy__Config__Core__V3__AggregatedConfigSource *
 void   envoy__config__core__v3__aggregated_config_source__free_unpacked
                      (Envoy__Config__Core__V3__AggregatedConfigSource *message,
                       ProtobufCAllocator *allocator);
+/* Envoy__Config__Core__V3__SelfConfigSource methods */
+void   envoy__config__core__v3__self_config_source__init
+                     (Envoy__Config__Core__V3__SelfConfigSource         *message);
+size_t envoy__config__core__v3__self_config_source__get_packed_size
+                     (const Envoy__Config__Core__V3__SelfConfigSource   *message);
+size_t envoy__config__core__v3__self_config_source__pack
+                     (const Envoy__Config__Core__V3__SelfConfigSource   *message,
+                      uint8_t             *out);
+size_t envoy__config__core__v3__self_config_source__pack_to_buffer
+                     (const Envoy__Config__Core__V3__SelfConfigSource   *message,
+                      ProtobufCBuffer     *buffer);
+Envoy__Config__Core__V3__SelfConfigSource *
+       envoy__config__core__v3__self_config_source__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   envoy__config__core__v3__self_config_source__free_unpacked
+                     (Envoy__Config__Core__V3__SelfConfigSource *message,
+                      ProtobufCAllocator *allocator);
 /* Envoy__Config__Core__V3__ConfigSource methods */
 void   envoy__config__core__v3__config_source__init
                      (Envoy__Config__Core__V3__ConfigSource         *message);
@@ -111,6 +145,9 @@ void   envoy__config__core__v3__config_source__free_unpacked
 typedef void (*Envoy__Config__Core__V3__AggregatedConfigSource_Closure)
                  (const Envoy__Config__Core__V3__AggregatedConfigSource *message,
                   void *closure_data);
+typedef void (*Envoy__Config__Core__V3__SelfConfigSource_Closure)
+                 (const Envoy__Config__Core__V3__SelfConfigSource *message,
+                  void *closure_data);
 typedef void (*Envoy__Config__Core__V3__ConfigSource_Closure)
                  (const Envoy__Config__Core__V3__ConfigSource *message,
                   void *closure_data);
@@ -122,6 +159,7 @@ typedef void (*Envoy__Config__Core__V3__ConfigSource_Closure)
 
 extern const ProtobufCEnumDescriptor    envoy__config__core__v3__api_version__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__aggregated_config_source__descriptor;
+extern const ProtobufCMessageDescriptor envoy__config__core__v3__self_config_source__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__core__v3__config_source__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -24,6 +24,8 @@ typedef struct Envoy__Service__Discovery__V3__DeltaDiscoveryRequest Envoy__Servi
 typedef struct Envoy__Service__Discovery__V3__DeltaDiscoveryRequest__InitialResourceVersionsEntry Envoy__Service__Discovery__V3__DeltaDiscoveryRequest__InitialResourceVersionsEntry;
 typedef struct Envoy__Service__Discovery__V3__DeltaDiscoveryResponse Envoy__Service__Discovery__V3__DeltaDiscoveryResponse;
 typedef struct Envoy__Service__Discovery__V3__Resource Envoy__Service__Discovery__V3__Resource;
+typedef struct Envoy__Service__Discovery__V3__ResourceName Envoy__Service__Discovery__V3__ResourceName;
+typedef struct Envoy__Service__Discovery__V3__ResourceError Envoy__Service__Discovery__V3__ResourceError;
 
 
 /* --- enums --- */
@@ -74,10 +76,15 @@ struct  Envoy__Service__Discovery__V3__DiscoveryResponse
   char *type_url;
   char *nonce;
   Envoy__Config__Core__V3__ControlPlane *control_plane;
+  /*
+   * What can't be sent, and why; SotW has no other way to say that a resource doesn't exist.
+   */
+  size_t n_resource_errors;
+  Envoy__Service__Discovery__V3__ResourceError **resource_errors;
 };
 #define ENVOY__SERVICE__DISCOVERY__V3__DISCOVERY_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__service__discovery__v3__discovery_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0,NULL }
 
 
 struct  Envoy__Service__Discovery__V3__DeltaDiscoveryRequest__InitialResourceVersionsEntry
@@ -155,6 +162,33 @@ struct  Envoy__Service__Discovery__V3__Resource
 #define ENVOY__SERVICE__DISCOVERY__V3__RESOURCE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__service__discovery__v3__resource__descriptor) \
     , (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Which resource is meant.
+ */
+struct  Envoy__Service__Discovery__V3__ResourceName
+{
+  ProtobufCMessage base;
+  char *name;
+};
+#define ENVOY__SERVICE__DISCOVERY__V3__RESOURCE_NAME__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__service__discovery__v3__resource_name__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * Why a resource can't be sent.
+ */
+struct  Envoy__Service__Discovery__V3__ResourceError
+{
+  ProtobufCMessage base;
+  Envoy__Service__Discovery__V3__ResourceName *resource_name;
+  Google__Rpc__Status *error_detail;
+};
+#define ENVOY__SERVICE__DISCOVERY__V3__RESOURCE_ERROR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__service__discovery__v3__resource_error__descriptor) \
+    , NULL, NULL }
 
 
 /* Envoy__Service__Discovery__V3__DiscoveryRequest methods */
@@ -255,6 +289,44 @@ Envoy__Service__Discovery__V3__Resource *
 void   envoy__service__discovery__v3__resource__free_unpacked
                      (Envoy__Service__Discovery__V3__Resource *message,
                       ProtobufCAllocator *allocator);
+/* Envoy__Service__Discovery__V3__ResourceName methods */
+void   envoy__service__discovery__v3__resource_name__init
+                     (Envoy__Service__Discovery__V3__ResourceName         *message);
+size_t envoy__service__discovery__v3__resource_name__get_packed_size
+                     (const Envoy__Service__Discovery__V3__ResourceName   *message);
+size_t envoy__service__discovery__v3__resource_name__pack
+                     (const Envoy__Service__Discovery__V3__ResourceName   *message,
+                      uint8_t             *out);
+size_t envoy__service__discovery__v3__resource_name__pack_to_buffer
+                     (const Envoy__Service__Discovery__V3__ResourceName   *message,
+                      ProtobufCBuffer     *buffer);
+Envoy__Service__Discovery__V3__ResourceName *
+       envoy__service__discovery__v3__resource_name__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   envoy__service__discovery__v3__resource_name__free_unpacked
+                     (Envoy__Service__Discovery__V3__ResourceName *message,
+                      ProtobufCAllocator *allocator);
+/* Envoy__Service__Discovery__V3__ResourceError methods */
+void   envoy__service__discovery__v3__resource_error__init
+                     (Envoy__Service__Discovery__V3__ResourceError         *message);
+size_t envoy__service__discovery__v3__resource_error__get_packed_size
+                     (const Envoy__Service__Discovery__V3__ResourceError   *message);
+size_t envoy__service__discovery__v3__resource_error__pack
+                     (const Envoy__Service__Discovery__V3__ResourceError   *message,
+                      uint8_t             *out);
+size_t envoy__service__discovery__v3__resource_error__pack_to_buffer
+                     (const Envoy__Service__Discovery__V3__ResourceError   *message,
+                      ProtobufCBuffer     *buffer);
+Envoy__Service__Discovery__V3__ResourceError *
+       envoy__service__discovery__v3__resource_error__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   envoy__service__discovery__v3__resource_error__free_unpacked
+                     (Envoy__Service__Discovery__V3__ResourceError *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Envoy__Service__Discovery__V3__DiscoveryRequest_Closure)
@@ -275,6 +347,12 @@ typedef void (*Envoy__Service__Discovery__V3__DeltaDiscoveryResponse_Closure)
 typedef void (*Envoy__Service__Discovery__V3__Resource_Closure)
                  (const Envoy__Service__Discovery__V3__Resource *message,
                   void *closure_data);
+typedef void (*Envoy__Service__Discovery__V3__ResourceName_Closure)
+                 (const Envoy__Service__Discovery__V3__ResourceName *message,
+                  void *closure_data);
+typedef void (*Envoy__Service__Discovery__V3__ResourceError_Closure)
+                 (const Envoy__Service__Discovery__V3__ResourceError *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -287,6 +365,8 @@ extern const ProtobufCMessageDescriptor envoy__service__discovery__v3__delta_dis
 extern const ProtobufCMessageDescriptor envoy__service__discovery__v3__delta_discovery_request__initial_resource_versions_entry__descriptor;
 extern const ProtobufCMessageDescriptor envoy__service__discovery__v3__delta_discovery_response__descriptor;
 extern const ProtobufCMessageDescriptor envoy__service__discovery__v3__resource__descriptor;
+extern const ProtobufCMessageDescriptor envoy__service__discovery__v3__resource_name__descriptor;
+extern const ProtobufCMessageDescriptor envoy__service__discovery__v3__resource_error__descriptor;
 
 PROTOBUF_C__END_DECLS
 

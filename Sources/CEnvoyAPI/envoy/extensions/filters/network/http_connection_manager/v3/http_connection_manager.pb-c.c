@@ -52,6 +52,51 @@ void   envoy__extensions__filters__network__http_connection_manager__v3__http_fi
   assert(message->base.descriptor == &envoy__extensions__filters__network__http_connection_manager__v3__http_filter__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__extensions__filters__network__http_connection_manager__v3__rds__init
+                     (Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds         *message)
+{
+  static const Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds init_value = ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__RDS__INIT;
+  *message = init_value;
+}
+size_t envoy__extensions__filters__network__http_connection_manager__v3__rds__get_packed_size
+                     (const Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds *message)
+{
+  assert(message->base.descriptor == &envoy__extensions__filters__network__http_connection_manager__v3__rds__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__extensions__filters__network__http_connection_manager__v3__rds__pack
+                     (const Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__extensions__filters__network__http_connection_manager__v3__rds__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__extensions__filters__network__http_connection_manager__v3__rds__pack_to_buffer
+                     (const Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__extensions__filters__network__http_connection_manager__v3__rds__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds *
+       envoy__extensions__filters__network__http_connection_manager__v3__rds__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds *)
+     protobuf_c_message_unpack (&envoy__extensions__filters__network__http_connection_manager__v3__rds__descriptor,
+                                allocator, len, data);
+}
+void   envoy__extensions__filters__network__http_connection_manager__v3__rds__free_unpacked
+                     (Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__extensions__filters__network__http_connection_manager__v3__rds__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__init
                      (Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager         *message)
 {
@@ -149,16 +194,67 @@ const ProtobufCMessageDescriptor envoy__extensions__filters__network__http_conne
   (ProtobufCMessageInit) envoy__extensions__filters__network__http_connection_manager__v3__http_filter__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor envoy__extensions__filters__network__http_connection_manager__v3__rds__field_descriptors[2] =
+{
+  {
+    "config_source",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds, config_source),
+    &envoy__config__core__v3__config_source__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "route_config_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds, route_config_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__extensions__filters__network__http_connection_manager__v3__rds__field_indices_by_name[] = {
+  0,   /* field[0] = config_source */
+  1,   /* field[1] = route_config_name */
+};
+static const ProtobufCIntRange envoy__extensions__filters__network__http_connection_manager__v3__rds__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__extensions__filters__network__http_connection_manager__v3__rds__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.extensions.filters.network.http_connection_manager.v3.Rds",
+  "Rds",
+  "Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds",
+  "envoy.extensions.filters.network.http_connection_manager.v3",
+  sizeof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds),
+  2,
+  envoy__extensions__filters__network__http_connection_manager__v3__rds__field_descriptors,
+  envoy__extensions__filters__network__http_connection_manager__v3__rds__field_indices_by_name,
+  1,  envoy__extensions__filters__network__http_connection_manager__v3__rds__number_ranges,
+  (ProtobufCMessageInit) envoy__extensions__filters__network__http_connection_manager__v3__rds__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_descriptors[2] =
 {
   {
-    "route_config",
-    4,
+    "rds",
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager, route_specifier_case),
-    offsetof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager, route_config),
-    &envoy__config__route__v3__route_configuration__descriptor,
+    offsetof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager, rds),
+    &envoy__extensions__filters__network__http_connection_manager__v3__rds__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -178,11 +274,12 @@ static const ProtobufCFieldDescriptor envoy__extensions__filters__network__http_
 };
 static const unsigned envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_indices_by_name[] = {
   1,   /* field[1] = http_filters */
-  0,   /* field[0] = route_config */
+  0,   /* field[0] = rds */
 };
-static const ProtobufCIntRange envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges[1 + 1] =
+static const ProtobufCIntRange envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges[2 + 1] =
 {
-  { 4, 0 },
+  { 3, 0 },
+  { 5, 1 },
   { 0, 2 }
 };
 const ProtobufCMessageDescriptor envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor =
@@ -196,7 +293,7 @@ const ProtobufCMessageDescriptor envoy__extensions__filters__network__http_conne
   2,
   envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_descriptors,
   envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_indices_by_name,
-  1,  envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges,
+  2,  envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges,
   (ProtobufCMessageInit) envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -1,0 +1,106 @@
+import Balancing
+import EnvoyAPI
+import GRPCTransport
+import Logging
+import MeshConfiguration
+
+/// Who is at the other end of a stream, whose view it gets, and whether it may.
+struct ClientSession {
+    let head: StreamHead
+    /// Nil before the first request: only a stream's first is sure to have it.
+    private(set) var node: Node?
+    /// Nil until the sources have synced: nobody is answered before.
+    private(set) var snapshot: Snapshot?
+    /// Whose view is served; nil until both the node and a snapshot are known.
+    private(set) var viewer: Viewer?
+    private let logger: Logger
+
+    init(_ head: StreamHead, snapshot: Snapshot?, logger: Logger) {
+        self.head = head
+        self.snapshot = snapshot
+        self.logger = logger
+    }
+
+    /// Learns who it is; later nodes of a stream repeat the first.
+    mutating func greet(_ node: @autoclosure () -> Node?) {
+        guard self.node == nil else { return }
+        let node = node() ?? Node()
+        self.node = node
+        viewer = snapshot.map { Viewer(node, in: $0) }
+        logger.debug(
+            "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
+        if let claimed = node.metadata["cluster"], let viewer, viewer.cluster.rawValue != claimed {
+            logger.warning(
+                "the node's metadata names a cluster that the configuration doesn't have",
+                metadata: metadata(["cluster": "\(claimed)", "served as": "\(viewer.cluster)"])
+            )
+        }
+        noteReduction()
+    }
+
+    /// Takes a newer snapshot.
+    ///
+    /// - Returns: whether the client gets another view now, or its first.
+    mutating func take(_ snapshot: Snapshot) -> Bool {
+        self.snapshot = snapshot
+        guard let node else { return false }
+        let last = viewer
+        viewer = Viewer(node, in: snapshot)
+        guard last != viewer else { return false }
+        noteReduction()
+        return true
+    }
+
+    /// Ends the stream of a client that may not see what it asks for.
+    func authorize() throws(GRPCStatus) {
+        guard let viewer, let access = snapshot?.access else { return }
+        let rules = access.rules.filter { rule in head.identities.contains { rule.identity.matches($0) } }
+        let role: Access.Role = viewer.audience == .gateway ? .gateway : .client
+        guard !rules.contains(where: { $0.permits(viewer.cluster, as: role) }) else { return }
+        let names = head.identities.isEmpty ? "nobody" : head.identities.map(\.description).joined(separator: ", ")
+        let status = GRPCStatus(
+            .permissionDenied,
+            rules.isEmpty
+                ? "\(names) may not connect (xds.tls.allow)"
+                : "\(names) may not see the view of cluster \(viewer.cluster) as a \(role) (xds.tls.allow)"
+        )
+        warn("client refused", status.message)
+        throw status
+    }
+
+    /// The clusters of which it gets gateway addresses only, though they can be reached better.
+    var reduced: [ClusterName] { viewer.flatMap { snapshot?.views[$0]?.reduced } ?? [] }
+
+    func warn(_ what: String, _ reason: String) {
+        logger.warning("\(what)", metadata: metadata(["reason": "\(reason)"]))
+    }
+
+    func noteEnd(_ status: GRPCStatus) {
+        logger.debug("stream closed", metadata: metadata(["status": "\(status)"]))
+    }
+
+    /// Facts for a log line, and whose stream it is.
+    private func metadata(_ more: Logger.Metadata) -> Logger.Metadata {
+        more.merging(["node": "\(node?.id ?? "")", "peer": "\(head.peer)"]) { given, _ in given }
+    }
+
+    private func noteReduction() {
+        guard !reduced.isEmpty else { return }
+        logger.info(
+            "client gets gateway addresses only",
+            metadata: metadata([
+                "clusters": "\(reduced.map(\.rawValue).joined(separator: ","))",
+                "reason": "\(node?.isGRPC == true ? "gRPC" : "its node metadata doesn't say lanes: true")",
+            ])
+        )
+    }
+}
+
+extension IdentityPattern {
+    fileprivate func matches(_ identity: PeerIdentity) -> Bool {
+        switch identity {
+        case .uri(let name): matches(uri: name)
+        case .dns(let name): matches(dns: name)
+        }
+    }
+}

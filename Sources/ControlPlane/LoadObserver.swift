@@ -1,0 +1,97 @@
+import Balancing
+import EnvoyAPI
+import Synchronization
+import XDS
+
+/// What clients say that they sent where, over the last while; by view, since each view has intentions of its own.
+///
+/// Believes no client more than it has to: only services, clusters and pods that the view has are counted, so that
+/// nobody can fill the server's memory, and sums stop at their type's end.
+final class LoadObserver: Sendable {
+    /// How far back it looks.
+    static let window = Duration.seconds(30)
+    /// What goes out of the window at once.
+    private static let bucket = Duration.seconds(2)
+
+    private struct Key: Hashable {
+        var viewer: Viewer
+        var service: ServiceName
+    }
+
+    private struct Bucket {
+        var start: ContinuousClock.Instant
+        var tallies: [ObservedTarget: Tally]
+        var reports: Int
+    }
+
+    private let buckets = Mutex<[Key: [Bucket]]>([:])
+
+    /// Takes a report in, as far as it is about what the view has.
+    func record(_ report: LoadReport, of viewer: Viewer, in snapshot: Snapshot, at now: ContinuousClock.Instant) {
+        guard let view = snapshot.views[viewer] else { return }
+        for cluster in report.clusters {
+            guard let service = view.service(serving: ResourceName(rawValue: cluster.name)) else { continue }
+            var tallies: [ObservedTarget: Tally] = [:]
+            for locality in cluster.localities {
+                for (target, load) in locality.targets(in: service.assignment) {
+                    tallies[target, default: Tally()].add(load, over: cluster.interval)
+                }
+            }
+            guard !tallies.isEmpty || cluster.dropped > 0 else { continue }
+            tallies[.service, default: Tally()].drop(cluster.dropped)
+            add(tallies, to: Key(viewer: viewer, service: service.service.name), at: now)
+        }
+    }
+
+    /// What was observed of each service; those without reports have no entry.
+    func observations(at now: ContinuousClock.Instant) -> [Viewer: [ServiceName: ObservedLoad]] {
+        buckets.withLock { buckets in
+            buckets = buckets.compactMapValues { $0.filter { now < $0.start + Self.window } }.filter {
+                !$0.value.isEmpty
+            }
+            var observations: [Viewer: [ServiceName: ObservedLoad]] = [:]
+            for (key, buckets) in buckets {
+                var load = ObservedLoad(window: Self.window)
+                for bucket in buckets {
+                    load.reports += bucket.reports
+                    load.targets.merge(bucket.tallies) { $0 + $1 }
+                }
+                observations[key.viewer, default: [:]][key.service] = load
+            }
+            return observations
+        }
+    }
+
+    private func add(_ tallies: [ObservedTarget: Tally], to key: Key, at now: ContinuousClock.Instant) {
+        buckets.withLock { buckets in
+            var list = buckets[key] ?? []
+            list.removeAll { now >= $0.start + Self.window }
+            if let last = list.last, now < last.start + Self.bucket {
+                list[list.count - 1].tallies.merge(tallies) { $0 + $1 }
+                list[list.count - 1].reports += 1
+            } else {
+                list.append(Bucket(start: now, tallies: tallies, reports: 1))
+            }
+            buckets[key] = list
+        }
+    }
+}
+
+extension LoadReport.LocalityLoad {
+    /// What its requests went to: the service, the locality where the view has it, and the clusters and pods as far as
+    /// they can be told.
+    fileprivate func targets(in assignment: Assignment) -> [(ObservedTarget, LoadReport.Load)] {
+        var targets: [(ObservedTarget, LoadReport.Load)] = [(.service, load)]
+        let entries = assignment.localities.filter { $0.locality == locality }
+        guard !entries.isEmpty else { return targets }
+        targets.append((.locality(locality), load))
+        let clusters = Set(entries.flatMap(\.endpoints).compactMap { assignment.origins[$0.address]?.cluster })
+        if clusters.count == 1, let cluster = clusters.first { targets.append((.cluster(cluster), load)) }
+        for (address, load) in endpoints {
+            guard let origin = assignment.origins[address] else { continue }
+            if clusters.count > 1 { targets.append((.cluster(origin.cluster), load)) }
+            if let pod = origin.pod { targets.append((.pod(origin.cluster, pod), load)) }
+        }
+        return targets
+    }
+}

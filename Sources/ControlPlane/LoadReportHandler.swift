@@ -1,0 +1,43 @@
+import EnvoyAPI
+import GRPCTransport
+
+/// One stream of load reports: asks once, and takes what comes.
+final class LoadReportHandler: StreamService {
+    private var session: ClientSession
+    private let observer: LoadObserver
+    private let interval: Duration
+    private var hasAsked = false
+
+    init(_ session: ClientSession, observer: LoadObserver, interval: Duration) {
+        self.session = session
+        self.observer = observer
+        self.interval = interval
+    }
+
+    func receive(_ message: [UInt8]) throws(GRPCStatus) {
+        let report: LoadReport
+        do throws(DecodingFailure) {
+            report = try LoadReport(message)
+        } catch {
+            session.warn("load report refused", "\(error)")
+            throw GRPCStatus(.invalidArgument, "\(error)")
+        }
+        session.greet(report.node)
+        try session.authorize()
+        guard let viewer = session.viewer, let snapshot = session.snapshot else { return }
+        observer.record(report, of: viewer, in: snapshot, at: .now)
+    }
+
+    func nextMessage() throws(GRPCStatus) -> [Slice]? {
+        try session.authorize()
+        guard !hasAsked, session.viewer != nil else { return nil }
+        hasAsked = true
+        return [Slice(LoadReport.request(every: interval))]
+    }
+
+    func publish(_ publication: Publication) { _ = session.take(publication.snapshot) }
+
+    func closed(_ status: GRPCStatus) { session.noteEnd(status) }
+
+    var status: ClientStatus { ClientStatus(session, subscriptions: []) }
+}

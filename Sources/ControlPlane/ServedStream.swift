@@ -1,0 +1,27 @@
+import GRPCTransport
+
+/// What every service's streams have in common.
+protocol StreamService: StreamHandler {
+    /// Takes a newer snapshot.
+    func publish(_ publication: Publication)
+
+    /// For whoever wants to look at it.
+    var status: ClientStatus { get }
+}
+
+/// One stream of a client, whichever service it called.
+final class ServedStream: StreamHandler {
+    private let service: any StreamService
+
+    init(_ service: any StreamService) { self.service = service }
+
+    func receive(_ message: [UInt8]) throws(GRPCStatus) { try service.receive(message) }
+
+    func nextMessage() throws(GRPCStatus) -> [Slice]? { try service.nextMessage() }
+
+    func closed(_ status: GRPCStatus) { service.closed(status) }
+
+    func publish(_ publication: Publication) { service.publish(publication) }
+
+    var status: ClientStatus { service.status }
+}

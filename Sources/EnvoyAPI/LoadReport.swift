@@ -1,0 +1,148 @@
+public import Balancing
+import CEnvoyAPI
+
+/// What a client says that it sent where, since its last report (LRS).
+public struct LoadReport: Hashable, Sendable {
+    /// Requests to one target.
+    public struct Load: Hashable, Sendable {
+        /// Begun in the interval.
+        public var issued: UInt64 = 0
+        /// Ended well in it.
+        public var successes: UInt64 = 0
+        /// Ended badly in it.
+        public var errors: UInt64 = 0
+        /// Under way at its end.
+        public var inProgress: UInt64 = 0
+        /// What the targets themselves reported (ORCA), by name.
+        public var metrics: [Metric] = []
+
+        /// Nothing.
+        public init() {}
+    }
+
+    /// A metric that requests came back with.
+    public struct Metric: Hashable, Sendable {
+        /// Its name.
+        public var name: String
+        /// How many requests had it.
+        public var count: UInt64
+        /// The sum of its values.
+        public var total: Double
+
+        /// A metric.
+        public init(name: String, count: UInt64, total: Double) {
+            self.name = name
+            self.count = count
+            self.total = total
+        }
+    }
+
+    /// Requests to one locality.
+    public struct LocalityLoad: Hashable, Sendable {
+        /// As it was sent in EDS.
+        public var locality: Locality
+        /// The priority that it has in EDS.
+        public var priority: UInt32
+        /// All of its endpoints together.
+        public var load: Load
+        /// Each endpoint, where the client tells them apart: Envoy does, gRPC doesn't.
+        public var endpoints: [Assignment.Endpoint.Address: Load]
+    }
+
+    /// Requests to one cluster.
+    public struct ClusterLoad: Hashable, Sendable {
+        /// The EDS name.
+        public var name: String
+        /// Requests that the client dropped instead of sending them.
+        public var dropped: UInt64
+        /// What the report covers.
+        public var interval: Duration
+        /// Those that had requests.
+        public var localities: [LocalityLoad]
+    }
+
+    /// The path of the method that takes reports.
+    public static let method = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
+
+    /// Who reports; in a stream's first report only.
+    public var node: Node?
+    /// In the order of the wire.
+    public var clusters: [ClusterLoad]
+
+    /// Decodes a report.
+    public init(_ bytes: [UInt8]) throws(DecodingFailure) {
+        self = try withDecoded(
+            bytes, Envoy__Service__LoadStats__V3__LoadStatsRequest.self,
+            envoy__service__load_stats__v3__load_stats_request__descriptor
+        ) { LoadReport($0) }
+    }
+
+    private init(_ message: Envoy__Service__LoadStats__V3__LoadStatsRequest) {
+        node = message.node.map { Node($0.pointee) }
+        clusters = messages(message.cluster_stats, message.n_cluster_stats).map(ClusterLoad.init)
+    }
+
+    /// Asks for reports of every cluster and endpoint, so often.
+    public static func request(every interval: Duration) -> [UInt8] {
+        let arena = Arena()
+        return encode(
+            arena.make(envoy__service__load_stats__v3__load_stats_response__init) { message in
+                message.send_all_clusters = 1
+                message.report_endpoint_granularity = 1
+                message.load_reporting_interval = arena.duration(interval)
+            })
+    }
+}
+
+extension LoadReport.ClusterLoad {
+    fileprivate init(_ message: Envoy__Config__Endpoint__V3__ClusterStats) {
+        let service = String(message.cluster_service_name)
+        name = service.isEmpty ? String(message.cluster_name) : service
+        dropped = message.total_dropped_requests
+        interval = message.load_report_interval.map { Duration($0.pointee) } ?? .zero
+        localities = messages(message.upstream_locality_stats, message.n_upstream_locality_stats).map(
+            LoadReport.LocalityLoad.init)
+    }
+}
+
+extension LoadReport.LocalityLoad {
+    fileprivate init(_ message: Envoy__Config__Endpoint__V3__UpstreamLocalityStats) {
+        locality = Locality(message.locality?.pointee)
+        priority = message.priority
+        load = LoadReport.Load()
+        load.issued = message.total_issued_requests
+        load.successes = message.total_successful_requests
+        load.errors = message.total_error_requests
+        load.inProgress = message.total_requests_in_progress
+        load.metrics = metrics(message.load_metric_stats, message.n_load_metric_stats)
+        endpoints = [:]
+        for stats in messages(message.upstream_endpoint_stats, message.n_upstream_endpoint_stats) {
+            guard let address = Assignment.Endpoint.Address(stats.address?.pointee) else { continue }
+            var load = LoadReport.Load()
+            load.issued = stats.total_issued_requests
+            load.successes = stats.total_successful_requests
+            load.errors = stats.total_error_requests
+            load.inProgress = stats.total_requests_in_progress
+            load.metrics = metrics(stats.load_metric_stats, stats.n_load_metric_stats)
+            endpoints[address] = load
+        }
+    }
+}
+
+extension Duration {
+    /// Nothing where it isn't one from 0 to a year: clients may send any number.
+    fileprivate init(_ message: Google__Protobuf__Duration) {
+        let isSound = (0...31_536_000).contains(message.seconds) && (0..<1_000_000_000).contains(message.nanos)
+        self = isSound ? .seconds(message.seconds) + .nanoseconds(Int64(message.nanos)) : .zero
+    }
+}
+
+private func metrics(
+    _ array: UnsafeMutablePointer<UnsafeMutablePointer<Envoy__Config__Endpoint__V3__EndpointLoadMetricStats>?>?,
+    _ count: Int
+) -> [LoadReport.Metric] {
+    messages(array, count).map {
+        LoadReport.Metric(
+            name: String($0.metric_name), count: $0.num_requests_finished_with_metric, total: $0.total_metric_value)
+    }
+}
