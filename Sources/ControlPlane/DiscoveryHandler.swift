@@ -32,7 +32,7 @@ final class DiscoveryHandler: StreamService {
         if let reason = decoded.request.rejection { session.warn("NACK", "\(decoded.type): \(reason)") }
         do throws(ProtocolViolation) {
             try decoded.request.check(longestName: limits.nameBytes)
-            try stream.receive(decoded.request, type: decoded.type, canResume: session.node?.isGRPC == false)
+            try stream.receive(decoded.request, type: decoded.type, from: session.node?.isGRPC == true ? .grpc : .envoy)
         } catch {
             let status = GRPCStatus(error)
             session.warn("stream ended", status.message)
@@ -46,6 +46,9 @@ final class DiscoveryHandler: StreamService {
         guard let (type, response) = stream.next(in: { snapshot.index($0, for: viewer) }) else { return nil }
         let index = snapshot.index(type, for: viewer)
         var slices = response.resources.flatMap { index.resources[$0.name]?.slices(stream.variant) ?? [] }
+        for name in response.vacant {
+            slices += ServedResource(EncodedResource(vacantAssignment: name)).slices(stream.variant)
+        }
         slices.append(Slice(response.encodedTrailer(type: type, controlPlane: controlPlane)))
         return slices
     }
@@ -86,6 +89,13 @@ extension DiscoveryResponse {
         switch self {
         case .sotw(let response): response.resources
         case .delta(let response): response.resources
+        }
+    }
+
+    fileprivate var vacant: [ResourceName] {
+        switch self {
+        case .sotw(let response): response.vacant
+        case .delta: []
         }
     }
 }

@@ -130,12 +130,32 @@ public final class Bench: Sendable {
     }
 
     /// Starts Ballast, and waits until it is ready unless told otherwise.
-    public func startBallast(untilReady: Bool = true) async throws {
-        let process = try start("ballast", tools.ballast, ["serve", "--config", "ballast.yaml"])
+    ///
+    /// - Parameter host: where its configuration has it listen; nil for the bench's own address.
+    public func startBallast(
+        name: String = "ballast", config: String = "ballast.yaml", at host: String? = nil, untilReady: Bool = true
+    ) async throws {
+        let process = try start(name, tools.ballast, ["serve", "--config", config])
         guard untilReady else { return }
         try await waitUntil("Ballast is ready", process) {
-            try await HTTPConnection.get(host: self.host, port: Self.adminPort, "/readyz").status == 200
+            try await HTTPConnection.get(host: host ?? self.host, port: Self.adminPort, "/readyz").status == 200
         }
+    }
+
+    /// Whether a node takes resources from the Ballast at an address.
+    public func isServed(_ node: String, at host: String) async throws -> Bool {
+        struct Page: Decodable {
+            struct Client: Decodable {
+                var node: String
+                var streams: [Stream]
+            }
+            struct Stream: Decodable { var subscriptions: [Subscription] }
+            struct Subscription: Decodable { var type: String }
+            var clients: [Client]
+        }
+        let answer = try await HTTPConnection.get(host: host, port: Self.adminPort, "/v1/clients")
+        return try JSONDecoder().decode(Page.self, from: Data(answer.body.utf8)).clients
+            .contains { $0.node == node && $0.streams.contains { !$0.subscriptions.isEmpty } }
     }
 
     /// Starts the client, and waits until it has its endpoints.

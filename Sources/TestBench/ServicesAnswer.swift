@@ -14,6 +14,8 @@ public struct ServicesAnswer: Decodable, Sendable {
         public var cluster: String
         /// 0 to 1.
         public var share: Double
+        /// What clients reported; nil where none did.
+        public var observed: Observed?
         /// Its pods.
         public var pods: [Pod]
     }
@@ -24,6 +26,20 @@ public struct ServicesAnswer: Decodable, Sendable {
         public var name: String
         /// As its source says.
         public var health: String
+        /// What clients reported; nil where none told its requests apart.
+        public var observed: Observed?
+    }
+
+    /// What clients reported of a target.
+    public struct Observed: Decodable, Sendable {
+        /// Of the service's requests.
+        public var share: Double?
+        /// Begun in the window.
+        public var requests: Int
+        /// Failed in it.
+        public var errors: Int
+        /// The mean, estimated.
+        public var latencyMilliseconds: Double?
     }
 
     /// An endpoint as sent.

@@ -10,6 +10,14 @@ public enum ProtocolViolation: Error, Hashable, Sendable {
     case tooManyTypes(limit: Int)
 }
 
+/// What a client makes of the protocol.
+public enum ClientKind: Hashable, Sendable {
+    /// A version from an earlier stream vouches for what it still holds.
+    case envoy
+    /// It drops resources that it unsubscribes from, and keeps the version.
+    case grpc
+}
+
 /// How a stream's responses say what there is.
 public enum Variant: String, Hashable, Sendable {
     /// State of the world.
@@ -110,10 +118,8 @@ public struct DiscoveryStream: Sendable {
 
     /// Takes one request in.
     ///
-    /// `canResume`: see `SotWSubscription`.
-    ///
     /// - Throws: where the stream has to end.
-    public mutating func receive(_ request: DiscoveryRequest, type url: String, canResume: Bool)
+    public mutating func receive(_ request: DiscoveryRequest, type url: String, from client: ClientKind)
         throws(ProtocolViolation)
     {
         // A stream of one service may leave the type out.
@@ -125,7 +131,7 @@ public struct DiscoveryStream: Sendable {
         } else {
             guard entries.count < limits.types else { throw .tooManyTypes(limit: limits.types) }
             index = entries.firstIndex { order.place(of: $0.type) > order.place(of: type) } ?? entries.count
-            var subscription = Subscription(variant, to: type, canResume: canResume)
+            var subscription = Subscription(variant, to: type, client: client)
             if let names = owed.removeValue(forKey: type) { subscription.owe(names.sorted()) }
             entries.insert(Entry(type: type, subscription: subscription), at: index)
         }

@@ -26,6 +26,11 @@ public struct SotWResponse: Hashable, Sendable {
     public var changed: [ResourceName]
     /// Names that the client gave and that don't exist, each told once (xDS, `resource_errors`).
     public var missing: [ResourceName]
+    /// Those of them that are to be answered with an empty resource.
+    ///
+    /// An Envoy that starts would wait for the rest of its `initial_fetch_timeout`, 15 s, before it takes connections. Only
+    /// names of which it can hold nothing: an empty assignment takes away all hosts that it has.
+    public var vacant: [ResourceName]
     /// The version of all that the subscription covers.
     public var version: ResourceVersion
     /// Unique on this stream.
@@ -69,6 +74,9 @@ public struct SotWSubscription: Sendable {
     private var covered = SetVersion()
     /// What the client was told doesn't exist.
     private var toldMissing: Set<ResourceName> = []
+    /// Names of which the client can't hold anything yet.
+    private var fresh: Set<ResourceName> = []
+    private let hasVacancy: Bool
     /// The names to look at in `next`: wanted ones whose content may differ from what was sent.
     private var pending: Set<ResourceName> = []
     /// Whether all names have to be looked at.
@@ -83,16 +91,17 @@ public struct SotWSubscription: Sendable {
     private var rejection: Rejection?
     /// The version that the client brought from an earlier stream, until it is compared with what there is.
     private var claimed: ResourceVersion?
-    private let canResume: Bool
+    private let client: ClientKind
     private let isWhole: Bool
 
     /// - Parameters:
     ///   - isWhole: whether responses carry everything that the client wants.
-    ///   - canResume: whether a version from an earlier stream vouches for what the client still holds.
-    ///     gRPC's doesn't: it drops resources that it unsubscribes from, and keeps the version.
-    public init(isWhole: Bool = false, canResume: Bool) {
+    ///   - hasVacancy: whether a resource that doesn't exist can be told by an empty one.
+    ///   - client: who asks.
+    public init(isWhole: Bool = false, hasVacancy: Bool = false, client: ClientKind) {
         self.isWhole = isWhole
-        self.canResume = canResume
+        self.client = client
+        self.hasVacancy = hasVacancy && client == .envoy
     }
 
     /// How many names the client wants.
@@ -103,13 +112,13 @@ public struct SotWSubscription: Sendable {
         let names = Set(request.names)
         guard let last else {
             // Nothing was sent yet, so there is nothing to answer: a nonce is one of an earlier stream.
-            if wanted.isEmpty, !isWildcard, canResume { claimed = ResourceVersion(request.version) }
-            return subscribe(to: names)
+            if wanted.isEmpty, !isWildcard, client == .envoy { claimed = ResourceVersion(request.version) }
+            return subscribe(to: names, isFresh: request.version.isEmpty)
         }
         if request.nonce.isEmpty {
             // Either it hasn't read our first response yet, or it starts over and has forgotten everything.
             if hasAnswered { forget() }
-            return subscribe(to: names)
+            return subscribe(to: names, isFresh: request.version.isEmpty)
         }
         // xDS, "ACK, NACK, and resource type instance version": a request with a stale nonce is not answered; the
         // client says what it wants again in its answer to the latest response. But what it drops it has forgotten
@@ -125,7 +134,7 @@ public struct SotWSubscription: Sendable {
             acknowledged = last.version
             rejection = nil
         }
-        subscribe(to: names)
+        subscribe(to: names, isFresh: true)
     }
 
     /// Notes that content changed, appeared or went.
@@ -152,6 +161,7 @@ public struct SotWSubscription: Sendable {
         if let claimed { resume(from: claimed, in: index) }
         var changed: [VersionedName] = []
         var missing: [ResourceName] = []
+        var vacant: [ResourceName] = []
         var hasRemovals = false
         for name in pending.sorted() {
             if owed.contains(name), wanted.contains(name), index.version(of: name) != nil {
@@ -168,7 +178,9 @@ public struct SotWSubscription: Sendable {
                 toldMissing.remove(name)
             } else if wanted.contains(name), toldMissing.insert(name).inserted {
                 missing.append(name)
+                if fresh.contains(name) { vacant.append(name) }
             }
+            fresh.remove(name)
         }
         pending.removeAll()
         defer { isAnswerDue = false }
@@ -176,7 +188,7 @@ public struct SotWSubscription: Sendable {
         let resources =
             isWhole ? sent.map { VersionedName(name: $0, version: $1) }.sorted { $0.name < $1.name } : changed
         let response = SotWResponse(
-            resources: resources, changed: changed.map(\.name), missing: missing, version: covered.version,
+            resources: resources, changed: changed.map(\.name), missing: missing, vacant: vacant, version: covered.version,
             nonce: nonce)
         last = response
         return response
@@ -196,7 +208,7 @@ public struct SotWSubscription: Sendable {
     /// Replaces what the client wants.
     ///
     /// A name that was dropped and comes back is sent again: the client has forgotten it.
-    private mutating func subscribe(to all: Set<ResourceName>) {
+    private mutating func subscribe(to all: Set<ResourceName>, isFresh: Bool) {
         let names = isWhole ? all.subtracting([.wildcard]) : all
         let wantsAll = isWhole && (all.contains(.wildcard) || all.isEmpty && !hasNamed)
         hasNamed = hasNamed || !all.isEmpty
@@ -209,6 +221,7 @@ public struct SotWSubscription: Sendable {
         // What everything covers stays with the client, whether it names it or not.
         if !isWildcard { drop(wanted.union(sent.keys).subtracting(names)) }
         pending.formUnion(added)
+        if hasVacancy, isFresh { fresh.formUnion(added) }
         wanted = names
     }
 
@@ -218,6 +231,7 @@ public struct SotWSubscription: Sendable {
             pending.remove(name)
         }
         toldMissing.subtract(names)
+        fresh.subtract(names)
         wanted.subtract(names)
     }
 

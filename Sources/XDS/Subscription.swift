@@ -3,9 +3,10 @@ enum Subscription: Sendable {
     case sotw(SotWSubscription)
     case delta(DeltaSubscription)
 
-    init(_ variant: Variant, to type: TypeURL, canResume: Bool) {
+    init(_ variant: Variant, to type: TypeURL, client: ClientKind) {
         switch variant {
-        case .sotw: self = .sotw(SotWSubscription(isWhole: type.isWhole, canResume: canResume))
+        case .sotw: self = .sotw(SotWSubscription(
+                    isWhole: type.isWhole, hasVacancy: type == .clusterLoadAssignment, client: client))
         case .delta: self = .delta(DeltaSubscription(mayBeWildcard: type.isWhole))
         }
     }

@@ -7,14 +7,6 @@ import Testing
 private let east = ["e1", "e2"]
 private let west = ["w1", "w2", "w3"]
 
-/// A stage on a bench of its own.
-private func withStage(_ body: @Sendable (Stage) async throws -> Void) async throws {
-    try await withBench { bench in
-        try await Stage.prepare(bench)
-        try await body(Stage(bench, .http2, workers: 2))
-    }
-}
-
 extension EnvoyTests {
     @Suite(.serialized) struct ChangeTests {
         @Test(arguments: ["DELTA_GRPC", "GRPC"])

@@ -27,3 +27,11 @@ func withBench(_ body: (Bench) async throws -> Void) async throws {
         await bench.stop()
     }
 }
+
+/// A stage on a bench of its own.
+func withStage(_ body: @Sendable (Stage) async throws -> Void) async throws {
+    try await withBench { bench in
+        try await Stage.prepare(bench)
+        try await body(Stage(bench, .http2, workers: 2))
+    }
+}

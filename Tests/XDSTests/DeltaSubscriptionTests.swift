@@ -15,7 +15,7 @@ final class DeltaTester {
         let request = DeltaRequest(
             subscribe: subscribe, unsubscribe: unsubscribe, initialVersions: initial, nonce: nonce, rejection: rejection
         )
-        try stream.receive(.delta(request), type: eds, canResume: true)
+        try stream.receive(.delta(request), type: eds, from: .envoy)
     }
 
     func publish(_ name: ResourceName, _ hash: UInt64?) {
@@ -126,8 +126,8 @@ extension DeltaResponse {
         let other = TypeURL(rawValue: "type.googleapis.com/envoy.config.cluster.v3.Cluster")
         var stream = DiscoveryStream(variant: .sotw, type: nil, limits: limits)
         let content = Content(hashes: ["a": 1])
-        try stream.receive(.sotw(SotWRequest(names: ["a"])), type: eds, canResume: true)
-        try stream.receive(.sotw(SotWRequest(names: ["a"])), type: other.rawValue, canResume: true)
+        try stream.receive(.sotw(SotWRequest(names: ["a"])), type: eds, from: .envoy)
+        try stream.receive(.sotw(SotWRequest(names: ["a"])), type: other.rawValue, from: .envoy)
         let responses = [stream.next { _ in content }, stream.next { _ in content }, stream.next { _ in content }]
         let first = try #require(responses[0])
         let second = try #require(responses[1])
@@ -168,7 +168,7 @@ extension DeltaResponse {
         _ stream: inout DiscoveryStream, _ request: DiscoveryRequest, _ type: String
     ) -> ProtocolViolation? {
         do throws(ProtocolViolation) {
-            try stream.receive(request, type: type, canResume: true)
+            try stream.receive(request, type: type, from: .envoy)
             return nil
         } catch {
             return error

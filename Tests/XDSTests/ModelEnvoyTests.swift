@@ -137,7 +137,7 @@ private struct Simulation {
         case .sotw(let request): sent = sent.filter { request.names.contains($0.key) }
         case .delta(let request): for name in request.subscribe + request.unsubscribe { sent[name] = nil }
         }
-        try server.receive(request, type: type.rawValue, canResume: true)
+        try server.receive(request, type: type.rawValue, from: .envoy)
     }
 
     mutating func write() {

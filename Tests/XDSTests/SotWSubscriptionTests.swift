@@ -17,13 +17,13 @@ let eds = TypeURL.clusterLoadAssignment.rawValue
 final class SotWTester {
     var stream = DiscoveryStream(variant: .sotw, type: .clusterLoadAssignment, limits: limits)
     var content: Content
-    var canResume = true
+    var client = ClientKind.envoy
 
     init(_ hashes: [ResourceName: UInt64]) { content = Content(hashes: hashes) }
 
     func ask(_ names: [ResourceName], version: String = "", nonce: String = "", rejection: String? = nil) throws {
         let request = SotWRequest(names: names, version: version, nonce: nonce, rejection: rejection)
-        try stream.receive(.sotw(request), type: eds, canResume: canResume)
+        try stream.receive(.sotw(request), type: eds, from: client)
     }
 
     func publish(_ name: ResourceName, _ hash: UInt64?) {
@@ -129,7 +129,7 @@ extension SotWResponse {
         let tester = SotWTester([:])
         try tester.ask(["a"])
         let first = try #require(tester.next())
-        #expect(first.names.isEmpty && first.missing == ["a"])
+        #expect(first.names.isEmpty && first.missing == ["a"] && first.vacant == ["a"])
         try tester.ask(["a"], version: "\(first.version)", nonce: "\(first.nonce)")
         tester.publish("b", 1)
         #expect(tester.next() == nil)
@@ -193,7 +193,7 @@ extension SotWResponse {
         try before.ask(["a"])
         let version = try #require(before.next()).version
         let after = SotWTester(["a": 1])
-        after.canResume = false
+        after.client = .grpc
         try after.ask(["a"], version: "\(version)")
         #expect(after.next()?.names == ["a"])
     }

@@ -10,7 +10,7 @@ private struct SotW {
 
     mutating func ask(_ names: [ResourceName], version: String = "", nonce: String? = nil) throws {
         let request = SotWRequest(names: names, version: version, nonce: nonce ?? last.map { "\($0.nonce)" } ?? "")
-        try stream.receive(.sotw(request), type: TypeURL.cluster.rawValue, canResume: true)
+        try stream.receive(.sotw(request), type: TypeURL.cluster.rawValue, from: .envoy)
     }
 
     mutating func next(_ content: Content) -> SotWResponse? {
@@ -25,7 +25,7 @@ private struct Delta {
     var stream = DiscoveryStream(variant: .delta, type: .cluster, limits: DiscoveryStream.Limits(names: 100))
 
     mutating func ask(_ request: DeltaRequest) throws {
-        try stream.receive(.delta(request), type: TypeURL.cluster.rawValue, canResume: true)
+        try stream.receive(.delta(request), type: TypeURL.cluster.rawValue, from: .envoy)
     }
 
     mutating func next(_ content: Content) -> DeltaResponse? {
@@ -163,8 +163,8 @@ func `a changed cluster's endpoints follow it, though they are the same`(variant
         }
     }
     // Endpoints are asked for first, and still come after their clusters.
-    try stream.receive(request(["a", "b"], ""), type: TypeURL.clusterLoadAssignment.rawValue, canResume: true)
-    try stream.receive(request([], ""), type: TypeURL.cluster.rawValue, canResume: true)
+    try stream.receive(request(["a", "b"], ""), type: TypeURL.clusterLoadAssignment.rawValue, from: .envoy)
+    try stream.receive(request([], ""), type: TypeURL.cluster.rawValue, from: .envoy)
     #expect(next()?.0 == .cluster)
     #expect(next()?.1 == ["a", "b"])
     #expect(next() == nil)
@@ -186,19 +186,19 @@ func `a returning client that gets a cluster anew gets its endpoints too`(varian
     let has: DiscoveryRequest
     switch variant {
     case .sotw:
-        try stream.receive(.sotw(SotWRequest(names: [], version: old)), type: TypeURL.cluster.rawValue, canResume: true)
+        try stream.receive(.sotw(SotWRequest(names: [], version: old)), type: TypeURL.cluster.rawValue, from: .envoy)
         var before = DiscoveryStream(variant: .sotw, type: nil, limits: DiscoveryStream.Limits(names: 100))
         let eds = TypeURL.clusterLoadAssignment.rawValue
-        try before.receive(.sotw(SotWRequest(names: ["a"])), type: eds, canResume: true)
+        try before.receive(.sotw(SotWRequest(names: ["a"])), type: eds, from: .envoy)
         guard case .sotw(let response)? = before.next(in: { _ in endpoints })?.response else { return }
         has = .sotw(SotWRequest(names: ["a"], version: "\(response.version)"))
     case .delta:
         try stream.receive(
-            .delta(DeltaRequest(initialVersions: ["a": old])), type: TypeURL.cluster.rawValue, canResume: true)
+            .delta(DeltaRequest(initialVersions: ["a": old])), type: TypeURL.cluster.rawValue, from: .envoy)
         has = .delta(DeltaRequest(subscribe: ["a"], initialVersions: ["a": "\(ResourceVersion(hash: 10))"]))
     }
     #expect(next() == .cluster)
-    try stream.receive(has, type: TypeURL.clusterLoadAssignment.rawValue, canResume: true)
+    try stream.receive(has, type: TypeURL.clusterLoadAssignment.rawValue, from: .envoy)
     #expect(next() == .clusterLoadAssignment, "Envoy warms the cluster until it hears of its endpoints")
     #expect(next() == nil)
 }

@@ -79,6 +79,9 @@ public struct Assignment: Hashable, Sendable {
     /// Whose endpoint each address is.
     public var origins: [Endpoint.Address: Origin]
 
+    /// Nobody gets anything.
+    public static let vacant = Assignment(metadata: [:], localities: [], shares: [], origins: [:])
+
     /// What an endpoint stands for.
     public struct Origin: Hashable, Sendable {
         /// The cluster that the endpoint leads to; of two that share a gateway, the first.

@@ -12,6 +12,11 @@ extension EncodedResource {
             name: name, type: .clusterLoadAssignment,
             content: encode(assignment.message(name: name.rawValue, in: arena)))
     }
+
+    /// The EDS resource of that name with no endpoints.
+    public init(vacantAssignment name: ResourceName) {
+        self.init(Assignment.vacant, name: name)
+    }
 }
 
 extension Assignment {
