@@ -1,16 +1,16 @@
 /// Names of endpoints that change over time, so that clients open new connections.
 public struct Renewal: Hashable, Sendable {
-    /// Another one each time that pods were added.
+    /// Another one for each set of pods: replicas, and a process that starts anew, come to the same.
     public var generation: String
     /// The lanes' names.
     public var lanes: [String]
 }
 
-/// Follows which pods there are, and renews what leads to them when some were added.
+/// Follows which pods there are, and renews what leads to them when they changed.
 ///
 /// For `reach: gateway` with `refresh`, and for lanes. A gateway that prefers idle pods gets more lanes; one that picks
-/// pods in turn gets more of them too, and the old ones anew. Pods that go need nothing: their connections end with
-/// them.
+/// pods in turn gets more of them too, and the old ones anew. Pods that go would need nothing, since
+/// their connections end with them; but then what is served would depend on what was served before.
 ///
 /// A value without a clock: whoever asks says what time it is.
 public struct RenewalTracker: Sendable {
@@ -71,38 +71,37 @@ private struct RenewedLanes {
 /// The way to one cluster's pods of one service.
 private struct RenewedPath: Sendable {
     private(set) var renewal: Renewal
-    /// Those that connections may have been opened for.
+    /// Those that lanes are counted for.
     private var pods: Set<SocketAddress>
-    /// When pods were found that are not among them.
-    private var grewAt: ContinuousClock.Instant?
+    /// When pods were found that the generation isn't of.
+    private var changedAt: ContinuousClock.Instant?
     private var renewedAt: ContinuousClock.Instant?
     private var steppedAt: ContinuousClock.Instant?
 
     init(_ pods: Set<SocketAddress>, _ lanes: RenewedLanes) {
         self.pods = pods
-        // Of the content, so that a restart and a replica begin with the same one.
-        renewal = Renewal(generation: Self.generation(after: "", pods), lanes: [])
+        renewal = Renewal(generation: Self.generation(of: pods), lanes: [])
         renewal.lanes = (0..<lanes.count(pods.count)).map { laneName($0, lanes) }
     }
 
-    /// Starts a new generation where pods were added, if it is time for one; else says when it is.
+    /// Starts a new generation where pods changed, if it is time for one; else says when it is.
     mutating func notice(_ pods: Set<SocketAddress>, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        guard !pods.isSubset(of: self.pods) else {
+        let generation = Self.generation(of: pods)
+        guard generation != renewal.generation else {
             self.pods = pods
-            grewAt = nil
+            changedAt = nil
             return nil
         }
         self.pods.formIntersection(pods)
-        let seenAt = grewAt ?? now
-        grewAt = seenAt
+        let seenAt = changedAt ?? now
+        changedAt = seenAt
         let earliest = seenAt + RenewalTracker.delay
         let due = renewedAt.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
         guard now >= due else { return due }
         self.pods = pods
-        grewAt = nil
+        changedAt = nil
         renewedAt = now
-        // Of the one before, too, so that it doesn't come back when pods go and return.
-        renewal.generation = Self.generation(after: renewal.generation, pods)
+        renewal.generation = generation
         return nil
     }
 
@@ -130,8 +129,8 @@ private struct RenewedPath: Sendable {
         lanes.renewsOld ? "lane-\(index)-\(renewal.generation)" : "lane-\(index)"
     }
 
-    private static func generation(after last: String, _ pods: Set<SocketAddress>) -> String {
-        let hash = fnv1a(([last] + pods.sorted().map(\.description)).joined(separator: " "))
+    private static func generation(of pods: Set<SocketAddress>) -> String {
+        let hash = fnv1a(pods.sorted().map(\.description).joined(separator: " "))
         let digits = String(UInt32(truncatingIfNeeded: hash ^ hash >> 32), radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits
     }
