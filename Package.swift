@@ -95,6 +95,17 @@ let package = Package(
             ],
             swiftSettings: safeSwift
         ),
+        // The rules of xDS as cases, played against a running server.
+        .target(
+            name: "Conformance", dependencies: ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"], swiftSettings: safeSwift
+        ),
+        .executableTarget(
+            name: "ballast-conformance",
+            dependencies: [
+                "Conformance", "TestBench", "XDS", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: safeSwift
+        ),
         .executableTarget(
             name: "ballast-bench",
             dependencies: [

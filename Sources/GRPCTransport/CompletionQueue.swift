@@ -29,6 +29,8 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     private let afterStop = DispatchQueue(label: "ballast.grpc.stopped")
 
     init() {
+        // A queue may be the first thing that a process makes of C-core.
+        grpc_init()
         guard let raw = grpc_completion_queue_create_for_next(nil),
             let channel = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "never called"),
             let call = grpc_channel_create_call(
@@ -81,6 +83,7 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
                 grpc_call_unref(wakeCall)
                 grpc_channel_destroy(wakeChannel)
                 grpc_completion_queue_destroy(raw)
+                grpc_shutdown()
                 continuation.resume()
             }
         }

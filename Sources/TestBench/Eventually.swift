@@ -9,7 +9,7 @@ public struct TimedOut: Error, CustomStringConvertible {
 /// An error of the condition counts as not yet.
 public func eventually(
     within limit: Duration = .seconds(20), every interval: Duration = .milliseconds(10), _ what: String,
-    _ condition: () async throws -> Bool
+    isolation: isolated (any Actor)? = #isolation, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let end = clock.now.advanced(by: limit)
