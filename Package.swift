@@ -97,7 +97,8 @@ let package = Package(
         ),
         // The rules of xDS as cases, played against a running server.
         .target(
-            name: "Conformance", dependencies: ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"], swiftSettings: safeSwift
+            name: "Conformance", dependencies: ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"],
+            swiftSettings: safeSwift
         ),
         .executableTarget(
             name: "ballast-conformance",
@@ -109,7 +110,7 @@ let package = Package(
         .executableTarget(
             name: "ballast-bench",
             dependencies: [
-                "TestBench",
+                "Conformance", "TestBench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -162,7 +163,7 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(
-            name: "EnvoyTests", dependencies: ["ballast", "TestBench", "TestSupport", "Balancing"],
+            name: "EnvoyTests", dependencies: ["ballast", "Conformance", "TestBench", "TestSupport", "Balancing"],
             exclude: ["discover.py", "grpc_client.py"], swiftSettings: swift
         ),
     ]

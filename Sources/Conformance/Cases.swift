@@ -37,7 +37,8 @@ extension Case {
             let (client, _) = try await trial.client(with: [try await trial.mesh.add()])
             try await client.hearsNothing("an ACK was answered")
         },
-        Case("ack-and-change", "A request that ACKs and adds a name is answered with that name.", source: protocolPage) {
+        Case("ack-and-change", "A request that ACKs and adds a name is answered with that name.", source: protocolPage)
+        {
             trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
             let client = try trial.client()
@@ -46,7 +47,8 @@ extension Case {
             try await client.expectNext(eds, [other])
         },
         Case(
-            "stale-nonce", "A request with a stale nonce is not answered; the next current one is.", source: protocolPage,
+            "stale-nonce", "A request with a stale nonce is not answered; the next current one is.",
+            source: protocolPage,
             only: { $0.variant == .sotw }
         ) { trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
@@ -59,7 +61,8 @@ extension Case {
             try await client.expectNext(eds, [other])
         },
         Case(
-            "stale-nonce-delta", "A request with an unknown nonce still changes the subscription.", source: protocolPage,
+            "stale-nonce-delta", "A request with an unknown nonce still changes the subscription.",
+            source: protocolPage,
             only: { $0.variant == .delta }
         ) { trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
@@ -79,7 +82,8 @@ extension Case {
             try await trial.mesh.change(name)
             try await client.expectNext(eds, [name])
         },
-        Case("again", "A name that is dropped and wanted again is sent again, though unchanged.", source: protocolPage) {
+        Case("again", "A name that is dropped and wanted again is sent again, though unchanged.", source: protocolPage)
+        {
             trial in
             let name = try await trial.mesh.add()
             let (client, _) = try await trial.client(with: [name])
@@ -138,7 +142,8 @@ extension Case {
             try await trial.mesh.change(name)
             try await client.hearsNothing("endpoints were sent")
         },
-        Case("wildcard-legacy", "An empty first request for clusters wants all of them.", source: protocolPage) { trial in
+        Case("wildcard-legacy", "An empty first request for clusters wants all of them.", source: protocolPage) {
+            trial in
             _ = try await trial.mesh.add()
             let client = try trial.client()
             await client.subscribe(cds)
@@ -240,12 +245,14 @@ extension Case {
                 let client = try trial.client()
                 await client.subscribe(type, [name])
                 let response = try await client.next(type)
-                try expect(response.resources.allSatisfy { $0.type == type.rawValue }, "\(response.resources.map(\.type))")
+                try expect(
+                    response.resources.allSatisfy { $0.type == type.rawValue }, "\(response.resources.map(\.type))")
                 await client.close()
             }
         },
         Case(
-            "versions", "Equal content has the same version on every stream; other content has another.", source: protocolPage
+            "versions", "Equal content has the same version on every stream; other content has another.",
+            source: protocolPage
         ) { trial in
             let name = try await trial.mesh.add()
             let version = { () async throws -> String in
@@ -261,7 +268,8 @@ extension Case {
             try expect(!first.isEmpty && first == second && first != third, "versions: \(first), \(second), \(third)")
         },
         Case(
-            "resume-delta", "Of what a client still holds, the difference is sent, and no more.", source: discoveryProto,
+            "resume-delta", "Of what a client still holds, the difference is sent, and no more.",
+            source: discoveryProto,
             only: { $0.variant == .delta }
         ) { trial in
             let names = [try await trial.mesh.add(), try await trial.mesh.add(), await trial.mesh.newName()]
@@ -298,7 +306,9 @@ extension Case {
             let name = await trial.mesh.newName()
             for type in [rds, eds, cds] { await client.subscribe(type, type == cds ? ["*"] : [name]) }
             try await Task.sleep(for: .milliseconds(200))
-            while let response = try? await client.next(within: .milliseconds(100)) { await client.acknowledge(response) }
+            while let response = try? await client.next(within: .milliseconds(100)) {
+                await client.acknowledge(response)
+            }
             try await trial.mesh.set(name, to: ["10.8.8.8:80"])
             let types = [try await client.next(), try await client.next(), try await client.next()].map(\.type)
             try expect(types == [cds, eds, rds].map(\.rawValue), "the order was \(types)")

@@ -45,7 +45,8 @@ final class Probe: Sendable {
     // MARK: Asking
 
     /// Wants these names besides those that it wants already; none in a first request means whatever there is.
-    func subscribe(_ type: TypeURL, _ names: [ResourceName] = [], holding versions: [ResourceName: String] = [:]) async {
+    func subscribe(_ type: TypeURL, _ names: [ResourceName] = [], holding versions: [ResourceName: String] = [:]) async
+    {
         await ask(type, add: names, versions: versions)
     }
 
@@ -89,7 +90,8 @@ final class Probe: Sendable {
         let stream = await stream(for: type)
         let (request, isFirst) = state.withLock { state -> (DiscoveryRequest, Bool) in
             // The node comes with a stream's first request and no other.
-            let isFirst = form.isAggregated ? state.types.values.allSatisfy { !$0.hasAsked } : state.types[type]?.hasAsked != true
+            let isFirst =
+                form.isAggregated ? state.types.values.allSatisfy { !$0.hasAsked } : state.types[type]?.hasAsked != true
             var entry = state.types[type] ?? TypeState()
             entry.names = entry.names.union(add).subtracting(drop)
             entry.hasAsked = true

@@ -188,7 +188,8 @@ public struct SotWSubscription: Sendable {
         let resources =
             isWhole ? sent.map { VersionedName(name: $0, version: $1) }.sorted { $0.name < $1.name } : changed
         let response = SotWResponse(
-            resources: resources, changed: changed.map(\.name), missing: missing, vacant: vacant, version: covered.version,
+            resources: resources, changed: changed.map(\.name), missing: missing, vacant: vacant,
+            version: covered.version,
             nonce: nonce)
         last = response
         return response

@@ -5,7 +5,9 @@ enum Subscription: Sendable {
 
     init(_ variant: Variant, to type: TypeURL, client: ClientKind) {
         switch variant {
-        case .sotw: self = .sotw(SotWSubscription(
+        case .sotw:
+            self = .sotw(
+                SotWSubscription(
                     isWhole: type.isWhole, hasVacancy: type == .clusterLoadAssignment, client: client))
         case .delta: self = .delta(DeltaSubscription(mayBeWildcard: type.isWhole))
         }

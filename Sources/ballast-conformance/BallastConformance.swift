@@ -59,7 +59,9 @@ struct BallastConformance: AsyncParsableCommand {
         print(outcome.table)
         if let table { try "\(outcome.table)\n".write(toFile: table, atomically: true, encoding: .utf8) }
         let counts = outcome.counts
-        say("\(outcome.verdicts.count) rules in \(ContinuousClock.now - start): \(counts.passed) passed, \(counts.failed) failed, \(counts.skipped) skipped")
+        say(
+            "\(outcome.verdicts.count) rules in \(ContinuousClock.now - start): \(counts.passed) passed, \(counts.failed) failed, \(counts.skipped) skipped"
+        )
         if counts.failed > 0 { throw ExitCode.failure }
     }
 }

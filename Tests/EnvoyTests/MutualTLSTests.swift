@@ -1,3 +1,5 @@
+import Conformance
+import Foundation
 import TestBench
 import TestSupport
 import Testing
@@ -36,5 +38,42 @@ private let transportSocket = """
         let mutual = plain.replacing("  - name: ballast\n    type: STATIC", with: transportSocket)
         try await bench.startEnvoy("client", mutual, bench.client, concurrency: 1)
         #expect(try await bench.client.weights(of: "httpbin").count == 3)
+    }
+}
+
+@Test func `an admin API with a token asks everyone for it, but for health`() async throws {
+    try await withBench { bench in
+        let listen = "admin: {listen: \"\(bench.host):\(Bench.adminPort)\""
+        try bench.write(
+            bench.template("ballast.yaml").replacing(listen, with: "\(listen), tokenFile: token"), to: "ballast.yaml")
+        try bench.write("secret\n", to: "token")
+        try bench.publish([], in: "east")
+        try bench.publish([], in: "west")
+        try await bench.startBallast()
+        try await HTTPConnection.open(host: bench.host, port: Bench.adminPort) { connection in
+            #expect(try await connection.get("/v1/services").status == 401)
+            #expect(
+                try await connection.get("/v1/clients", headers: [("authorization", "Bearer wrong!")]).status == 401)
+            #expect(
+                try await connection.get("/v1/clients", headers: [("authorization", "Bearer secret")]).status == 200)
+            #expect(try await connection.get("/healthz").status == 200)
+            // A token can be replaced.
+            try bench.write("other", to: "token")
+            #expect(
+                try await connection.get("/v1/clients", headers: [("authorization", "Bearer secret")]).status == 401)
+            #expect(try await connection.get("/v1/clients", headers: [("authorization", "Bearer other")]).status == 200)
+        }
+    }
+}
+
+@Test func `the server keeps every rule of the conformance suite`() async throws {
+    try await withTemporaryDirectory { directory in
+        let servers = BallastServers(program: tools.ballast, directory: directory)
+        let outcome = try await runConformance { try await servers.start("\($0)") }
+        await servers.stop()
+        #expect(outcome.counts.failed == 0 && outcome.counts.skipped == 0, "\(outcome.table)")
+        // docs/conformance.md is what `make conformance` wrote last.
+        let page = try String(contentsOfFile: "\(repository)/docs/conformance.md", encoding: .utf8)
+        #expect(page.contains(outcome.table), "run make conformance")
     }
 }

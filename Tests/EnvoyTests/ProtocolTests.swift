@@ -19,7 +19,8 @@ extension EnvoyTests {
                 let config = try bench.template(file).replacing(
                     "service_name: httpbin\n", with: "service_name: later\n"
                 ).replacing(
-                    "resource_api_version: V3\n", with: "resource_api_version: V3\n        initial_fetch_timeout: 300s\n")
+                    "resource_api_version: V3\n",
+                    with: "resource_api_version: V3\n        initial_fetch_timeout: 300s\n")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 1)
                 let served = try bench.template("ballast.yaml")
                     .replacing("resources: [\"httpbin\"]", with: "resources: [httpbin, later]")
@@ -38,7 +39,8 @@ extension EnvoyTests {
                 try await bench.startBallast()
                 let route = try #require(
                     bench.wholeClientConfig().firstMatch(of: /( +)route_config:\n(\1 +.*\n)+/))
-                let rds = "\(route.1)rds: {route_config_name: httpbin, config_source: {resource_api_version: V3, ads: {}}}\n"
+                let rds =
+                    "\(route.1)rds: {route_config_name: httpbin, config_source: {resource_api_version: V3, ads: {}}}\n"
                 let config = try bench.wholeClientConfig()
                     .replacing(route.0, with: rds).replacing("api_type: DELTA_GRPC", with: "api_type: \(variant)")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
@@ -109,7 +111,8 @@ extension EnvoyTests {
                     .replacing("api_type: DELTA_GRPC", with: "api_type: \(variant)")
                     .replacing(
                         "[\(endpoint(bench.host))}]",
-                        with: "[\(endpoint(bench.host))}, \(endpoint(second))}]")
+                        with: "[\(endpoint(bench.host))}, \(endpoint(second))}]"
+                    )
                     // The pings of a connection to a Ballast that is gone need not be waited for.
                     .replacing("type: STATIC\n", with: "type: STATIC\n    connect_timeout: 1s\n")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)

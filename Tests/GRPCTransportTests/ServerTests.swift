@@ -179,6 +179,42 @@ import Testing
     }
 }
 
+@Test func `a storm of streams is taken one after the other, and nobody is refused`() async throws {
+    var configuration = ServerConfiguration()
+    configuration.limits.streamsPerSecond = 20
+    try await withEcho(configuration) { _, channel, _, _ in
+        let start = ContinuousClock.now
+        // The first burst, the places for calls that were there already, and a second's worth.
+        for _ in 0..<200 {
+            let stream = await channel.open("/test/Echo")
+            await stream.send([1, 2])
+            for try await answer in stream.messages {
+                #expect(answer == [1, 2])
+                break
+            }
+            await stream.cancel()
+        }
+        #expect(ContinuousClock.now - start > .seconds(1))
+    }
+}
+
+@Test func `a flood of messages is read as fast as is allowed, and none is lost`() async throws {
+    var configuration = ServerConfiguration()
+    configuration.limits.messagesPerSecond = 100
+    try await withEcho(configuration) { _, channel, _, _ in
+        let stream = await channel.open("/test/Echo")
+        let start = ContinuousClock.now
+        for number in 0..<200 { await stream.send([UInt8(number), 0]) }
+        var answers: [UInt8] = []
+        for try await answer in stream.messages {
+            answers.append(answer[0])
+            if answers.count == 200 { break }
+        }
+        #expect(answers == (0..<200).map { UInt8($0) })
+        #expect(ContinuousClock.now - start > .milliseconds(900))
+    }
+}
+
 @Suite struct TLSTests {
     private struct Identity {
         var roots: String

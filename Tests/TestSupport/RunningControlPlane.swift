@@ -45,6 +45,11 @@ public struct RunningControlPlane: Sendable {
         try Configuration(text: Self.configuration.replacing(old, with: new), file: "\(directory)/ballast.yaml")
     }
 
+    /// A configuration of other text, as if it had been in the file.
+    public func configuration(_ text: String) throws -> Configuration {
+        try Configuration(text: text, file: "\(directory)/ballast.yaml")
+    }
+
     /// Opens a channel for as long as `body` runs.
     public func withChannel<Result>(_ body: (Channel) async throws -> Result) async throws -> Result {
         let channel = try Channel(address: "127.0.0.1:\(port)")
