@@ -6,7 +6,7 @@ SHELL := /bin/bash
 RELEASE_BUILD := swift build -c release --disable-index-store --quiet
 RELEASE := .build/release
 
-.PHONY: help run bench test test-sanitize lint format proto setup clean
+.PHONY: help run bench conformance soak fuzz test test-sanitize lint format proto setup clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,19 @@ bench: setup ## play the whole story and write .build/bench/report.json and repo
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench play --ballast $(RELEASE)/ballast
+
+conformance: setup ## play the rules of xDS against Ballast, or ARGS="--server HOST:PORT --endpoints FILE"; write docs/conformance.md
+	@echo "Building (the first time takes some minutes)..."
+	@$(RELEASE_BUILD)
+	@scripts/conformance $(ARGS)
+
+soak: setup ## put 200 bad clients on Ballast for SECONDS (600) while good ones carry traffic
+	@echo "Building (the first time takes some minutes)..."
+	@$(RELEASE_BUILD)
+	@exec $(RELEASE)/ballast-bench soak --ballast $(RELEASE)/ballast --seconds $(or $(SECONDS),600)
+
+fuzz: setup ## run each fuzzer for SECONDS (30)
+	@scripts/fuzz $(or $(SECONDS),30)
 
 test: setup lint ## run every check and every test
 	@swift build --build-tests --explicit-target-dependency-import-check error

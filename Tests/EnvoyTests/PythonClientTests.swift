@@ -34,14 +34,89 @@ import Testing
             ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", "500"]
                 + pods.map { "\($0.name)=\($0.address)" },
             directory: bench.directory)
-        let counts = Dictionary(
-            output.split(whereSeparator: \.isWhitespace).compactMap { pair -> (String, Int)? in
-                let parts = pair.split(separator: "=")
-                return parts.count == 2 ? Int(parts[1]).map { (String(parts[0]), $0) } : nil
-            },
-            uniquingKeysWith: { $1 })
+        let counts = counts(in: output)
         #expect(counts["failed"] == 0, "\(output)")
         // gRPC picks localities by chance, in proportion to their weights.
         for pod in pods { #expect((60...140).contains(counts[pod.name] ?? 0), "\(output)") }
+    }
+}
+
+/// `NAME=COUNT` in the last line of the client's output.
+private func counts(in output: String) -> [String: Int] {
+    Dictionary(
+        (output.split(separator: "\n").last ?? "").split(separator: " ").compactMap { pair -> (String, Int)? in
+            let parts = pair.split(separator: "=")
+            return parts.count == 2 ? Int(parts[1]).map { (String(parts[0]), $0) } : nil
+        },
+        uniquingKeysWith: { $1 })
+}
+
+/// A gateway that passes TCP on to west's pods, whatever is spoken.
+private func plainGateway(_ bench: Bench, to pods: [Pod]) -> String {
+    let endpoints = pods.map {
+        "{endpoint: {address: {socket_address: {address: \($0.address.host), port_value: \($0.address.port)}}}}"
+    }
+    return """
+        admin: {address: {socket_address: {address: \(bench.host), port_value: 9902}}}
+        static_resources:
+          listeners:
+          - address: {socket_address: {address: \(bench.host), port_value: 15443}}
+            filter_chains:
+            - filters:
+              - name: envoy.filters.network.tcp_proxy
+                typed_config:
+                  "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+                  stat_prefix: west
+                  cluster: west
+          clusters:
+          - name: west
+            load_assignment: {cluster_name: west, endpoints: [{lb_endpoints: [\(endpoints.joined(separator: ", "))]}]}
+        """
+}
+
+@Test func `a gRPC client takes weighted shares of local pods and a gateway, and no change fails a call`() async throws
+{
+    try await withBench { bench in
+        var east = try ["e1", "e2"].map(bench.pod)
+        east[0].weight = try #require(Weight(2))
+        let west = try ["w1", "w2", "w3"].map(bench.pod)
+        try bench.publish(east, in: "east")
+        try bench.publish(west, in: "west")
+        try await bench.startEnvoy("gateway", plainGateway(bench, to: west), bench.gateway(), concurrency: 1)
+        try await bench.startBallast()
+        try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
+        let client = { (calls: String) in
+            try ManagedProcess(
+                "python", "\(repository)/.build/venv/bin/python",
+                ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", calls]
+                    + (east + west).map { "\($0.name)=\($0.address)" },
+                directory: bench.directory, logPath: "\(bench.directory)/python.log")
+        }
+        let steady = try client("1200")
+        #expect(await steady.waitForExit() == 0)
+        let shares = counts(in: steady.log)
+        #expect(shares["failed"] == 0, "\(steady.log)")
+        // 2, 1 and 3 of 6. Two of a hundred thousand runs go further astray than this.
+        #expect(abs((shares["e1"] ?? 0) - 400) < 75, "\(shares)")
+        #expect(abs((shares["e2"] ?? 0) - 200) < 60, "\(shares)")
+        #expect(abs(west.reduce(0) { $0 + (shares[$1.name] ?? 0) } - 600) < 80, "\(shares)")
+
+        // Its reports of load are seen, too.
+        let changing = try client("12s")
+        try await eventually("the client's reports") {
+            let service = try await bench.services(audience: .grpc).services.first
+            return service?.intended.allSatisfy { $0.observed?.requests ?? 0 > 50 } == true
+        }
+        while changing.isRunning {
+            for health in [Pod.Health.draining, .healthy] {
+                east[1].health = health
+                try bench.publish(east, in: "east")
+                try await eventually("the change is served") {
+                    let service = try await bench.services(audience: .grpc).services.first
+                    return service?.endpoints.count == (health == .healthy ? 3 : 2)
+                }
+            }
+        }
+        #expect(counts(in: changing.log)["failed"] == 0, "\(changing.log)")
     }
 }
