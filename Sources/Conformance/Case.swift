@@ -17,8 +17,22 @@ public struct Form: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(variant == .sotw ? "SotW" : "delta"), \(isAggregated ? "ADS" : "separate")" }
 }
 
+/// What rules are about.
+public enum Feature: String, Sendable, CaseIterable {
+    case answers = "Nonces, ACKs and NACKs"
+    case subscriptions = "Subscriptions, names that don't exist"
+    case wildcards = "Wildcards"
+    case content = "What a response carries, versions, removal"
+    case resumption = "Resumption after a reconnect or a restart"
+    case order = "Order, warming"
+    case badRequests = "Unknown types, broken requests"
+    case grpc = "gRPC clients"
+}
+
 /// A rule, and how to see that a server keeps it.
 public struct Case: Sendable {
+    /// What it is about.
+    public let feature: Feature
     /// Unique, short.
     public let name: String
     /// The rule, in a sentence.
@@ -30,9 +44,11 @@ public struct Case: Sendable {
     let check: @Sendable (Trial) async throws -> Void
 
     init(
-        _ name: String, _ rule: String, source: String, only applies: (Form) -> Bool = { _ in true },
+        _ feature: Feature, _ name: String, _ rule: String, source: String,
+        only applies: (Form) -> Bool = { _ in true },
         check: @escaping @Sendable (Trial) async throws -> Void
     ) {
+        self.feature = feature
         self.name = name
         self.rule = rule
         self.source = source

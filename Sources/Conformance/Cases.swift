@@ -26,19 +26,21 @@ extension Trial {
 extension Case {
     /// All of them.
     static let all: [Case] = [
-        Case("nonces", "Every response has a nonce of its own.", source: protocolPage) { trial in
+        Case(.answers, "nonces", "Every response has a nonce of its own.", source: protocolPage) { trial in
             let name = try await trial.mesh.add()
             let (client, first) = try await trial.client(with: [name])
             try await trial.mesh.change(name)
             let second = try await client.next(eds)
             try expect(!first.nonce.isEmpty && first.nonce != second.nonce, "nonces: \(first.nonce), \(second.nonce)")
         },
-        Case("ack", "An ACK is not answered.", source: protocolPage) { trial in
+        Case(.answers, "ack", "An ACK is not answered.", source: protocolPage) { trial in
             let (client, _) = try await trial.client(with: [try await trial.mesh.add()])
             try await client.hearsNothing("an ACK was answered")
         },
-        Case("ack-and-change", "A request that ACKs and adds a name is answered with that name.", source: protocolPage)
-        {
+        Case(
+            .answers, "ack-and-change", "A request that ACKs and adds a name is answered with that name.",
+            source: protocolPage
+        ) {
             trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
             let client = try trial.client()
@@ -47,7 +49,7 @@ extension Case {
             try await client.expectNext(eds, [other])
         },
         Case(
-            "stale-nonce", "A request with a stale nonce is not answered; the next current one is.",
+            .answers, "stale-nonce", "A request with a stale nonce is not answered; the next current one is.",
             source: protocolPage,
             only: { $0.variant == .sotw }
         ) { trial in
@@ -61,7 +63,7 @@ extension Case {
             try await client.expectNext(eds, [other])
         },
         Case(
-            "stale-nonce-delta", "A request with an unknown nonce still changes the subscription.",
+            .answers, "stale-nonce-delta", "A request with an unknown nonce still changes the subscription.",
             source: protocolPage,
             only: { $0.variant == .delta }
         ) { trial in
@@ -71,7 +73,7 @@ extension Case {
             try await client.expectNext(eds, [other])
         },
         Case(
-            "nack", "A refused response is not sent again; the next content is.",
+            .answers, "nack", "A refused response is not sent again; the next content is.",
             source: "envoyproxy/go-control-plane 46, 794"
         ) { trial in
             let name = try await trial.mesh.add()
@@ -82,8 +84,10 @@ extension Case {
             try await trial.mesh.change(name)
             try await client.expectNext(eds, [name])
         },
-        Case("again", "A name that is dropped and wanted again is sent again, though unchanged.", source: protocolPage)
-        {
+        Case(
+            .subscriptions, "again", "A name that is dropped and wanted again is sent again, though unchanged.",
+            source: protocolPage
+        ) {
             trial in
             let name = try await trial.mesh.add()
             let (client, _) = try await trial.client(with: [name])
@@ -92,7 +96,7 @@ extension Case {
             try await client.expectNext(eds, [name])
         },
         Case(
-            "again-delta", "A name that is wanted twice is sent twice.", source: discoveryProto,
+            .subscriptions, "again-delta", "A name that is wanted twice is sent twice.", source: discoveryProto,
             only: { $0.variant == .delta }
         ) { trial in
             let name = try await trial.mesh.add()
@@ -101,7 +105,8 @@ extension Case {
             try await client.expectNext(eds, [name])
         },
         Case(
-            "unsubscribed", "What a client no longer wants is not sent; dropping what it never wanted is ignored.",
+            .subscriptions, "unsubscribed",
+            "What a client no longer wants is not sent; dropping what it never wanted is ignored.",
             source: protocolPage
         ) { trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
@@ -112,7 +117,8 @@ extension Case {
             try await trial.mesh.change(other)
             try await client.expectNext(eds, [other])
         },
-        Case("absent", "A name that doesn't exist is told.", source: "\(protocolPage); xRFC TP3") { trial in
+        Case(.subscriptions, "absent", "A name that doesn't exist is told.", source: "\(protocolPage); xRFC TP3") {
+            trial in
             let name = await trial.mesh.newName()
             let client = try trial.client()
             await client.subscribe(eds, [name])
@@ -120,7 +126,10 @@ extension Case {
             let isTold = trial.isSotW ? told.errors[name.rawValue] != nil : told.removed == [name.rawValue]
             try expect(isTold, "sent \(told.names), removed \(told.removed), errors \(told.errors)")
         },
-        Case("absent-later", "A name that doesn't exist is sent as soon as it does.", source: protocolPage) { trial in
+        Case(
+            .subscriptions, "absent-later", "A name that doesn't exist is sent as soon as it does.",
+            source: protocolPage
+        ) { trial in
             let name = await trial.mesh.newName()
             let client = try trial.client()
             await client.subscribe(eds, [name])
@@ -134,7 +143,7 @@ extension Case {
             try expect(response.names == [name], "sent \(response.names)")
         },
         Case(
-            "empty-eds", "An empty first request for endpoints wants nothing.", source: protocolPage
+            .subscriptions, "empty-eds", "An empty first request for endpoints wants nothing.", source: protocolPage
         ) { trial in
             let name = try await trial.mesh.add()
             let client = try trial.client()
@@ -142,7 +151,10 @@ extension Case {
             try await trial.mesh.change(name)
             try await client.hearsNothing("endpoints were sent")
         },
-        Case("wildcard-legacy", "An empty first request for clusters wants all of them.", source: protocolPage) {
+        Case(
+            .wildcards, "wildcard-legacy", "An empty first request for clusters wants all of them.",
+            source: protocolPage
+        ) {
             trial in
             _ = try await trial.mesh.add()
             let client = try trial.client()
@@ -151,7 +163,8 @@ extension Case {
             let services = Set(await trial.mesh.services.keys)
             try expect(services.isSubset(of: names), "not sent: \(services.subtracting(names).sorted())")
         },
-        Case("wildcard", "`*` wants all clusters, also those that come later.", source: protocolPage) { trial in
+        Case(.wildcards, "wildcard", "`*` wants all clusters, also those that come later.", source: protocolPage) {
+            trial in
             let client = try trial.client()
             await client.subscribe(cds, ["*"])
             try await client.take(cds)
@@ -159,7 +172,7 @@ extension Case {
             let names = try await client.next(cds).names
             try expect(names.contains(name), "sent \(names)")
         },
-        Case("wildcard-and-names", "Names beside `*` stay when `*` goes.", source: protocolPage) { trial in
+        Case(.wildcards, "wildcard-and-names", "Names beside `*` stay when `*` goes.", source: protocolPage) { trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
             let client = try trial.client()
             await client.subscribe(cds, ["*", one])
@@ -176,7 +189,8 @@ extension Case {
             _ = try await trial.mesh.subject.changeClusters(false)
         },
         Case(
-            "wildcard-dropped-name", "Dropping a name that `*` still covers is answered with it.", source: protocolPage,
+            .wildcards, "wildcard-dropped-name", "Dropping a name that `*` still covers is answered with it.",
+            source: protocolPage,
             only: { $0.variant == .delta }
         ) { trial in
             let name = try await trial.mesh.add()
@@ -188,7 +202,7 @@ extension Case {
             try expect(names == [name], "sent \(names)")
         },
         Case(
-            "named-then-none", "An empty request after names wants nothing, not all.", source: protocolPage
+            .wildcards, "named-then-none", "An empty request after names wants nothing, not all.", source: protocolPage
         ) { trial in
             let name = try await trial.mesh.add()
             let client = try trial.client()
@@ -201,7 +215,7 @@ extension Case {
             try expect(response?.names.isEmpty != false, "sent \(response?.names ?? [])")
         },
         Case(
-            "whole", "A response for clusters carries all that the client wants.", source: protocolPage,
+            .content, "whole", "A response for clusters carries all that the client wants.", source: protocolPage,
             only: { $0.variant == .sotw }
         ) { trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
@@ -211,13 +225,15 @@ extension Case {
             let names = try await client.next(cds).names
             try expect(names.sorted() == [one, other].sorted(), "sent \(names)")
         },
-        Case("changed-only", "A response for endpoints carries what changed only.", source: protocolPage) { trial in
+        Case(.content, "changed-only", "A response for endpoints carries what changed only.", source: protocolPage) {
+            trial in
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
             let (client, _) = try await trial.client(with: [one, other])
             try await trial.mesh.change(one)
             try await client.expectNext(eds, [one])
         },
-        Case("removal", "A cluster that goes is absent (SotW) or removed (delta).", source: protocolPage) { trial in
+        Case(.content, "removal", "A cluster that goes is absent (SotW) or removed (delta).", source: protocolPage) {
+            trial in
             let name = try await trial.mesh.add()
             let client = try trial.client()
             await client.subscribe(cds, ["*"])
@@ -228,7 +244,7 @@ extension Case {
             try expect(isGone, "sent \(response.names), removed \(response.removed)")
         },
         Case(
-            "drained", "A service without endpoints is an empty assignment, not a removed one.",
+            .content, "drained", "A service without endpoints is an empty assignment, not a removed one.",
             source: "Envoy 1.40: a removal leaves the hosts"
         ) { trial in
             let name = try await trial.mesh.add()
@@ -239,7 +255,7 @@ extension Case {
             let localities = try DecodedAssignment(response.resources[0].content).localities
             try expect(localities.isEmpty, "sent \(localities)")
         },
-        Case("types", "A response's type is its resources' type.", source: discoveryProto) { trial in
+        Case(.content, "types", "A response's type is its resources' type.", source: discoveryProto) { trial in
             let name = try await trial.mesh.add()
             for type in [cds, eds] {
                 let client = try trial.client()
@@ -251,7 +267,7 @@ extension Case {
             }
         },
         Case(
-            "versions", "Equal content has the same version on every stream; other content has another.",
+            .content, "versions", "Equal content has the same version on every stream; other content has another.",
             source: protocolPage
         ) { trial in
             let name = try await trial.mesh.add()
@@ -268,7 +284,7 @@ extension Case {
             try expect(!first.isEmpty && first == second && first != third, "versions: \(first), \(second), \(third)")
         },
         Case(
-            "resume-delta", "Of what a client still holds, the difference is sent, and no more.",
+            .resumption, "resume-delta", "Of what a client still holds, the difference is sent, and no more.",
             source: discoveryProto,
             only: { $0.variant == .delta }
         ) { trial in
@@ -285,7 +301,7 @@ extension Case {
             try expect(response.removed == [names[2].rawValue], "removed \(response.removed)")
         },
         Case(
-            "resume", "A client that has everything is sent nothing until something changes.",
+            .resumption, "resume", "A client that has everything is sent nothing until something changes.",
             source: "\(protocolPage); versions are of content", only: { $0.variant == .sotw }
         ) { trial in
             let name = try await trial.mesh.add()
@@ -299,7 +315,7 @@ extension Case {
             try await returning.expectNext(eds, [name])
         },
         Case(
-            "order", "Clusters come before their endpoints, and those before routes.", source: protocolPage,
+            .order, "order", "Clusters come before their endpoints, and those before routes.", source: protocolPage,
             only: \.isAggregated
         ) { trial in
             let client = try trial.client()
@@ -314,7 +330,7 @@ extension Case {
             try expect(types == [cds, eds, rds].map(\.rawValue), "the order was \(types)")
         },
         Case(
-            "warming", "After a changed cluster its endpoints come again, unchanged; nothing waits for an ACK.",
+            .order, "warming", "After a changed cluster its endpoints come again, unchanged; nothing waits for an ACK.",
             source: "Envoy 1.40; hashicorp/consul 15083", only: \.isAggregated
         ) { trial in
             let name = try await trial.mesh.add()
@@ -331,7 +347,7 @@ extension Case {
             _ = try await trial.mesh.subject.changeClusters(false)
         },
         Case(
-            "no-gate", "A client that doesn't answer for clusters still gets endpoints.", source: "Envoy 1.40",
+            .order, "no-gate", "A client that doesn't answer for clusters still gets endpoints.", source: "Envoy 1.40",
             only: \.isAggregated
         ) { trial in
             let name = try await trial.mesh.add()
@@ -344,7 +360,8 @@ extension Case {
             try await client.expectNext(eds, [name])
         },
         Case(
-            "unknown-type", "A type that the server doesn't have ends nothing.", source: "istio/istio, unknown types",
+            .badRequests, "unknown-type", "A type that the server doesn't have ends nothing.",
+            source: "istio/istio, unknown types",
             only: \.isAggregated
         ) { trial in
             let name = try await trial.mesh.add()
@@ -355,18 +372,23 @@ extension Case {
             if response.type != eds.rawValue { response = try await client.next() }
             try expect(response.names == [name], "sent \(response.names)")
         },
-        Case("identifier", "Responses say which control plane sent them.", source: discoveryProto) { trial in
+        Case(.content, "identifier", "Responses say which control plane sent them.", source: discoveryProto) { trial in
             let (client, response) = try await trial.client(with: [try await trial.mesh.add()])
             try expect(!response.controlPlane.isEmpty, "there is no control_plane.identifier")
         },
-        Case("many-names", "A subscription of 10,000 names is answered.", source: "projectcontour/contour") { trial in
+        Case(
+            .subscriptions, "many-names", "A subscription of 10,000 names is answered.",
+            source: "projectcontour/contour"
+        ) { trial in
             let name = try await trial.mesh.add()
             let client = try trial.client()
             await client.subscribe(eds, [name] + (0..<10_000).map { ResourceName(rawValue: "absent-\($0)") })
             let names = try await client.next(eds, within: .seconds(20)).names
             try expect(names.contains(name), "\(name) was not among \(names.count) names")
         },
-        Case("garbage", "Bytes that are no request end their own stream, with a status.", source: "Ballast") { trial in
+        Case(
+            .badRequests, "garbage", "Bytes that are no request end their own stream, with a status.", source: "Ballast"
+        ) { trial in
             let name = try await trial.mesh.add()
             let (good, _) = try await trial.client(with: [name])
             let bad = try trial.client()
@@ -377,7 +399,8 @@ extension Case {
             try await good.expectNext(eds, [name])
         },
         Case(
-            "grpc", "gRPC's chain is served: a listener, its routes, their cluster, its endpoints.", source: "gRFC A27",
+            .grpc, "grpc", "gRPC's chain is served: a listener, its routes, their cluster, its endpoints.",
+            source: "gRFC A27",
             only: { $0.variant == .sotw }
         ) { trial in
             let name = try await trial.mesh.add()
@@ -389,7 +412,7 @@ extension Case {
             }
         },
         Case(
-            "grpc-endpoints", "For gRPC every locality has a weight, and its endpoints weigh the same.",
+            .grpc, "grpc-endpoints", "For gRPC every locality has a weight, and its endpoints weigh the same.",
             source: "gRFC A27, A42", only: { $0.variant == .sotw }
         ) { trial in
             let name = try await trial.mesh.add(pods: 5)

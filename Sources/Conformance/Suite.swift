@@ -16,6 +16,20 @@ public struct Outcome: Sendable {
         }
     }
 
+    /// A Markdown table: a feature in each line, a form in each column, and how many of its rules are kept.
+    public var summary: String {
+        var lines = ["| | \(Form.all.map(\.description).joined(separator: " | ")) |"]
+        lines.append("|---|\(String(repeating: "---|", count: Form.all.count))")
+        for feature in Feature.allCases {
+            let marks = Form.all.map { form -> String in
+                let verdicts = verdicts.filter { $0.rule.feature == feature }.compactMap { $0.byForm[form] }
+                return verdicts.isEmpty ? "n/a" : "\(verdicts.count { $0 == .passed }) of \(verdicts.count)"
+            }
+            lines.append("| \(feature.rawValue) | \(marks.joined(separator: " | ")) |")
+        }
+        return lines.joined(separator: "\n")
+    }
+
     /// A Markdown table: a rule in each line, a form in each column, and the reasons of those that didn't pass.
     public var table: String {
         var lines = ["| rule | source | \(Form.all.map(\.description).joined(separator: " | ")) |"]

@@ -34,6 +34,9 @@ struct BallastConformance: AsyncParsableCommand {
     @Option(help: "Where to write the table, as Markdown.")
     var table: String?
 
+    @Option(help: "Where to write a summary of it, by feature.")
+    var summary: String?
+
     func validate() throws {
         guard (server == nil) == (endpoints == nil) else {
             throw ValidationError("--server and --endpoints belong together")
@@ -58,6 +61,7 @@ struct BallastConformance: AsyncParsableCommand {
         }
         print(outcome.table)
         if let table { try "\(outcome.table)\n".write(toFile: table, atomically: true, encoding: .utf8) }
+        if let summary { try "\(outcome.summary)\n".write(toFile: summary, atomically: true, encoding: .utf8) }
         let counts = outcome.counts
         say(
             "\(outcome.verdicts.count) rules in \(ContinuousClock.now - start): \(counts.passed) passed, \(counts.failed) failed, \(counts.skipped) skipped"

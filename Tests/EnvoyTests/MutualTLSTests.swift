@@ -75,5 +75,7 @@ private let transportSocket = """
         // docs/conformance.md is what `make conformance` wrote last.
         let page = try String(contentsOfFile: "\(repository)/docs/conformance.md", encoding: .utf8)
         #expect(page.contains(outcome.table), "run make conformance")
+        let readme = try String(contentsOfFile: "\(repository)/README.md", encoding: .utf8)
+        #expect(readme.contains(outcome.summary), "run make conformance")
     }
 }
