@@ -171,16 +171,10 @@ let package = Package(
 
 // libFuzzer brings a `main` of its own, and has to see every branch: `make fuzz` sets this, and the flags for it.
 if Context.environment["BALLAST_FUZZ"] != nil {
-    let inputs: [(name: String, dependencies: [Target.Dependency])] = [
-        ("requests", ["EnvoyAPI", "XDS"]), ("configuration", ["MeshConfiguration"]),
-        ("endpoints", ["MeshConfiguration"]),
-    ]
-    for (name, dependencies) in inputs {
-        package.products.append(.executable(name: "fuzz-\(name)", targets: ["fuzz-\(name)"]))
-        package.targets.append(
-            .executableTarget(
-                name: "fuzz-\(name)", dependencies: dependencies, path: "Fuzzing/\(name)", exclude: ["corpus"],
-                swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
-            ))
-    }
+    package.products.append(.executable(name: "fuzz", targets: ["fuzz"]))
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["EnvoyAPI", "MeshConfiguration", "XDS"], path: "Fuzzing/Sources",
+            swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
+        ))
 }

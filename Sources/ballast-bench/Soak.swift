@@ -74,7 +74,7 @@ struct Soak: AsyncParsableCommand {
                         let count = [1, 2, 3][round / (5 * changes) % 3]
                         try bench.publish(west.prefix(count).map(bench.pod), in: "west")
                     }
-                    try await Task.sleep(for: .seconds(1) / changes)
+                    try await Task.sleep(until: start + .seconds(round) / changes, clock: .continuous)
                 }
             }
             while start.duration(to: .now) < .seconds(seconds) {

@@ -67,6 +67,36 @@ private func besideAGoodClient(
         }
     }
 
+    @Test(arguments: Method.endpointMethods) func `a name of 64 KB ends its own stream with the limit's name`(
+        method: Method
+    ) async throws {
+        try await besideAGoodClient(method) { _, channel in
+            let bad = await XDSClient(channel, method)
+            await bad.subscribe([ResourceName(rawValue: String(repeating: "n", count: 65_536))], node: Node(id: "bad"))
+            let end = await bad.end()
+            #expect(end.code == .invalidArgument)
+            #expect(end.message.contains("xds.limits.nameBytes"))
+        }
+    }
+
+    @Test func `streams that are reset by the thousand, at any moment, leave nothing behind`() async throws {
+        try await besideAGoodClient(.streamEndpoints) { plane, channel in
+            let request = DiscoveryRequest.sotw(SotWRequest(names: ["httpbin"]))
+                .encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: Node(id: "resetter", userAgent: "envoy"))
+            await withTaskGroup { group in
+                for number in 0..<4_000 {
+                    group.addTask {
+                        let stream = await channel.open(Method.streamEndpoints.path)
+                        if number % 3 > 0 { await stream.send(request) }
+                        if number % 3 > 1 { _ = try? await stream.messages.first { _ in true } }
+                        await stream.cancel()
+                    }
+                }
+            }
+            try await eventually("only the good client is left") { await plane.controlPlane.clients.count == 1 }
+        }
+    }
+
     @Test func `a type that isn't the stream's ends it`() async throws {
         try await besideAGoodClient(.streamEndpoints) { _, channel in
             let bad = await XDSClient(channel, .streamEndpoints)

@@ -1,0 +1,70 @@
+import EnvoyAPI
+import Foundation
+import MeshConfiguration
+import XDS
+
+/// What the inputs are, by the environment variable FUZZ: one program has all the fuzzers.
+private enum Fuzzer: String {
+    /// The first byte says which service's request the others are.
+    case requests
+    case configuration
+    case endpoints
+
+    static let chosen = ProcessInfo.processInfo.environment["FUZZ"].flatMap(Fuzzer.init(rawValue:)) ?? .requests
+
+    func take(_ input: [UInt8]) {
+        switch self {
+        case .requests:
+            let bytes = Array(input.dropFirst())
+            switch (input.first ?? 0) % 3 {
+            case 0: answer(try? DecodedRequest(bytes, .sotw), .sotw)
+            case 1: answer(try? DecodedRequest(bytes, .delta), .delta)
+            default: _ = try? LoadReport(bytes)
+            }
+        case .configuration:
+            _ = try? Configuration(text: String(decoding: input, as: UTF8.self), file: "/fuzz/ballast.yaml")
+        case .endpoints:
+            _ = try? EndpointsFile(text: String(decoding: input, as: UTF8.self), file: "/fuzz/east.yaml")
+        }
+    }
+
+    /// Has a stream take a request, and answer it.
+    private func answer(_ decoded: DecodedRequest?, _ variant: Variant) {
+        guard let decoded else { return }
+        var stream = DiscoveryStream(variant: variant, type: nil, limits: DiscoveryStream.Limits(names: 100))
+        do {
+            try stream.receive(decoded.request, type: decoded.type, from: decoded.node?.isGRPC == true ? .grpc : .envoy)
+            while let (type, response) = stream.next(in: { _ in Content() }) {
+                _ = response.encodedTrailer(type: type, controlPlane: "fuzz")
+            }
+        } catch {}
+    }
+}
+
+private struct Content: VersionIndex {
+    var names: [ResourceName] { ["a"] }
+
+    func version(of name: ResourceName) -> ResourceVersion? { name == "a" ? ResourceVersion(hash: 1) : nil }
+}
+
+/// What libFuzzer calls with each input, which is borrowed for the call.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    Fuzzer.chosen.take([UInt8](UnsafeBufferPointer(start: start, count: count)))
+    return 0
+}
+
+/// libFuzzer's own `main`.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+    _ test: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+/// SwiftPM's name for the program's `main`.
+@_cdecl("fuzz_main")
+public func run(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> CInt {
+    var (count, arguments) = (count, arguments)
+    return runDriver(&count, &arguments) { testOneInput($0, $1) }
+}
