@@ -44,7 +44,9 @@ private struct Tracked {
     var tracked = Tracked(.gateway(refresh: true), ["w1", "w2"])
     let first = tracked.look().renewal?.generation
     tracked.pods = ["w1"]
-    #expect(tracked.look().renewal?.generation == first)
+    let (unchanged, later) = tracked.look()
+    #expect(unchanged?.generation == first)
+    #expect(later == tracked.now + RenewalTracker.interval, "what went can wait")
     tracked.pods = ["w1", "w3"]
     let (renewal, next) = tracked.look()
     #expect(renewal?.generation == first, "the gateway has to hear of w3 first")

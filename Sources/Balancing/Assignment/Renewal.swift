@@ -75,6 +75,8 @@ private struct RenewedPath: Sendable {
     private var pods: Set<SocketAddress>
     /// When pods were found that the generation isn't of.
     private var changedAt: ContinuousClock.Instant?
+    /// When pods were found that are not among those.
+    private var grewAt: ContinuousClock.Instant?
     private var renewedAt: ContinuousClock.Instant?
     private var steppedAt: ContinuousClock.Instant?
 
@@ -90,17 +92,24 @@ private struct RenewedPath: Sendable {
         guard generation != renewal.generation else {
             self.pods = pods
             changedAt = nil
+            grewAt = nil
             return nil
         }
+        if grewAt == nil, !pods.isSubset(of: self.pods) { grewAt = now }
         self.pods.formIntersection(pods)
         let seenAt = changedAt ?? now
         changedAt = seenAt
-        let earliest = seenAt + RenewalTracker.delay
-        let due = renewedAt.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
+        // Pods that went can wait, and don't make those that come wait.
+        var due = seenAt + RenewalTracker.interval
+        if let grewAt {
+            let earliest = grewAt + RenewalTracker.delay
+            due = renewedAt.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
+        }
         guard now >= due else { return due }
+        if grewAt != nil { renewedAt = now }
         self.pods = pods
         changedAt = nil
-        renewedAt = now
+        grewAt = nil
         renewal.generation = generation
         return nil
     }
