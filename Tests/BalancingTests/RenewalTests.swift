@@ -46,7 +46,7 @@ private struct Tracked {
     tracked.pods = ["w1"]
     let (unchanged, later) = tracked.look()
     #expect(unchanged?.generation == first)
-    #expect(later == tracked.now + RenewalTracker.interval, "what went can wait")
+    #expect(later == tracked.now + RenewalTracker.delay)
     tracked.pods = ["w1", "w3"]
     let (renewal, next) = tracked.look()
     #expect(renewal?.generation == first, "the gateway has to hear of w3 first")
@@ -55,6 +55,17 @@ private struct Tracked {
     tracked.pods = ["w1", "w2", "w3"]
     let second = tracked.look().renewal?.generation
     #expect(tracked.settle().last?.generation != second, "a pod that comes back is a new one to connections")
+}
+
+@Test func `pods that go and come back at once begin a generation, too`() {
+    var tracked = Tracked(.gateway(refresh: true), ["w1", "w2"])
+    let first = tracked.look().renewal?.generation
+    tracked.pods = ["w1"]
+    _ = tracked.look()
+    tracked.pods = ["w1", "w2"]
+    let between = tracked.look().renewal?.generation
+    #expect(between != first, "connections to w2 are gone")
+    #expect(tracked.settle().last?.generation == first, "and in the end it is that of the pods")
 }
 
 @Test func `a rollout begins few generations`() {

@@ -77,7 +77,9 @@ private struct RenewedPath: Sendable {
     private var changedAt: ContinuousClock.Instant?
     /// When pods were found that are not among those.
     private var grewAt: ContinuousClock.Instant?
+    /// The last renewals for pods that came, and for pods that only went.
     private var renewedAt: ContinuousClock.Instant?
+    private var shrunkAt: ContinuousClock.Instant?
     private var steppedAt: ContinuousClock.Instant?
 
     init(_ pods: Set<SocketAddress>, _ lanes: RenewedLanes) {
@@ -89,24 +91,24 @@ private struct RenewedPath: Sendable {
     /// Starts a new generation where pods changed, if it is time for one; else says when it is.
     mutating func notice(_ pods: Set<SocketAddress>, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         let generation = Self.generation(of: pods)
-        guard generation != renewal.generation else {
-            self.pods = pods
-            changedAt = nil
-            grewAt = nil
-            return nil
+        if generation == renewal.generation {
+            guard !pods.isSubset(of: self.pods) else {
+                changedAt = nil
+                return nil
+            }
+            // Pods went and came back before anyone took note; connections to them are gone all the same.
+            renewal.generation = Self.generation(of: self.pods)
         }
         if grewAt == nil, !pods.isSubset(of: self.pods) { grewAt = now }
         self.pods.formIntersection(pods)
         let seenAt = changedAt ?? now
         changedAt = seenAt
-        // Pods that went can wait, and don't make those that come wait.
-        var due = seenAt + RenewalTracker.interval
-        if let grewAt {
-            let earliest = grewAt + RenewalTracker.delay
-            due = renewedAt.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
-        }
+        // Pods that went don't make those that come wait.
+        let earliest = (grewAt ?? seenAt) + RenewalTracker.delay
+        let last = grewAt == nil ? shrunkAt : renewedAt
+        let due = last.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
         guard now >= due else { return due }
-        if grewAt != nil { renewedAt = now }
+        if grewAt == nil { shrunkAt = now } else { renewedAt = now }
         self.pods = pods
         changedAt = nil
         grewAt = nil
