@@ -139,6 +139,10 @@ extension EnvoyTests {
                     return counts
                 }
                 let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    // A gateway asks for a pod on its first connection: without Ballast there is nobody to tell it.
+                    try await eventually("every pod answers") {
+                        (east + ["w1"]).allSatisfy { load.result.byPod[$0, default: 0] > 10 }
+                    }
                     let before = try await updates()
                     let ballast = try bench.process("ballast")
                     ballast.signal(SIGKILL)
