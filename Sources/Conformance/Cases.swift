@@ -152,6 +152,54 @@ extension Case {
             try await client.hearsNothing("endpoints were sent")
         },
         Case(
+            .subscriptions, "start-over", "A request without a nonce, after answers, starts over: all is sent again.",
+            source: discoveryProto, only: { $0.variant == .sotw }
+        ) { trial in
+            let name = try await trial.mesh.add()
+            let (client, _) = try await trial.client(with: [name])
+            await client.subscribe(eds, [name], staleNonce: "")
+            try await client.expectNext(eds, [name])
+        },
+        Case(
+            .subscriptions, "opaque-names", "Names are opaque: one in `xdstp://` form is a name like any other.",
+            source: "\(protocolPage); xRFC TP1"
+        ) { trial in
+            let name = try await trial.mesh.add()
+            let client = try trial.client()
+            await client.subscribe(
+                eds, [name, "xdstp://authority/envoy.config.endpoint.v3.ClusterLoadAssignment/a?b=c"])
+            let names = try await client.next(eds).names
+            try expect(names.contains(name), "sent \(names)")
+        },
+        Case(
+            .answers, "interleaved", "Types on one stream have answers of their own, in any order.",
+            source: protocolPage,
+            only: \.isAggregated
+        ) { trial in
+            let name = try await trial.mesh.add()
+            let client = try trial.client()
+            await client.subscribe(eds, [name])
+            await client.subscribe(rds, [name])
+            let (endpoints, routes) = (try await client.next(eds), try await client.next(rds))
+            await client.reject(routes)
+            await client.acknowledge(endpoints)
+            try await client.hearsNothing("an answer to one type was taken for another's")
+            try await trial.mesh.change(name)
+            try await client.expectNext(eds, [name])
+        },
+        Case(
+            .badRequests, "unknown-fields", "Fields that the server doesn't know are ignored.",
+            source: "\(discoveryProto), resource_locators"
+        ) { trial in
+            let name = try await trial.mesh.add()
+            let client = try trial.client()
+            let (request, locators): (DiscoveryRequest, UInt8) =
+                trial.isSotW
+                ? (.sotw(SotWRequest(names: [name])), 7) : (.delta(DeltaRequest(subscribe: [name])), 8)
+            await client.send(request.encoded(type: eds.rawValue) + [locators << 3 | 2, 3, 0x0a, 1, 0x78], on: eds)
+            try await client.expectNext(eds, [name])
+        },
+        Case(
             .wildcards, "wildcard-legacy", "An empty first request for clusters wants all of them.",
             source: protocolPage
         ) {
