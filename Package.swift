@@ -19,7 +19,9 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -29,6 +31,7 @@ let package = Package(
         // C, as Debian packages it. The module maps name the libraries to link; pkg-config would repeat hundreds of flags.
         .systemLibrary(name: "CGRPC"),
         .target(name: "CEnvoyAPI"),
+        .target(name: "CAbseil", linkerSettings: [.linkedLibrary("absl_synchronization")]),
 
         // The way through the house.
         .target(name: "Balancing", swiftSettings: safeSwift),
@@ -36,7 +39,7 @@ let package = Package(
         .target(name: "EnvoyAPI", dependencies: ["CEnvoyAPI", "Balancing", "XDS"], swiftSettings: swift),
         .target(
             name: "GRPCTransport",
-            dependencies: ["CGRPC", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["CAbseil", "CGRPC", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swift
         ),
         .target(
@@ -57,6 +60,7 @@ let package = Package(
             name: "ControlPlane",
             dependencies: [
                 "Balancing", "MeshConfiguration", "Discovery", "EnvoyAPI", "GRPCTransport", "XDS",
+                .product(name: "HashTreeCollections", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -166,7 +170,8 @@ let package = Package(
             name: "EnvoyTests", dependencies: ["ballast", "Conformance", "TestBench", "TestSupport", "Balancing"],
             exclude: ["discover.py", "grpc_client.py"], swiftSettings: swift
         ),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )
 
 // libFuzzer brings a `main` of its own, and has to see every branch: `make fuzz` sets this, and the flags for it.

@@ -33,7 +33,7 @@ private enum Fuzzer: String {
         guard let decoded else { return }
         var stream = DiscoveryStream(variant: variant, type: nil, limits: DiscoveryStream.Limits(names: 100))
         do {
-            try stream.receive(decoded.request, type: decoded.type, from: decoded.node?.isGRPC == true ? .grpc : .envoy)
+            try stream.receive(decoded.request, type: decoded.type, from: decoded.node?.kind ?? .envoy)
             while let (type, response) = stream.next(in: { _ in Content() }) {
                 _ = response.encodedTrailer(type: type, controlPlane: "fuzz")
             }

@@ -67,10 +67,11 @@ public struct AdminServer: ServiceLifecycle.Service {
                 return try json(Problem(error: "`audience` should be one of: \(all)"), status: .badRequest)
             }
             let viewer = Viewer(cluster: cluster, audience: audience)
-            guard status.services.isEmpty || status.services[viewer] != nil else {
+            let services = await controlPlane.services(of: viewer)
+            guard services != nil || !status.isReady else {
                 return try json(Problem(error: "there is no cluster \(cluster)"), status: .notFound)
             }
-            return try json(ServicesPage(status, viewer))
+            return try json(ServicesPage(status, viewer, services ?? []))
         }
         router.get("v1/clients") { _, _ in try json(ClientsPage(await controlPlane.clients)) }
         return router

@@ -38,12 +38,12 @@ struct ServicesPage: Encodable {
     var sources: [SourcePage]
     var services: [ServicePage]
 
-    init(_ status: Status, _ viewer: Viewer) {
+    init(_ status: Status, _ viewer: Viewer, _ services: [ServiceStatus]) {
         view = viewer.cluster.rawValue
         audience = viewer.audience.rawValue
         sources = status.sources.map(SourcePage.init)
         let observed = status.observed[viewer] ?? [:]
-        services = (status.services[viewer] ?? []).map { ServicePage($0, observed: observed[$0.service.name]) }
+        self.services = services.map { ServicePage($0, observed: observed[$0.service.name]) }
     }
 }
 

@@ -13,63 +13,94 @@ struct ClientSession {
     private(set) var snapshot: Snapshot?
     /// Whose view is served; nil until both the node and a snapshot are known.
     private(set) var viewer: Viewer?
+    /// What the viewer sees; nil until it has been built.
+    private(set) var view: Snapshot.View?
+    /// Whose view it was when there was one.
+    private var lastServed: Viewer?
+    /// Why it may not see that.
+    private var refusal: GRPCStatus?
+    private let demand: Demand
     private let logger: Logger
 
-    init(_ head: StreamHead, snapshot: Snapshot?, logger: Logger) {
+    init(_ head: StreamHead, snapshot: Snapshot?, demand: Demand, logger: Logger) {
         self.head = head
         self.snapshot = snapshot
+        self.demand = demand
         self.logger = logger
     }
 
     /// Learns who it is; later nodes of a stream repeat the first.
-    mutating func greet(_ node: @autoclosure () -> Node?) {
+    mutating func greet(_ node: Node?) {
         guard self.node == nil else { return }
-        let node = node() ?? Node()
+        let node = node ?? Node()
         self.node = node
-        viewer = snapshot.map { Viewer(node, in: $0) }
         logger.debug(
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
+        findViewer()
         if let claimed = node.metadata["cluster"], let viewer, viewer.cluster.rawValue != claimed {
             logger.warning(
                 "the node's metadata names a cluster that the configuration doesn't have",
                 metadata: metadata(["cluster": "\(claimed)", "served as": "\(viewer.cluster)"])
             )
         }
-        noteReduction()
     }
 
     /// Takes a newer snapshot.
     ///
     /// - Returns: whether the client gets another view now, or its first.
-    mutating func take(_ snapshot: Snapshot) -> Bool {
-        self.snapshot = snapshot
-        guard let node else { return false }
-        let last = viewer
-        viewer = Viewer(node, in: snapshot)
-        guard last != viewer else { return false }
-        noteReduction()
-        return true
+    mutating func take(_ publication: Publication) -> Bool {
+        snapshot = publication.snapshot
+        guard node != nil else { return false }
+        let (lastViewer, hadView) = (viewer, view != nil)
+        if publication.hasNewRoster || viewer == nil {
+            findViewer()
+        } else {
+            findView()
+        }
+        return viewer != lastViewer || !hadView && view != nil
     }
 
     /// Ends the stream of a client that may not see what it asks for.
     func authorize() throws(GRPCStatus) {
-        guard let viewer, let access = snapshot?.access else { return }
+        guard let refusal else { return }
+        warn("client refused", refusal.message)
+        throw refusal
+    }
+
+    private mutating func findViewer() {
+        guard let node, let snapshot else { return }
+        let viewer = Viewer(node, Method.at(head.method), in: snapshot.roster)
+        self.viewer = viewer
+        refusal = refusal(of: viewer, by: snapshot.roster.access)
+        findView()
+        if refusal == nil, view == nil { demand.ask(for: viewer) }
+    }
+
+    private mutating func findView() {
+        guard let viewer, let snapshot else { return }
+        // Load reports are about what is sent, whichever way.
+        view = head.method == LoadReport.method ? snapshot.services(of: viewer) : snapshot.views[viewer]
+        guard view != nil, viewer != lastServed else { return }
+        lastServed = viewer
+        noteReduction()
+    }
+
+    private func refusal(of viewer: Viewer, by access: Access?) -> GRPCStatus? {
+        guard let access else { return nil }
         let rules = access.rules.filter { rule in head.identities.contains { rule.identity.matches($0) } }
         let role: Access.Role = viewer.audience == .gateway ? .gateway : .client
-        guard !rules.contains(where: { $0.permits(viewer.cluster, as: role) }) else { return }
+        guard !rules.contains(where: { $0.permits(viewer.cluster, as: role) }) else { return nil }
         let names = head.identities.isEmpty ? "nobody" : head.identities.map(\.description).joined(separator: ", ")
-        let status = GRPCStatus(
+        return GRPCStatus(
             .permissionDenied,
             rules.isEmpty
                 ? "\(names) may not connect (xds.tls.allow)"
                 : "\(names) may not see the view of cluster \(viewer.cluster) as a \(role) (xds.tls.allow)"
         )
-        warn("client refused", status.message)
-        throw status
     }
 
     /// The clusters of which it gets gateway addresses only, though they can be reached better.
-    var reduced: [ClusterName] { viewer.flatMap { snapshot?.views[$0]?.reduced } ?? [] }
+    var reduced: [ClusterName] { view?.reduced ?? [] }
 
     func warn(_ what: String, _ reason: String) {
         logger.warning("\(what)", metadata: metadata(["reason": "\(reason)"]))

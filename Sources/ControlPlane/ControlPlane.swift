@@ -1,5 +1,6 @@
 import Balancing
 import Discovery
+import HashTreeCollections
 public import Logging
 public import MeshConfiguration
 public import ServiceLifecycle
@@ -21,7 +22,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         _ configuration: Configuration, version: String, logger: Logger,
         started: @escaping @Sendable (UInt16) -> Void = { _ in }
     ) {
-        let debounce = Debounce(quiet: .milliseconds(10), longest: .milliseconds(100), clock: ContinuousClock())
+        let gathering = configuration.xds.debounce
+        let debounce = Debounce(quiet: gathering.quiet, longest: gathering.longest, clock: ContinuousClock())
         initial = configuration
         self.debounce = debounce
         self.logger = logger
@@ -33,7 +35,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             }
         }
         discovery = DiscoveryService(
-            configuration.xds, controlPlane: "ballast/\(version)", logger: logger)
+            configuration.xds, controlPlane: "ballast/\(version)", demand: Demand { debounce.signal() },
+            logger: logger)
     }
 
     /// Serves until it is told to shut down.
@@ -81,13 +84,19 @@ public final class ControlPlane: ServiceLifecycle.Service {
     public var status: Status {
         get async {
             let state = await registry.state
-            let snapshot = discovery.snapshot
             return Status(
-                isReady: snapshot != nil, sources: state.sources, defaultCluster: state.configuration.cluster,
-                services: snapshot?.views.mapValues(\.services) ?? [:],
+                isReady: discovery.snapshot != nil, sources: state.sources,
+                defaultCluster: state.configuration.cluster,
                 observed: discovery.observer.observations(at: .now)
             )
         }
+    }
+
+    /// What a kind of client is served, in the order of the services' names.
+    ///
+    /// Nil before the first snapshot, and where there is no such cluster.
+    public func services(of viewer: Viewer) async -> [ServiceStatus]? {
+        await discovery.services(of: viewer)?.services.values.sorted { $0.service.name < $1.service.name }
     }
 
     /// Every open stream, by node.
@@ -125,21 +134,22 @@ public final class ControlPlane: ServiceLifecycle.Service {
         var timer: Task<Void, Never>?
         var problems: Set<String> = []
         defer { timer?.cancel() }
+        var hasAny = false
         await debounce.forEach {
-            let state = await registry.state
-            guard state.isSynced else { return }
-            let outcome = builder.build(state, at: .now)
+            guard let changes = await registry.takeChanges() else { return }
+            let outcome = builder.build(changes, for: discovery.demand.viewers, at: .now)
             let changed = outcome.changed
-            let isFirst = discovery.snapshot == nil
-            let publication = await discovery.publish(outcome.snapshot)
+            let isFirst = !hasAny
+            hasAny = true
+            await discovery.publish(outcome.publication)
             timer?.cancel()
             timer = outcome.next.map(signal(at:))
             let known = problems
-            problems = outcome.snapshot.problems
+            problems = outcome.publication.snapshot.problems
             for problem in problems.subtracting(known).sorted() {
                 logger.warning("a cluster is not reached as configured", metadata: ["reason": "\(problem)"])
             }
-            let resources = Set(publication.changes.values.flatMap { $0.values.joined() })
+            let resources = Set(outcome.publication.changes.values.flatMap { $0.values.joined() })
             if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
             guard !isFirst, !resources.isEmpty else { return }
             logger.info(

@@ -19,7 +19,14 @@ final class DiscoveryHandler: StreamService {
             variant: method.variant, type: method.type, limits: DiscoveryStream.Limits(names: limits.namesPerStream))
     }
 
-    func receive(_ message: [UInt8]) throws(GRPCStatus) {
+    func receive(_ message: RawSpan) throws(GRPCStatus) {
+        // What nearly every request is; its cost doesn't depend on how many names it repeats.
+        if session.node != nil, let acknowledgement = Acknowledgement(scanning: message, stream.variant),
+            stream.take(acknowledgement)
+        {
+            return
+        }
+        let message = [UInt8](copying: message)
         let decoded: DecodedRequest
         do throws(DecodingFailure) {
             decoded = try DecodedRequest(message, stream.variant)
@@ -32,7 +39,7 @@ final class DiscoveryHandler: StreamService {
         if let reason = decoded.request.rejection { session.warn("NACK", "\(decoded.type): \(reason)") }
         do throws(ProtocolViolation) {
             try decoded.request.check(longestName: limits.nameBytes)
-            try stream.receive(decoded.request, type: decoded.type, from: session.node?.isGRPC == true ? .grpc : .envoy)
+            try stream.receive(decoded.request, type: decoded.type, from: session.node?.kind ?? .envoy)
         } catch {
             let status = GRPCStatus(error)
             session.warn("stream ended", status.message)
@@ -42,12 +49,12 @@ final class DiscoveryHandler: StreamService {
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
         try session.authorize()
-        guard let snapshot = session.snapshot, let viewer = session.viewer else { return nil }
-        guard let (type, response) = stream.next(in: { snapshot.index($0, for: viewer) }) else { return nil }
-        let index = snapshot.index(type, for: viewer)
-        var slices = response.resources.flatMap { index.resources[$0.name]?.slices(stream.variant) ?? [] }
+        guard stream.hasNews, let view = session.view else { return nil }
+        guard let (type, response) = stream.next(in: { view.index($0) }) else { return nil }
+        let index = view.index(type)
+        var slices = response.resources.compactMap { index[$0.name]?.slice(stream.variant) }
         for name in response.vacant {
-            slices += ServedResource(EncodedResource(vacantAssignment: name)).slices(stream.variant)
+            slices.append(ServedResource(EncodedResource(vacantAssignment: name)).slice(stream.variant))
         }
         slices.append(Slice(response.encodedTrailer(type: type, controlPlane: controlPlane)))
         return slices
@@ -59,11 +66,11 @@ final class DiscoveryHandler: StreamService {
     ///
     /// What it changes for this stream is sent when the stream can take it.
     func publish(_ publication: Publication) {
-        if session.take(publication.snapshot) {
+        if session.take(publication) {
             noteViewer()
             stream.publishAll()
-        } else if let viewer = session.viewer {
-            for (type, names) in publication.changes[viewer] ?? [:] { stream.publish(type, names) }
+        } else if let viewer = session.viewer, let changes = publication.changes[viewer] {
+            for (type, names) in changes { stream.publish(type, names) }
         }
     }
 

@@ -10,14 +10,27 @@ final class DiscoveryService: Sendable {
     /// What a new stream starts with.
     private final class Current: Sendable {
         let snapshot = Mutex<Snapshot?>(nil)
+        /// Those who wait for the next one.
+        let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
+
+        func wakeAll() {
+            let waiting = waiting.withLock { waiting in
+                defer { waiting = [] }
+                return waiting
+            }
+            for continuation in waiting { continuation.resume() }
+        }
     }
 
     /// What clients say that they sent where.
     let observer = LoadObserver()
+    /// Whose views there have to be.
+    let demand: Demand
     private let current: Current
     private let server: Server<ServedStream>
 
-    init(_ settings: Configuration.XDSServer, controlPlane: String, logger: Logger) {
+    init(_ settings: Configuration.XDSServer, controlPlane: String, demand: Demand, logger: Logger) {
+        self.demand = demand
         let limits = settings.limits
         var configuration = ServerConfiguration()
         configuration.limits.messageBytes = limits.messageBytes
@@ -32,7 +45,8 @@ final class DiscoveryService: Sendable {
         let observer = observer
         let interval = settings.loadReportInterval
         server = Server(configuration: configuration, logger: logger) { head in
-            let session = ClientSession(head, snapshot: current.snapshot.withLock { $0 }, logger: logger)
+            let session = ClientSession(
+                head, snapshot: current.snapshot.withLock { $0 }, demand: demand, logger: logger)
             if let method = Method.at(head.method) {
                 return ServedStream(DiscoveryHandler(session, method, limits: limits, controlPlane: controlPlane))
             }
@@ -60,14 +74,24 @@ final class DiscoveryService: Sendable {
     /// Puts a snapshot in force.
     ///
     /// Publications come one after the other.
-    func publish(_ snapshot: Snapshot) async -> Publication {
-        let last = current.snapshot.withLock { current in
-            defer { current = snapshot }
-            return current
-        }
-        let publication = Publication(snapshot, since: last)
+    func publish(_ publication: Publication) async {
+        current.snapshot.withLock { $0 = publication.snapshot }
         await server.forEach { $0.publish(publication) }
-        return publication
+        current.wakeAll()
+    }
+
+    /// What a viewer sees of services; has the view built where nobody has asked for it before.
+    ///
+    /// Nil before the first snapshot, and where there is no such cluster.
+    func services(of viewer: Viewer) async -> Snapshot.View? {
+        while let snapshot, snapshot.roster.clusters.contains(viewer.cluster) {
+            if let view = snapshot.services(of: viewer) { return view }
+            await withCheckedContinuation { continuation in
+                current.waiting.withLock { $0.append(continuation) }
+                demand.ask(for: viewer)
+            }
+        }
+        return nil
     }
 
     var clients: [ClientStatus] {
@@ -77,7 +101,11 @@ final class DiscoveryService: Sendable {
         }
     }
 
-    func shutdown(grace: Duration) async { await server.shutdown(grace: grace) }
+    func shutdown(grace: Duration) async {
+        await server.shutdown(grace: grace)
+        current.snapshot.withLock { $0 = nil }
+        current.wakeAll()
+    }
 }
 
 extension ServerSecurity {

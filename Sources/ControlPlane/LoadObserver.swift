@@ -27,8 +27,7 @@ final class LoadObserver: Sendable {
     private let buckets = Mutex<[Key: [Bucket]]>([:])
 
     /// Takes a report in, as far as it is about what the view has.
-    func record(_ report: LoadReport, of viewer: Viewer, in snapshot: Snapshot, at now: ContinuousClock.Instant) {
-        guard let view = snapshot.views[viewer] else { return }
+    func record(_ report: LoadReport, of viewer: Viewer, in view: Snapshot.View, at now: ContinuousClock.Instant) {
         for cluster in report.clusters {
             guard let service = view.service(serving: ResourceName(rawValue: cluster.name)) else { continue }
             var tallies: [ObservedTarget: Tally] = [:]

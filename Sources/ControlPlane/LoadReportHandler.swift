@@ -14,18 +14,18 @@ final class LoadReportHandler: StreamService {
         self.interval = interval
     }
 
-    func receive(_ message: [UInt8]) throws(GRPCStatus) {
+    func receive(_ message: RawSpan) throws(GRPCStatus) {
         let report: LoadReport
         do throws(DecodingFailure) {
-            report = try LoadReport(message)
+            report = try LoadReport([UInt8](copying: message))
         } catch {
             session.warn("load report refused", "\(error)")
             throw GRPCStatus(.invalidArgument, "\(error)")
         }
         session.greet(report.node)
         try session.authorize()
-        guard let viewer = session.viewer, let snapshot = session.snapshot else { return }
-        observer.record(report, of: viewer, in: snapshot, at: .now)
+        guard let viewer = session.viewer, let view = session.view else { return }
+        observer.record(report, of: viewer, in: view, at: .now)
     }
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
@@ -35,7 +35,7 @@ final class LoadReportHandler: StreamService {
         return [Slice(LoadReport.request(every: interval))]
     }
 
-    func publish(_ publication: Publication) { _ = session.take(publication.snapshot) }
+    func publish(_ publication: Publication) { _ = session.take(publication) }
 
     func closed(_ status: GRPCStatus) { session.noteEnd(status) }
 

@@ -16,8 +16,15 @@ extension Mesh {
     func contents(
         of service: Configuration.ServedService, _ assignment: Assignment, for viewer: Viewer
     ) -> [NamedContent] {
+        let name = service.service.name
         var contents: [NamedContent] = service.resources.map {
-            (ResourceName(rawValue: $0), .endpoints(assignment))
+            (ResourceName(rawValue: $0), viewer.usesLEDS ? .localities(assignment, of: name) : .endpoints(assignment))
+        }
+        for entry in viewer.usesLEDS ? assignment.localities : [] {
+            for endpoint in entry.endpoints {
+                let content = ResourceContent.endpoint(endpoint, metadata: assignment.metadata)
+                contents.append((ResourceName(endpoint.address, of: name, entry), content))
+            }
         }
         if viewer.audience != .gateway {
             for name in service.resources { contents.append((ResourceName(rawValue: name), .routes)) }

@@ -1,28 +1,37 @@
 import EnvoyAPI
 import GRPCTransport
+import Synchronization
 import XDS
 
 /// A resource as it is sent: encoded once, shared by every stream that is sent it.
 final class ServedResource: Sendable {
     let name: ResourceName
     let version: ResourceVersion
-    private let any: Slice
-    private let sotwHeader: Slice
-    private let deltaHeader: Slice
+    /// Where its endpoints are, if they are not in it.
+    let collections: [ResourceName]
+    private let encoded: EncodedResource
+    private let slices = Mutex<(sotw: Slice?, delta: Slice?)>((nil, nil))
 
-    init(_ resource: EncodedResource) {
+    init(_ resource: EncodedResource, collections: [ResourceName] = []) {
+        encoded = resource
         name = resource.name
         version = resource.version
-        any = Slice(resource.any)
-        sotwHeader = Slice(resource.sotwHeader)
-        deltaHeader = Slice(resource.deltaHeader)
+        self.collections = collections
     }
 
-    /// The resource as a part of a response.
-    func slices(_ variant: Variant) -> [Slice] {
-        switch variant {
-        case .sotw: [sotwHeader, any]
-        case .delta: [deltaHeader, any]
+    /// The resource as a part of a response; made when the first stream needs it.
+    func slice(_ variant: Variant) -> Slice {
+        slices.withLock { slices in
+            switch variant {
+            case .sotw:
+                let slice = slices.sotw ?? Slice(encoded.sotwHeader, encoded.any)
+                slices.sotw = slice
+                return slice
+            case .delta:
+                let slice = slices.delta ?? Slice(encoded.deltaHeader, encoded.any)
+                slices.delta = slice
+                return slice
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ final class ServedStream: StreamHandler {
 
     init(_ service: any StreamService) { self.service = service }
 
-    func receive(_ message: [UInt8]) throws(GRPCStatus) { try service.receive(message) }
+    func receive(_ message: RawSpan) throws(GRPCStatus) { try service.receive(message) }
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? { try service.nextMessage() }
 

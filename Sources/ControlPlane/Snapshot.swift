@@ -1,76 +1,101 @@
 import Balancing
+import HashTreeCollections
 import MeshConfiguration
 import XDS
 
 /// All resources of one type, for one viewer.
+///
+/// A copy shares what it has in common with the original: a change costs what it changes.
 struct ResourceIndex: VersionIndex, Sendable {
-    private(set) var resources: [ResourceName: ServedResource] = [:]
+    private var resources: TreeDictionary<ResourceName, ServedResource> = [:]
+    private var members: TreeDictionary<ResourceName, TreeSet<ResourceName>> = [:]
 
-    init(_ resources: some Sequence<ServedResource> = []) {
-        for resource in resources { self.resources[resource.name] = resource }
+    subscript(name: ResourceName) -> ServedResource? { resources[name] }
+
+    mutating func add(_ resource: ServedResource) {
+        resources[resource.name] = resource
+        if let collection = resource.name.collection { members[collection, default: []].insert(resource.name) }
     }
 
-    mutating func add(_ resource: ServedResource) { resources[resource.name] = resource }
+    mutating func remove(_ name: ResourceName) {
+        resources[name] = nil
+        guard let collection = name.collection, var members = members.removeValue(forKey: collection) else { return }
+        members.remove(name)
+        if !members.isEmpty { self.members[collection] = members }
+    }
 
     func version(of name: ResourceName) -> ResourceVersion? { resources[name]?.version }
 
     var names: [ResourceName] { Array(resources.keys) }
 
-    /// The names that came, went or changed since another moment.
-    func changes(since other: ResourceIndex) -> Set<ResourceName> {
-        var changes = Set(other.resources.keys.filter { resources[$0] == nil })
-        for (name, resource) in resources where other.version(of: name) != resource.version { changes.insert(name) }
-        return changes
-    }
+    func names(in collection: ResourceName) -> [ResourceName] { members[collection].map(Array.init) ?? [] }
+
+    func collections(of name: ResourceName) -> [ResourceName] { resources[name]?.collections ?? [] }
 }
 
-/// What is served at one moment, to every kind of client of each cluster.
+/// What decides whose view a client gets, and whether it may.
+struct Roster: Hashable, Sendable {
+    /// Whose clients see what those see who belong to none of the clusters.
+    var defaultCluster: ClusterName
+    var clusters: Set<ClusterName>
+    /// Who may see which of them; nil where everyone may.
+    var access: Access?
+    /// Whether clients that can are served collections without asking for them.
+    var leds: Bool
+}
+
+/// What is served at one moment, to every kind of client of each cluster that somebody asked for.
 ///
 /// Never changes; a newer one takes its place.
-struct Snapshot: Sendable {
+final class Snapshot: Sendable {
     /// What one viewer sees.
     struct View: Sendable {
         var resources: [TypeURL: ResourceIndex] = [:]
-        var services: [ServiceStatus] = []
+        var services: TreeDictionary<ServiceName, ServiceStatus> = [:]
         /// The clusters of which it gets gateway addresses only, though they can be reached better.
         var reduced: [ClusterName] = []
-        /// Which service each EDS resource is of, as a place in `services`.
-        private var places: [ResourceName: Int] = [:]
+        /// Which service each EDS resource is of.
+        var owners: TreeDictionary<ResourceName, ServiceName> = [:]
 
-        init(resources: [TypeURL: ResourceIndex], services: [ServiceStatus], reduced: [ClusterName]) {
-            self.resources = resources
-            self.services = services
-            self.reduced = reduced
-            for (place, status) in services.enumerated() {
-                for resource in status.resources { places[resource.name] = place }
-            }
-        }
+        func service(serving name: ResourceName) -> ServiceStatus? { owners[name].flatMap { services[$0] } }
 
-        func service(serving name: ResourceName) -> ServiceStatus? { places[name].map { services[$0] } }
+        func index(_ type: TypeURL) -> ResourceIndex { resources[type] ?? ResourceIndex() }
     }
 
-    /// Whose clients see what those see who belong to none of the clusters.
-    var defaultCluster: ClusterName
-    var views: [Viewer: View]
-    /// Who may see which of them; nil where everyone may.
-    var access: Access?
-
+    let roster: Roster
+    let views: [Viewer: View]
     /// Why clusters are not reached as they are configured to be.
-    var problems: Set<String> {
-        var problems: Set<String> = []
-        for view in views.values {
-            for status in view.services {
-                for share in status.assignment.shares {
-                    if let problem = share.problem {
-                        problems.insert("\(status.service.name) in \(share.cluster): \(problem)")
-                    }
-                }
-            }
-        }
-        return problems
+    let problems: Set<String>
+
+    init(roster: Roster, views: [Viewer: View], problems: Set<String>) {
+        self.roster = roster
+        self.views = views
+        self.problems = problems
     }
 
-    func index(_ type: TypeURL, for viewer: Viewer) -> ResourceIndex {
-        views[viewer]?.resources[type] ?? ResourceIndex()
+    /// What a viewer sees of services, however their endpoints are sent.
+    func services(of viewer: Viewer) -> View? {
+        views[viewer] ?? views[Viewer(cluster: viewer.cluster, audience: viewer.audience, usesLEDS: !viewer.usesLEDS)]
+    }
+}
+
+/// A new snapshot, and what it changes; worked out once, whatever the number of streams.
+final class Publication: Sendable {
+    let snapshot: Snapshot
+    /// For each viewer, the names of each type that came, went or changed.
+    let changes: [Viewer: [TypeURL: Set<ResourceName>]]
+    /// Whether clients may get other views than before.
+    let hasNewRoster: Bool
+    /// When the oldest of the changes was told; nil where time alone changed something.
+    let since: ContinuousClock.Instant?
+
+    init(
+        _ snapshot: Snapshot, changes: [Viewer: [TypeURL: Set<ResourceName>]], hasNewRoster: Bool,
+        since: ContinuousClock.Instant?
+    ) {
+        self.snapshot = snapshot
+        self.changes = changes
+        self.hasNewRoster = hasNewRoster
+        self.since = since
     }
 }

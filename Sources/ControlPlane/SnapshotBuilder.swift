@@ -4,138 +4,164 @@ import EnvoyAPI
 import MeshConfiguration
 import XDS
 
-/// Turns what the registry knows into what is served.
+/// Turns what the registry tells into what is served.
 ///
-/// Remembers the last outcome, so that a service that hasn't changed is neither assigned nor encoded again.
+/// Works on the services that changed, for the viewers that somebody asked for; all else stays as it is.
 struct SnapshotBuilder {
     private typealias ServedService = Configuration.ServedService
 
-    /// All that one service's resources depend on.
-    private struct Input: Hashable {
-        var service: ServedService
-        var clusters: [Cluster]
-        var pods: [ClusterName: [Pod]]
-        var renewals: [ClusterName: Renewal]
-    }
-
-    private struct Output {
-        var store = ResourceStore()
-        var status: ServiceStatus
-    }
-
-    /// A snapshot, and what became of it.
+    /// What became of a change.
     struct Outcome {
-        var snapshot: Snapshot
+        var publication: Publication
         /// The services that were assigned anew.
         var changed: [ServiceName]
         /// When to build again even if nothing changes.
         var next: ContinuousClock.Instant?
     }
 
-    private var inputs: [ServiceName: Input] = [:]
-    private var outputs: [ServiceName: [Viewer: Output]] = [:]
-    private var paths: [Viewer: ResourceStore] = [:]
+    private var clusters: [Cluster] = []
+    private var roster: Roster?
+    private var services: [ServiceName: ServedService] = [:]
+    private var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
     private var renewals = RenewalTracker()
-    private var retirement = Retirement()
-    private var last: [Viewer: Snapshot.View] = [:]
+    private var inForce: [ServiceName: [ClusterName: Renewal]] = [:]
+    /// When a service's renewals go on.
+    private var renewAt: [ServiceName: ContinuousClock.Instant] = [:]
+    private var builders: [Viewer: ViewBuilder] = [:]
+    private var problems: [ServiceName: Set<String>] = [:]
 
-    /// The snapshot of that state at that time.
-    mutating func build(_ state: RegistryState, at now: ContinuousClock.Instant) -> Outcome {
-        let services = state.configuration.services
-        let names = Set(services.map(\.service.name))
-        inputs = inputs.filter { names.contains($0.key) }
-        outputs = outputs.filter { names.contains($0.key) }
-        renewals.keep(names)
+    /// The snapshot after these changes, at that time.
+    mutating func build(
+        _ changes: RegistryChanges, for demand: Set<Viewer>, at now: ContinuousClock.Instant
+    ) -> Outcome {
+        var due = Set(changes.pods.keys)
+        var isWhole = false
+        let lastRoster = roster
+        if let configuration = changes.configuration {
+            pods = [:]
+            due.formUnion(take(configuration, at: now))
+            isWhole = true
+        }
+        pods.merge(changes.pods) { $1 }
+        due = due.filter { services[$0] != nil }
+        for (name, time) in renewAt where time <= now { due.insert(name) }
 
-        var changed: [ServiceName] = []
-        var next: ContinuousClock.Instant?
-        for service in services {
-            let name = service.service.name
-            let (renewals, renewAt) = renewals.update(name, in: state.mesh, at: now)
-            next = [next, renewAt].compactMap(\.self).min()
-            let input = Input(
-                service: service, clusters: state.mesh.clusters, pods: state.mesh.pods.compactMapValues { $0[name] },
-                renewals: renewals
-            )
-            guard inputs[name] != input else { continue }
-            inputs[name] = input
-            changed.append(name)
-            outputs[name] = output(service, in: state.mesh, renewals: renewals, last: outputs[name] ?? [:])
+        let viewers = viewers(demand)
+        for viewer in viewers {
+            if builders[viewer] == nil {
+                builders[viewer] = ViewBuilder()
+                // For this one, everything is new.
+                replacePaths(of: viewer, at: now)
+                for name in services.keys where !isWhole && !due.contains(name) { rebuild(name, for: [viewer], at: now) }
+            } else if isWhole {
+                replacePaths(of: viewer, at: now)
+            }
+        }
+        for name in due {
+            renew(name, at: now)
+            rebuild(name, for: viewers, at: now)
         }
 
-        var views: [Viewer: Snapshot.View] = [:]
-        for viewer in state.mesh.viewers {
-            views[viewer] = view(of: viewer, services: services, in: state.mesh, at: now)
+        var names: [Viewer: [TypeURL: Set<ResourceName>]] = [:]
+        for viewer in viewers {
+            builders[viewer]?.expire(at: now)
+            names[viewer] = builders[viewer]?.takeChanges()
         }
-        retirement.keep(Set(views.keys))
-        last = views
+        let roster = roster ?? Roster(defaultCluster: ClusterName(rawValue: ""), clusters: [], leds: false)
+        let snapshot = Snapshot(
+            roster: roster, views: builders.mapValues(\.view), problems: Set(problems.values.joined()))
         return Outcome(
-            snapshot: Snapshot(
-                defaultCluster: state.configuration.cluster, views: views, access: state.configuration.xds.access),
-            changed: changed,
-            next: [next, retirement.next].compactMap(\.self).min()
+            publication: Publication(
+                snapshot, changes: names, hasNewRoster: roster != lastRoster, since: changes.since),
+            changed: due.sorted(),
+            next: (builders.values.compactMap(\.next) + renewAt.values).min()
         )
     }
 
-    private mutating func view(
-        of viewer: Viewer, services: [ServedService], in mesh: Mesh, at now: ContinuousClock.Instant
-    ) -> Snapshot.View {
-        let outputs = services.compactMap { self.outputs[$0.service.name]?[viewer] }
-        paths[viewer, default: ResourceStore()].replace(with: mesh.paths(for: viewer), like: nil)
-        var resources: [TypeURL: [ServedResource]] = [:]
-        for store in outputs.map(\.store) + [paths[viewer]].compactMap(\.self) {
-            resources.merge(store.resources, uniquingKeysWith: +)
+    /// Puts a configuration in force.
+    ///
+    /// - Returns: the services, all of which have to be looked at.
+    private mutating func take(_ configuration: Configuration, at now: ContinuousClock.Instant) -> Set<ServiceName> {
+        clusters = configuration.clusters.map(\.cluster)
+        roster = Roster(
+            defaultCluster: configuration.cluster, clusters: Set(clusters.map(\.name)),
+            access: configuration.xds.access, leds: configuration.xds.leds)
+        let last = services
+        services = Dictionary(uniqueKeysWithValues: configuration.services.map { ($0.service.name, $0) })
+        renewals.keep(Set(services.keys))
+        builders = builders.filter { roster?.clusters.contains($0.key.cluster) == true }
+        for name in last.keys where services[name] == nil {
+            for viewer in builders.keys { builders[viewer]?.remove(name, at: now) }
+            problems[name] = nil
+            renewAt[name] = nil
+            inForce[name] = nil
         }
-        var view = Snapshot.View(
-            resources: resources.mapValues(ResourceIndex.init), services: outputs.map(\.status),
-            reduced: mesh.reduced(for: viewer)
-        )
-        // A type of which nothing is left is still a type of which something may have gone.
-        for type in last[viewer]?.resources.keys ?? [:].keys where view.resources[type] == nil {
-            view.resources[type] = ResourceIndex()
-        }
-        retirement.extend(&view.resources, of: viewer, after: last[viewer]?.resources ?? [:], at: now)
-        return view
+        return Set(services.keys)
     }
 
-    private func output(
-        _ service: ServedService, in mesh: Mesh, renewals: [ClusterName: Renewal], last: [Viewer: Output]
-    ) -> [Viewer: Output] {
-        var outputs: [Viewer: Output] = [:]
-        for viewer in mesh.viewers {
+    /// Those whose views are built, in each cluster the plain ones first.
+    private func viewers(_ demand: Set<Viewer>) -> [Viewer] {
+        let known = demand.filter { roster?.clusters.contains($0.cluster) == true }.union(builders.keys)
+        // Whoever can be reached in more ways than one is looked at in all of them, so that problems show.
+        let isReduced = clusters.contains { $0.reach.kind != .gateway }
+        let usual = clusters.flatMap { cluster in
+            ([.plain] + (isReduced ? [.lanes] : [])).map { Viewer(cluster: cluster.name, audience: $0) }
+        }
+        return known.union(usual).sorted()
+    }
+
+    private mutating func renew(_ name: ServiceName, at now: ContinuousClock.Instant) {
+        (inForce[name], renewAt[name]) = renewals.update(name, in: mesh(of: name), at: now)
+    }
+
+    /// All that there is of one service.
+    private func mesh(of service: ServiceName) -> Mesh {
+        Mesh(clusters: clusters, pods: (pods[service] ?? [:]).mapValues { [service: $0] })
+    }
+
+    private mutating func replacePaths(of viewer: Viewer, at now: ContinuousClock.Instant) {
+        let mesh = Mesh(clusters: clusters, pods: [:])
+        builders[viewer]?.replace(.paths, with: mesh.paths(for: viewer), like: nil, at: now)
+        builders[viewer]?.reduced = mesh.reduced(for: viewer)
+    }
+
+    private mutating func rebuild(_ name: ServiceName, for viewers: [Viewer], at now: ContinuousClock.Instant) {
+        guard let service = services[name] else { return }
+        let mesh = mesh(of: name)
+        var assignments: [Viewer: Assignment] = [:]
+        for viewer in viewers {
             // Most viewers see what the plain ones see: that is worked out, encoded and kept once.
-            let plain = Viewer(cluster: viewer.cluster, audience: .plain)
-            let shared = mesh.seesTheSame(viewer, as: plain) ? outputs[plain]?.status.assignment : nil
+            let twin = mesh.twin(of: viewer)
             let assignment =
-                shared
-                ?? mesh.assign(service.service, from: viewer.cluster, for: viewer.audience, renewals: renewals)
-            var store = last[viewer]?.store ?? ResourceStore()
-            store.replace(with: mesh.contents(of: service, assignment, for: viewer), like: outputs[plain]?.store)
-            outputs[viewer] = Output(
-                store: store,
-                status: ServiceStatus(
-                    service: service.service,
-                    resources: (store.resources[.clusterLoadAssignment] ?? []).sorted { $0.name < $1.name }
-                        .map { VersionedName(name: $0.name, version: $0.version) },
-                    assignment: assignment
-                )
-            )
+                assignments[twin]
+                ?? mesh.assign(
+                    service.service, from: viewer.cluster, for: viewer.audience, renewals: inForce[name] ?? [:])
+            assignments[twin] = assignment
+            assignments[viewer] = assignment
+            let plain = Viewer(cluster: viewer.cluster, audience: .plain)
+            let other = viewer == plain ? nil : builders[plain]
+            builders[viewer]?.replace(
+                .service(name), with: mesh.contents(of: service, assignment, for: viewer),
+                like: other, at: now)
+            builders[viewer]?.describe(service.service, assignment)
         }
-        return outputs
+        let found = assignments.values.flatMap(\.shares).compactMap { share in
+            share.problem.map { "\(name) in \(share.cluster): \($0)" }
+        }
+        // One viewer's says nothing about the others'.
+        let known = viewers.count == builders.count ? [] : problems[name] ?? []
+        problems[name] = found.isEmpty && known.isEmpty ? nil : known.union(found)
     }
 }
 
 extension Mesh {
-    /// Everyone who can look at it; in each cluster the plain audience first.
-    fileprivate var viewers: [Viewer] {
-        clusters.flatMap { cluster in Audience.allCases.map { Viewer(cluster: cluster.name, audience: $0) } }
-    }
-
-    /// Whether a viewer is assigned the same endpoints as a plain one of its cluster.
-    fileprivate func seesTheSame(_ viewer: Viewer, as plain: Viewer) -> Bool {
+    /// Who is assigned the same endpoints: a plain viewer of the cluster, where there is nothing more to be seen.
+    fileprivate func twin(of viewer: Viewer) -> Viewer {
+        let plain = Viewer(cluster: viewer.cluster, audience: .plain)
         switch viewer.audience {
-        case .plain, .gateway, .grpc: false
-        case .lanes: reduced(for: plain).isEmpty
+        case .plain: return plain
+        case .lanes where reduced(for: plain).isEmpty: return plain
+        case .lanes, .gateway, .grpc: return Viewer(cluster: viewer.cluster, audience: viewer.audience)
         }
     }
 }

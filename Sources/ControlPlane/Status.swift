@@ -12,8 +12,6 @@ public struct Status: Sendable {
     public var sources: [SourceStatus]
     /// The cluster of the clients that say nothing else.
     public var defaultCluster: ClusterName
-    /// What each kind of client is served; empty before the first snapshot.
-    public var services: [Viewer: [ServiceStatus]]
     /// What the kinds of client say that they sent where lately; services without reports have no entry.
     public var observed: [Viewer: [ServiceName: ObservedLoad]]
 }

@@ -3,16 +3,29 @@ import EnvoyAPI
 import XDS
 
 /// Who looks at the mesh: the cluster that a client is in, and what kind of client it is.
-public struct Viewer: Hashable, Sendable {
+public struct Viewer: Hashable, Comparable, Sendable {
     /// Whose pods are local.
     public var cluster: ClusterName
     /// What can be sent.
     public var audience: Audience
+    /// Whether endpoints are sent one by one, as collections.
+    public var usesLEDS: Bool
 
     /// A viewer.
-    public init(cluster: ClusterName, audience: Audience) {
+    public init(cluster: ClusterName, audience: Audience, usesLEDS: Bool = false) {
         self.cluster = cluster
         self.audience = audience
+        self.usesLEDS = usesLEDS
+    }
+
+    /// Orders by cluster; in each, the plain ones come first.
+    public static func < (left: Viewer, right: Viewer) -> Bool {
+        (left.cluster, left.rank) < (right.cluster, right.rank)
+    }
+
+    private var rank: Int {
+        let place = Audience.allCases.firstIndex(of: audience) ?? 0
+        return 2 * (audience == .plain ? -1 : place) + (usesLEDS ? 1 : 0)
     }
 }
 
@@ -27,17 +40,20 @@ extension Audience {
 }
 
 extension Viewer {
-    /// The view of a node.
+    /// The view of a node on a stream of that method.
     ///
     /// Its cluster is the one that its metadata names, or its region, or the default.
-    init(_ node: Node, in snapshot: Snapshot) {
+    init(_ node: Node, _ method: Method?, in roster: Roster) {
         let claims = [node.metadata["cluster"], node.locality.region].compactMap {
             $0.map(ClusterName.init(rawValue:))
         }
+        let audience = Audience(node)
+        // Envoy takes collections over delta ADS only; a gateway's and a gRPC client's endpoints are never that many.
+        let takesLEDS = method == .deltaAggregatedResources && (audience == .plain || audience == .lanes)
+        let wantsLEDS = node.metadata["leds"].map { $0 == "true" } ?? roster.leds
         self.init(
-            cluster: claims.first { snapshot.views[Viewer(cluster: $0, audience: .plain)] != nil }
-                ?? snapshot.defaultCluster,
-            audience: Audience(node)
+            cluster: claims.first { roster.clusters.contains($0) } ?? roster.defaultCluster, audience: audience,
+            usesLEDS: takesLEDS && wantsLEDS
         )
     }
 }

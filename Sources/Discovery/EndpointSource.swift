@@ -3,8 +3,7 @@ public import MeshConfiguration
 
 /// Learns one cluster's pods from somewhere.
 public protocol EndpointSource: Sendable {
-    /// Tells what it learns until it is cancelled: each time the cluster's whole state, never a difference, so that
-    /// only the newest counts.
+    /// Tells what it learns until it is cancelled: first the cluster's whole state, then what changes.
     func run(_ report: @Sendable (SourceReport) async -> Void) async
 }
 
@@ -12,6 +11,8 @@ public protocol EndpointSource: Sendable {
 public enum SourceReport: Sendable {
     /// All of the cluster's pods, by service.
     case pods([ServiceName: [Pod]])
+    /// All pods of those services of which something changed since the last report; none where a service has none.
+    case changes([ServiceName: [Pod]])
     /// It can't tell at the moment.
     ///
     /// What it told last stays in force.

@@ -16,6 +16,16 @@ public struct RegistryState: Hashable, Sendable {
     public var isSynced: Bool
 }
 
+/// What has changed in a registry since it was asked last.
+public struct RegistryChanges: Sendable {
+    /// The configuration, where there is a new one: `pods` has all services then.
+    public var configuration: Configuration?
+    /// All pods of each service of which something changed.
+    public var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
+    /// When the oldest of the changes was told; nil where there is none.
+    public var since: ContinuousClock.Instant?
+}
+
 /// Gathers what the sources tell.
 ///
 /// A failing source changes nothing: its last good state stays. That holds over a change of its settings too.
@@ -23,12 +33,26 @@ public actor Registry {
     private struct Known {
         var source: SourceID
         var pods: [ServiceName: [Pod]]?
+        var podCount = 0
         var staleReason: String?
+
+        /// Replaces a service's pods; false where they are the same.
+        mutating func replace(_ service: ServiceName, with pods: [Pod]) -> Bool {
+            let last = self.pods?[service] ?? []
+            guard last != pods else { return false }
+            podCount += pods.count - last.count
+            self.pods?[service] = pods.isEmpty ? nil : pods
+            return true
+        }
     }
 
     private var configuration: Configuration
     private var known: [ClusterName: Known] = [:]
     private var isSynced = false
+    /// Not yet taken.
+    private var isReconfigured = true
+    private var changedServices: Set<ServiceName> = []
+    private var changedSince: ContinuousClock.Instant?
     private let changed: @Sendable () -> Void
 
     /// - Parameter changed: called after every change of the state; not called when a report says nothing new.
@@ -52,6 +76,9 @@ public actor Registry {
             next[source.cluster.name] = known
         }
         known = next
+        // A report and a configuration can both be what was still missing.
+        isSynced = isSynced || known.values.allSatisfy { $0.pods != nil }
+        isReconfigured = true
         noteChange()
     }
 
@@ -62,24 +89,64 @@ public actor Registry {
     /// - Returns: whether the report says anything new.
     @discardableResult
     public func receive(_ report: SourceReport, from source: SourceID) -> Bool {
-        guard var entry = known[source.cluster], entry.source == source else { return false }
+        // Taken out, so that its pods are changed in place.
+        guard var entry = known.removeValue(forKey: source.cluster) else { return false }
+        defer { known[source.cluster] = entry }
+        guard entry.source == source else { return false }
+        var isNews = false
         switch report {
         case .pods(let pods):
-            guard entry.pods != pods || entry.staleReason != nil else { return false }
-            entry.pods = pods
+            isNews = entry.pods == nil
+            let last = entry.pods ?? [:]
+            entry.pods = last
+            for (service, pods) in pods { isNews = replace(service, with: pods, in: &entry) || isNews }
+            for service in last.keys where pods[service] == nil {
+                isNews = replace(service, with: [], in: &entry) || isNews
+            }
+            isNews = entry.staleReason != nil || isNews
+            entry.staleReason = nil
+        case .changes(let services):
+            guard entry.pods != nil else { return false }
+            for (service, pods) in services { isNews = replace(service, with: pods, in: &entry) || isNews }
+            isNews = entry.staleReason != nil || isNews
             entry.staleReason = nil
         case .failure(let reason):
-            guard entry.staleReason != reason else { return false }
+            isNews = entry.staleReason != reason
             entry.staleReason = reason
         }
-        known[source.cluster] = entry
+        guard isNews else { return false }
+        isSynced = isSynced || entry.pods != nil && known.values.allSatisfy { $0.pods != nil }
         noteChange()
         return true
     }
 
-    /// Every change ends here: a report and a configuration can both be what was still missing.
+    /// What has changed since the last time; everything, the first time.
+    ///
+    /// Nil until there is enough to serve: see `RegistryState.isSynced`.
+    public func takeChanges() -> RegistryChanges? {
+        guard isSynced else { return nil }
+        var changes = RegistryChanges(since: changedSince)
+        if isReconfigured {
+            changes.configuration = configuration
+            for entry in known.values { changedServices.formUnion(entry.pods?.keys ?? [:].keys) }
+        }
+        for service in changedServices {
+            changes.pods[service] = known.compactMapValues { $0.pods?[service] }
+        }
+        isReconfigured = false
+        changedServices = []
+        changedSince = nil
+        return changes
+    }
+
+    private func replace(_ service: ServiceName, with pods: [Pod], in entry: inout Known) -> Bool {
+        guard entry.replace(service, with: pods) else { return false }
+        changedServices.insert(service)
+        return true
+    }
+
     private func noteChange() {
-        isSynced = isSynced || known.values.allSatisfy { $0.pods != nil }
+        changedSince = changedSince ?? .now
         changed()
     }
 
@@ -91,7 +158,7 @@ public actor Registry {
             sources: known.values.sorted { $0.source.cluster < $1.source.cluster }.map { entry in
                 SourceStatus(
                     source: entry.source, isSynced: entry.pods != nil, staleReason: entry.staleReason,
-                    podCount: entry.pods?.values.reduce(0) { $0 + $1.count } ?? 0
+                    podCount: entry.podCount
                 )
             },
             isSynced: isSynced

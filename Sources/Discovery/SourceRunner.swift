@@ -55,6 +55,9 @@ public struct SourceRunner: Sendable {
         case .pods(let pods):
             metadata["pods"] = "\(pods.values.reduce(0) { $0 + $1.count })"
             logger.info("endpoints read", metadata: metadata)
+        case .changes(let services):
+            metadata["services"] = "\(services.count)"
+            logger.info("endpoints changed", metadata: metadata)
         case .failure(let reason):
             metadata["reason"] = "\(reason)"
             logger.error("endpoints can't be read; the last good state stays", metadata: metadata)

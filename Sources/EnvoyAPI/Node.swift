@@ -1,5 +1,6 @@
 public import Balancing
 import CEnvoyAPI
+public import XDS
 
 /// Who a client says it is.
 public struct Node: Hashable, Sendable {
@@ -28,6 +29,9 @@ public struct Node: Hashable, Sendable {
 
     /// Whether this is a gRPC client, which understands less than an Envoy.
     public var isGRPC: Bool { userAgent.hasPrefix("gRPC") }
+
+    /// What it makes of the protocol.
+    public var kind: ClientKind { isGRPC ? .grpc : .envoy }
 
     /// Copies a decoded node.
     init(_ node: Envoy__Config__Core__V3__Node) {

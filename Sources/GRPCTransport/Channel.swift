@@ -11,7 +11,7 @@ public final class Channel: @unchecked Sendable {
 
     /// - Parameter address: an IP address and a port. Each channel has connections of its own.
     public init(address: String, security: ChannelSecurity = .plaintext) throws(TransportError) {
-        grpc_init()
+        CoreLibrary.initialize()
         var arguments = ChannelArguments()
         arguments.set(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1)
         arguments.set(GRPC_ARG_HTTP2_BDP_PROBE, 0)
@@ -99,7 +99,7 @@ final class ClientHandler: StreamHandler {
 
     fileprivate init(messages: AsyncThrowingStream<[UInt8], any Error>.Continuation) { self.messages = messages }
 
-    func receive(_ message: [UInt8]) throws(GRPCStatus) { messages.yield(message) }
+    func receive(_ message: RawSpan) throws(GRPCStatus) { messages.yield([UInt8](copying: message)) }
 
     func nextMessage() -> [Slice]? { outgoing.isEmpty ? nil : [Slice(outgoing.removeFirst())] }
 

@@ -24,13 +24,14 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     private let wakeCall: OpaquePointer
 
     private let inbox = Mutex(Inbox())
-    private let thread = Mutex<pthread_t?>(nil)
+    /// 0 before `start`.
+    private let thread = Atomic<pthread_t>(0)
     /// Runs what comes after `stop`, so that a late caller waits for an answer and not for ever.
     private let afterStop = DispatchQueue(label: "ballast.grpc.stopped")
 
     init() {
         // A queue may be the first thing that a process makes of C-core.
-        grpc_init()
+        CoreLibrary.initialize()
         guard let raw = grpc_completion_queue_create_for_next(nil),
             let channel = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "never called"),
             let call = grpc_channel_create_call(
@@ -48,7 +49,7 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     /// It calls `deliver` with the tag and the success of every completed operation, until `stop`.
     func start(deliver: @escaping @Sendable (_ tag: UnsafeMutableRawPointer, _ isOK: Bool) -> Void) {
         let body = ThreadBody { [self] in
-            thread.withLock { $0 = pthread_self() }
+            thread.store(pthread_self(), ordering: .releasing)
             while true {
                 let event = grpc_completion_queue_next(raw, gpr_inf_future(GPR_CLOCK_MONOTONIC), nil)
                 if event.type == GRPC_QUEUE_SHUTDOWN { return }
@@ -67,7 +68,7 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
             Unmanaged.passRetained(body).toOpaque()
         )
         precondition(status == 0, "the system refuses a thread: \(status)")
-        thread.withLock { $0 = identifier }
+        thread.store(identifier, ordering: .releasing)
     }
 
     /// Ends the thread once every operation on the queue has completed, and frees the queue.
@@ -78,7 +79,8 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         grpc_completion_queue_shutdown(raw)
         await withCheckedContinuation { continuation in
             afterStop.async { [self] in
-                if let thread = thread.withLock({ $0 }) { pthread_join(thread, nil) }
+                let thread = thread.load(ordering: .acquiring)
+                if thread != 0 { pthread_join(thread, nil) }
                 runJobs()
                 grpc_call_unref(wakeCall)
                 grpc_channel_destroy(wakeChannel)
@@ -102,7 +104,7 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     }
 
     func isIsolatingCurrentContext() -> Bool? {
-        thread.withLock { $0.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+        thread.load(ordering: .acquiring) == pthread_self()
     }
 
     func checkIsolated() {

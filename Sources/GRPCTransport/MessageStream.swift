@@ -53,6 +53,9 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     private var closingStatus = GRPCStatus(.cancelled, "the peer went away")
     private lazy var received = Tag(.received, of: self)
     private lazy var sent = Tag(.sent, of: self)
+    private lazy var ended = Tag(.ended, of: self)
+    private lazy var started = Tag(.started, of: self)
+    private lazy var finished = Tag(.finished, of: self)
 
     /// - Parameters:
     ///   - call: taken over; given back when the stream is gone.
@@ -96,21 +99,21 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         switch role {
         case .server:
             end.op = GRPC_OP_RECV_CLOSE_ON_SERVER
-            end.data.recv_close_on_server.cancelled = pointer(to: \.isCancelled)
-            begin([end], Tag(.ended, of: self))
+            end.data.recv_close_on_server.cancelled = address(of: &outputs.pointee.isCancelled)
+            begin(&end, ended)
         case .client:
             hasSentMetadata = true
             var send = grpc_op()
             send.op = GRPC_OP_SEND_INITIAL_METADATA
             var receive = grpc_op()
             receive.op = GRPC_OP_RECV_INITIAL_METADATA
-            receive.data.recv_initial_metadata.recv_initial_metadata = pointer(to: \.initialMetadata)
-            begin([send, receive], Tag(.started, of: self))
+            receive.data.recv_initial_metadata.recv_initial_metadata = address(of: &outputs.pointee.initialMetadata)
+            begin(&send, receive, started)
             end.op = GRPC_OP_RECV_STATUS_ON_CLIENT
-            end.data.recv_status_on_client.trailing_metadata = pointer(to: \.trailingMetadata)
-            end.data.recv_status_on_client.status = pointer(to: \.status)
-            end.data.recv_status_on_client.status_details = pointer(to: \.statusDetails)
-            begin([end], Tag(.ended, of: self))
+            end.data.recv_status_on_client.trailing_metadata = address(of: &outputs.pointee.trailingMetadata)
+            end.data.recv_status_on_client.status = address(of: &outputs.pointee.status)
+            end.data.recv_status_on_client.status_details = address(of: &outputs.pointee.statusDetails)
+            begin(&end, ended)
         }
         if isReading { read() }
         pump()
@@ -131,7 +134,7 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
             var send = grpc_op()
             send.op = GRPC_OP_SEND_MESSAGE
             send.data.send_message.send_message = buffer
-            begin(metadataIfDue() + [send], sent)
+            beginSending(&send, sent)
         }
     }
 
@@ -179,7 +182,7 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         isHalfClosed = true
         var close = grpc_op()
         close.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT
-        begin([close], Tag(.finished, of: self))
+        begin(&close, finished)
     }
 
     private func messageReceived(isOK: Bool) {
@@ -189,12 +192,12 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
             return
         }
         outputs.pointee.message = nil
-        guard let bytes = takeBytes(of: buffer) else {
-            return finish(GRPCStatus(.internal, "the message can't be decompressed"))
-        }
+        // Ours from here on.
+        defer { grpc_byte_buffer_destroy(buffer) }
         guard let handler = openHandler else { return }
         do throws(GRPCStatus) {
-            try handler.receive(bytes)
+            let isRead = try withBytes(of: buffer) { bytes throws(GRPCStatus) in try handler.receive(bytes) }
+            if !isRead { throw GRPCStatus(.internal, "the message can't be decompressed") }
         } catch {
             return finish(error)
         }
@@ -213,8 +216,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     private func read() {
         var receive = grpc_op()
         receive.op = GRPC_OP_RECV_MESSAGE
-        receive.data.recv_message.recv_message = pointer(to: \.message)
-        begin([receive], received)
+        receive.data.recv_message.recv_message = address(of: &outputs.pointee.message)
+        begin(&receive, received)
     }
 
     private func sendStatus(_ status: GRPCStatus) {
@@ -227,22 +230,30 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
             send.op = GRPC_OP_SEND_STATUS_FROM_SERVER
             send.data.send_status_from_server.status = grpc_status_code(numericCast(status.code.rawValue))
             send.data.send_status_from_server.status_details = details
-            begin(metadataIfDue() + [send], Tag(.finished, of: self))
+            beginSending(&send, finished)
         }
     }
 
     /// A server's metadata goes with whatever it sends first.
-    private func metadataIfDue() -> [grpc_op] {
-        guard !hasSentMetadata else { return [] }
+    private func beginSending(_ operation: inout grpc_op, _ tag: Tag) {
+        guard !hasSentMetadata else { return begin(&operation, tag) }
         hasSentMetadata = true
         var metadata = grpc_op()
         metadata.op = GRPC_OP_SEND_INITIAL_METADATA
-        return [metadata]
+        begin(&metadata, operation, tag)
     }
 
-    private func begin(_ operations: [grpc_op], _ tag: Tag) {
+    private func begin(_ operation: inout grpc_op, _ tag: Tag) { begin(&operation, count: 1, tag) }
+
+    private func begin(_ first: inout grpc_op, _ second: grpc_op, _ tag: Tag) {
+        var operations = [first, second]
+        begin(&operations, count: 2, tag)
+    }
+
+    /// C-core reads the operations before this returns.
+    private func begin(_ operations: UnsafePointer<grpc_op>, count: Int, _ tag: Tag) {
         outstanding += 1
-        let error = grpc_call_start_batch(call, operations, operations.count, tag.retained(), nil)
+        let error = grpc_call_start_batch(call, operations, count, tag.pointer, nil)
         precondition(error == GRPC_CALL_OK, "C-core refuses a batch: \(error)")
     }
 
@@ -253,8 +264,6 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         )
     }
 
-    private func pointer<Value>(to field: WritableKeyPath<Outputs, Value>) -> UnsafeMutablePointer<Value>? {
-        guard let offset = MemoryLayout<Outputs>.offset(of: field) else { return nil }
-        return (UnsafeMutableRawPointer(outputs) + offset).assumingMemoryBound(to: Value.self)
-    }
+    /// Where C-core writes one of the outputs, which stay where they are as long as this stream lives.
+    private func address<Value>(of output: UnsafeMutablePointer<Value>) -> UnsafeMutablePointer<Value> { output }
 }

@@ -27,7 +27,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     public init(
         configuration: ServerConfiguration, logger: Logger, accept: @escaping @Sendable (StreamHead) -> Handler?
     ) {
-        grpc_init()
+        CoreLibrary.initialize()
         guard let raw = configuration.arguments.withCArguments({ grpc_server_create($0, nil) }) else {
             preconditionFailure("C-core returns a server or ends the process")
         }
@@ -130,7 +130,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
                         continuation.resume()
                     }
                     shard.keep(waiting: end)
-                    grpc_server_shutdown_and_notify(raw.pointer, shard.queue.raw, Tag(.finished, of: end).retained())
+                    grpc_server_shutdown_and_notify(raw.pointer, shard.queue.raw, end.tag)
                 }
             }
         }

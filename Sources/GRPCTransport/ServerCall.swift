@@ -23,6 +23,7 @@ final class PendingCall: OperationOwner {
     /// Owned; C-core writes into it until the call is accepted or the server shuts down.
     private let outputs: UnsafeMutablePointer<Outputs>
     private let done: (ObjectIdentifier, AcceptedCall?) -> Void
+    private lazy var accepted = Tag(.accepted, of: self)
 
     /// - Parameter done: called once, with the call, which is then the callee's, or nil when the server shuts down.
     init(done: @escaping (ObjectIdentifier, AcceptedCall?) -> Void) {
@@ -44,7 +45,7 @@ final class PendingCall: OperationOwner {
     func request(from server: OpaquePointer, queue: OpaquePointer) {
         let error = grpc_server_request_call(
             server, &outputs.pointee.call, &outputs.pointee.details, &outputs.pointee.metadata, queue, queue,
-            Tag(.accepted, of: self).retained()
+            accepted.pointer
         )
         precondition(error == GRPC_CALL_OK, "C-core refuses to accept calls: \(error)")
     }
@@ -97,6 +98,9 @@ extension PendingCall {
 /// Hears that a server has shut down.
 final class ShutdownNotice: OperationOwner {
     private let done: (ObjectIdentifier) -> Void
+    private lazy var finished = Tag(.finished, of: self)
+    /// What C-core is given, once.
+    var tag: UnsafeMutableRawPointer { finished.pointer }
 
     init(done: @escaping (ObjectIdentifier) -> Void) { self.done = done }
 

@@ -12,6 +12,18 @@ public final class Slice: @unchecked Sendable {
         raw = bytes.withUnsafeBytes { grpc_slice_from_copied_buffer($0.baseAddress, $0.count) }
     }
 
+    /// A slice with a copy of these bytes, one part after the other.
+    public init(_ head: [UInt8], _ tail: [UInt8]) {
+        // Never inlined: short ones would lie in a copy of the variable.
+        raw = grpc_slice_malloc_large(head.count + tail.count)
+        withUnsafePointer(to: raw) { slice in
+            // Nobody else has seen the slice yet.
+            guard let bytes = UnsafeMutablePointer(mutating: ballast_slice_bytes(slice)) else { return }
+            bytes.update(from: head, count: head.count)
+            (bytes + head.count).update(from: tail, count: tail.count)
+        }
+    }
+
     deinit { grpc_slice_unref(raw) }
 
     /// How many bytes it has.
@@ -33,26 +45,38 @@ extension [Slice] {
     }
 }
 
-/// Copies a received message out of C-core and frees it.
+/// Calls `body` with the bytes of a received message, which stays the caller's; they are there until it returns.
 ///
-/// Nil where it can't be read (a broken compressed message).
-func takeBytes(of buffer: UnsafeMutablePointer<grpc_byte_buffer>) -> [UInt8]? {
-    defer { grpc_byte_buffer_destroy(buffer) }
+/// - Returns: false where they can't be read (a broken compressed message).
+func withBytes<Failure: Error>(
+    of buffer: UnsafeMutablePointer<grpc_byte_buffer>, _ body: (RawSpan) throws(Failure) -> Void
+) throws(Failure) -> Bool {
     var reader = grpc_byte_buffer_reader()
-    guard grpc_byte_buffer_reader_init(&reader, buffer) != 0 else { return nil }
+    guard grpc_byte_buffer_reader_init(&reader, buffer) != 0 else { return false }
     defer { grpc_byte_buffer_reader_destroy(&reader) }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(grpc_byte_buffer_length(buffer))
-    var slice = grpc_slice()
-    while grpc_byte_buffer_reader_next(&reader, &slice) != 0 {
-        // `slice` is ours until it is given back; its bytes may lie inside the variable.
-        withUnsafePointer(to: slice) {
-            bytes.append(
-                contentsOf: UnsafeBufferPointer(start: ballast_slice_bytes($0), count: ballast_slice_length($0)))
-        }
-        grpc_slice_unref(slice)
+    let byteCount = grpc_byte_buffer_length(buffer)
+    // Borrowed from the reader. Most requests are in one piece.
+    var first: UnsafeMutablePointer<grpc_slice>?
+    if grpc_byte_buffer_reader_peek(&reader, &first) != 0, let first, ballast_slice_length(first) == byteCount {
+        try body(UnsafeRawBufferPointer(start: ballast_slice_bytes(first), count: byteCount).bytes)
+        return true
     }
-    return bytes
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(byteCount)
+    while let slice = first {
+        bytes.append(
+            contentsOf: UnsafeBufferPointer(start: ballast_slice_bytes(slice), count: ballast_slice_length(slice)))
+        if grpc_byte_buffer_reader_peek(&reader, &first) == 0 { break }
+    }
+    try body(bytes.span.bytes)
+    return true
+}
+
+extension Array<UInt8> {
+    /// A copy of bytes that won't stay.
+    public init(copying bytes: RawSpan) {
+        self = bytes.withUnsafeBytes { [UInt8]($0) }
+    }
 }
 
 extension String {

@@ -2,10 +2,10 @@
 ///
 /// A handler lives on one queue's thread and is never used from elsewhere.
 public protocol StreamHandler: AnyObject, SendableMetatype {
-    /// Takes one whole message.
+    /// Takes one whole message, whose bytes are there until this returns.
     ///
     /// An error ends the stream with that status.
-    func receive(_ message: [UInt8]) throws(GRPCStatus)
+    func receive(_ message: RawSpan) throws(GRPCStatus)
 
     /// The next message to write, in slices; nil if there is none now.
     ///
@@ -44,17 +44,18 @@ public enum PeerIdentity: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// One operation in C-core's hands.
+/// One kind of operation in C-core's hands, at most one of them at a time.
 ///
-/// Retained once when the operation starts, given back by its one completion.
+/// Owned by its owner, who stays on its shard until all of its operations have completed: so C-core's pointer needs no
+/// reference of its own.
 final class Tag {
     enum Kind {
         case accepted, received, sent, ended, finished, started
     }
 
-    /// Borrowed: an owner stays on its shard until all of its operations have completed.
-    unowned let owner: any OperationOwner
-    let kind: Kind
+    /// Borrowed: it owns this.
+    private unowned(unsafe) let owner: any OperationOwner
+    private let kind: Kind
 
     init(_ kind: Kind, of owner: any OperationOwner) {
         self.kind = kind
@@ -62,12 +63,14 @@ final class Tag {
     }
 
     /// What C-core is given.
-    func retained() -> UnsafeMutableRawPointer { Unmanaged.passRetained(self).toOpaque() }
+    var pointer: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 
-    /// Gives the tag back and tells its owner.
+    /// Tells the owner of a tag that came back.
     static func complete(_ pointer: UnsafeMutableRawPointer, isOK: Bool) {
-        let tag = Unmanaged<Tag>.fromOpaque(pointer).takeRetainedValue()
-        tag.owner.completed(tag.kind, isOK: isOK)
+        let tag = Unmanaged<Tag>.fromOpaque(pointer).takeUnretainedValue()
+        // Kept while it is told: it may be let go by what it hears, and the tag with it.
+        let owner = tag.owner
+        owner.completed(tag.kind, isOK: isOK)
     }
 }
 

@@ -80,7 +80,7 @@ extension Configuration.XDSServer {
     fileprivate init(
         _ entry: YAMLReader?, clusters: Set<ClusterName>, path: (String) -> String
     ) throws(ConfigurationError) {
-        let fields = try entry?.mapping("listen", "tls", "insecure", "limits", "loadReportInterval") ?? [:]
+        let fields = try entry?.mapping("listen", "tls", "insecure", "limits", "loadReportInterval", "leds", "debounce") ?? [:]
         listen = try fields["listen"]?.listenAddress() ?? .loopback(18000)
         isInsecure = try fields["insecure"]?.flag() ?? false
         if let tls = fields["tls"] {
@@ -104,6 +104,15 @@ extension Configuration.XDSServer {
         if let interval = fields["loadReportInterval"] {
             loadReportInterval = try interval.duration()
             guard loadReportInterval >= .seconds(1) else { throw interval.error("should be at least 1s") }
+        }
+        leds = try fields["leds"]?.flag() ?? false
+        if let entry = fields["debounce"] {
+            let fields = try entry.mapping("quiet", "longest")
+            if let quiet = fields["quiet"] { debounce.quiet = try quiet.duration() }
+            if let longest = fields["longest"] { debounce.longest = try longest.duration() }
+            guard debounce.quiet <= debounce.longest else {
+                throw entry.error("`quiet` (\(debounce.quiet)) should not be longer than `longest` (\(debounce.longest))")
+            }
         }
         if let entry = fields["limits"] {
             let fields = try entry.mapping(

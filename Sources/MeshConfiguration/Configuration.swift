@@ -25,8 +25,22 @@ public struct Configuration: Hashable, Sendable {
         public var access: Access?
         /// How often clients are asked to report what they sent where.
         public var loadReportInterval = Duration.seconds(5)
+        /// Whether Envoys over delta ADS are served localities as collections (LEDS) unless they say `leds: false`.
+        public var leds = false
+        /// How changes are gathered.
+        public var debounce = Debounce()
         /// How much clients may ask.
         public var limits = Limits()
+    }
+
+    /// How changes that follow each other quickly are gathered into one snapshot.
+    ///
+    /// One after a time of quiet is served at once.
+    public struct Debounce: Hashable, Sendable {
+        /// Changes that follow each other within this time are served together.
+        public var quiet = Duration.milliseconds(10)
+        /// None waits longer than this.
+        public var longest = Duration.milliseconds(100)
     }
 
     /// How the admin API is reached.

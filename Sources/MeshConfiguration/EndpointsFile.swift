@@ -13,12 +13,23 @@ public struct EndpointsFile: Hashable, Sendable {
     public init(path: String) throws(ConfigurationError) { try self.init(text: TextFile.read(path), file: path) }
 
     /// Reads a file's text; `file` is for errors.
-    public init(text: String, file: String) throws(ConfigurationError) {
+    public init(text: String, file: String) throws(ConfigurationError) { pods = try Self.read(text, file: file).pods }
+
+    /// Reads a file's text.
+    ///
+    /// - Returns: the pods, and the services in the order of the file.
+    static func read(
+        _ text: String, file: String
+    ) throws(ConfigurationError) -> (pods: [ServiceName: [Pod]], services: [ServiceName]) {
         let root = try YAMLReader(text: text, file: file)
-        pods = [:]
+        var all: [ServiceName: [Pod]] = [:]
+        var services: [ServiceName] = []
         for (name, list) in try root.mapping("services").required("services", of: root).entries() {
-            pods[ServiceName(rawValue: name)] = try Self.pods(list)
+            let service = ServiceName(rawValue: name)
+            all[service] = try Self.pods(list)
+            services.append(service)
         }
+        return (all, services)
     }
 
     private static func pods(_ list: YAMLReader) throws(ConfigurationError) -> [Pod] {

@@ -1,14 +1,13 @@
 /// XXH64 with seed 0, as its specification describes it.
 ///
 /// Not for secrets: it only has to tell content from other content.
-public func xxHash64(_ bytes: [UInt8]) -> UInt64 {
-    let input = bytes.span
+public func xxHash64(_ input: RawSpan) -> UInt64 {
     var offset = 0
     var hash: UInt64
 
-    if input.count >= 32 {
+    if input.byteCount >= 32 {
         var lanes: (UInt64, UInt64, UInt64, UInt64) = (prime1 &+ prime2, prime2, 0, 0 &- prime1)
-        while offset + 32 <= input.count {
+        while offset + 32 <= input.byteCount {
             lanes.0 = round(lanes.0, word(input, offset))
             lanes.1 = round(lanes.1, word(input, offset + 8))
             lanes.2 = round(lanes.2, word(input, offset + 16))
@@ -20,18 +19,18 @@ public func xxHash64(_ bytes: [UInt8]) -> UInt64 {
     } else {
         hash = prime5
     }
-    hash &+= UInt64(input.count)
+    hash &+= UInt64(input.byteCount)
 
-    while offset + 8 <= input.count {
+    while offset + 8 <= input.byteCount {
         hash = rotate(hash ^ round(0, word(input, offset)), 27) &* prime1 &+ prime4
         offset += 8
     }
-    if offset + 4 <= input.count {
+    if offset + 4 <= input.byteCount {
         hash = rotate(hash ^ halfWord(input, offset) &* prime1, 23) &* prime2 &+ prime3
         offset += 4
     }
-    while offset < input.count {
-        hash = rotate(hash ^ UInt64(input[offset]) &* prime5, 11) &* prime1
+    while offset < input.byteCount {
+        hash = rotate(hash ^ UInt64(byte(input, offset)) &* prime5, 11) &* prime1
         offset += 1
     }
 
@@ -50,11 +49,16 @@ private func rotate(_ value: UInt64, _ count: UInt64) -> UInt64 { value << count
 
 private func round(_ lane: UInt64, _ word: UInt64) -> UInt64 { rotate(lane &+ word &* prime2, 31) &* prime1 }
 
-private func word(_ input: Span<UInt8>, _ offset: Int) -> UInt64 {
-    halfWord(input, offset) | halfWord(input, offset + 4) << 32
+// Loads check their bounds; an integer may have any bits.
+
+private func word(_ input: RawSpan, _ offset: Int) -> UInt64 {
+    UInt64(littleEndian: unsafe input.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
 }
 
-private func halfWord(_ input: Span<UInt8>, _ offset: Int) -> UInt64 {
-    UInt64(input[offset]) | UInt64(input[offset + 1]) << 8 | UInt64(input[offset + 2]) << 16
-        | UInt64(input[offset + 3]) << 24
+private func halfWord(_ input: RawSpan, _ offset: Int) -> UInt64 {
+    UInt64(UInt32(littleEndian: unsafe input.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+}
+
+private func byte(_ input: RawSpan, _ offset: Int) -> UInt8 {
+    unsafe input.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt8.self)
 }

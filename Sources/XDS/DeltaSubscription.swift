@@ -32,6 +32,8 @@ public struct DeltaResponse: Hashable, Sendable {
     public var resources: [VersionedName]
     /// What doesn't exist, or no longer.
     public var removed: [ResourceName]
+    /// Those of the resources that are sent because something else was: see `owe`.
+    public var renewed: [ResourceName]
     /// The version of all that the client has after this; for people only.
     public var version: ResourceVersion
     /// Unique on this stream.
@@ -67,6 +69,10 @@ public struct DeltaSubscription: Sendable {
     private var namedCount = 0
     private var isWildcard = false
     private let mayBeWildcard: Bool
+    /// What the client wants all resources of.
+    private var collections: Set<ResourceName> = []
+    /// Those of which all names have to be looked at.
+    private var pendingCollections: Set<ResourceName> = []
     private var held = SetVersion()
     private var pending: Set<ResourceName> = []
     /// Whether all names have to be looked at.
@@ -85,18 +91,30 @@ public struct DeltaSubscription: Sendable {
     public init(mayBeWildcard: Bool = false) { self.mayBeWildcard = mayBeWildcard }
 
     /// How many names the client wants.
-    public var nameCount: Int { namedCount }
+    public var nameCount: Int { namedCount + collections.count }
+
+    /// Whether `next` has to look for something to send.
+    var isPending: Bool { !pending.isEmpty || isSweepPending || !pendingCollections.isEmpty }
+
+    /// Takes an ACK.
+    ///
+    /// - Returns: false where it has to be taken in as a whole request.
+    mutating func take(_ acknowledgement: Acknowledgement) -> Bool {
+        guard !isFirst else { return false }
+        answer(acknowledgement.nonce, rejection: nil)
+        return true
+    }
 
     /// Takes one request in.
     public mutating func receive(_ request: DeltaRequest) {
-        answer(nonce: request.nonce, rejection: request.rejection)
+        if let nonce = Nonce(request.nonce) { answer(nonce, rejection: request.rejection) }
         // xDS, "incremental xDS": changes to the subscription count, whatever nonce they come with.
         for name in request.unsubscribe { unsubscribe(from: name) }
         // xDS, the legacy wildcard: a first request without names wants everything.
         if mayBeWildcard, isFirst, request.subscribe.isEmpty { subscribeToAll() }
         for name in request.subscribe { subscribe(to: name) }
         if isFirst {
-            for (name, version) in request.initialVersions where isWildcard || entries[name] != nil {
+            for (name, version) in request.initialVersions where wants(name) {
                 // What the client still holds counts as sent; `next` finds whether that is still so.
                 entries[name, default: Entry()].acknowledged = ResourceVersion(version)
                 setSent(name, to: ResourceVersion(version))
@@ -108,6 +126,7 @@ public struct DeltaSubscription: Sendable {
 
     private mutating func subscribe(to name: ResourceName) {
         guard !mayBeWildcard || name != .wildcard else { return subscribeToAll() }
+        guard !name.isCollection else { return subscribe(toCollection: name) }
         if entries[name]?.isNamed != true { namedCount += 1 }
         entries[name, default: Entry()].isNamed = true
         // Asking again for a name means that the client doesn't have it: it is sent even when unchanged.
@@ -116,8 +135,28 @@ public struct DeltaSubscription: Sendable {
         pending.insert(name)
     }
 
+    private mutating func subscribe(toCollection name: ResourceName) {
+        if !collections.insert(name).inserted {
+            for member in members(of: name) { setSent(member, to: nil) }
+        }
+        pendingCollections.insert(name)
+        isAnswerDue = true
+    }
+
+    private func members(of collection: ResourceName) -> [ResourceName] {
+        entries.filter { !$0.value.isNamed && $0.key.collection == collection }.map(\.key)
+    }
+
+    /// Whether the client gets that resource if it exists.
+    private func wants(_ name: ResourceName) -> Bool {
+        isWildcard || entries[name] != nil || !collections.isEmpty && name.collection.map(collections.contains) == true
+    }
+
     private mutating func unsubscribe(from name: ResourceName) {
-        if mayBeWildcard, name == .wildcard {
+        if collections.remove(name) != nil {
+            pendingCollections.remove(name)
+            for member in members(of: name) { remove(member) }
+        } else if mayBeWildcard, name == .wildcard {
             isWildcard = false
             for (name, entry) in entries where !entry.isNamed { remove(name) }
         } else if let entry = entries[name], entry.isNamed {
@@ -141,8 +180,12 @@ public struct DeltaSubscription: Sendable {
     }
 
     /// Notes that content changed, appeared or went.
-    public mutating func publish(_ changes: some Sequence<ResourceName>) {
-        for name in changes where isWildcard || entries[name] != nil { pending.insert(name) }
+    public mutating func publish(_ changes: Set<ResourceName>) {
+        if !isWildcard, collections.isEmpty, entries.count < changes.count {
+            for name in entries.keys where changes.contains(name) { pending.insert(name) }
+        } else {
+            for name in changes where wants(name) { pending.insert(name) }
+        }
     }
 
     /// Notes that any content may have changed.
@@ -158,19 +201,27 @@ public struct DeltaSubscription: Sendable {
 
     /// What to send now, if anything; the caller sends it.
     public mutating func next(in index: some VersionIndex, nonce: Nonce) -> DeltaResponse? {
-        guard !pending.isEmpty || isSweepPending else { return nil }
+        guard isPending else { return nil }
         if isSweepPending {
             pending.formUnion(entries.keys)
             if isWildcard { pending.formUnion(index.names) }
+            pendingCollections = collections
             isSweepPending = false
         }
+        for collection in pendingCollections {
+            pending.formUnion(members(of: collection))
+            pending.formUnion(index.names(in: collection))
+        }
+        pendingCollections.removeAll()
+        var renewed: [ResourceName] = []
         var resources: [VersionedName] = []
         var removed: [ResourceName] = []
         for name in pending.sorted() {
             let version = index.version(of: name)
-            guard var entry = entries[name] ?? (isWildcard && version != nil ? Entry() : nil) else { continue }
+            guard var entry = entries[name] ?? (version != nil && wants(name) ? Entry() : nil) else { continue }
             if let version {
-                let isOwed = owed.remove(name) != nil
+                let isOwed = !owed.isEmpty && owed.remove(name) != nil
+                if isOwed { renewed.append(name) }
                 if isOwed || entry.sent != version { resources.append(VersionedName(name: name, version: version)) }
             } else if entry.sent != nil || entry.isNamed && !entry.isToldAbsent {
                 removed.append(name)
@@ -187,7 +238,8 @@ public struct DeltaSubscription: Sendable {
         sentVersion = version
         unanswered.append(Unanswered(nonce: nonce, version: version, resources: resources))
         if unanswered.count > Self.mostUnanswered { unanswered.removeFirst() }
-        return DeltaResponse(resources: resources, removed: removed, version: version, nonce: nonce)
+        return DeltaResponse(
+            resources: resources, removed: removed, renewed: renewed, version: version, nonce: nonce)
     }
 
     /// For whoever wants to look at it.
@@ -203,8 +255,8 @@ public struct DeltaSubscription: Sendable {
     /// Notes an ACK or a NACK.
     ///
     /// A nonce that this stream doesn't know (Envoy has sent an earlier stream's) answers nothing.
-    private mutating func answer(nonce: String, rejection message: String?) {
-        guard let position = unanswered.firstIndex(where: { $0.nonce.description == nonce }) else { return }
+    private mutating func answer(_ nonce: Nonce, rejection message: String?) {
+        guard let position = unanswered.firstIndex(where: { $0.nonce == nonce }) else { return }
         let response = unanswered.remove(at: position)
         if let message {
             rejection = Rejection(version: response.version, message: message)

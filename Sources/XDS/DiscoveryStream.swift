@@ -34,6 +34,25 @@ public enum DiscoveryRequest: Hashable, Sendable {
     case delta(DeltaRequest)
 }
 
+/// A request that takes a response and, as far as its bytes tell, asks for nothing else.
+///
+/// Nearly every request is one; what it costs must not depend on how many names the client has.
+public struct Acknowledgement: Hashable, Sendable {
+    /// Nil where the stream says it.
+    public var type: TypeURL?
+    /// The response that was taken.
+    public var nonce: Nonce
+    /// A digest of the names that it repeats.
+    public var names: UInt64
+
+    /// An acknowledgement.
+    public init(type: TypeURL?, nonce: Nonce, names: UInt64) {
+        self.type = type
+        self.nonce = nonce
+        self.names = names
+    }
+}
+
 extension DiscoveryRequest {
     /// Refuses names that are longer than so many bytes.
     public func check(longestName limit: Int) throws(ProtocolViolation) {
@@ -141,8 +160,18 @@ public struct DiscoveryStream: Sendable {
         }
     }
 
+    /// Takes an ACK that asks for nothing else.
+    ///
+    /// - Returns: false where it has to be taken in as a whole request.
+    public mutating func take(_ acknowledgement: Acknowledgement) -> Bool {
+        guard let type = acknowledgement.type ?? onlyType, onlyType == nil || onlyType == type,
+            let index = entries.firstIndex(where: { $0.type == type })
+        else { return false }
+        return entries[index].subscription.take(acknowledgement)
+    }
+
     /// Notes that content of one type changed, appeared or went.
-    public mutating func publish(_ type: TypeURL, _ changes: some Sequence<ResourceName>) {
+    public mutating func publish(_ type: TypeURL, _ changes: Set<ResourceName>) {
         for index in entries.indices where entries[index].type == type { entries[index].subscription.publish(changes) }
     }
 
@@ -150,6 +179,9 @@ public struct DiscoveryStream: Sendable {
     public mutating func publishAll() {
         for index in entries.indices { entries[index].subscription.publishAll() }
     }
+
+    /// Whether `next` has to look for something to send.
+    public var hasNews: Bool { entries.contains { $0.subscription.isPending } }
 
     /// The next response to send, if there is one; the caller sends it.
     public mutating func next<Index: VersionIndex>(
@@ -160,6 +192,13 @@ public struct DiscoveryStream: Sendable {
             if let response = entries[index].subscription.next(in: content(type), nonce: nonce.next) {
                 nonce = nonce.next
                 if let child = type.child { owe(child, response.changed, in: content(child)) }
+                if case .delta(let response) = response, type == .clusterLoadAssignment { 
+                    // Whoever takes endpoints into use anew takes their collections anew.
+                    let assignments = content(type), endpoints = content(.endpoint)
+                    for collection in response.renewed.flatMap(assignments.collections) {
+                        owe(.endpoint, endpoints.names(in: collection), in: endpoints)
+                    }
+                }
                 return (type, response)
             }
         }

@@ -19,6 +19,12 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
         rawValue: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     )
 
+    /// LEDS: one endpoint of many.
+    public static let endpoint = TypeURL(rawValue: "type.googleapis.com/envoy.config.endpoint.v3.LbEndpoint")
+
+    /// Those that this server has.
+    public static let known = [cluster, listener, routeConfiguration, clusterLoadAssignment, endpoint]
+
     /// Whether a SotW response carries everything that the client wants, so that what is missing doesn't exist, and
     /// whether a client may want whatever there is.
     ///
@@ -55,7 +61,8 @@ public enum ServingOrder: Hashable, Sendable {
         case .clusterLoadAssignment: 2
         case .listener: self == .listenersBeforeEndpoints ? 1 : 3
         case .routeConfiguration: 4
-        default: 5
+        case .endpoint: 5
+        default: 6
         }
     }
 }
@@ -78,6 +85,19 @@ public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, Ex
     /// Stands for whatever there is.
     static let wildcard: ResourceName = "*"
 
+    /// The collection that a resource of such a name is in (xDS, `xdstp://` names): its name up to the last slash, and `*`.
+    ///
+    /// Nil for opaque names.
+    public var collection: ResourceName? {
+        guard rawValue.hasPrefix("xdstp://"), let slash = rawValue.utf8.lastIndex(of: UInt8(ascii: "/")) else {
+            return nil
+        }
+        return ResourceName(rawValue: rawValue[...slash] + "*")
+    }
+
+    /// Whether it stands for all resources of a collection.
+    public var isCollection: Bool { rawValue.hasSuffix("/*") && rawValue.hasPrefix("xdstp://") }
+
     /// The name itself.
     public var description: String { rawValue }
 
@@ -95,7 +115,14 @@ public struct Nonce: Hashable, Sendable, CustomStringConvertible {
 
     var next: Nonce { Nonce(number: number + 1) }
 
-    private init(number: UInt64) { self.number = number }
+    /// The nonce of that number.
+    public init(number: UInt64) { self.number = number }
+
+    /// Reads what `description` wrote; nil for any other text.
+    init?(_ text: String) {
+        guard let number = UInt64(text), String(number) == text else { return nil }
+        self.number = number
+    }
 
     /// As the wire carries it.
     public var description: String { String(number) }

@@ -8,10 +8,16 @@ public struct SotWRequest: Hashable, Sendable {
     public var nonce: String
     /// The client's reason; nil unless this is a NACK.
     public var rejection: String?
+    /// Tells the names from others without a look at each; nil where that isn't known.
+    public var digest: UInt64?
 
     /// A request.
-    public init(names: [ResourceName], version: String = "", nonce: String = "", rejection: String? = nil) {
+    public init(
+        names: [ResourceName], version: String = "", nonce: String = "", rejection: String? = nil,
+        digest: UInt64? = nil
+    ) {
         self.names = names
+        self.digest = digest
         self.version = version
         self.nonce = nonce
         self.rejection = rejection
@@ -91,6 +97,8 @@ public struct SotWSubscription: Sendable {
     private var rejection: Rejection?
     /// The version that the client brought from an earlier stream, until it is compared with what there is.
     private var claimed: ResourceVersion?
+    /// Of the names of the last request; nil where `wanted` may be something else.
+    private var digest: UInt64?
     private let client: ClientKind
     private let isWhole: Bool
 
@@ -107,12 +115,30 @@ public struct SotWSubscription: Sendable {
     /// How many names the client wants.
     public var nameCount: Int { wanted.count }
 
+    /// Whether `next` has to look for something to send.
+    var isPending: Bool { !pending.isEmpty || isSweepPending }
+
+    /// Takes an ACK of the latest response that repeats the names.
+    ///
+    /// - Returns: false where it has to be taken in as a whole request.
+    mutating func take(_ acknowledgement: Acknowledgement) -> Bool {
+        guard let last, last.nonce == acknowledgement.nonce, let digest, digest == acknowledgement.names else {
+            return false
+        }
+        hasAnswered = true
+        acknowledged = last.version
+        rejection = nil
+        return true
+    }
+
     /// Takes one request in.
     public mutating func receive(_ request: SotWRequest) {
+        digest = nil
         let names = Set(request.names)
         guard let last else {
             // Nothing was sent yet, so there is nothing to answer: a nonce is one of an earlier stream.
             if wanted.isEmpty, !isWildcard, client == .envoy { claimed = ResourceVersion(request.version) }
+            digest = request.digest
             return subscribe(to: names, isFresh: request.version.isEmpty)
         }
         if request.nonce.isEmpty {
@@ -134,12 +160,19 @@ public struct SotWSubscription: Sendable {
             acknowledged = last.version
             rejection = nil
         }
+        digest = request.digest
         subscribe(to: names, isFresh: true)
     }
 
     /// Notes that content changed, appeared or went.
-    public mutating func publish(_ changes: some Sequence<ResourceName>) {
-        for name in changes where isWildcard || wanted.contains(name) { pending.insert(name) }
+    public mutating func publish(_ changes: Set<ResourceName>) {
+        if isWildcard {
+            pending.formUnion(changes)
+        } else if wanted.count < changes.count {
+            for name in wanted where changes.contains(name) { pending.insert(name) }
+        } else {
+            for name in changes where wanted.contains(name) { pending.insert(name) }
+        }
     }
 
     /// Notes that any content may have changed.
@@ -155,7 +188,7 @@ public struct SotWSubscription: Sendable {
 
     /// What to send now, if anything; the caller sends it.
     public mutating func next(in index: some VersionIndex, nonce: Nonce) -> SotWResponse? {
-        guard !pending.isEmpty || isSweepPending else { return nil }
+        guard isPending else { return nil }
         if isSweepPending { pending = isWildcard ? wanted.union(sent.keys).union(index.names) : wanted }
         isSweepPending = false
         if let claimed { resume(from: claimed, in: index) }

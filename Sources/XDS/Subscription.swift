@@ -20,6 +20,13 @@ enum Subscription: Sendable {
         }
     }
 
+    var isPending: Bool {
+        switch self {
+        case .sotw(let subscription): subscription.isPending
+        case .delta(let subscription): subscription.isPending
+        }
+    }
+
     var status: SubscriptionStatus {
         switch self {
         case .sotw(let subscription): subscription.status
@@ -42,7 +49,18 @@ enum Subscription: Sendable {
         }
     }
 
-    mutating func publish(_ changes: some Sequence<ResourceName>) {
+    mutating func take(_ acknowledgement: Acknowledgement) -> Bool {
+        switch consume self {
+        case .sotw(var subscription):
+            defer { self = .sotw(subscription) }
+            return subscription.take(acknowledgement)
+        case .delta(var subscription):
+            defer { self = .delta(subscription) }
+            return subscription.take(acknowledgement)
+        }
+    }
+
+    mutating func publish(_ changes: Set<ResourceName>) {
         switch consume self {
         case .sotw(var subscription):
             subscription.publish(changes)

@@ -7,4 +7,18 @@ public protocol VersionIndex {
 
     /// All names, in any order.
     var names: [ResourceName] { get }
+
+    /// The names in a collection, in any order.
+    func names(in collection: ResourceName) -> [ResourceName]
+
+    /// The collections that a resource refers to, which its user subscribes to.
+    func collections(of name: ResourceName) -> [ResourceName]
+}
+
+extension VersionIndex {
+    /// Looks at all names.
+    public func names(in collection: ResourceName) -> [ResourceName] { names.filter { $0.collection == collection } }
+
+    /// None.
+    public func collections(of name: ResourceName) -> [ResourceName] { [] }
 }

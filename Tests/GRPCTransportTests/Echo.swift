@@ -10,7 +10,8 @@ final class Echo: StreamHandler {
 
     init(_ log: EchoLog) { self.log = log }
 
-    func receive(_ message: [UInt8]) throws(GRPCStatus) {
+    func receive(_ message: RawSpan) throws(GRPCStatus) {
+        let message = [UInt8](copying: message)
         guard message != Array("refuse".utf8) else { throw GRPCStatus(.invalidArgument, "refused") }
         waiting.append(message)
     }

@@ -20,13 +20,17 @@ public struct FileSource: EndpointSource {
 
     /// Reads the file now and after every change.
     public func run(_ report: @Sendable (SourceReport) async -> Void) async {
-        await changes.forEach { await report(read($0[0])) }
+        var reader = EndpointsReader(file: path)
+        await changes.forEach { await report(read($0[0], with: &reader)) }
     }
 
-    private func read(_ data: Data?) -> SourceReport {
+    private func read(_ data: Data?, with reader: inout EndpointsReader) -> SourceReport {
         guard let data else { return .failure(reason: "\(path): there is no such file, or it can't be read") }
         do {
-            return .pods(try EndpointsFile(text: TextFile.text(of: data, file: path), file: path).pods)
+            switch try reader.read(data) {
+            case .everything(let pods): return .pods(pods)
+            case .changes(let services): return .changes(services)
+            }
         } catch {
             return .failure(reason: "\(error)")
         }

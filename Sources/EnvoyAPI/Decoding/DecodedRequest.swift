@@ -17,7 +17,7 @@ public struct DecodedRequest: Hashable, Sendable {
             self = try withDecoded(
                 bytes, Envoy__Service__Discovery__V3__DiscoveryRequest.self,
                 envoy__service__discovery__v3__discovery_request__descriptor
-            ) { DecodedRequest($0) }
+            ) { DecodedRequest($0, digest: Acknowledgement.digest(ofNamesIn: bytes.span.bytes)) }
         case .delta:
             self = try withDecoded(
                 bytes, Envoy__Service__Discovery__V3__DeltaDiscoveryRequest.self,
@@ -26,14 +26,14 @@ public struct DecodedRequest: Hashable, Sendable {
         }
     }
 
-    private init(_ message: Envoy__Service__Discovery__V3__DiscoveryRequest) {
+    private init(_ message: Envoy__Service__Discovery__V3__DiscoveryRequest, digest: UInt64?) {
         node = message.node.map { Node($0.pointee) }
         type = String(message.type_url)
         request = .sotw(
             SotWRequest(
                 names: names(message.resource_names, message.n_resource_names),
                 version: String(message.version_info), nonce: String(message.response_nonce),
-                rejection: rejection(message.error_detail)
+                rejection: rejection(message.error_detail), digest: digest
             )
         )
     }

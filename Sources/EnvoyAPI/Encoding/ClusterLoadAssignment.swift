@@ -6,11 +6,23 @@ extension EncodedResource {
     /// An assignment as the EDS resource of that name.
     ///
     /// Equal assignments encode to equal bytes.
-    public init(_ assignment: Assignment, name: ResourceName) {
+    ///
+    /// - Parameter collection: where the endpoints of a locality are (LEDS); nil puts them into the resource.
+    public init(
+        _ assignment: Assignment, name: ResourceName,
+        collection: ((Assignment.LocalityEndpoints) -> ResourceName)? = nil
+    ) {
         let arena = Arena()
         self.init(
             name: name, type: .clusterLoadAssignment,
-            content: encode(assignment.message(name: name.rawValue, in: arena)))
+            content: encode(assignment.message(name: name.rawValue, collection: collection, in: arena)))
+    }
+
+    /// An endpoint as a LEDS resource of that name.
+    public init(_ endpoint: Assignment.Endpoint, metadata: [String: [String: String]], name: ResourceName) {
+        let arena = Arena()
+        self.init(
+            name: name, type: .endpoint, content: encode(message(for: endpoint, metadata: metadata, in: arena)))
     }
 
     /// The EDS resource of that name with no endpoints.
@@ -21,9 +33,11 @@ extension EncodedResource {
 
 extension Assignment {
     func message(
-        name: String, in arena: Arena
+        name: String, collection: ((LocalityEndpoints) -> ResourceName)?, in arena: Arena
     ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
-        let localities = localities.map { EnvoyAPI.message(for: $0, metadata: metadata, in: arena) }
+        let localities = localities.map {
+            EnvoyAPI.message(for: $0, metadata: metadata, collection: collection?($0), in: arena)
+        }
         return arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init) { message in
             message.cluster_name = arena.string(name)
             message.n_endpoints = localities.count
@@ -33,9 +47,10 @@ extension Assignment {
 }
 
 private func message(
-    for entry: Assignment.LocalityEndpoints, metadata: [String: [String: String]], in arena: Arena
+    for entry: Assignment.LocalityEndpoints, metadata: [String: [String: String]], collection: ResourceName?,
+    in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LocalityLbEndpoints> {
-    let endpoints = entry.endpoints.map { message(for: $0, metadata: metadata, in: arena) }
+    let endpoints = collection == nil ? entry.endpoints.map { message(for: $0, metadata: metadata, in: arena) } : []
     return arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init) { message in
         // Present even where it is empty: gRPC refuses an assignment with a locality left out.
         message.locality = entry.locality.message(in: arena)
@@ -43,6 +58,16 @@ private func message(
         message.load_balancing_weight = entry.weight.map { arena.number($0) }
         message.n_lb_endpoints = endpoints.count
         message.lb_endpoints = arena.array(endpoints)
+        if let collection {
+            message.lb_config_case =
+                ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG_LEDS_CLUSTER_LOCALITY_CONFIG
+            message.leds_cluster_locality_config = arena.make(
+                envoy__config__endpoint__v3__leds_cluster_locality_config__init
+            ) { config in
+                config.leds_config = aggregatedSource(in: arena)
+                config.leds_collection_name = arena.string(collection.rawValue)
+            }
+        }
     }
 }
 

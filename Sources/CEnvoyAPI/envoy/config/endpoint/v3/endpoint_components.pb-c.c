@@ -103,6 +103,51 @@ void   envoy__config__endpoint__v3__lb_endpoint__free_unpacked
   assert(message->base.descriptor == &envoy__config__endpoint__v3__lb_endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__config__endpoint__v3__leds_cluster_locality_config__init
+                     (Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig         *message)
+{
+  static const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig init_value = ENVOY__CONFIG__ENDPOINT__V3__LEDS_CLUSTER_LOCALITY_CONFIG__INIT;
+  *message = init_value;
+}
+size_t envoy__config__endpoint__v3__leds_cluster_locality_config__get_packed_size
+                     (const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *message)
+{
+  assert(message->base.descriptor == &envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__endpoint__v3__leds_cluster_locality_config__pack
+                     (const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__endpoint__v3__leds_cluster_locality_config__pack_to_buffer
+                     (const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *
+       envoy__config__endpoint__v3__leds_cluster_locality_config__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *)
+     protobuf_c_message_unpack (&envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__endpoint__v3__leds_cluster_locality_config__free_unpacked
+                     (Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   envoy__config__endpoint__v3__locality_lb_endpoints__init
                      (Envoy__Config__Endpoint__V3__LocalityLbEndpoints         *message)
 {
@@ -327,7 +372,58 @@ const ProtobufCMessageDescriptor envoy__config__endpoint__v3__lb_endpoint__descr
   (ProtobufCMessageInit) envoy__config__endpoint__v3__lb_endpoint__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__locality_lb_endpoints__field_descriptors[4] =
+static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__leds_cluster_locality_config__field_descriptors[2] =
+{
+  {
+    "leds_config",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig, leds_config),
+    &envoy__config__core__v3__config_source__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leds_collection_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig, leds_collection_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__endpoint__v3__leds_cluster_locality_config__field_indices_by_name[] = {
+  1,   /* field[1] = leds_collection_name */
+  0,   /* field[0] = leds_config */
+};
+static const ProtobufCIntRange envoy__config__endpoint__v3__leds_cluster_locality_config__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.endpoint.v3.LedsClusterLocalityConfig",
+  "LedsClusterLocalityConfig",
+  "Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig",
+  "envoy.config.endpoint.v3",
+  sizeof(Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig),
+  2,
+  envoy__config__endpoint__v3__leds_cluster_locality_config__field_descriptors,
+  envoy__config__endpoint__v3__leds_cluster_locality_config__field_indices_by_name,
+  1,  envoy__config__endpoint__v3__leds_cluster_locality_config__number_ranges,
+  (ProtobufCMessageInit) envoy__config__endpoint__v3__leds_cluster_locality_config__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__locality_lb_endpoints__field_descriptors[5] =
 {
   {
     "locality",
@@ -377,18 +473,32 @@ static const ProtobufCFieldDescriptor envoy__config__endpoint__v3__locality_lb_e
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "leds_cluster_locality_config",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Endpoint__V3__LocalityLbEndpoints, lb_config_case),
+    offsetof(Envoy__Config__Endpoint__V3__LocalityLbEndpoints, leds_cluster_locality_config),
+    &envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__endpoint__v3__locality_lb_endpoints__field_indices_by_name[] = {
   1,   /* field[1] = lb_endpoints */
+  4,   /* field[4] = leds_cluster_locality_config */
   2,   /* field[2] = load_balancing_weight */
   0,   /* field[0] = locality */
   3,   /* field[3] = priority */
 };
-static const ProtobufCIntRange envoy__config__endpoint__v3__locality_lb_endpoints__number_ranges[2 + 1] =
+static const ProtobufCIntRange envoy__config__endpoint__v3__locality_lb_endpoints__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 5, 3 },
-  { 0, 4 }
+  { 8, 4 },
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor envoy__config__endpoint__v3__locality_lb_endpoints__descriptor =
 {
@@ -398,10 +508,10 @@ const ProtobufCMessageDescriptor envoy__config__endpoint__v3__locality_lb_endpoi
   "Envoy__Config__Endpoint__V3__LocalityLbEndpoints",
   "envoy.config.endpoint.v3",
   sizeof(Envoy__Config__Endpoint__V3__LocalityLbEndpoints),
-  4,
+  5,
   envoy__config__endpoint__v3__locality_lb_endpoints__field_descriptors,
   envoy__config__endpoint__v3__locality_lb_endpoints__field_indices_by_name,
-  2,  envoy__config__endpoint__v3__locality_lb_endpoints__number_ranges,
+  3,  envoy__config__endpoint__v3__locality_lb_endpoints__number_ranges,
   (ProtobufCMessageInit) envoy__config__endpoint__v3__locality_lb_endpoints__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -1,0 +1,7 @@
+#include "CAbseil.h"
+
+#include <absl/synchronization/mutex.h>
+
+void ballast_disable_deadlock_detection(void) {
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}

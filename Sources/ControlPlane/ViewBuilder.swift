@@ -1,0 +1,132 @@
+import Balancing
+import EnvoyAPI
+import HashTreeCollections
+import XDS
+
+/// Keeps one viewer's view up to date, part by part.
+///
+/// Content that hasn't changed is not encoded again, and keeps its slices.
+///
+/// What is no longer wanted but may still be in use is kept for a while: make before break. Endpoints go at once. The
+/// listeners that they named go when every client has had time to take that, and the Envoy clusters that those led to,
+/// a gateway's clusters of single pods among them, go last.
+struct ViewBuilder {
+    /// What a change replaces as a whole.
+    enum Part: Hashable {
+        case service(ServiceName)
+        /// What leads to the gateways of other clusters.
+        case paths
+    }
+
+    private struct Entry {
+        var content: ResourceContent
+        var resource: ServedResource
+    }
+
+    private struct Key: Hashable {
+        var type: TypeURL
+        var name: ResourceName
+    }
+
+    /// How long a resource of a type outlives its end.
+    private static let delays: [TypeURL: Duration] = [.listener: .seconds(2), .cluster: .seconds(4)]
+
+    private(set) var view = Snapshot.View()
+    /// The names that came, went or changed since `takeChanges`.
+    private var changes: [TypeURL: Set<ResourceName>] = [:]
+    private var parts: [Part: [Key: Entry]] = [:]
+    /// How many parts have a resource: pods of two services may share an address, and a gateway's cluster for it.
+    private var holders: [Key: Int] = [:]
+    private var retiring: [Key: ContinuousClock.Instant] = [:]
+
+    /// When the next of those that are no longer wanted goes.
+    var next: ContinuousClock.Instant? { retiring.values.min() }
+
+    var reduced: [ClusterName] {
+        get { view.reduced }
+        set { view.reduced = newValue }
+    }
+
+    /// Replaces a part's content.
+    ///
+    /// - Parameter other: another viewer's builder, which may have encoded the same content already.
+    mutating func replace(
+        _ part: Part, with contents: [NamedContent], like other: ViewBuilder?, at now: ContinuousClock.Instant
+    ) {
+        var last = parts.removeValue(forKey: part) ?? [:]
+        let twins = other?.parts[part] ?? [:]
+        var entries: [Key: Entry] = [:]
+        for (name, content) in contents {
+            let key = Key(type: content.type, name: name)
+            guard entries[key] == nil else { continue }
+            let known = last.removeValue(forKey: key)
+            if let known, known.content == content {
+                entries[key] = known
+                continue
+            }
+            let twin = twins[key].flatMap { $0.content == content ? $0.resource : nil }
+            var resource = twin ?? ServedResource(content.encoded(name), collections: content.collections)
+            // Content may change in what isn't sent, such as the reason for a share.
+            if let last = known?.resource, last.version == resource.version { resource = last }
+            entries[key] = Entry(content: content, resource: resource)
+            if known == nil { holders[key, default: 0] += 1 }
+            put(resource, key)
+        }
+        for key in last.keys { release(key, at: now) }
+        parts[part] = entries.isEmpty ? nil : entries
+    }
+
+    /// Tells what is served of a service.
+    mutating func describe(_ service: Service, _ assignment: Assignment) {
+        let resources = (parts[.service(service.name)] ?? [:]).filter { $0.key.type == .clusterLoadAssignment }
+            .map { VersionedName(name: $0.key.name, version: $0.value.resource.version) }
+            .sorted { $0.name < $1.name }
+        forget(service.name, but: Set(resources.map(\.name)))
+        view.services[service.name] = ServiceStatus(service: service, resources: resources, assignment: assignment)
+        for resource in resources { view.owners[resource.name] = service.name }
+    }
+
+    /// Takes a service away.
+    mutating func remove(_ service: ServiceName, at now: ContinuousClock.Instant) {
+        forget(service, but: [])
+        view.services[service] = nil
+        replace(.service(service), with: [], like: nil, at: now)
+    }
+
+    /// Lets go what has been kept long enough.
+    mutating func expire(at now: ContinuousClock.Instant) {
+        for (key, end) in retiring where end <= now { remove(key) }
+    }
+
+    /// What came, went or changed since the last time.
+    mutating func takeChanges() -> [TypeURL: Set<ResourceName>] {
+        defer { changes = [:] }
+        return changes
+    }
+
+    private mutating func forget(_ service: ServiceName, but names: Set<ResourceName>) {
+        for resource in view.services[service]?.resources ?? [] where !names.contains(resource.name) {
+            if view.owners[resource.name] == service { view.owners[resource.name] = nil }
+        }
+    }
+
+    private mutating func put(_ resource: ServedResource, _ key: Key) {
+        retiring[key] = nil
+        guard view.resources[key.type]?.version(of: key.name) != resource.version else { return }
+        view.resources[key.type, default: ResourceIndex()].add(resource)
+        changes[key.type, default: []].insert(key.name)
+    }
+
+    private mutating func release(_ key: Key, at now: ContinuousClock.Instant) {
+        let count = (holders[key] ?? 1) - 1
+        holders[key] = count > 0 ? count : nil
+        guard count == 0 else { return }
+        if let delay = Self.delays[key.type] { retiring[key] = now + delay } else { remove(key) }
+    }
+
+    private mutating func remove(_ key: Key) {
+        retiring[key] = nil
+        view.resources[key.type]?.remove(key.name)
+        changes[key.type, default: []].insert(key.name)
+    }
+}

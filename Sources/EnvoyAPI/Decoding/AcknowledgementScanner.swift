@@ -1,0 +1,104 @@
+public import XDS
+
+extension Acknowledgement {
+    /// Finds the few fields that make an ACK in a request's bytes, without decoding it.
+    ///
+    /// Nil for every request that may say more than that, or that is broken: it has to be decoded.
+    public init?(scanning bytes: RawSpan, _ variant: Variant) {
+        guard let scan = RequestScan(bytes, variant), scan.isPlain, let nonce = scan.nonce, let digest = scan.digest
+        else { return nil }
+        self.init(type: scan.type, nonce: nonce, names: digest)
+    }
+
+    /// What tells a SotW request's names from others; nil where they are not in one piece.
+    static func digest(ofNamesIn bytes: RawSpan) -> UInt64? { RequestScan(bytes, .sotw)?.digest }
+}
+
+/// The parts of a request that are found without decoding it.
+private struct RequestScan {
+    /// Where a request has its parts: discovery.proto has the numbers.
+    private struct Fields {
+        var version: UInt64?
+        var node: UInt64
+        /// What a client repeats with every request.
+        var names: UInt64?
+        var type: UInt64
+        var nonce: UInt64
+
+        static let sotw = Fields(version: 1, node: 2, names: 3, type: 4, nonce: 5)
+        static let delta = Fields(version: nil, node: 1, names: nil, type: 2, nonce: 6)
+    }
+
+    private(set) var type: TypeURL?
+    private(set) var nonce: Nonce?
+    /// Of the names; nil where they are not in one piece, as all libraries write them.
+    private(set) var digest: UInt64?
+    /// Whether nothing else is in it.
+    private(set) var isPlain = true
+
+    /// Nil for what is no such message.
+    init?(_ bytes: RawSpan, _ variant: Variant) {
+        let isRead = bytes.withUnsafeBytes { self.read($0, variant == .sotw ? .sotw : .delta) }
+        guard isRead else { return nil }
+    }
+
+    private mutating func read(_ bytes: UnsafeRawBufferPointer, _ fields: Fields) -> Bool {
+        var names = 0..<0
+        var isInOnePiece = true
+        var offset = 0
+        while offset < bytes.count {
+            let start = offset
+            // All of them are strings and messages: wire type 2.
+            guard let tag = varint(bytes, &offset), tag & 7 == 2, let length = varint(bytes, &offset),
+                length <= UInt64(bytes.count - offset)
+            else { return false }
+            let content = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Int(length)])
+            offset += content.count
+            switch tag >> 3 {
+            case fields.type:
+                type = TypeURL.known.first { $0.rawValue.hasBytes(content) }
+                isPlain = isPlain && type != nil
+            case fields.nonce:
+                nonce = Nonce(content)
+            case fields.names:
+                isInOnePiece = isInOnePiece && (names.isEmpty || names.upperBound == start)
+                names = (names.isEmpty ? start : names.lowerBound)..<offset
+            case fields.version, fields.node: break
+            default: isPlain = false
+            }
+        }
+        if isInOnePiece { digest = xxHash64(UnsafeRawBufferPointer(rebasing: bytes[names]).bytes) }
+        return true
+    }
+
+    private func varint(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) -> UInt64? {
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
+        while offset < bytes.count, shift < 64 {
+            let byte = bytes[offset]
+            offset += 1
+            value |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 { return value }
+            shift += 7
+        }
+        return nil
+    }
+}
+
+extension Nonce {
+    fileprivate init?(_ digits: UnsafeRawBufferPointer) {
+        guard (1...19).contains(digits.count), digits[0] != UInt8(ascii: "0") else { return nil }
+        var number: UInt64 = 0
+        for digit in digits {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            number = number * 10 + UInt64(digit - UInt8(ascii: "0"))
+        }
+        self.init(number: number)
+    }
+}
+
+extension String {
+    fileprivate func hasBytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        utf8.count == bytes.count && utf8.elementsEqual(bytes)
+    }
+}
