@@ -60,6 +60,10 @@ public struct ServerConfiguration: Hashable, Sendable {
         arguments.set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, shortestClientPing.milliseconds)
         // A ping for every ACK otherwise: a quarter of the CPU of a push, measured.
         arguments.set(GRPC_ARG_HTTP2_BDP_PROBE, 0)
+        // Nobody asks for C-core's own records of channels and calls, and nothing that is sent is compressed.
+        arguments.set(GRPC_ARG_ENABLE_CHANNELZ, 0)
+        arguments.set(GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM, 0)
+        arguments.set(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0)
         // Two servers on one port would share the clients without a word.
         arguments.set(GRPC_ARG_ALLOW_REUSEPORT, 0)
         return arguments

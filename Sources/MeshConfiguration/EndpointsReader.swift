@@ -4,7 +4,8 @@ public import Foundation
 /// Reads a cluster's endpoints file again and again, and parses only what changed.
 ///
 /// Files that are written service by service, each under a line of its own (two spaces, the name, a colon), are
-/// compared by these parts. Any other YAML is right too, and parsed as a whole.
+/// compared by these parts; parts that have a line for each pod, by their lines. Any other YAML is right too, and
+/// parsed as a whole.
 public struct EndpointsReader: Sendable {
     /// What a reading found.
     public enum Reading: Hashable, Sendable {
@@ -14,12 +15,17 @@ public struct EndpointsReader: Sendable {
         case changes([ServiceName: [Pod]])
     }
 
-    /// A file's text, and where its services are in it.
+    /// A service's part of a file.
+    private struct Part {
+        var range: Range<Int>
+        var service: ServiceName
+        var pods: [Pod]
+    }
+
     private struct Known {
         var text: Data
-        var parts: [Range<Int>]
         /// In the order of the file.
-        var services: [ServiceName]
+        var parts: [Part]
     }
 
     private let file: String
@@ -32,68 +38,140 @@ public struct EndpointsReader: Sendable {
     ///
     /// After an error the last good reading still counts.
     public mutating func read(_ data: Data) throws(ConfigurationError) -> Reading {
-        let parts = Self.parts(of: data)
-        if let known, let parts, let changes = changes(in: data, parts, since: known) {
-            self.known = Known(text: data, parts: parts, services: known.services)
-            return .changes(changes)
+        let ranges = TextParts.services(of: data)
+        if let known, let ranges, let (parts, changed) = update(known, to: data, ranges) {
+            self.known = Known(text: data, parts: parts)
+            return .changes(Dictionary(changed.map { ($0.service, $0.pods) }, uniquingKeysWith: { $1 }))
         }
         let (pods, services) = try EndpointsFile.read(TextFile.text(of: data, file: file), file: file)
-        known = parts?.count == services.count ? Known(text: data, parts: parts ?? [], services: services) : nil
+        known = nil
+        if let ranges, ranges.count == services.count {
+            let parts = zip(ranges, services).map { Part(range: $0, service: $1, pods: pods[$1] ?? []) }
+            known = Known(text: data, parts: parts)
+        }
         return .everything(pods)
     }
 
+    /// All parts, and those that changed.
+    ///
     /// Nil where the file has to be read as a whole, to find what is there or what is wrong.
-    private func changes(in data: Data, _ parts: [Range<Int>], since known: Known) -> [ServiceName: [Pod]]? {
-        guard parts.count == known.parts.count else { return nil }
-        var changes: [ServiceName: [Pod]] = [:]
-        for (index, part) in parts.enumerated() where data[part] != known.text[known.parts[index]] {
-            guard let text = String(data: data[part], encoding: .utf8),
-                let pods = try? EndpointsFile(text: "services:\n" + text, file: file).pods,
-                pods.count == 1, let list = pods[known.services[index]]
+    private func update(_ known: Known, to text: Data, _ ranges: [Range<Int>]) -> (all: [Part], changed: [Part])? {
+        guard ranges.count == known.parts.count else { return nil }
+        var parts = known.parts
+        var changed: [Part] = []
+        for (index, range) in ranges.enumerated() {
+            let last = known.parts[index]
+            parts[index].range = range
+            guard text[range] != known.text[last.range] else { continue }
+            let service = last.service
+            guard
+                let pods = update(last, of: known.text, to: text, range) ?? Self.pods(of: service, in: text, [range])
             else { return nil }
-            changes[known.services[index]] = list
+            parts[index].pods = pods
+            changed.append(parts[index])
         }
-        return changes
+        return (parts, changed)
     }
 
-    /// Where each service is; nil where the text isn't laid out so.
+    /// A part's pods, of which only those lines are parsed that differ.
+    private func update(_ last: Part, of known: Data, to text: Data, _ range: Range<Int>) -> [Pod]? {
+        guard let old = TextParts.pods(of: known, in: last.range), let new = TextParts.pods(of: text, in: range),
+            old.lines.count == last.pods.count, known[old.key] == text[new.key]
+        else { return nil }
+        let shorter = min(old.lines.count, new.lines.count)
+        var head = 0
+        while head < shorter, known[old.lines[head]] == text[new.lines[head]] { head += 1 }
+        var tail = 0
+        while tail < shorter - head,
+            known[old.lines[old.lines.count - 1 - tail]] == text[new.lines[new.lines.count - 1 - tail]]
+        {
+            tail += 1
+        }
+        let lines = Array(new.lines[head..<new.lines.count - tail])
+        guard let pods = lines.isEmpty ? [] : Self.pods(of: last.service, in: text, [new.key] + lines) else {
+            return nil
+        }
+        let (names, addresses) = (Set(pods.map(\.name)), Set(pods.map(\.address)))
+        let kept = last.pods.prefix(head) + last.pods.suffix(tail)
+        guard !kept.contains(where: { names.contains($0.name) || addresses.contains($0.address) }) else { return nil }
+        return last.pods.prefix(head) + pods + last.pods.suffix(tail)
+    }
+
+    /// The pods in pieces of text that are a service's part, or nil.
+    private static func pods(of service: ServiceName, in text: Data, _ pieces: [Range<Int>]) -> [Pod]? {
+        let part = pieces.map { String(decoding: text[$0], as: UTF8.self) }.joined()
+        let pods = try? EndpointsFile(text: "services:\n" + part, file: "").pods
+        return pods?.count == 1 ? pods?[service] : nil
+    }
+}
+
+/// Finds the parts of an endpoints file by their layout.
+private enum TextParts {
+    /// Where each service is.
     ///
-    /// YAML has no key of the mapping under `services` that doesn't begin such a line, unless a part is no YAML by itself.
-    private static func parts(of data: Data) -> [Range<Int>]? {
+    /// Nil where the text isn't laid out so, or where one part may mean something to another (anchors).
+    static func services(of data: Data) -> [Range<Int>]? {
         let bytes = data.span
         var starts: [Int] = []
         var hasHeader = false
         var line = 0
+        var isPlain = true
         while line < bytes.count {
             var end = line
-            while end < bytes.count, bytes[end] != newline { end += 1 }
+            while end < bytes.count, bytes[end] != newline {
+                isPlain = isPlain && bytes[end] != anchor && bytes[end] != alias
+                end += 1
+            }
             switch end > line ? bytes[line] : hash {
             case hash, carriageReturn: break
             case space:
                 guard end - line > 2, bytes[line + 1] == space else { break }
-                guard ![space, hash, dash, carriageReturn].contains(bytes[line + 2]) else { break }
+                let first = bytes[line + 2]
+                guard first != space, first != hash, first != dash, first != carriageReturn else { break }
                 guard hasHeader else { return nil }
                 starts.append(line)
             default:
-                guard !hasHeader, matches(header, bytes, line..<end) else { return nil }
+                guard !hasHeader, data[line..<end] == header else { return nil }
                 hasHeader = true
             }
             line = end + 1
         }
-        guard !starts.isEmpty else { return nil }
+        guard isPlain, !starts.isEmpty else { return nil }
         return zip(starts, starts.dropFirst() + [bytes.count]).map { $0..<$1 }
     }
 
-    private static func matches(_ text: [UInt8], _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard range.count == text.count else { return false }
-        for (index, byte) in text.enumerated() where bytes[range.lowerBound + index] != byte { return false }
-        return true
+    /// A service's first line, and the lines of its pods, with their ends.
+    ///
+    /// Nil where there is anything else than pods in braces, a line for each.
+    static func pods(of data: Data, in part: Range<Int>) -> (key: Range<Int>, lines: [Range<Int>])? {
+        let bytes = data.span
+        var lines: [Range<Int>] = []
+        var line = part.lowerBound
+        while line < part.upperBound {
+            var end = line
+            while end < part.upperBound, bytes[end] != newline { end += 1 }
+            if line > part.lowerBound {
+                var first = line
+                while first < end, bytes[first] == space { first += 1 }
+                guard end - first > 4, bytes[first] == dash, bytes[first + 1] == space,
+                    bytes[first + 2] == opening, bytes[end - 1] == closing
+                else { return nil }
+            }
+            let next = min(end + 1, part.upperBound)
+            lines.append(line..<next)
+            line = next
+        }
+        return lines.isEmpty ? nil : (lines.removeFirst(), lines)
     }
 
-    private static let header = Array("services:".utf8)
+    private static let header = Data("services:".utf8)
     private static let newline = UInt8(ascii: "\n")
     private static let space = UInt8(ascii: " ")
     private static let hash = UInt8(ascii: "#")
     private static let dash = UInt8(ascii: "-")
+    private static let opening = UInt8(ascii: "{")
+    private static let closing = UInt8(ascii: "}")
+    private static let anchor = UInt8(ascii: "&")
+    private static let alias = UInt8(ascii: "*")
     private static let carriageReturn = UInt8(ascii: "\r")
 }

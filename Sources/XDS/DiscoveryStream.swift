@@ -217,6 +217,6 @@ public struct DiscoveryStream: Sendable {
 
     /// Every type's subscription, in the order in which they are served.
     public var status: [(type: TypeURL, subscription: SubscriptionStatus)] {
-        entries.map { ($0.type, $0.subscription.status) }
+        entries.compactMap { entry in entry.subscription.status.map { (entry.type, $0) } }
     }
 }

@@ -1,106 +1,54 @@
 /// The subscription of one type, in the stream's variant.
-enum Subscription: Sendable {
-    case sotw(SotWSubscription)
-    case delta(DeltaSubscription)
+struct Subscription: Sendable {
+    // One of them is there. Two optionals and no enum, so that what is in them is changed in place and never copied.
+
+    private var sotw: SotWSubscription?
+    private var delta: DeltaSubscription?
 
     init(_ variant: Variant, to type: TypeURL, client: ClientKind) {
         switch variant {
         case .sotw:
-            self = .sotw(
-                SotWSubscription(
-                    isWhole: type.isWhole, hasVacancy: type == .clusterLoadAssignment, client: client))
-        case .delta: self = .delta(DeltaSubscription(mayBeWildcard: type.isWhole))
+            sotw = SotWSubscription(
+                isWhole: type.isWhole, hasVacancy: type == .clusterLoadAssignment, client: client)
+        case .delta: delta = DeltaSubscription(mayBeWildcard: type.isWhole)
         }
     }
 
-    var nameCount: Int {
-        switch self {
-        case .sotw(let subscription): subscription.nameCount
-        case .delta(let subscription): subscription.nameCount
-        }
-    }
+    var nameCount: Int { (sotw?.nameCount ?? 0) + (delta?.nameCount ?? 0) }
 
-    var isPending: Bool {
-        switch self {
-        case .sotw(let subscription): subscription.isPending
-        case .delta(let subscription): subscription.isPending
-        }
-    }
+    /// Whether `next` has to look for something to send.
+    var isPending: Bool { sotw?.isPending ?? delta?.isPending ?? false }
 
-    var status: SubscriptionStatus {
-        switch self {
-        case .sotw(let subscription): subscription.status
-        case .delta(let subscription): subscription.status
-        }
-    }
-
-    // Each takes the value apart and puts it together again, so that its sets are changed in place and not copied.
+    var status: SubscriptionStatus? { sotw?.status ?? delta?.status }
 
     mutating func receive(_ request: DiscoveryRequest) {
-        switch (consume self, request) {
-        case (.sotw(var subscription), .sotw(let request)):
-            subscription.receive(request)
-            self = .sotw(subscription)
-        case (.delta(var subscription), .delta(let request)):
-            subscription.receive(request)
-            self = .delta(subscription)
-        case (.sotw, .delta), (.delta, .sotw):
-            preconditionFailure("a stream decodes requests in its own variant")
+        switch request {
+        case .sotw(let request): sotw?.receive(request)
+        case .delta(let request): delta?.receive(request)
         }
     }
 
     mutating func take(_ acknowledgement: Acknowledgement) -> Bool {
-        switch consume self {
-        case .sotw(var subscription):
-            defer { self = .sotw(subscription) }
-            return subscription.take(acknowledgement)
-        case .delta(var subscription):
-            defer { self = .delta(subscription) }
-            return subscription.take(acknowledgement)
-        }
+        sotw?.take(acknowledgement) ?? delta?.take(acknowledgement) ?? false
     }
 
     mutating func publish(_ changes: Set<ResourceName>) {
-        switch consume self {
-        case .sotw(var subscription):
-            subscription.publish(changes)
-            self = .sotw(subscription)
-        case .delta(var subscription):
-            subscription.publish(changes)
-            self = .delta(subscription)
-        }
+        sotw?.publish(changes)
+        delta?.publish(changes)
     }
 
     mutating func publishAll() {
-        switch consume self {
-        case .sotw(var subscription):
-            subscription.publishAll()
-            self = .sotw(subscription)
-        case .delta(var subscription):
-            subscription.publishAll()
-            self = .delta(subscription)
-        }
+        sotw?.publishAll()
+        delta?.publishAll()
     }
 
     mutating func owe(_ names: [ResourceName]) {
-        switch consume self {
-        case .sotw(var subscription):
-            subscription.owe(names)
-            self = .sotw(subscription)
-        case .delta(var subscription):
-            subscription.owe(names)
-            self = .delta(subscription)
-        }
+        sotw?.owe(names)
+        delta?.owe(names)
     }
 
     mutating func next(in index: some VersionIndex, nonce: Nonce) -> DiscoveryResponse? {
-        switch consume self {
-        case .sotw(var subscription):
-            defer { self = .sotw(subscription) }
-            return subscription.next(in: index, nonce: nonce).map { .sotw($0) }
-        case .delta(var subscription):
-            defer { self = .delta(subscription) }
-            return subscription.next(in: index, nonce: nonce).map { .delta($0) }
-        }
+        if let response = sotw?.next(in: index, nonce: nonce) { return .sotw(response) }
+        return delta?.next(in: index, nonce: nonce).map { .delta($0) }
     }
 }
