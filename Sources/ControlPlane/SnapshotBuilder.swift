@@ -52,7 +52,9 @@ struct SnapshotBuilder {
                 builders[viewer] = ViewBuilder()
                 // For this one, everything is new.
                 replacePaths(of: viewer, at: now)
-                for name in services.keys where !isWhole && !due.contains(name) { rebuild(name, for: [viewer], at: now) }
+                for name in services.keys where !isWhole && !due.contains(name) {
+                    rebuild(name, for: [viewer], at: now)
+                }
             } else if isWhole {
                 replacePaths(of: viewer, at: now)
             }

@@ -80,7 +80,8 @@ extension Configuration.XDSServer {
     fileprivate init(
         _ entry: YAMLReader?, clusters: Set<ClusterName>, path: (String) -> String
     ) throws(ConfigurationError) {
-        let fields = try entry?.mapping("listen", "tls", "insecure", "limits", "loadReportInterval", "leds", "debounce") ?? [:]
+        let fields =
+            try entry?.mapping("listen", "tls", "insecure", "limits", "loadReportInterval", "leds", "debounce") ?? [:]
         listen = try fields["listen"]?.listenAddress() ?? .loopback(18000)
         isInsecure = try fields["insecure"]?.flag() ?? false
         if let tls = fields["tls"] {
@@ -111,7 +112,8 @@ extension Configuration.XDSServer {
             if let quiet = fields["quiet"] { debounce.quiet = try quiet.duration() }
             if let longest = fields["longest"] { debounce.longest = try longest.duration() }
             guard debounce.quiet <= debounce.longest else {
-                throw entry.error("`quiet` (\(debounce.quiet)) should not be longer than `longest` (\(debounce.longest))")
+                throw entry.error(
+                    "`quiet` (\(debounce.quiet)) should not be longer than `longest` (\(debounce.longest))")
             }
         }
         if let entry = fields["limits"] {

@@ -38,14 +38,13 @@ public struct EndpointsReader: Sendable {
     ///
     /// After an error the last good reading still counts.
     public mutating func read(_ data: Data) throws(ConfigurationError) -> Reading {
-        let ranges = TextParts.services(of: data)
-        if let known, let ranges, let (parts, changed) = update(known, to: data, ranges) {
+        if let known, let (parts, changed) = update(known, to: data) {
             self.known = Known(text: data, parts: parts)
             return .changes(Dictionary(changed.map { ($0.service, $0.pods) }, uniquingKeysWith: { $1 }))
         }
         let (pods, services) = try EndpointsFile.read(TextFile.text(of: data, file: file), file: file)
         known = nil
-        if let ranges, ranges.count == services.count {
+        if let ranges = TextParts.services(of: data, in: 0..<data.count), ranges.count == services.count {
             let parts = zip(ranges, services).map { Part(range: $0, service: $1, pods: pods[$1] ?? []) }
             known = Known(text: data, parts: parts)
         }
@@ -55,20 +54,37 @@ public struct EndpointsReader: Sendable {
     /// All parts, and those that changed.
     ///
     /// Nil where the file has to be read as a whole, to find what is there or what is wrong.
-    private func update(_ known: Known, to text: Data, _ ranges: [Range<Int>]) -> (all: [Part], changed: [Part])? {
-        guard ranges.count == known.parts.count else { return nil }
+    private func update(_ known: Known, to text: Data) -> (all: [Part], changed: [Part])? {
+        // What lies before the first difference and after the last one is not even looked for parts.
+        let (head, tail) = TextParts.common(known.text, text)
+        let first = known.parts.partitioningIndex { $0.range.upperBound > head }
+        let last = known.parts.partitioningIndex { $0.range.lowerBound > known.text.count - tail }
+        guard first < last else { return text == known.text ? (known.parts, []) : nil }
+        let shift = text.count - known.text.count
+        let start = known.parts[first].range.lowerBound
+        let end = last < known.parts.count ? known.parts[last].range.lowerBound + shift : text.count
+        // A difference before the first service is one of the header.
+        guard start <= head || text.prefix(start) == known.text.prefix(start), start < end, let ranges = TextParts.services(of: text, in: start..<end),
+            ranges.count == last - first
+        else { return nil }
         var parts = known.parts
         var changed: [Part] = []
-        for (index, range) in ranges.enumerated() {
-            let last = known.parts[index]
+        for (index, range) in zip(first..<last, ranges) {
+            let old = known.parts[index]
             parts[index].range = range
-            guard text[range] != known.text[last.range] else { continue }
-            let service = last.service
+            guard text[range] != known.text[old.range] else { continue }
             guard
-                let pods = update(last, of: known.text, to: text, range) ?? Self.pods(of: service, in: text, [range])
+                let pods = update(old, of: known.text, to: text, range)
+                    ?? Self.pods(of: old.service, in: text, [range])
             else { return nil }
             parts[index].pods = pods
             changed.append(parts[index])
+        }
+        if shift != 0 {
+            for index in last..<parts.count {
+                let range = parts[index].range
+                parts[index].range = range.lowerBound + shift..<range.upperBound + shift
+            }
         }
         return (parts, changed)
     }
@@ -107,18 +123,36 @@ public struct EndpointsReader: Sendable {
 
 /// Finds the parts of an endpoints file by their layout.
 private enum TextParts {
-    /// Where each service is.
+    /// How many bytes two texts have in common at their beginnings and, apart from these, at their ends.
+    ///
+    /// Not all of them: blocks are compared as a whole.
+    static func common(_ left: Data, _ right: Data) -> (head: Int, tail: Int) {
+        let shorter = min(left.count, right.count)
+        let block = 16 * 1024
+        var head = 0
+        while head + block <= shorter, left[head..<head + block] == right[head..<head + block] { head += block }
+        var tail = 0
+        while head + tail + block <= shorter,
+            left[left.count - tail - block..<left.count - tail]
+                == right[right.count - tail - block..<right.count - tail]
+        {
+            tail += block
+        }
+        return (head, tail)
+    }
+
+    /// Where each service is, in a file's text from its beginning, or in whole lines of it.
     ///
     /// Nil where the text isn't laid out so, or where one part may mean something to another (anchors).
-    static func services(of data: Data) -> [Range<Int>]? {
+    static func services(of data: Data, in range: Range<Int>) -> [Range<Int>]? {
         let bytes = data.span
         var starts: [Int] = []
-        var hasHeader = false
-        var line = 0
+        var hasHeader = range.lowerBound > 0
+        var line = range.lowerBound
         var isPlain = true
-        while line < bytes.count {
+        while line < range.upperBound {
             var end = line
-            while end < bytes.count, bytes[end] != newline {
+            while end < range.upperBound, bytes[end] != newline {
                 isPlain = isPlain && bytes[end] != anchor && bytes[end] != alias
                 end += 1
             }
@@ -137,7 +171,7 @@ private enum TextParts {
             line = end + 1
         }
         guard isPlain, !starts.isEmpty else { return nil }
-        return zip(starts, starts.dropFirst() + [bytes.count]).map { $0..<$1 }
+        return zip(starts, starts.dropFirst() + [range.upperBound]).map { $0..<$1 }
     }
 
     /// A service's first line, and the lines of its pods, with their ends.
@@ -174,4 +208,16 @@ private enum TextParts {
     private static let anchor = UInt8(ascii: "&")
     private static let alias = UInt8(ascii: "*")
     private static let carriageReturn = UInt8(ascii: "\r")
+}
+
+extension Array {
+    /// The first index whose element, and all after it, fulfil the condition.
+    fileprivate func partitioningIndex(where isSecond: (Element) -> Bool) -> Int {
+        var range = startIndex..<endIndex
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            range = isSecond(self[middle]) ? range.lowerBound..<middle : middle + 1..<range.upperBound
+        }
+        return range.lowerBound
+    }
 }

@@ -192,7 +192,7 @@ public struct DiscoveryStream: Sendable {
             if let response = entries[index].subscription.next(in: content(type), nonce: nonce.next) {
                 nonce = nonce.next
                 if let child = type.child { owe(child, response.changed, in: content(child)) }
-                if case .delta(let response) = response, type == .clusterLoadAssignment { 
+                if case .delta(let response) = response, type == .clusterLoadAssignment {
                     // Whoever takes endpoints into use anew takes their collections anew.
                     let assignments = content(type), endpoints = content(.endpoint)
                     for collection in response.renewed.flatMap(assignments.collections) {

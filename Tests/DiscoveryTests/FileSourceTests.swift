@@ -14,8 +14,18 @@ private final class Observed: Sendable {
     func append(_ report: SourceReport) { reports.withLock { $0.append(report) } }
 
     var podNames: [String]? {
-        guard case .pods(let pods) = reports.withLock({ $0.last }) else { return nil }
-        return pods["s"]?.map(\.name)
+        reports.withLock { reports in
+            if case .failure = reports.last { return nil }
+            var known: [Pod]?
+            for report in reports {
+                switch report {
+                case .pods(let pods): known = pods["s"]
+                case .changes(let services): known = services["s"] ?? known
+                case .failure: break
+                }
+            }
+            return known?.map(\.name)
+        }
     }
 
     var failure: String? {

@@ -50,6 +50,28 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         #expect(changes.withLock { $0 } == 1)
     }
 
+    @Test func `only the services that changed are told, once`() async throws {
+        let configuration = try configuration("east", "west")
+        let registry = Registry(configuration) {}
+        let sources = configuration.clusters.map(SourceID.init)
+        #expect(await registry.takeChanges() == nil, "not before every source has delivered")
+        await registry.receive(.pods(["s": pods("p", 1, network: 1), "t": pods("t", 1, network: 2)]), from: sources[0])
+        await registry.receive(.pods(["s": pods("w", 1, network: 3)]), from: sources[1])
+        let first = try #require(await registry.takeChanges())
+        #expect(first.configuration == configuration)
+        #expect(Set(first.pods.keys) == ["s", "t"])
+        await registry.receive(
+            .changes(["s": pods("p", 2, network: 1), "t": pods("t", 1, network: 2)]), from: sources[0])
+        let second = try #require(await registry.takeChanges())
+        #expect(second.configuration == nil)
+        #expect(second.pods == ["s": ["east": pods("p", 2, network: 1), "west": pods("w", 1, network: 3)]])
+        await registry.receive(.changes(["s": []]), from: sources[0])
+        await registry.receive(.pods([:]), from: sources[1])
+        #expect(try #require(await registry.takeChanges()).pods == ["s": [:]])
+        #expect(try #require(await registry.takeChanges()).pods.isEmpty)
+        #expect(await registry.state.sources.map(\.podCount) == [1, 0])
+    }
+
     @Test func `a new configuration keeps what is known, and doesn't wait for the clusters it adds`() async throws {
         let before = try configuration("east")
         let registry = Registry(before) {}
@@ -93,18 +115,30 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         defer { task.cancel() }
 
         debounce.signal()
+        try await eventually("a lone signal goes through at once") { gathered.withLock { $0 } == [.zero] }
+
+        // One that follows it waits for quiet.
+        debounce.signal()
         try await eventually("it sleeps until quiet") { clock.sleepers == [.milliseconds(10)] }
         clock.advance(by: .milliseconds(10))
-        try await eventually("a lone signal") { gathered.withLock { $0 } == [.milliseconds(10)] }
+        try await eventually("it is quiet") { gathered.withLock { $0.count } == 2 }
+        #expect(gathered.withLock { $0[1] } == .milliseconds(10))
 
-        // A signal every 5 ms, from 10 on: never quiet.
+        // After a time of quiet, one is a lone one again.
+        clock.advance(by: .milliseconds(10))
+        debounce.signal()
+        try await eventually("at once") { gathered.withLock { $0.count } == 3 }
+        #expect(gathered.withLock { $0[2] } == .milliseconds(20))
+
+        // A signal every 5 ms, from 20 on: never quiet.
         debounce.signal()
         for _ in 0..<20 {
             try await eventually("it sleeps") { clock.sleepers.count == 1 }
             clock.advance(by: .milliseconds(5))
             debounce.signal()
         }
-        try await eventually("the limit") { gathered.withLock { $0.count } == 2 }
-        #expect(gathered.withLock { $0[1] } == .milliseconds(110))
+        try await eventually("the limit") { gathered.withLock { $0.count } == 4 }
+        #expect(gathered.withLock { $0[3] } == .milliseconds(120))
+
     }
 }

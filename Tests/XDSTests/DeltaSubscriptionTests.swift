@@ -50,6 +50,38 @@ extension DeltaResponse {
         #expect(tester.next()?.removed == ["none"])
     }
 
+    @Test func `a collection is all there is in it, as it comes and goes`() throws {
+        let one: ResourceName = "xdstp://x/E/s/a/1"
+        let two: ResourceName = "xdstp://x/E/s/a/2"
+        let tester = DeltaTester([one: 1, "xdstp://x/E/s/b/1": 1, "xdstp://x/E/s/a/deeper/1": 1])
+        try tester.ask(["xdstp://x/E/s/a/*"])
+        #expect(tester.next()?.names == [one])
+        tester.publish(two, 1)
+        #expect(tester.next()?.names == [two])
+        tester.publish("xdstp://x/E/s/b/1", 2)
+        #expect(tester.next() == nil, "another collection's")
+        tester.publish(one, nil)
+        let removal = try #require(tester.next())
+        #expect(removal.removed == [one] && removal.resources.isEmpty)
+        try tester.ask(["xdstp://x/E/s/a/*"])
+        #expect(tester.next()?.names == [two], "whoever asks again has forgotten")
+        try tester.ask(unsubscribe: ["xdstp://x/E/s/a/*"])
+        tester.publish(two, 2)
+        #expect(tester.next() == nil)
+    }
+
+    @Test func `a client that comes back with a collection gets what it doesn't hold`() throws {
+        let one: ResourceName = "xdstp://x/E/s/a/1"
+        let two: ResourceName = "xdstp://x/E/s/a/2"
+        let gone: ResourceName = "xdstp://x/E/s/a/3"
+        let tester = DeltaTester([one: 1, two: 2])
+        let initial = [one: ResourceVersion(hash: 1).description, gone: ResourceVersion(hash: 1).description]
+        try tester.ask(["xdstp://x/E/s/a/*"], initial: initial)
+        let response = try #require(tester.next())
+        #expect(response.names == [two])
+        #expect(response.removed == [gone])
+    }
+
     @Test func `only what changed is sent`() throws {
         let tester = DeltaTester(["a": 1, "b": 1])
         try tester.ask(["a", "b"])
@@ -183,7 +215,9 @@ extension DeltaResponse {
             ("", 0xef46_db37_51d8_e999), ("a", 0xd24e_c4f1_a98c_6e5b), ("abc", 0x44bc_2cf5_ad77_0999),
         ] as [(String, UInt64)])
     func `XXH64 has the published values`(text: String, hash: UInt64) {
-        #expect(xxHash64(Array(text.utf8).span.bytes) == hash)
+        let bytes = Array(text.utf8)
+        let found = xxHash64(bytes.span.bytes)
+        #expect(found == hash)
     }
 
     @Test func `versions read back what they write`() {

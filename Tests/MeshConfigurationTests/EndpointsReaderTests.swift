@@ -1,0 +1,102 @@
+import Balancing
+import Foundation
+import MeshConfiguration
+import TestSupport
+import Testing
+
+/// Services with pods, as text, in the layout that is read in parts.
+private struct Layout {
+    var services: [(name: String, pods: [(name: String, number: Int, weight: Int)])]
+
+    var text: String {
+        var text = "# made by a test\nservices:\n"
+        for service in services {
+            text += "  \(service.name):\(service.pods.isEmpty ? " []" : "")\n"
+            for pod in service.pods {
+                let address = "10.0.\(pod.number / 250).\(pod.number % 250 + 1):80"
+                text += "    - {name: \(pod.name), address: \"\(address)\", weight: \(pod.weight)}\n"
+            }
+        }
+        return text
+    }
+
+    /// Changes one thing or another.
+    mutating func mutate(with random: inout SeededGenerator) {
+        let index = services.indices.randomElement(using: &random) ?? 0
+        let number = Int.random(in: 0..<500, using: &random)
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: services.insert(("new\(number)", []), at: index)
+        case 1 where services.count > 1: services.remove(at: index)
+        case 2 where !services[index].pods.isEmpty: services[index].pods.removeLast()
+        case 3 where !services[index].pods.isEmpty: services[index].pods.removeFirst()
+        case 4: services[index].pods.shuffle(using: &random)
+        case 5: services[index].pods.append(("p\(number)", number, 1))
+        default:
+            for pod in services[index].pods.indices where Bool.random(using: &random) {
+                services[index].pods[pod].weight = Int.random(in: 1...9, using: &random)
+            }
+        }
+    }
+}
+
+@Test(arguments: 0..<8)
+func `a file that is read in parts says what it says as a whole`(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    var layout = Layout(
+        services: (0..<10).map { service in
+            ("s\(service)", (0..<6).map { ("p\($0)", $0, 1) })
+        })
+    var reader = EndpointsReader(file: "e.yaml")
+    var known: [ServiceName: [Pod]] = [:]
+    var readInParts = 0
+    for _ in 0..<60 {
+        layout.mutate(with: &random)
+        // Pods may have got a name or an address twice, services a name: that is refused either way.
+        let whole = try? EndpointsFile(text: layout.text, file: "e.yaml").pods
+        switch try? reader.read(Data(layout.text.utf8)) {
+        case .everything(let pods): known = pods
+        case .changes(let changes):
+            known.merge(changes) { $1 }
+            readInParts += 1
+        case nil:
+            #expect(whole == nil)
+            continue
+        }
+        #expect(known == whole)
+    }
+    #expect(readInParts > 5)
+}
+
+@Test func `a change of one pod is a change of its service only`() throws {
+    var reader = EndpointsReader(file: "e.yaml")
+    func text(_ weight: Int) -> Data {
+        let one = "  a:\n    - {name: p, address: \"10.0.0.1:80\", weight: \(weight)}\n"
+        let other = "  b:\n    - {name: p, address: \"10.0.0.2:80\"}\n"
+        return Data("services:\n\(one)\(other)".utf8)
+    }
+    guard case .everything(let all) = try reader.read(text(1)) else { return #expect(Bool(false)) }
+    #expect(all.count == 2)
+    guard case .changes(let changes) = try reader.read(text(22)) else { return #expect(Bool(false)) }
+    #expect(changes.mapValues { $0.map(\.weight.value) } == ["a": [22]])
+    #expect(try reader.read(text(22)) == .changes([:]))
+}
+
+@Test(arguments: [
+    "services: {a: [{name: p, address: \"10.0.0.1:80\"}]}\n",
+    "services:\n  a:\n  - {name: p, address: \"10.0.0.1:80\"}\n  b:\n  - name: p\n    address: \"10.0.0.2:80\"\n",
+    "services:\n  a:\n    - &p {name: p, address: \"10.0.0.1:80\"}\n  b:\n    - *p\n",
+    "services:\n  a:\n    - {name: p,\n  address: \"10.0.0.1:80\"}\n",
+    "services:\r\n  a:\r\n    - {name: p, address: \"10.0.0.1:80\"}\r\n",
+])
+func `YAML in any other layout is read too, again and again`(text: String) throws {
+    var reader = EndpointsReader(file: "e.yaml")
+    let whole = try EndpointsFile(text: text, file: "e.yaml").pods
+    #expect(try reader.read(Data(text.utf8)) == .everything(whole))
+    let changed = text.replacing("10.0.0.1", with: "10.0.0.9")
+    var known = whole
+    switch try reader.read(Data(changed.utf8)) {
+    case .everything(let pods): known = pods
+    case .changes(let changes): known.merge(changes) { $1 }
+    }
+    #expect(try known == EndpointsFile(text: changed, file: "e.yaml").pods)
+}
