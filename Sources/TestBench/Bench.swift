@@ -327,7 +327,11 @@ public final class Bench: Sendable {
     }
 
     /// Starts an Envoy with any configuration, and waits until it is ready.
-    public func startEnvoy(_ name: String, _ config: String, _ admin: EnvoyAdmin, concurrency: Int) async throws {
+    ///
+    /// - Parameter debugging: the loggers, by Envoy's names, that tell everything.
+    public func startEnvoy(
+        _ name: String, _ config: String, _ admin: EnvoyAdmin, concurrency: Int, debugging: [String] = []
+    ) async throws {
         try write(config, to: "\(name).envoy.yaml")
         let process = try start(
             name, tools.envoy,
@@ -335,7 +339,7 @@ public final class Bench: Sendable {
                 "-c", "\(name).envoy.yaml", "--concurrency", "\(concurrency)", "--disable-hot-restart", "--log-level",
                 "warning",
                 "--drain-time-s", "1", "--parent-shutdown-time-s", "2",
-            ]
+            ] + (debugging.isEmpty ? [] : ["--component-log-level", debugging.map { "\($0):debug" }.joined(separator: ",")])
         )
         try await waitUntil("Envoy \(name) is ready", process) { try await admin.isReady }
     }
