@@ -60,6 +60,7 @@ let package = Package(
             name: "ControlPlane",
             dependencies: [
                 "Balancing", "MeshConfiguration", "Discovery", "EnvoyAPI", "GRPCTransport", "XDS",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HashTreeCollections", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -70,6 +71,7 @@ let package = Package(
             name: "Admin",
             dependencies: [
                 "Balancing", "ControlPlane", "Discovery", "MeshConfiguration", "XDS",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -13,12 +13,19 @@ public struct AdminServer: ServiceLifecycle.Service {
     private let host: String
     private let port: Int
     private let tokenFile: String?
+    private let metrics: PrometheusMetrics
     private let logger: Logger
 
     /// A server that doesn't listen yet; port 0 lets the system choose.
     ///
-    /// - Parameter tokenFile: holds the token that requests have to bring; nil where everyone may ask.
-    public init(_ controlPlane: ControlPlane, host: String, port: UInt16, tokenFile: String? = nil, logger: Logger) {
+    /// - Parameters:
+    ///   - tokenFile: holds the token that requests have to bring; nil where everyone may ask.
+    ///   - metrics: what the control plane was given to count with.
+    public init(
+        _ controlPlane: ControlPlane, host: String, port: UInt16, tokenFile: String? = nil, metrics: PrometheusMetrics,
+        logger: Logger
+    ) {
+        self.metrics = metrics
         self.tokenFile = tokenFile
         self.controlPlane = controlPlane
         self.host = host
@@ -72,6 +79,11 @@ public struct AdminServer: ServiceLifecycle.Service {
                 return try json(Problem(error: "there is no cluster \(cluster)"), status: .notFound)
             }
             return try json(ServicesPage(status, viewer, services ?? []))
+        }
+        router.get("metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
         }
         router.get("v1/clients") { _, _ in try json(ClientsPage(await controlPlane.clients)) }
         return router

@@ -1,4 +1,5 @@
 import Balancing
+public import CoreMetrics
 import Discovery
 import HashTreeCollections
 public import Logging
@@ -12,20 +13,24 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let sources: SourceRunner
     private let debounce: Debounce<ContinuousClock>
     private let discovery: DiscoveryService
+    private let metrics: ControlPlaneMetrics
     private let logger: Logger
     private let started: @Sendable (UInt16) -> Void
 
     /// - Parameters:
     ///   - version: this program's, for clients to see.
+    ///   - metrics: makes what it counts and times with.
     ///   - started: called with the xDS server's port once it listens.
     public init(
-        _ configuration: Configuration, version: String, logger: Logger,
+        _ configuration: Configuration, version: String,
+        metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger,
         started: @escaping @Sendable (UInt16) -> Void = { _ in }
     ) {
         let gathering = configuration.xds.debounce
         let debounce = Debounce(quiet: gathering.quiet, longest: gathering.longest, clock: ContinuousClock())
         initial = configuration
         self.debounce = debounce
+        metrics = ControlPlaneMetrics(factory)
         self.logger = logger
         self.started = started
         registry = Registry(configuration) { debounce.signal() }
@@ -36,7 +41,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         }
         discovery = DiscoveryService(
             configuration.xds, controlPlane: "ballast/\(version)", demand: Demand { debounce.signal() },
-            logger: logger)
+            metrics: metrics, logger: logger)
     }
 
     /// Serves until it is told to shut down.
@@ -141,6 +146,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let changed = outcome.changed
             let isFirst = !hasAny
             hasAny = true
+            if let since = changes.since { metrics.sourceToSnapshot.record(since: since) }
+            metrics.publications.increment()
             await discovery.publish(outcome.publication)
             timer?.cancel()
             timer = outcome.next.map(signal(at:))

@@ -1,4 +1,5 @@
 import Balancing
+import CoreMetrics
 import EnvoyAPI
 import GRPCTransport
 import MeshConfiguration
@@ -9,9 +10,17 @@ final class DiscoveryHandler: StreamService {
     private var session: ClientSession
     private let controlPlane: String
     private let limits: Configuration.Limits
+    private let metrics: ControlPlaneMetrics
     private var stream: DiscoveryStream
+    private var progress: PushProgress
 
-    init(_ session: ClientSession, _ method: Method, limits: Configuration.Limits, controlPlane: String) {
+    init(
+        _ session: ClientSession, _ method: Method, limits: Configuration.Limits, metrics: ControlPlaneMetrics,
+        controlPlane: String
+    ) {
+        self.metrics = metrics
+        progress = PushProgress(metrics)
+        metrics.clients.increment()
         self.session = session
         self.controlPlane = controlPlane
         self.limits = limits
@@ -24,6 +33,7 @@ final class DiscoveryHandler: StreamService {
         if session.node != nil, let acknowledgement = Acknowledgement(scanning: message, stream.variant),
             stream.take(acknowledgement)
         {
+            if acknowledgement.nonce == stream.lastNonce { progress.acknowledged() }
             return
         }
         let message = [UInt8](copying: message)
@@ -36,7 +46,11 @@ final class DiscoveryHandler: StreamService {
         }
         session.greet(decoded.node)
         noteViewer()
-        if let reason = decoded.request.rejection { session.warn("NACK", "\(decoded.type): \(reason)") }
+        if let reason = decoded.request.rejection {
+            metrics.nacks.increment()
+            session.warn("NACK", "\(decoded.type): \(reason)")
+        }
+        if decoded.request.nonce == stream.lastNonce.description { progress.acknowledged() }
         do throws(ProtocolViolation) {
             try decoded.request.check(longestName: limits.nameBytes)
             try stream.receive(decoded.request, type: decoded.type, from: session.node?.kind ?? .envoy)
@@ -49,29 +63,41 @@ final class DiscoveryHandler: StreamService {
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
         try session.authorize()
-        guard stream.hasNews, let view = session.view else { return nil }
-        guard let (type, response) = stream.next(in: { view.index($0) }) else { return nil }
+        guard stream.hasNews, let view = session.view,
+            let (type, response) = stream.next(in: { view.index($0) })
+        else {
+            if !stream.hasNews { progress.written() }
+            return nil
+        }
         let index = view.index(type)
         var slices = response.resources.compactMap { index[$0.name]?.slice(stream.variant) }
         for name in response.vacant {
             slices.append(ServedResource(EncodedResource(vacantAssignment: name)).slice(stream.variant))
         }
         slices.append(Slice(response.encodedTrailer(type: type, controlPlane: controlPlane)))
+        metrics.pushes.increment()
+        metrics.pushedResources.increment(by: response.resources.count)
+        metrics.pushedBytes.increment(by: slices.reduce(0) { $0 + $1.byteCount })
         return slices
     }
 
-    func closed(_ status: GRPCStatus) { session.noteEnd(status) }
+    func closed(_ status: GRPCStatus) {
+        progress.ended()
+        metrics.clients.decrement()
+        session.noteEnd(status)
+    }
 
     /// Takes a newer snapshot.
     ///
     /// What it changes for this stream is sent when the stream can take it.
-    func publish(_ publication: Publication) {
+    func publish(_ publication: Publication, _ progress: PublicationProgress) {
         if session.take(publication) {
             noteViewer()
             stream.publishAll()
         } else if let viewer = session.viewer, let changes = publication.changes[viewer] {
             for (type, names) in changes { stream.publish(type, names) }
         }
+        if stream.hasNews { self.progress.owe(progress) }
     }
 
     /// For whoever wants to look at it.
@@ -83,6 +109,13 @@ final class DiscoveryHandler: StreamService {
 }
 
 extension DiscoveryRequest {
+    fileprivate var nonce: String {
+        switch self {
+        case .sotw(let request): request.nonce
+        case .delta(let request): request.nonce
+        }
+    }
+
     fileprivate var rejection: String? {
         switch self {
         case .sotw(let request): request.rejection

@@ -26,11 +26,16 @@ final class DiscoveryService: Sendable {
     let observer = LoadObserver()
     /// Whose views there have to be.
     let demand: Demand
+    private let metrics: ControlPlaneMetrics
     private let current: Current
     private let server: Server<ServedStream>
 
-    init(_ settings: Configuration.XDSServer, controlPlane: String, demand: Demand, logger: Logger) {
+    init(
+        _ settings: Configuration.XDSServer, controlPlane: String, demand: Demand, metrics: ControlPlaneMetrics,
+        logger: Logger
+    ) {
         self.demand = demand
+        self.metrics = metrics
         let limits = settings.limits
         var configuration = ServerConfiguration()
         configuration.limits.messageBytes = limits.messageBytes
@@ -48,7 +53,8 @@ final class DiscoveryService: Sendable {
             let session = ClientSession(
                 head, snapshot: current.snapshot.withLock { $0 }, demand: demand, logger: logger)
             if let method = Method.at(head.method) {
-                return ServedStream(DiscoveryHandler(session, method, limits: limits, controlPlane: controlPlane))
+                return ServedStream(
+                    DiscoveryHandler(session, method, limits: limits, metrics: metrics, controlPlane: controlPlane))
             }
             guard head.method == LoadReport.method else { return nil }
             return ServedStream(LoadReportHandler(session, observer: observer, interval: interval))
@@ -76,7 +82,9 @@ final class DiscoveryService: Sendable {
     /// Publications come one after the other.
     func publish(_ publication: Publication) async {
         current.snapshot.withLock { $0 = publication.snapshot }
-        await server.forEach { $0.publish(publication) }
+        let progress = PublicationProgress(metrics, at: .now)
+        await server.forEach { $0.publish(publication, progress) }
+        progress.told()
         current.wakeAll()
     }
 

@@ -35,7 +35,7 @@ final class LoadReportHandler: StreamService {
         return [Slice(LoadReport.request(every: interval))]
     }
 
-    func publish(_ publication: Publication) { _ = session.take(publication) }
+    func publish(_ publication: Publication, _: PublicationProgress) { _ = session.take(publication) }
 
     func closed(_ status: GRPCStatus) { session.noteEnd(status) }
 

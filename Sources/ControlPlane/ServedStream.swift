@@ -3,7 +3,9 @@ import GRPCTransport
 /// What every service's streams have in common.
 protocol StreamService: StreamHandler {
     /// Takes a newer snapshot.
-    func publish(_ publication: Publication)
+    ///
+    /// - Parameter progress: told what becomes of it here.
+    func publish(_ publication: Publication, _ progress: PublicationProgress)
 
     /// For whoever wants to look at it.
     var status: ClientStatus { get }
@@ -21,7 +23,9 @@ final class ServedStream: StreamHandler {
 
     func closed(_ status: GRPCStatus) { service.closed(status) }
 
-    func publish(_ publication: Publication) { service.publish(publication) }
+    func publish(_ publication: Publication, _ progress: PublicationProgress) {
+        service.publish(publication, progress)
+    }
 
     var status: ClientStatus { service.status }
 }

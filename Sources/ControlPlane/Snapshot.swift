@@ -86,16 +86,10 @@ final class Publication: Sendable {
     let changes: [Viewer: [TypeURL: Set<ResourceName>]]
     /// Whether clients may get other views than before.
     let hasNewRoster: Bool
-    /// When the oldest of the changes was told; nil where time alone changed something.
-    let since: ContinuousClock.Instant?
 
-    init(
-        _ snapshot: Snapshot, changes: [Viewer: [TypeURL: Set<ResourceName>]], hasNewRoster: Bool,
-        since: ContinuousClock.Instant?
-    ) {
+    init(_ snapshot: Snapshot, changes: [Viewer: [TypeURL: Set<ResourceName>]], hasNewRoster: Bool) {
         self.snapshot = snapshot
         self.changes = changes
         self.hasNewRoster = hasNewRoster
-        self.since = since
     }
 }

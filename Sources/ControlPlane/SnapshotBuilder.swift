@@ -74,7 +74,7 @@ struct SnapshotBuilder {
             roster: roster, views: builders.mapValues(\.view), problems: Set(problems.values.joined()))
         return Outcome(
             publication: Publication(
-                snapshot, changes: names, hasNewRoster: roster != lastRoster, since: changes.since),
+                snapshot, changes: names, hasNewRoster: roster != lastRoster),
             changed: due.sorted(),
             next: (builders.values.compactMap(\.next) + renewAt.values).min()
         )

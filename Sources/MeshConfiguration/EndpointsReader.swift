@@ -64,8 +64,8 @@ public struct EndpointsReader: Sendable {
         let start = known.parts[first].range.lowerBound
         let end = last < known.parts.count ? known.parts[last].range.lowerBound + shift : text.count
         // A difference before the first service is one of the header.
-        guard start <= head || text.prefix(start) == known.text.prefix(start), start < end, let ranges = TextParts.services(of: text, in: start..<end),
-            ranges.count == last - first
+        guard start <= head || text.prefix(start) == known.text.prefix(start), start < end,
+            let ranges = TextParts.services(of: text, in: start..<end), ranges.count == last - first
         else { return nil }
         var parts = known.parts
         var changed: [Part] = []

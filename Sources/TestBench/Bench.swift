@@ -339,7 +339,9 @@ public final class Bench: Sendable {
                 "-c", "\(name).envoy.yaml", "--concurrency", "\(concurrency)", "--disable-hot-restart", "--log-level",
                 "warning",
                 "--drain-time-s", "1", "--parent-shutdown-time-s", "2",
-            ] + (debugging.isEmpty ? [] : ["--component-log-level", debugging.map { "\($0):debug" }.joined(separator: ",")])
+            ]
+                + (debugging.isEmpty
+                    ? [] : ["--component-log-level", debugging.map { "\($0):debug" }.joined(separator: ",")])
         )
         try await waitUntil("Envoy \(name) is ready", process) { try await admin.isReady }
     }

@@ -117,6 +117,9 @@ public struct DiscoveryStream: Sendable {
     /// A stream has few types.
     private var entries: [Entry] = []
     private var nonce = Nonce.none
+
+    /// Of the last response.
+    public var lastNonce: Nonce { nonce }
     /// By type, what belongs to resources that were sent before the client first asked for this type.
     private var owed: [TypeURL: Set<ResourceName>] = [:]
 

@@ -44,10 +44,11 @@ struct Serve: AsyncParsableCommand {
             logger.critical("the configuration can't be used", metadata: ["reason": "\(error)"])
             throw ExitCode(78)  // EX_CONFIG
         }
-        let controlPlane = ControlPlane(settings, version: Ballast.version, logger: logger)
+        let metrics = PrometheusMetrics()
+        let controlPlane = ControlPlane(settings, version: Ballast.version, metrics: metrics, logger: logger)
         let admin = AdminServer(
             controlPlane, host: settings.admin.listen.host.description, port: settings.admin.listen.port,
-            tokenFile: settings.admin.tokenFile, logger: logger
+            tokenFile: settings.admin.tokenFile, metrics: metrics, logger: logger
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -1,0 +1,40 @@
+import CoreMetrics
+
+/// What a control plane counts and times, on the way of a change through the house.
+///
+/// docs/admin.md describes each.
+struct ControlPlaneMetrics: Sendable {
+    let sourceToSnapshot: Timer
+    let snapshotToLastWrite: Timer
+    let snapshotToLastACK: Timer
+    let publications: Counter
+    let pushes: Counter
+    let pushedBytes: Counter
+    let pushedResources: Counter
+    let conflatedPushes: Counter
+    let nacks: Counter
+    let clients: Meter
+    let queueDepth: Meter
+
+    init(_ factory: any MetricsFactory) {
+        sourceToSnapshot = Timer(label: "ballast_source_to_snapshot_seconds", factory: factory)
+        snapshotToLastWrite = Timer(label: "ballast_snapshot_to_last_write_seconds", factory: factory)
+        snapshotToLastACK = Timer(label: "ballast_snapshot_to_last_ack_seconds", factory: factory)
+        publications = Counter(label: "ballast_publications_total", factory: factory)
+        pushes = Counter(label: "ballast_pushes_total", factory: factory)
+        pushedBytes = Counter(label: "ballast_pushed_bytes_total", factory: factory)
+        pushedResources = Counter(label: "ballast_pushed_resources_total", factory: factory)
+        conflatedPushes = Counter(label: "ballast_conflated_pushes_total", factory: factory)
+        nacks = Counter(label: "ballast_nacks_total", factory: factory)
+        clients = Meter(label: "ballast_connected_streams", factory: factory)
+        queueDepth = Meter(label: "ballast_queue_depth", factory: factory)
+    }
+}
+
+extension Timer {
+    /// Records the time since a moment.
+    func record(since start: ContinuousClock.Instant) {
+        let (seconds, attoseconds) = start.duration(to: .now).components
+        recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}
