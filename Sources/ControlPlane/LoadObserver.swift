@@ -24,21 +24,36 @@ final class LoadObserver: Sendable {
         var reports: Int
     }
 
+    private typealias Origins = [Assignment.Endpoint.Address: Assignment.Origin]
+
     private let buckets = Mutex<[Key: [Bucket]]>([:])
+    /// Whose each endpoint is, for as long as the assignment is the same: there are many reports of each.
+    private let origins = Mutex<[Key: (assignment: Assignment, origins: Origins)]>([:])
 
     /// Takes a report in, as far as it is about what the view has.
     func record(_ report: LoadReport, of viewer: Viewer, in view: Snapshot.View, at now: ContinuousClock.Instant) {
         for cluster in report.clusters {
             guard let service = view.service(serving: ResourceName(rawValue: cluster.name)) else { continue }
+            let key = Key(viewer: viewer, service: service.service.name)
+            let origins = origins(of: service.assignment, key)
             var tallies: [ObservedTarget: Tally] = [:]
             for locality in cluster.localities {
-                for (target, load) in locality.targets(in: service.assignment) {
+                for (target, load) in locality.targets(in: service.assignment, origins) {
                     tallies[target, default: Tally()].add(load, over: cluster.interval)
                 }
             }
             guard !tallies.isEmpty || cluster.dropped > 0 else { continue }
             tallies[.service, default: Tally()].drop(cluster.dropped)
-            add(tallies, to: Key(viewer: viewer, service: service.service.name), at: now)
+            add(tallies, to: key, at: now)
+        }
+    }
+
+    private func origins(of assignment: Assignment, _ key: Key) -> Origins {
+        origins.withLock { known in
+            if let last = known[key], last.assignment == assignment { return last.origins }
+            let origins = assignment.origins
+            known[key] = (assignment, origins)
+            return origins
         }
     }
 
@@ -79,15 +94,17 @@ final class LoadObserver: Sendable {
 extension LoadReport.LocalityLoad {
     /// What its requests went to: the service, the locality where the view has it, and the clusters and pods as far as
     /// they can be told.
-    fileprivate func targets(in assignment: Assignment) -> [(ObservedTarget, LoadReport.Load)] {
+    fileprivate func targets(
+        in assignment: Assignment, _ origins: [Assignment.Endpoint.Address: Assignment.Origin]
+    ) -> [(ObservedTarget, LoadReport.Load)] {
         var targets: [(ObservedTarget, LoadReport.Load)] = [(.service, load)]
         let entries = assignment.localities.filter { $0.locality == locality }
         guard !entries.isEmpty else { return targets }
         targets.append((.locality(locality), load))
-        let clusters = Set(entries.flatMap(\.endpoints).compactMap { assignment.origins[$0.address]?.cluster })
+        let clusters = Set(entries.flatMap(\.endpoints).compactMap { origins[$0.address]?.cluster })
         if clusters.count == 1, let cluster = clusters.first { targets.append((.cluster(cluster), load)) }
         for (address, load) in endpoints {
-            guard let origin = assignment.origins[address] else { continue }
+            guard let origin = origins[address] else { continue }
             if clusters.count > 1 { targets.append((.cluster(origin.cluster), load)) }
             if let pod = origin.pod { targets.append((.pod(origin.cluster, pod), load)) }
         }

@@ -147,9 +147,7 @@ struct SnapshotBuilder {
                 like: other, at: now)
             builders[viewer]?.describe(service.service, assignment)
         }
-        let found = assignments.values.flatMap(\.shares).compactMap { share in
-            share.problem.map { "\(name) in \(share.cluster): \($0)" }
-        }
+        let found = assignments.values.flatMap(\.problems).map { "\(name) in \($0.cluster): \($0.problem)" }
         // One viewer's says nothing about the others'.
         let known = viewers.count == builders.count ? [] : problems[name] ?? []
         problems[name] = found.isEmpty && known.isEmpty ? nil : known.union(found)

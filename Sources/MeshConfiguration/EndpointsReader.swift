@@ -20,6 +20,8 @@ public struct EndpointsReader: Sendable {
         var range: Range<Int>
         var service: ServiceName
         var pods: [Pod]
+        /// Whether it is known to have a line for each pod, in their order.
+        var hasLines = false
     }
 
     private struct Known {
@@ -57,10 +59,17 @@ public struct EndpointsReader: Sendable {
     private func update(_ known: Known, to text: Data) -> (all: [Part], changed: [Part])? {
         // What lies before the first difference and after the last one is not even looked for parts.
         let (head, tail) = TextParts.common(known.text, text)
-        let first = known.parts.partitioningIndex { $0.range.upperBound > head }
-        let last = known.parts.partitioningIndex { $0.range.lowerBound > known.text.count - tail }
+        // What is between two services belongs to the first.
+        let first = known.parts.partitioningIndex { $0.range.upperBound >= head }
+        let last = known.parts.partitioningIndex { $0.range.lowerBound >= known.text.count - tail }
         guard first < last else { return text == known.text ? (known.parts, []) : nil }
         let shift = text.count - known.text.count
+        if last == first + 1, let part = updateLines(of: known.parts[first], of: known.text, to: text, head, tail) {
+            var parts = known.parts
+            parts[first] = part
+            Self.move(&parts[last...], by: shift)
+            return (parts, [part])
+        }
         let start = known.parts[first].range.lowerBound
         let end = last < known.parts.count ? known.parts[last].range.lowerBound + shift : text.count
         // A difference before the first service is one of the header.
@@ -73,20 +82,53 @@ public struct EndpointsReader: Sendable {
             let old = known.parts[index]
             parts[index].range = range
             guard text[range] != known.text[old.range] else { continue }
-            guard
-                let pods = update(old, of: known.text, to: text, range)
-                    ?? Self.pods(of: old.service, in: text, [range])
-            else { return nil }
-            parts[index].pods = pods
+            if let pods = update(old, of: known.text, to: text, range) {
+                (parts[index].pods, parts[index].hasLines) = (pods, true)
+            } else if let pods = Self.pods(of: old.service, in: text, [range]) {
+                (parts[index].pods, parts[index].hasLines) = (pods, false)
+            } else {
+                return nil
+            }
             changed.append(parts[index])
         }
-        if shift != 0 {
-            for index in last..<parts.count {
-                let range = parts[index].range
-                parts[index].range = range.lowerBound + shift..<range.upperBound + shift
-            }
-        }
+        Self.move(&parts[last...], by: shift)
         return (parts, changed)
+    }
+
+    private static func move(_ parts: inout ArraySlice<Part>, by shift: Int) {
+        guard shift != 0 else { return }
+        for index in parts.indices {
+            let range = parts[index].range
+            parts[index].range = range.lowerBound + shift..<range.upperBound + shift
+        }
+    }
+
+    /// A part of which nothing but some lines differs; only these are looked at.
+    ///
+    /// Nil where that isn't so.
+    ///
+    /// - Parameters:
+    ///   - head: how many bytes both texts have in common at their beginnings.
+    ///   - tail: and at their ends.
+    private func updateLines(of last: Part, of known: Data, to text: Data, _ head: Int, _ tail: Int) -> Part? {
+        let shift = text.count - known.count
+        let (start, oldEnd, newEnd) = (last.range.lowerBound, last.range.upperBound, last.range.upperBound + shift)
+        guard last.hasLines, head > start, newEnd > start else { return nil }
+        let (first, rest) = (head, min(known.count - tail, oldEnd))
+        let headLines = TextParts.lines(of: known, in: start..<first) - 1
+        let kept = last.pods.count - TextParts.lines(of: known, in: rest..<oldEnd)
+        guard headLines >= 0, kept >= headLines, rest + shift >= first,
+            let lines = TextParts.podLines(of: text, in: first..<rest + shift),
+            TextParts.isPlain(text, in: first..<rest + shift)
+        else { return nil }
+        let key = start..<TextParts.lineStart(after: start + 1, in: text, until: newEnd)
+        // The first of the lines, of those that changed, and of those after them.
+        let places = [key.upperBound, first, rest + shift].filter { $0 < newEnd }
+        guard Set(places.map { TextParts.indentation(at: $0, in: text) }).count <= 1,
+            let pods = merge(
+                last.pods[..<headLines], lines, last.pods[kept...], key: key, of: last.service, in: text)
+        else { return nil }
+        return Part(range: start..<newEnd, service: last.service, pods: pods, hasLines: true)
     }
 
     /// A part's pods, of which only those lines are parsed that differ.
@@ -103,14 +145,22 @@ public struct EndpointsReader: Sendable {
         {
             tail += 1
         }
-        let lines = Array(new.lines[head..<new.lines.count - tail])
-        guard let pods = lines.isEmpty ? [] : Self.pods(of: last.service, in: text, [new.key] + lines) else {
-            return nil
-        }
+        return merge(
+            last.pods.prefix(head), Array(new.lines[head..<new.lines.count - tail]), last.pods.suffix(tail),
+            key: new.key, of: last.service, in: text)
+    }
+
+    /// Pods that stay, those of some lines, and more that stay; nil where they don't go together.
+    private func merge(
+        _ head: ArraySlice<Pod>, _ lines: [Range<Int>], _ tail: ArraySlice<Pod>, key: Range<Int>,
+        of service: ServiceName, in text: Data
+    ) -> [Pod]? {
+        guard let pods = lines.isEmpty ? [] : Self.pods(of: service, in: text, [key] + lines) else { return nil }
         let (names, addresses) = (Set(pods.map(\.name)), Set(pods.map(\.address)))
-        let kept = last.pods.prefix(head) + last.pods.suffix(tail)
-        guard !kept.contains(where: { names.contains($0.name) || addresses.contains($0.address) }) else { return nil }
-        return last.pods.prefix(head) + pods + last.pods.suffix(tail)
+        let isTaken = { (pod: Pod) in addresses.contains(pod.address) || names.contains(pod.name) }
+        guard pods.isEmpty || !head.contains(where: isTaken) && !tail.contains(where: isTaken) else { return nil }
+        // A service without a line is no longer a list.
+        return head.isEmpty && pods.isEmpty && tail.isEmpty ? nil : head + pods + tail
     }
 
     /// The pods in pieces of text that are a service's part, or nil.
@@ -123,22 +173,64 @@ public struct EndpointsReader: Sendable {
 
 /// Finds the parts of an endpoints file by their layout.
 private enum TextParts {
-    /// How many bytes two texts have in common at their beginnings and, apart from these, at their ends.
-    ///
-    /// Not all of them: blocks are compared as a whole.
+    /// How many bytes two texts have in common at their beginnings and, apart from these, at their ends, in whole lines.
     static func common(_ left: Data, _ right: Data) -> (head: Int, tail: Int) {
         let shorter = min(left.count, right.count)
-        let block = 16 * 1024
+        let blocks = [16 * 1024, 512, 16, 1]
         var head = 0
-        while head + block <= shorter, left[head..<head + block] == right[head..<head + block] { head += block }
+        for block in blocks {
+            while head + block <= shorter, left[head..<head + block] == right[head..<head + block] { head += block }
+        }
         var tail = 0
-        while head + tail + block <= shorter,
-            left[left.count - tail - block..<left.count - tail]
-                == right[right.count - tail - block..<right.count - tail]
-        {
-            tail += block
+        for block in blocks {
+            while head + tail + block <= shorter,
+                left[left.count - tail - block..<left.count - tail]
+                    == right[right.count - tail - block..<right.count - tail]
+            {
+                tail += block
+            }
+        }
+        while head > 0, left.span[head - 1] != newline { head -= 1 }
+        while tail > 0, !isLineStart(left.count - tail, in: left) || !isLineStart(right.count - tail, in: right) {
+            tail -= 1
         }
         return (head, tail)
+    }
+
+    /// Where the first line begins at an offset, which is not 0, or after it; `end` where there is none before that.
+    static func lineStart(after offset: Int, in data: Data, until end: Int) -> Int {
+        let bytes = data.span
+        var start = offset
+        while start < end, bytes[start - 1] != newline { start += 1 }
+        return min(start, end)
+    }
+
+    /// Whether a line, or nothing, begins there.
+    static func isLineStart(_ offset: Int, in data: Data) -> Bool {
+        offset == 0 || data.span[offset - 1] == newline
+    }
+
+    /// How many spaces a line begins with.
+    static func indentation(at start: Int, in data: Data) -> Int {
+        let bytes = data.span
+        var end = start
+        while end < bytes.count, bytes[end] == space { end += 1 }
+        return end - start
+    }
+
+    /// How many lines begin in a range that begins with one.
+    static func lines(of data: Data, in range: Range<Int>) -> Int {
+        guard !range.isEmpty else { return 0 }
+        let bytes = data.span
+        var count = 0
+        for index in range.lowerBound..<range.upperBound - 1 where bytes[index] == newline { count += 1 }
+        return count + 1
+    }
+
+    /// Whether no line can mean something to another.
+    static func isPlain(_ data: Data, in range: Range<Int>) -> Bool {
+        let bytes = data.span
+        return !range.contains { bytes[$0] == anchor || bytes[$0] == alias }
     }
 
     /// Where each service is, in a file's text from its beginning, or in whole lines of it.
@@ -178,24 +270,32 @@ private enum TextParts {
     ///
     /// Nil where there is anything else than pods in braces, a line for each.
     static func pods(of data: Data, in part: Range<Int>) -> (key: Range<Int>, lines: [Range<Int>])? {
+        let first = lineStart(after: part.lowerBound + 1, in: data, until: part.upperBound)
+        guard let lines = podLines(of: data, in: first..<part.upperBound) else { return nil }
+        return (part.lowerBound..<first, lines)
+    }
+
+    /// The lines of pods, with their ends.
+    ///
+    /// Nil where there is anything else than pods in braces, a line for each, all as far to the right.
+    static func podLines(of data: Data, in range: Range<Int>) -> [Range<Int>]? {
         let bytes = data.span
         var lines: [Range<Int>] = []
-        var line = part.lowerBound
-        while line < part.upperBound {
+        var line = range.lowerBound
+        while line < range.upperBound {
             var end = line
-            while end < part.upperBound, bytes[end] != newline { end += 1 }
-            if line > part.lowerBound {
-                var first = line
-                while first < end, bytes[first] == space { first += 1 }
-                guard end - first > 4, bytes[first] == dash, bytes[first + 1] == space,
-                    bytes[first + 2] == opening, bytes[end - 1] == closing
-                else { return nil }
-            }
-            let next = min(end + 1, part.upperBound)
+            while end < range.upperBound, bytes[end] != newline { end += 1 }
+            var first = line
+            while first < end, bytes[first] == space { first += 1 }
+            guard first > line, first - line == indentation(at: range.lowerBound, in: data), end - first > 4,
+                bytes[first] == dash, bytes[first + 1] == space,
+                bytes[first + 2] == opening, bytes[end - 1] == closing
+            else { return nil }
+            let next = min(end + 1, range.upperBound)
             lines.append(line..<next)
             line = next
         }
-        return lines.isEmpty ? nil : (lines.removeFirst(), lines)
+        return lines
     }
 
     private static let header = Data("services:".utf8)

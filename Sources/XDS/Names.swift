@@ -46,6 +46,9 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
 
     /// The URL itself.
     public var description: String { rawValue }
+
+    /// Types are few, of different lengths, and looked up for every message.
+    public func hash(into hasher: inout Hasher) { hasher.combine(rawValue.utf8.count) }
 }
 
 /// The order in which an aggregated stream serves its types: what is named comes before what names it.

@@ -45,10 +45,8 @@ extension Mesh {
         var problems: Set<String> = []
         for service in services {
             for client in clusters {
-                for share in assign(service, from: client.name).shares {
-                    if let problem = share.problem {
-                        problems.insert("\(service.name) in \(share.cluster): \(problem)")
-                    }
+                for (cluster, problem) in assign(service, from: client.name).problems {
+                    problems.insert("\(service.name) in \(cluster): \(problem)")
                 }
             }
         }

@@ -22,13 +22,11 @@ extension Mesh {
         members.scale()
 
         var placement = Placement()
-        for member in members {
-            for endpoint in member.endpoints() { placement.add(endpoint) }
-        }
+        for member in members { member.place(in: &placement) }
         let localities = placement.localities()
         return Assignment(
             metadata: service.metadata, localities: audience == .grpc ? localities.proxyless : localities,
-            shares: members.shares(priorities: placement.priorities), origins: placement.origins
+            members: members
         )
     }
 
@@ -44,8 +42,13 @@ extension Mesh {
             service.weights[cluster.name]?.numerator != 0
                 && pods[cluster.name, default: [:]][service.name, default: []].contains { $0.health == .healthy }
         }
+        let counts = ordered.map { pods[$0.name]?[service.name]?.count ?? 0 }.filter { $0 > 0 }
         var seen: [SocketAddress: ClusterName] = [:]
+        // Within one cluster, pods of one address follow each other.
+        if counts.count > 1 { seen.reserveCapacity(counts.reduce(0, +)) }
         return ordered.map { cluster in
+            var cluster = cluster
+            cluster.gateways = Set(cluster.gateways).sorted()
             let isOwn = cluster.name == client
             let isDirect = cluster.isDirect(from: network)
             let pods = pods[cluster.name, default: [:]][service.name, default: []].sorted(by: Pod.precedes)
@@ -67,11 +70,17 @@ extension Mesh {
                 sendsUnhealthy: service.balance == .localFirst && isOwn
             )
             let sendsAddresses = route.sendsPodAddresses
-            for pod in pods {
+            let takesTraffic = member.multiplier.numerator > 0 && route.parts > 0
+            var last: SocketAddress?
+            member.pods = pods.map { pod in
                 // Two sources that know the same directly reachable pod count it once.
-                let owner = isDirect ? seen[pod.address] : nil
-                member.pods.append(Member.Entry(pod: pod, duplicateOf: owner))
-                if sendsAddresses, owner == nil { seen[pod.address] = cluster.name }
+                var owner = isDirect && !seen.isEmpty ? seen[pod.address] : nil
+                if sendsAddresses, pod.address == last { owner = cluster.name }
+                if sendsAddresses, owner == nil, counts.count > 1 { seen[pod.address] = cluster.name }
+                last = pod.address
+                return Member.Entry(
+                    pod: pod, duplicateOf: owner,
+                    isActive: takesTraffic && owner == nil && pod.health == member.active)
             }
             return member
         }
@@ -80,5 +89,7 @@ extension Mesh {
 
 extension Pod {
     /// A fixed order, so that the order of input never shows.
-    static func precedes(_ left: Pod, _ right: Pod) -> Bool { (left.address, left.name) < (right.address, right.name) }
+    static func precedes(_ left: Pod, _ right: Pod) -> Bool {
+        left.address == right.address ? left.name < right.name : left.address < right.address
+    }
 }

@@ -72,15 +72,26 @@ public struct Assignment: Hashable, Sendable {
     public var metadata: [String: [String: String]]
     /// By priority and locality.
     public var localities: [LocalityEndpoints]
-    /// The intended share of every cluster and pod, with the reason.
-    ///
-    /// In the order of the clusters' names.
-    public var shares: [ClusterShare]
-    /// Whose endpoint each address is.
-    public var origins: [Endpoint.Address: Origin]
+    /// What it was worked out from.
+    let members: [Member]
 
     /// Nobody gets anything.
-    public static let vacant = Assignment(metadata: [:], localities: [], shares: [], origins: [:])
+    public static let vacant = Assignment(metadata: [:], localities: [], members: [])
+
+    /// The intended share of every cluster and pod, with the reason; worked out for whoever looks.
+    ///
+    /// In the order of the clusters' names.
+    public var shares: [ClusterShare] { members.shares() }
+
+    /// Whose endpoint each address is; worked out for whoever looks.
+    public var origins: [Endpoint.Address: Origin] {
+        Dictionary(members.flatMap(\.origins).map { ($0.address, $0.origin) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Why clusters are not reached as they are configured to be.
+    public var problems: [(cluster: ClusterName, problem: String)] {
+        members.compactMap { member in member.shownProblem.map { (member.cluster.name, $0) } }
+    }
 
     /// What an endpoint stands for.
     public struct Origin: Hashable, Sendable {

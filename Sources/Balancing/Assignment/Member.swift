@@ -1,9 +1,11 @@
 /// One cluster's part in one service, as the clients of one cluster see it.
-struct Member {
-    struct Entry {
+struct Member: Hashable, Sendable {
+    struct Entry: Hashable, Sendable {
         var pod: Pod
         /// The cluster that already brought a pod of this address.
         var duplicateOf: ClusterName?
+        /// Whether it takes traffic.
+        var isActive: Bool
         /// On the service's common scale; 0 for a pod that takes no traffic.
         var weight: UInt32 = 0
     }
@@ -21,79 +23,85 @@ struct Member {
 
     var weight: UInt64 { pods.reduce(0) { $0 + UInt64($1.weight) } }
 
-    func isActive(_ entry: Entry) -> Bool {
-        entry.duplicateOf == nil && entry.pod.health == active && multiplier.numerator > 0 && route.parts > 0
+    /// Why it isn't reached as it is configured to be, where there is anything to reach.
+    var shownProblem: String? { pods.isEmpty ? nil : problem }
+
+    /// Adds the endpoints that stand for this cluster's pods.
+    func place(in placement: inout Placement) {
+        for endpoint in sharedEndpoints { placement.add(shared: endpoint, in: sharedLocality, at: priority) }
+        for entry in pods where isSent(entry) {
+            var locality = cluster.locality
+            if let zone = entry.pod.zone { locality.zone = zone }
+            placement.add(pod: endpoint(of: entry), activeWeight: entry.weight, in: locality, at: priority)
+        }
     }
 
-    /// The endpoints that stand for this cluster's pods.
-    ///
-    /// Each way to reach a cluster is a case here.
-    func endpoints() -> [Placement.Endpoint] {
-        guard multiplier.numerator > 0 else { return [] }
-        switch route {
-        case .direct:
-            return sentPods.map { podEndpoint($0, at: .socket($0.pod.address)) }
-        case .gateways(let addresses, let generation):
-            var locality = cluster.locality
-            // Envoy makes a host anew when its locality changes. A changed host name would do the same, but TLS contexts
-            // with `auto_host_sni` send it as SNI.
-            if let generation { locality.subZone += (locality.subZone.isEmpty ? "" : "-") + generation }
-            return sharedEndpoints(at: addresses.map { .socket($0) }, in: locality)
-        case .lanes(let lanes):
-            return sharedEndpoints(at: lanes.map { .listener(cluster.gatewayListener, id: $0) }, in: cluster.locality)
-        case .pods(let sni):
-            return sentPods.map { entry in
-                podEndpoint(
-                    entry, at: .listener(cluster.gatewayListener, id: entry.pod.name), hostname: sni[entry.pod.name])
+    /// Whether any endpoint stands for its pods.
+    var hasEndpoints: Bool { !sharedEndpoints.isEmpty || pods.contains(where: isSent) }
+
+    /// What its endpoints stand for.
+    var origins: [(address: Assignment.Endpoint.Address, origin: Assignment.Origin)] {
+        sharedEndpoints.map { ($0.address, Assignment.Origin(cluster: cluster.name, pod: nil)) }
+            + pods.filter(isSent).map {
+                (address(of: $0.pod), Assignment.Origin(cluster: cluster.name, pod: $0.pod.name))
             }
+    }
+
+    /// Whether a pod is an endpoint of its own.
+    private func isSent(_ entry: Entry) -> Bool {
+        route.sendsPods && entry.duplicateOf == nil && route.parts > 0 && multiplier.numerator > 0
+            && (entry.isActive || entry.pod.health == .draining
+                || (sendsUnhealthy && entry.pod.health == .unhealthy))
+    }
+
+    // Each way to reach a cluster is a case in the following.
+
+    private func endpoint(of entry: Entry) -> Assignment.Endpoint {
+        var endpoint = Assignment.Endpoint(
+            address: address(of: entry.pod),
+            // A pod out of traffic weighs nothing in its locality, but its endpoint has to weigh something.
+            weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.pod.health
+        )
+        switch route {
+        case .direct, .gateways, .lanes: break
+        case .pods(let sni): endpoint.hostname = sni[entry.pod.name]
         case .connect(let proxies):
             // Each pod keeps its proxy while others come and go.
-            return sentPods.map { entry in
-                let proxy = proxies.isEmpty ? nil : proxies[Int(fnv1a(entry.pod.name) % UInt64(proxies.count))]
-                return podEndpoint(entry, at: .socket(entry.pod.address), proxy: proxy)
-            }
+            endpoint.proxy = proxies[Int(fnv1a(entry.pod.name) % UInt64(proxies.count))]
         }
+        return endpoint
     }
 
-    /// The pods that are endpoints of their own where pods are.
-    private var sentPods: [Entry] {
-        pods.filter { entry in
-            entry.duplicateOf == nil && route.parts > 0
-                && (isActive(entry) || entry.pod.health == .draining
-                    || (sendsUnhealthy && entry.pod.health == .unhealthy))
+    private func address(of pod: Pod) -> Assignment.Endpoint.Address {
+        switch route {
+        case .direct, .connect, .gateways, .lanes: .socket(pod.address)
+        case .pods: .listener(cluster.gatewayListener, id: pod.name)
         }
-    }
-
-    private func podEndpoint(
-        _ entry: Entry, at address: Assignment.Endpoint.Address, hostname: String? = nil, proxy: SocketAddress? = nil
-    ) -> Placement.Endpoint {
-        var locality = cluster.locality
-        if let zone = entry.pod.zone { locality.zone = zone }
-        return Placement.Endpoint(
-            endpoint: Assignment.Endpoint(
-                address: address, hostname: hostname, proxy: proxy,
-                // A pod out of traffic weighs nothing in its locality, but its endpoint has to weigh something.
-                weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.pod.health
-            ),
-            locality: locality, priority: priority, activeWeight: entry.weight,
-            origin: Assignment.Origin(cluster: cluster.name, pod: entry.pod.name)
-        )
     }
 
     /// Endpoints that stand for all pods together.
-    ///
-    /// All zones' pods count: a second entry of the same address for another zone would be dropped.
-    private func sharedEndpoints(at addresses: [Assignment.Endpoint.Address], in locality: Locality) -> [Placement
-        .Endpoint]
-    {
-        guard let weight = UInt32(exactly: weight), weight > 0 else { return [] }
-        return zip(addresses, splitEvenly(weight, into: addresses.count)).map { address, part in
-            Placement.Endpoint(
-                endpoint: Assignment.Endpoint(address: address, weight: part, health: active), locality: locality,
-                priority: priority, activeWeight: part,
-                origin: Assignment.Origin(cluster: cluster.name, pod: nil)
-            )
+    private var sharedEndpoints: [Assignment.Endpoint] {
+        let addresses: [Assignment.Endpoint.Address]
+        switch route {
+        case .direct, .pods, .connect: return []
+        case .gateways(let sockets, _): addresses = sockets.map { .socket($0) }
+        case .lanes(let lanes): addresses = lanes.map { .listener(cluster.gatewayListener, id: $0) }
         }
+        guard multiplier.numerator > 0, let weight = UInt32(exactly: weight), weight > 0 else { return [] }
+        return zip(addresses, splitEvenly(weight, into: addresses.count)).map {
+            Assignment.Endpoint(address: $0, weight: $1, health: active)
+        }
+    }
+
+    /// Where they are: all zones' pods count, for a second entry of the same address for another zone would be dropped.
+    private var sharedLocality: Locality {
+        var locality = cluster.locality
+        // Envoy makes a host anew when its locality changes. A changed host name would do the same, but TLS contexts
+        // with `auto_host_sni` send it as SNI.
+        if case .gateways(_, let generation?) = route {
+            locality.subZone += (locality.subZone.isEmpty ? "" : "-") + generation
+        }
+        return locality
     }
 }
 
@@ -111,14 +119,14 @@ extension [Member] {
             members.map { index in
                 let member = self[index]
                 return WeightClaim(
-                    weights: member.pods.filter(member.isActive).map(\.pod.weight), multiplier: member.multiplier,
+                    weights: member.pods.lazy.filter(\.isActive).map(\.pod.weight), multiplier: member.multiplier,
                     parts: member.route.parts
                 )
             }
         )
         for (index, weights) in zip(members, weights) {
             var next = weights.makeIterator()
-            for entry in self[index].pods.indices where self[index].isActive(self[index].pods[entry]) {
+            for entry in self[index].pods.indices where self[index].pods[entry].isActive {
                 self[index].pods[entry].weight = next.next() ?? 0
             }
         }

@@ -1,56 +1,81 @@
 /// Gathers endpoints into localities, so that no address, and no pair of locality and priority, comes twice.
 struct Placement {
-    struct Endpoint {
-        var endpoint: Assignment.Endpoint
-        var locality: Locality
-        var priority: UInt32
-        /// What it weighs in its locality; 0 where it takes no traffic.
-        var activeWeight: UInt32
-        var origin: Assignment.Origin
-    }
-
     private struct Key: Hashable {
         var priority: UInt32
         var locality: Locality
     }
 
-    private var endpoints: [Endpoint] = []
-    private var positions: [Assignment.Endpoint.Address: Int] = [:]
+    private struct Group {
+        var key: Key
+        var endpoints: [Assignment.Endpoint] = []
+        /// What each weighs in the locality; 0 for those that take no traffic.
+        var activeWeights: [UInt32] = []
+    }
 
-    /// The first endpoint of an address stays.
+    private var groups: [Group] = []
+    private var places: [Key: Int] = [:]
+    /// The group of the last endpoint: most are in the same locality as the one before.
+    private var last = 0
+    /// The gateways' addresses, which more than one cluster may have.
+    private var shared: Set<Assignment.Endpoint.Address> = []
+
+    /// Adds an endpoint of a single pod.
     ///
-    /// A second, a gateway that two clusters share, adds its weight to it.
-    mutating func add(_ endpoint: Endpoint) {
-        if let position = positions[endpoint.endpoint.address] {
-            endpoints[position].activeWeight += endpoint.activeWeight
-            endpoints[position].endpoint.weight = endpoints[position].activeWeight
+    /// - Parameter activeWeight: what it weighs in its locality; 0 where it takes no traffic.
+    mutating func add(
+        pod endpoint: Assignment.Endpoint, activeWeight: UInt32, in locality: Locality, at priority: UInt32
+    ) {
+        if !shared.isEmpty, shared.contains(endpoint.address) {
+            merge(endpoint.address, activeWeight)
         } else {
-            positions[endpoint.endpoint.address] = endpoints.count
-            endpoints.append(endpoint)
+            append(endpoint, activeWeight, Key(priority: priority, locality: locality))
         }
     }
 
-    /// The priorities in use, as sent: 0 first, no gaps, whichever clusters have endpoints.
-    var priorities: [UInt32: UInt32] {
-        let used = Set(endpoints.map(\.priority)).sorted()
-        return Dictionary(uniqueKeysWithValues: zip(used, 0...))
+    /// Adds an endpoint that stands for many pods.
+    ///
+    /// A second of one address, a gateway that two clusters share, adds its weight to the first.
+    mutating func add(shared endpoint: Assignment.Endpoint, in locality: Locality, at priority: UInt32) {
+        if !merge(endpoint.address, endpoint.weight) {
+            append(endpoint, endpoint.weight, Key(priority: priority, locality: locality))
+        }
+        shared.insert(endpoint.address)
     }
 
-    var origins: [Assignment.Endpoint.Address: Assignment.Origin] {
-        Dictionary(uniqueKeysWithValues: endpoints.map { ($0.endpoint.address, $0.origin) })
-    }
-
+    /// By priority and locality; the priorities as sent: 0 first, no gaps, whichever clusters have endpoints.
     func localities() -> [Assignment.LocalityEndpoints] {
-        let priorities = priorities
-        let groups = Dictionary(grouping: endpoints) { Key(priority: $0.priority, locality: $0.locality) }
-        return groups.map { key, members in
-            let weight = members.reduce(0) { $0 + $1.activeWeight }
+        let used = Set(groups.map(\.key.priority)).sorted()
+        let priorities = Dictionary(uniqueKeysWithValues: zip(used, UInt32(0)...))
+        return groups.map { group in
+            let weight = group.activeWeights.reduce(0, +)
             return Assignment.LocalityEndpoints(
-                locality: key.locality,
-                priority: priorities[key.priority] ?? 0,
+                locality: group.key.locality,
+                priority: priorities[group.key.priority] ?? 0,
                 weight: weight > 0 ? weight : nil,
-                endpoints: members.map(\.endpoint).sorted { $0.address < $1.address }
+                endpoints: group.endpoints.sorted { $0.address < $1.address }
             )
         }.sorted { ($0.priority, $0.locality) < ($1.priority, $1.locality) }
+    }
+
+    private mutating func append(_ endpoint: Assignment.Endpoint, _ weight: UInt32, _ key: Key) {
+        if groups.isEmpty || groups[last].key != key {
+            last = places[key] ?? groups.count
+            places[key] = last
+            if last == groups.count { groups.append(Group(key: key)) }
+        }
+        groups[last].endpoints.append(endpoint)
+        groups[last].activeWeights.append(weight)
+    }
+
+    /// Adds to the weight of the endpoint of that address; false where there is none.
+    @discardableResult
+    private mutating func merge(_ address: Assignment.Endpoint.Address, _ weight: UInt32) -> Bool {
+        for group in groups.indices {
+            guard let place = groups[group].endpoints.firstIndex(where: { $0.address == address }) else { continue }
+            groups[group].activeWeights[place] += weight
+            groups[group].endpoints[place].weight = groups[group].activeWeights[place]
+            return true
+        }
+        return false
     }
 }

@@ -1,5 +1,5 @@
 /// How the clients of one cluster and audience get to another cluster's pods of one service.
-enum Route {
+enum Route: Hashable, Sendable {
     /// They connect to the pods.
     case direct
     /// One endpoint for each gateway address.
@@ -33,6 +33,14 @@ enum Route {
         case .pods: "each reached by its own SNI"
         case .connect(let proxies):
             "each reached through \(proxies.count == 1 ? "the proxy" : "one of \(proxies.count) proxies")"
+        }
+    }
+
+    /// Whether each pod is an endpoint.
+    var sendsPods: Bool {
+        switch self {
+        case .direct, .pods, .connect: true
+        case .gateways, .lanes: false
         }
     }
 

@@ -1,6 +1,9 @@
 extension [Member] {
     /// What each cluster and pod shall get, and why, in the order of the clusters' names.
-    func shares(priorities: [UInt32: UInt32]) -> [ClusterShare] {
+    func shares() -> [ClusterShare] {
+        // As `Placement` numbers them.
+        let used = Set(filter(\.hasEndpoints).map(\.priority)).sorted()
+        let priorities = Dictionary(uniqueKeysWithValues: zip(used, UInt32(0)...))
         // Traffic goes to the first priority that can take it; one whose pods all rest is passed over.
         let first = filter { $0.weight > 0 }.map(\.priority).min()
         let total = reduce(0.0) { $0 + ($1.priority == first ? Double($1.weight) : 0) }
@@ -14,7 +17,7 @@ extension [Member] {
                 weight: member.weight,
                 priority: member.weight > 0 ? priorities[member.priority] : nil,
                 reason: member.reason(isFirst: member.priority == first),
-                problem: member.pods.isEmpty ? nil : member.problem,
+                problem: member.shownProblem,
                 pods: member.pods.sorted { $0.pod.name < $1.pod.name }.map { entry in
                     ClusterShare.PodShare(
                         name: entry.pod.name, share: share(UInt64(entry.weight)), health: entry.pod.health,
@@ -31,7 +34,7 @@ extension Member {
         guard !pods.isEmpty else { return "no pods" }
         guard multiplier.numerator > 0 else { return "taken out: its multiplier is 0" }
         guard route.parts > 0 else { return "not reached: \(problem ?? "it has no gateways")" }
-        let active = pods.filter(isActive)
+        let active = pods.filter(\.isActive)
         guard !active.isEmpty else { return "none of \(pods.count) pods is healthy" }
         var reason = "\(active.count) of \(pods.count) pods"
         reason += self.active == .healthy ? " healthy" : " served, though unhealthy: no pod of the service is healthy"

@@ -1,26 +1,71 @@
-/// An IPv4 or IPv6 address in its one canonical text, so that two spellings of an address compare equal.
+/// An IPv4 or IPv6 address, as a number: two spellings of an address are equal.
 ///
 /// EDS takes addresses only, never host names: Envoy and gRPC refuse the whole assignment for one.
 public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// Dotted decimal, or RFC 5952's form of IPv6 without brackets.
-    public let description: String
+    private enum Bits: Hashable {
+        case v4(UInt32)
+        case v6(UInt64, UInt64)
+    }
+
+    private let bits: Bits
 
     /// Reads an address in text; nil where it isn't one.
     public init?(_ text: some StringProtocol) {
         if let bytes = Self.ipv4(text) {
-            description = bytes.map(String.init).joined(separator: ".")
+            bits = .v4(bytes.reduce(0) { $0 << 8 | UInt32($1) })
         } else if let groups = Self.ipv6(text) {
-            description = Self.canonical(groups)
+            let number = { (part: ArraySlice<UInt16>) in part.reduce(0) { $0 << 16 | UInt64($1) } }
+            bits = .v6(number(groups[..<4]), number(groups[4...]))
         } else {
             return nil
         }
     }
 
-    /// Whether the text holds an IPv6 address.
-    public var isIPv6: Bool { description.contains(":") }
+    /// Whether it is one of IPv6.
+    public var isIPv6: Bool {
+        switch bits {
+        case .v4: false
+        case .v6: true
+        }
+    }
 
-    /// Orders by the canonical text.
-    public static func < (left: IPAddress, right: IPAddress) -> Bool { left.description < right.description }
+    /// Whether only this machine can reach it.
+    public var isLoopback: Bool {
+        switch bits {
+        case .v4(let number): number >> 24 == 127
+        case .v6(let high, let low): high == 0 && low == 1
+        }
+    }
+
+    /// Dotted decimal, or RFC 5952's form of IPv6 without brackets.
+    public var description: String {
+        switch bits {
+        case .v4(let number):
+            // Ten thousand of them are written at once: pieces of ready text.
+            let bytes = stride(from: UInt32(24), through: 0, by: -8).lazy.map { Int(number >> $0 & 0xff) }
+            return bytes.reduce(into: "") { text, byte in
+                if !text.isEmpty { text += "." }
+                text += Self.decimals[byte]
+            }
+        case .v6(let high, let low):
+            let groups = [high, low].flatMap { half in
+                stride(from: UInt64(48), through: 0, by: -16).map { UInt16(truncatingIfNeeded: half >> $0) }
+            }
+            return Self.canonical(groups)
+        }
+    }
+
+    private static let decimals = (0...255).map(String.init)
+
+    /// Orders IPv4 before IPv6, and each by number.
+    public static func < (left: IPAddress, right: IPAddress) -> Bool {
+        switch (left.bits, right.bits) {
+        case (.v4(let left), .v4(let right)): left < right
+        case (.v4, .v6): true
+        case (.v6, .v4): false
+        case (.v6(let left, let leftLow), .v6(let right, let rightLow)): (left, leftLow) < (right, rightLow)
+        }
+    }
 
     private static func ipv4(_ text: some StringProtocol) -> [UInt8]? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
@@ -106,13 +151,13 @@ public struct SocketAddress: Hashable, Comparable, Sendable, CustomStringConvert
     }
 
     /// Whether only this machine can reach it.
-    public var isLoopback: Bool { host.description == "::1" || host.description.hasPrefix("127.") }
+    public var isLoopback: Bool { host.isLoopback }
 
     /// `127.0.0.1:80`, or `[::1]:80`.
     public var description: String { host.isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// Orders by host, then port.
     public static func < (left: SocketAddress, right: SocketAddress) -> Bool {
-        (left.host, left.port) < (right.host, right.port)
+        left.host == right.host ? left.port < right.port : left.host < right.host
     }
 }

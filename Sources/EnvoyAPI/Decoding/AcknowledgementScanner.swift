@@ -1,3 +1,4 @@
+import Glibc
 public import XDS
 
 extension Acknowledgement {
@@ -99,6 +100,11 @@ extension Nonce {
 
 extension String {
     fileprivate func hasBytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        utf8.count == bytes.count && utf8.elementsEqual(bytes)
+        utf8.withContiguousStorageIfAvailable { text in
+            guard text.count == bytes.count, let left = text.baseAddress, let right = bytes.baseAddress else {
+                return text.isEmpty && bytes.isEmpty
+            }
+            return memcmp(left, right, text.count) == 0
+        } ?? false
     }
 }
