@@ -100,7 +100,7 @@ struct ClientSession {
     }
 
     /// The clusters of which it gets gateway addresses only, though they can be reached better.
-    var reduced: [ClusterName] { view?.reduced ?? [] }
+    var reduced: [ClusterName] { view?.content.reduced ?? [] }
 
     func warn(_ what: String, _ reason: String) {
         logger.warning("\(what)", metadata: metadata(["reason": "\(reason)"]))

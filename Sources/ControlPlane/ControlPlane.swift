@@ -101,7 +101,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     ///
     /// Nil before the first snapshot, and where there is no such cluster.
     public func services(of viewer: Viewer) async -> [ServiceStatus]? {
-        await discovery.services(of: viewer)?.services.values.sorted { $0.service.name < $1.service.name }
+        await discovery.services(of: viewer)?.content.services.values.sorted { $0.service.name < $1.service.name }
     }
 
     /// Every open stream, by node.
@@ -156,7 +156,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             for problem in problems.subtracting(known).sorted() {
                 logger.warning("a cluster is not reached as configured", metadata: ["reason": "\(problem)"])
             }
-            let resources = Set(outcome.publication.changes.values.flatMap { $0.values.joined() })
+            let resources = Set(outcome.publication.snapshot.views.values.flatMap(\.changes).flatMap(\.names))
             if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
             guard !isFirst, !resources.isEmpty else { return }
             logger.info(

@@ -94,8 +94,8 @@ final class DiscoveryHandler: StreamService {
         if session.take(publication) {
             noteViewer()
             stream.publishAll()
-        } else if let viewer = session.viewer, let changes = publication.changes[viewer] {
-            for (type, names) in changes { stream.publish(type, names) }
+        } else {
+            for (type, names) in session.view?.changes ?? [] { stream.publish(type, names) }
         }
         if stream.hasNews { self.progress.owe(progress) }
     }

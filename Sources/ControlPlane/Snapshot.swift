@@ -49,17 +49,31 @@ struct Roster: Hashable, Sendable {
 /// Never changes; a newer one takes its place.
 final class Snapshot: Sendable {
     /// What one viewer sees.
-    struct View: Sendable {
+    struct Content: Sendable {
         var resources: [TypeURL: ResourceIndex] = [:]
         var services: TreeDictionary<ServiceName, ServiceStatus> = [:]
         /// The clusters of which it gets gateway addresses only, though they can be reached better.
         var reduced: [ClusterName] = []
         /// Which service each EDS resource is of.
         var owners: TreeDictionary<ResourceName, ServiceName> = [:]
+    }
 
-        func service(serving name: ResourceName) -> ServiceStatus? { owners[name].flatMap { services[$0] } }
+    /// What one viewer sees, and what of it is new; shared by all its streams.
+    final class View: Sendable {
+        let content: Content
+        /// The names of each type that came, went or changed since the last snapshot.
+        let changes: [(type: TypeURL, names: Set<ResourceName>)]
 
-        func index(_ type: TypeURL) -> ResourceIndex { resources[type] ?? ResourceIndex() }
+        init(_ content: Content, changes: [(type: TypeURL, names: Set<ResourceName>)]) {
+            self.content = content
+            self.changes = changes
+        }
+
+        func service(serving name: ResourceName) -> ServiceStatus? {
+            content.owners[name].flatMap { content.services[$0] }
+        }
+
+        func index(_ type: TypeURL) -> ResourceIndex { content.resources[type] ?? ResourceIndex() }
     }
 
     let roster: Roster
@@ -79,17 +93,14 @@ final class Snapshot: Sendable {
     }
 }
 
-/// A new snapshot, and what it changes; worked out once, whatever the number of streams.
+/// A new snapshot, on its way to the streams.
 final class Publication: Sendable {
     let snapshot: Snapshot
-    /// For each viewer, the names of each type that came, went or changed.
-    let changes: [Viewer: [TypeURL: Set<ResourceName>]]
     /// Whether clients may get other views than before.
     let hasNewRoster: Bool
 
-    init(_ snapshot: Snapshot, changes: [Viewer: [TypeURL: Set<ResourceName>]], hasNewRoster: Bool) {
+    init(_ snapshot: Snapshot, hasNewRoster: Bool) {
         self.snapshot = snapshot
-        self.changes = changes
         self.hasNewRoster = hasNewRoster
     }
 }

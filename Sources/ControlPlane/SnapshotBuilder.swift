@@ -64,17 +64,16 @@ struct SnapshotBuilder {
             rebuild(name, for: viewers, at: now)
         }
 
-        var names: [Viewer: [TypeURL: Set<ResourceName>]] = [:]
+        var views: [Viewer: Snapshot.View] = [:]
         for viewer in viewers {
             builders[viewer]?.expire(at: now)
-            names[viewer] = builders[viewer]?.takeChanges()
+            views[viewer] = builders[viewer]?.takeView()
         }
         let roster = roster ?? Roster(defaultCluster: ClusterName(rawValue: ""), clusters: [], leds: false)
         let snapshot = Snapshot(
-            roster: roster, views: builders.mapValues(\.view), problems: Set(problems.values.joined()))
+            roster: roster, views: views, problems: Set(problems.values.joined()))
         return Outcome(
-            publication: Publication(
-                snapshot, changes: names, hasNewRoster: roster != lastRoster),
+            publication: Publication(snapshot, hasNewRoster: roster != lastRoster),
             changed: due.sorted(),
             next: (builders.values.compactMap(\.next) + renewAt.values).min()
         )

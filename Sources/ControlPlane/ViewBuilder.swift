@@ -31,8 +31,8 @@ struct ViewBuilder {
     /// How long a resource of a type outlives its end.
     private static let delays: [TypeURL: Duration] = [.listener: .seconds(2), .cluster: .seconds(4)]
 
-    private(set) var view = Snapshot.View()
-    /// The names that came, went or changed since `takeChanges`.
+    private var view = Snapshot.Content()
+    /// The names that came, went or changed since `takeView`.
     private var changes: [TypeURL: Set<ResourceName>] = [:]
     private var parts: [Part: [Key: Entry]] = [:]
     /// How many parts have a resource: pods of two services may share an address, and a gateway's cluster for it.
@@ -98,10 +98,10 @@ struct ViewBuilder {
         for (key, end) in retiring where end <= now { remove(key) }
     }
 
-    /// What came, went or changed since the last time.
-    mutating func takeChanges() -> [TypeURL: Set<ResourceName>] {
+    /// What there is now, and what came, went or changed since the last time.
+    mutating func takeView() -> Snapshot.View {
         defer { changes = [:] }
-        return changes
+        return Snapshot.View(view, changes: changes.map { ($0.key, $0.value) })
     }
 
     private mutating func forget(_ service: ServiceName, but names: Set<ResourceName>) {

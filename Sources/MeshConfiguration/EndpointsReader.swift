@@ -157,8 +157,13 @@ public struct EndpointsReader: Sendable {
     ) -> [Pod]? {
         guard let pods = lines.isEmpty ? [] : Self.pods(of: service, in: text, [key] + lines) else { return nil }
         let (names, addresses) = (Set(pods.map(\.name)), Set(pods.map(\.address)))
-        let isTaken = { (pod: Pod) in addresses.contains(pod.address) || names.contains(pod.name) }
-        guard pods.isEmpty || !head.contains(where: isTaken) && !tail.contains(where: isTaken) else { return nil }
+        let isTaken =
+            if let only = pods.first, pods.count == 1 {
+                { (pod: Pod) in pod.address == only.address || pod.name == only.name }
+            } else {
+                { (pod: Pod) in addresses.contains(pod.address) || names.contains(pod.name) }
+            }
+        guard !head.contains(where: isTaken), !tail.contains(where: isTaken) else { return nil }
         // A service without a line is no longer a list.
         return head.isEmpty && pods.isEmpty && tail.isEmpty ? nil : head + pods + tail
     }
