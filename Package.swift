@@ -78,10 +78,14 @@ let package = Package(
             ],
             swiftSettings: safeSwift
         ),
+        // Many clients at once, to see what a server takes.
+        .target(
+            name: "LoadClient", dependencies: ["EnvoyAPI", "GRPCTransport", "XDS"], swiftSettings: safeSwift
+        ),
         .executableTarget(
             name: "ballast",
             dependencies: [
-                "Admin", "Balancing", "ControlPlane", "MeshConfiguration",
+                "Admin", "Balancing", "ControlPlane", "GRPCTransport", "LoadClient", "MeshConfiguration", "XDS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

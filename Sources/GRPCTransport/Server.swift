@@ -28,6 +28,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         configuration: ServerConfiguration, logger: Logger, accept: @escaping @Sendable (StreamHead) -> Handler?
     ) {
         CoreLibrary.initialize()
+        OpenFiles.raiseLimit()
         guard let raw = configuration.arguments.withCArguments({ grpc_server_create($0, nil) }) else {
             preconditionFailure("C-core returns a server or ends the process")
         }

@@ -7,7 +7,7 @@ struct Ballast: AsyncParsableCommand {
         commandName: "ballast",
         abstract: "A mini xDS control plane that balances a mesh federation at discovery time.",
         version: version,
-        subcommands: [Serve.self, Validate.self]
+        subcommands: [Serve.self, Validate.self, Load.self]
     )
 
     static let version = "0.3.0"

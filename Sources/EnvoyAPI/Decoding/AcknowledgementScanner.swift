@@ -46,16 +46,14 @@ private struct RequestScan {
     private mutating func read(_ bytes: UnsafeRawBufferPointer, _ fields: Fields) -> Bool {
         var names = 0..<0
         var isInOnePiece = true
-        var offset = 0
-        while offset < bytes.count {
-            let start = offset
-            // All of them are strings and messages: wire type 2.
-            guard let tag = varint(bytes, &offset), tag & 7 == 2, let length = varint(bytes, &offset),
-                length <= UInt64(bytes.count - offset)
-            else { return false }
-            let content = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Int(length)])
-            offset += content.count
-            switch tag >> 3 {
+        var reader = WireReader(bytes)
+        var start = 0
+        while let (field, value) = reader.next() {
+            // All of them are strings and messages.
+            guard case .bytes(let content) = value else { return false }
+            let end = reader.offset
+            defer { start = end }
+            switch field {
             case fields.type:
                 type = TypeURL.known.first { $0.rawValue.hasBytes(content) }
                 isPlain = isPlain && type != nil
@@ -63,26 +61,14 @@ private struct RequestScan {
                 nonce = Nonce(content)
             case fields.names:
                 isInOnePiece = isInOnePiece && (names.isEmpty || names.upperBound == start)
-                names = (names.isEmpty ? start : names.lowerBound)..<offset
+                names = (names.isEmpty ? start : names.lowerBound)..<end
             case fields.version, fields.node: break
             default: isPlain = false
             }
         }
+        guard !reader.isBroken else { return false }
         if isInOnePiece { digest = xxHash64(UnsafeRawBufferPointer(rebasing: bytes[names]).bytes) }
         return true
-    }
-
-    private func varint(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) -> UInt64? {
-        var value: UInt64 = 0
-        var shift: UInt64 = 0
-        while offset < bytes.count, shift < 64 {
-            let byte = bytes[offset]
-            offset += 1
-            value |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return value }
-            shift += 7
-        }
-        return nil
     }
 }
 

@@ -47,6 +47,46 @@ extension DiscoveryRequest {
     }
 }
 
+extension DiscoveryRequest {
+    /// An ACK that asks for nothing else, but for the names that SotW wants to have repeated: `encodedNames` come after it.
+    public static func encodedAcknowledgement(
+        of nonce: String, version: String, type: TypeURL, _ variant: Variant
+    ) -> [UInt8] {
+        var writer = WireWriter()
+        switch variant {
+        case .sotw:
+            writer.string(SotWField.version, version)
+            writer.string(SotWField.type, type.rawValue)
+            writer.string(SotWField.nonce, nonce)
+        case .delta:
+            writer.string(DeltaField.type, type.rawValue)
+            writer.string(DeltaField.nonce, nonce)
+        }
+        return writer.bytes
+    }
+
+    /// The names of a SotW request.
+    public static func encodedNames(_ names: [ResourceName]) -> [UInt8] {
+        var writer = WireWriter()
+        for name in names { writer.string(SotWField.names, name.rawValue) }
+        return writer.bytes
+    }
+
+    // discovery.proto has the numbers.
+
+    private enum SotWField {
+        static let version: UInt8 = 1
+        static let names: UInt8 = 3
+        static let type: UInt8 = 4
+        static let nonce: UInt8 = 5
+    }
+
+    private enum DeltaField {
+        static let type: UInt8 = 2
+        static let nonce: UInt8 = 6
+    }
+}
+
 private func status(_ message: String, in arena: Arena) -> UnsafeMutablePointer<Google__Rpc__Status> {
     arena.make(google__rpc__status__init) {
         $0.code = 3

@@ -1,0 +1,124 @@
+import CGRPC
+
+/// A gRPC client of many streams, over some connections, on a few threads: a server's other end.
+public final class Client<Handler: StreamHandler>: @unchecked Sendable {
+    // Safety: the pointers are set once, and C-core's channels are safe from any thread.
+
+    /// Owned: destroyed by `shutdown`.
+    private let channels: [OpaquePointer]
+    private let shards: [StreamShard<Handler>]
+
+    /// How many connections it may have.
+    public var connectionCount: Int { channels.count }
+
+    /// Connections are made when their first stream is opened.
+    ///
+    /// - Parameters:
+    ///   - address: an IP address and a port.
+    ///   - connections: at least 1; a lost one is made anew when a stream is opened on it.
+    ///   - queues: at least 1, each with a thread of its own.
+    public init(
+        address: String, security: ChannelSecurity = .plaintext, connections: Int = 1, queues: Int = 1
+    ) throws(TransportError) {
+        CoreLibrary.initialize()
+        OpenFiles.raiseLimit()
+        var arguments = ChannelArguments()
+        arguments.set(GRPC_ARG_HTTP2_BDP_PROBE, 0)
+        arguments.set(GRPC_ARG_ENABLE_CHANNELZ, 0)
+        arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1)
+        arguments.set(GRPC_ARG_ENABLE_HTTP_PROXY, 0)
+        arguments.set(GRPC_ARG_ENABLE_RETRIES, 0)
+        // Each channel connects by itself, and comes back about as soon as an Envoy does.
+        arguments.set(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1)
+        arguments.set(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 250)
+        arguments.set(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1_000)
+        arguments.set(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1_000)
+        if case .tls(_, let serverName, _) = security { arguments.set(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, serverName) }
+        guard let credentials = security.makeCredentials() else {
+            grpc_shutdown()
+            throw TransportError("the TLS certificate, key or roots can't be used: check that all are PEM")
+        }
+        defer { grpc_channel_credentials_release(credentials) }
+        channels = arguments.withCArguments { arguments in
+            (0..<connections).map { _ in
+                guard let raw = grpc_channel_create(address, credentials, arguments) else {
+                    preconditionFailure("C-core returns a channel or ends the process")
+                }
+                return raw
+            }
+        }
+        shards = (0..<queues).map { _ in StreamShard() }
+        for shard in shards { shard.start() }
+    }
+
+    /// Opens a bidirectional stream.
+    ///
+    /// A server that can't be reached ends it with UNAVAILABLE.
+    ///
+    /// - Parameters:
+    ///   - connection: which; a stream's thread follows from it.
+    ///   - isReading: false for a stream that never reads, to see what its server does about it.
+    ///   - makeHandler: called on the thread that the handler then lives on.
+    /// - Returns: what `perform` takes.
+    @discardableResult
+    public func open(
+        _ method: String, on connection: Int = 0, isReading: Bool = true,
+        _ makeHandler: @escaping @Sendable () -> Handler
+    ) async -> StreamReference<Handler> {
+        let shard = shards[connection % shards.count]
+        let channel = connection % channels.count
+        let identifier = await shard.perform { shard in
+            let name = grpc_slice_from_copied_string(method)
+            defer { grpc_slice_unref(name) }
+            guard
+                let call = grpc_channel_create_call(
+                    self.channels[channel], nil, 0, shard.queue.raw, name, nil,
+                    gpr_inf_future(GPR_CLOCK_MONOTONIC), nil)
+            else { preconditionFailure("C-core returns a call or ends the process") }
+            let stream = MessageStream(call: call, role: .client, handler: makeHandler()) { [unowned shard] id in
+                shard.assumeIsolated { $0.drop(id) }
+            }
+            shard.keep(stream)
+            stream.start(isReading: isReading)
+            return ObjectIdentifier(stream)
+        }
+        return StreamReference(shard: shard, identifier: identifier)
+    }
+
+    /// Calls `body` with every open stream's handler, each on its own thread, and lets each write what it then has.
+    public func forEach(_ body: @escaping @Sendable (Handler) -> Void) async {
+        for shard in shards { await shard.forEach(body) }
+    }
+
+    /// Cancels every stream and frees everything.
+    ///
+    /// Call it once.
+    public func shutdown() async {
+        for shard in shards { await shard.finishAll(GRPCStatus(.cancelled)) }
+        for channel in channels { grpc_channel_destroy(channel) }
+        for shard in shards { await shard.stop() }
+        grpc_shutdown()
+    }
+}
+
+/// A client's stream, wherever it lives.
+public struct StreamReference<Handler: StreamHandler>: Sendable {
+    fileprivate let shard: StreamShard<Handler>
+    fileprivate let identifier: ObjectIdentifier
+
+    /// Calls `body` with the handler, on its thread, and lets it write what it then has; does nothing once the stream
+    /// is over.
+    public func perform(_ body: @Sendable (Handler) -> Void) async {
+        await shard.perform { shard in
+            guard let stream = shard.stream(identifier), let handler = stream.openHandler else { return }
+            body(handler)
+            stream.pump()
+        }
+    }
+
+    /// Sends no more; the server may go on.
+    public func halfClose() async { await shard.perform { $0.stream(identifier)?.halfClose() } }
+
+    /// Ends the stream at once.
+    public func cancel() async { await shard.perform { $0.stream(identifier)?.cancel() } }
+}

@@ -1,0 +1,126 @@
+import EnvoyAPI
+import GRPCTransport
+import XDS
+
+/// One client of a load: subscribes, takes all that comes, and comes back with what it has if it loses its stream.
+final class LoadStream: StreamHandler {
+    /// What it keeps when its stream is lost.
+    struct Memory: Sendable {
+        /// SotW: of the last response.
+        var version = ""
+        /// Delta: of what it has, by name.
+        var versions: [String: String] = [:]
+        /// By service: the number of the last change received; none before the first receipt.
+        var received: [Int: Int] = [:]
+        /// By collection, its service (LEDS).
+        var collections: [String: Int] = [:]
+        var isSynced = false
+    }
+
+    private let plan: LoadPlan
+    private let services: [String: Int]
+    private let meter: LoadMeter
+    private let lost: @Sendable (Memory) -> Void
+    private var memory: Memory
+    private var outgoing: [[Slice]]
+    /// What a SotW client repeats with every ACK.
+    private let encodedNames: Slice?
+
+    /// - Parameters:
+    ///   - memory: of the stream before it, if there was one.
+    ///   - lost: called when the stream ends.
+    init(
+        _ number: Int, of plan: LoadPlan, _ meter: LoadMeter, _ memory: Memory = Memory(),
+        lost: @escaping @Sendable (Memory) -> Void
+    ) {
+        self.plan = plan
+        self.meter = meter
+        self.memory = memory
+        self.lost = lost
+        let wanted = plan.services(of: number)
+        services = Dictionary(uniqueKeysWithValues: wanted.map { (plan.names[$0], $0) })
+        let names = wanted.map { ResourceName(rawValue: plan.names[$0]) }
+        encodedNames = plan.variant == .sotw ? Slice(DiscoveryRequest.encodedNames(names)) : nil
+        var metadata = plan.metadata
+        if plan.usesLEDS { metadata["leds"] = "true" }
+        let node = Node(id: "load-\(number)", cluster: "load", userAgent: "envoy", metadata: metadata)
+        let (assignments, endpoints) = Self.split(memory.versions)
+        let request: DiscoveryRequest =
+            switch plan.variant {
+            case .sotw: .sotw(SotWRequest(names: names, version: memory.version))
+            case .delta: .delta(DeltaRequest(subscribe: names, initialVersions: assignments))
+            }
+        outgoing = [[Slice(request.encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: node))]]
+        guard !memory.collections.isEmpty else { return }
+        let collections = memory.collections.keys.sorted().map(ResourceName.init(rawValue:))
+        let again = DiscoveryRequest.delta(DeltaRequest(subscribe: collections, initialVersions: endpoints))
+        outgoing.append([Slice(again.encoded(type: TypeURL.endpoint.rawValue))])
+    }
+
+    func receive(_ message: RawSpan) throws(GRPCStatus) {
+        guard let response = ScannedResponse(scanning: message, plan.variant) else {
+            throw GRPCStatus(.internal, "a response that can't be read")
+        }
+        meter.count(responseOf: message.byteCount, resources: response.resources.count)
+        let type = TypeURL(rawValue: response.type)
+        for resource in response.resources {
+            if plan.variant == .delta { memory.versions[resource.name] = resource.version }
+            take(resource, type)
+        }
+        if plan.variant == .sotw { memory.version = response.version }
+        if !memory.isSynced, memory.received.count == services.count {
+            memory.isSynced = true
+            meter.noteSync(true)
+        }
+        let acknowledgement = Slice(
+            DiscoveryRequest.encodedAcknowledgement(
+                of: response.nonce, version: response.version, type: type, plan.variant))
+        outgoing.append([acknowledgement] + [encodedNames].compactMap(\.self))
+    }
+
+    func nextMessage() -> [Slice]? { outgoing.isEmpty ? nil : outgoing.removeFirst() }
+
+    func closed(_ status: GRPCStatus) { lost(memory) }
+
+    private func take(_ resource: ScannedResponse.Resource, _ type: TypeURL) {
+        if type == .endpoint {
+            let collection = ResourceName(rawValue: resource.name).collection?.rawValue
+            guard let service = collection.flatMap({ memory.collections[$0] }) else { return }
+            note(service, resource.weight)
+        } else if let service = services[resource.name] {
+            // With LEDS the endpoints are still to come.
+            guard resource.collections.isEmpty else { return follow(resource.collections, of: service) }
+            note(service, resource.weight)
+        }
+    }
+
+    private func note(_ service: Int, _ weight: UInt64?) {
+        memory.received[service] = meter.noteReceipt(
+            of: service, weight: weight, after: memory.received[service] ?? -1)
+    }
+
+    /// Subscribes to the collections of a service that it doesn't have yet, and drops those that are gone.
+    private func follow(_ collections: [String], of service: Int) {
+        let gone = memory.collections.filter { $0.value == service && !collections.contains($0.key) }.keys.sorted()
+        let new = collections.filter { memory.collections[$0] == nil }
+        guard !gone.isEmpty || !new.isEmpty else { return }
+        for name in gone { memory.collections[name] = nil }
+        for name in new { memory.collections[name] = service }
+        let request = DiscoveryRequest.delta(
+            DeltaRequest(
+                subscribe: new.map(ResourceName.init(rawValue:)), unsubscribe: gone.map(ResourceName.init(rawValue:))))
+        outgoing.append([Slice(request.encoded(type: TypeURL.endpoint.rawValue))])
+    }
+
+    /// What is kept of assignments, and of endpoints in collections.
+    private static func split(
+        _ versions: [String: String]
+    ) -> (assignments: [ResourceName: String], endpoints: [ResourceName: String]) {
+        var parts: (assignments: [ResourceName: String], endpoints: [ResourceName: String]) = ([:], [:])
+        for (name, version) in versions {
+            let name = ResourceName(rawValue: name)
+            if name.collection == nil { parts.assignments[name] = version } else { parts.endpoints[name] = version }
+        }
+        return parts
+    }
+}

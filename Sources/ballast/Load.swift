@@ -1,0 +1,194 @@
+import ArgumentParser
+import Foundation
+import GRPCTransport
+import LoadClient
+import XDS
+
+/// `ballast load`: many clients that take all that comes.
+struct Load: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Puts many xDS clients on a server, and tells how fast they get what they want.",
+        discussion: """
+            For a server of your own: `ballast load --prepare load`, `ballast serve --config load/ballast.yaml` and, beside \
+            it, `ballast load --endpoints load/endpoints.yaml --rate 100`. docs/load.md tells more.
+            """)
+
+    @OptionGroup(title: "The clients") var clients: ClientOptions
+    @OptionGroup(title: "Changes") var changes: ChangeOptions
+    @OptionGroup(title: "TLS") var security: SecurityOptions
+
+    @Option(help: "The server's process on this machine: its CPU time and memory are told, too.")
+    var pid: Int?
+
+    @Option(help: "How long to listen in the end, in seconds; Ctrl-C ends it earlier.")
+    var seconds = 0.0
+
+    @Option(help: "How long to wait for everyone to be in sync, and to have the last change, in seconds.")
+    var patience = 60.0
+
+    @Flag(help: "Print the report as JSON, and no progress.")
+    var json = false
+
+    @Option(help: "Write ballast.yaml and endpoints.yaml for `--services` of `--pods` to this directory, and do no more.")
+    var prepare: String?
+
+    @Option(help: "Pods of each service, for `--prepare`.")
+    var pods = 100
+
+    func run() async throws {
+        if let prepare {
+            _ = try LoadedServices.write(
+                to: prepare, services: clients.services, endpoints: pods, listen: clients.server,
+                admin: "127.0.0.1:18080")
+            return print("Written: \(prepare)/ballast.yaml and \(prepare)/endpoints.yaml.")
+        }
+        let isQuiet = json
+        let run = try LoadRun(
+            clients.plan(try security.security()), trigger: try changes.trigger(), server: pid
+        ) { line in
+            if !isQuiet { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+        }
+        let report = try await run.play(
+            changes.pace, patience: .seconds(patience), listening: .seconds(seconds))
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+        } else {
+            print(report.text)
+        }
+        let missing = report.streams - report.sync.streams + (report.changes?.missing ?? 0)
+        if missing > 0 { throw ExitCode(1) }
+    }
+}
+
+/// Who connects, and what they want.
+struct ClientOptions: ParsableArguments {
+    @Option(help: "The server: an IP address and a port.")
+    var server = "127.0.0.1:18000"
+
+    @Option(help: "Clients.")
+    var streams = 100
+
+    @Option(help: "Connections; one for each client unless given.")
+    var connections: Int?
+
+    @Option(help: "How many names there are: `--pattern` with 0, 1 and so on.")
+    var services = 1
+
+    @Option(help: "The EDS names, with {} for the number.")
+    var pattern = "service-{}"
+
+    @Option(help: "EDS names, instead of `--services` and `--pattern`.")
+    var name: [String] = []
+
+    @Option(help: "How many of the names each client subscribes to.")
+    var perStream = 1
+
+    @Flag(help: "Incremental xDS instead of state of the world.")
+    var delta = false
+
+    @Flag(help: "Aggregated streams (ADS).")
+    var ads = false
+
+    @Flag(help: "Endpoints as collections (LEDS): implies --delta and --ads.")
+    var leds = false
+
+    @Option(help: "A string of each node's metadata, KEY=VALUE, such as cluster=east.")
+    var metadata: [String] = []
+
+    func validate() throws {
+        guard streams > 0, services > 0, perStream > 0, connections ?? 1 > 0 else {
+            throw ValidationError("--streams, --services, --per-stream and --connections count from 1")
+        }
+        guard metadata.allSatisfy({ $0.contains("=") }) else { throw ValidationError("--metadata wants KEY=VALUE") }
+    }
+
+    func plan(_ security: ChannelSecurity) -> LoadPlan {
+        let names = name.isEmpty ? (0..<services).map { pattern.replacing("{}", with: "\($0)") } : name
+        var plan = LoadPlan(server: server, names: names)
+        plan.security = security
+        plan.streams = streams
+        plan.connections = connections ?? streams
+        plan.namesPerStream = perStream
+        plan.variant = delta || leds ? .delta : .sotw
+        plan.isAggregated = ads || leds
+        plan.usesLEDS = leds
+        for entry in metadata {
+            let parts = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            plan.metadata[String(parts[0])] = String(parts[1])
+        }
+        return plan
+    }
+}
+
+/// What changes, and how often.
+struct ChangeOptions: ParsableArguments {
+    @Option(help: "The endpoints file that `--prepare` wrote, to be changed while clients are connected.")
+    var endpoints: String?
+
+    @Option(help: "A shell command that changes a service of another server; {} stands for its number.")
+    var command: String?
+
+    @Option(help: "Changes one after the other, each when everyone has the last.")
+    var rounds: Int?
+
+    @Option(help: "Changes a second; of a file only.")
+    var rate: Double?
+
+    @Option(name: .customLong("for"), help: "For how many seconds, with `--rate`.")
+    var duration = 10.0
+
+    func validate() throws {
+        guard (endpoints == nil || command == nil) && (rounds == nil || rate == nil) else {
+            throw ValidationError("--endpoints or --command, and --rounds or --rate")
+        }
+        guard rate == nil || endpoints != nil else {
+            throw ValidationError("--rate takes --endpoints: other changes can't be told apart")
+        }
+    }
+
+    var pace: LoadRun.Pace {
+        if let rate { return .rate(perSecond: rate, seconds: duration) }
+        return endpoints == nil && command == nil ? .none : .rounds(rounds ?? 20)
+    }
+
+    func trigger() throws -> LoadRun.Trigger? {
+        if let endpoints { return .file(try LoadedServices(changing: endpoints)) }
+        guard let command else { return nil }
+        return .other { service in
+            let shell = Process()
+            shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+            shell.arguments = ["-c", command.replacing("{}", with: "\(service)")]
+            try shell.run()
+            shell.waitUntilExit()
+            guard shell.terminationStatus == 0 else { throw ValidationError("--command failed for service \(service)") }
+        }
+    }
+}
+
+/// How to connect.
+struct SecurityOptions: ParsableArguments {
+    @Option(help: "Who vouches for the server (PEM file); in the clear unless given.")
+    var ca: String?
+
+    @Option(help: "The clients' certificate (PEM file), for mutual TLS.")
+    var certificate: String?
+
+    @Option(help: "Its key (PEM file).")
+    var key: String?
+
+    @Option(help: "The name that the server's certificate is for.")
+    var serverName = "localhost"
+
+    func security() throws -> ChannelSecurity {
+        guard let ca else { return .plaintext }
+        var pair: KeyPair?
+        if let certificate, let key {
+            pair = KeyPair(
+                certificateChain: try String(contentsOfFile: certificate, encoding: .utf8),
+                privateKey: try String(contentsOfFile: key, encoding: .utf8))
+        }
+        return .tls(roots: try String(contentsOfFile: ca, encoding: .utf8), serverName: serverName, pair)
+    }
+}
