@@ -2,6 +2,7 @@ import Balancing
 public import CoreMetrics
 import Discovery
 import HashTreeCollections
+import XDS
 public import Logging
 public import MeshConfiguration
 public import ServiceLifecycle
@@ -156,7 +157,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             for problem in problems.subtracting(known).sorted() {
                 logger.warning("a cluster is not reached as configured", metadata: ["reason": "\(problem)"])
             }
-            let resources = Set(outcome.publication.snapshot.views.values.flatMap(\.changes).flatMap(\.names))
+            let resources = Set(outcome.publication.snapshot.views.values.flatMap(\.changes).flatMap(\.names.names))
             if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
             guard !isFirst, !resources.isEmpty else { return }
             logger.info(

@@ -71,6 +71,9 @@ final class DiscoveryHandler: StreamService {
         }
         let index = view.index(type)
         var slices = response.resources.compactMap { index[$0.name]?.slice(stream.variant) }
+        for name in response.collections {
+            if let collection = index.collection(name) { slices.append(collection.slice) }
+        }
         for name in response.vacant {
             slices.append(ServedResource(EncodedResource(vacantAssignment: name)).slice(stream.variant))
         }
@@ -129,6 +132,13 @@ extension DiscoveryResponse {
         switch self {
         case .sotw(let response): response.resources
         case .delta(let response): response.resources
+        }
+    }
+
+    fileprivate var collections: [ResourceName] {
+        switch self {
+        case .sotw: []
+        case .delta(let response): response.collections
         }
     }
 

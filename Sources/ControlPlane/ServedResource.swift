@@ -19,16 +19,19 @@ final class ServedResource: Sendable {
         self.collections = collections
     }
 
+    /// What makes a part of a delta response of it.
+    var deltaParts: [[UInt8]] { [encoded.deltaHeader, encoded.any] }
+
     /// The resource as a part of a response; made when the first stream needs it.
     func slice(_ variant: Variant) -> Slice {
         slices.withLock { slices in
             switch variant {
             case .sotw:
-                let slice = slices.sotw ?? Slice(encoded.sotwHeader, encoded.any)
+                let slice = slices.sotw ?? Slice(parts: [encoded.sotwHeader, encoded.any])
                 slices.sotw = slice
                 return slice
             case .delta:
-                let slice = slices.delta ?? Slice(encoded.deltaHeader, encoded.any)
+                let slice = slices.delta ?? Slice(parts: deltaParts)
                 slices.delta = slice
                 return slice
             }

@@ -8,27 +8,30 @@ import XDS
 /// A copy shares what it has in common with the original: a change costs what it changes.
 struct ResourceIndex: VersionIndex, Sendable {
     private var resources: TreeDictionary<ResourceName, ServedResource> = [:]
-    private var members: TreeDictionary<ResourceName, TreeSet<ResourceName>> = [:]
+    private var members: TreeDictionary<ResourceName, ServedCollection> = [:]
 
     subscript(name: ResourceName) -> ServedResource? { resources[name] }
 
     mutating func add(_ resource: ServedResource) {
         resources[resource.name] = resource
-        if let collection = resource.name.collection { members[collection, default: []].insert(resource.name) }
+        guard let name = resource.name.collection else { return }
+        members[name] = (members[name] ?? ServedCollection()).adding(resource)
     }
 
     mutating func remove(_ name: ResourceName) {
         resources[name] = nil
-        guard let collection = name.collection, var members = members.removeValue(forKey: collection) else { return }
-        members.remove(name)
-        if !members.isEmpty { self.members[collection] = members }
+        guard let collection = name.collection else { return }
+        members[collection] = members[collection]?.removing(name)
     }
+
+    /// All that is in a collection, as it is sent.
+    func collection(_ name: ResourceName) -> ServedCollection? { members[name] }
 
     func version(of name: ResourceName) -> ResourceVersion? { resources[name]?.version }
 
     var names: [ResourceName] { Array(resources.keys) }
 
-    func names(in collection: ResourceName) -> [ResourceName] { members[collection].map(Array.init) ?? [] }
+    func content(of collection: ResourceName) -> (any CollectionContent)? { members[collection] }
 
     func collections(of name: ResourceName) -> [ResourceName] { resources[name]?.collections ?? [] }
 }
@@ -62,9 +65,9 @@ final class Snapshot: Sendable {
     final class View: Sendable {
         let content: Content
         /// The names of each type that came, went or changed since the last snapshot.
-        let changes: [(type: TypeURL, names: Set<ResourceName>)]
+        let changes: [(type: TypeURL, names: ChangedNames)]
 
-        init(_ content: Content, changes: [(type: TypeURL, names: Set<ResourceName>)]) {
+        init(_ content: Content, changes: [(type: TypeURL, names: ChangedNames)]) {
             self.content = content
             self.changes = changes
         }

@@ -101,7 +101,7 @@ struct ViewBuilder {
     /// What there is now, and what came, went or changed since the last time.
     mutating func takeView() -> Snapshot.View {
         defer { changes = [:] }
-        return Snapshot.View(view, changes: changes.map { ($0.key, $0.value) })
+        return Snapshot.View(view, changes: changes.map { ($0.key, ChangedNames($0.value)) })
     }
 
     private mutating func forget(_ service: ServiceName, but names: Set<ResourceName>) {

@@ -13,14 +13,16 @@ public final class Slice: @unchecked Sendable {
     }
 
     /// A slice with a copy of these bytes, one part after the other.
-    public init(_ head: [UInt8], _ tail: [UInt8]) {
+    public init(parts: [[UInt8]]) {
         // Never inlined: short ones would lie in a copy of the variable.
-        raw = grpc_slice_malloc_large(head.count + tail.count)
+        raw = grpc_slice_malloc_large(parts.reduce(0) { $0 + $1.count })
         withUnsafePointer(to: raw) { slice in
             // Nobody else has seen the slice yet.
-            guard let bytes = UnsafeMutablePointer(mutating: ballast_slice_bytes(slice)) else { return }
-            bytes.update(from: head, count: head.count)
-            (bytes + head.count).update(from: tail, count: tail.count)
+            guard var bytes = UnsafeMutablePointer(mutating: ballast_slice_bytes(slice)) else { return }
+            for part in parts {
+                bytes.update(from: part, count: part.count)
+                bytes += part.count
+            }
         }
     }
 

@@ -30,6 +30,8 @@ public struct DeltaRequest: Hashable, Sendable {
 public struct DeltaResponse: Hashable, Sendable {
     /// What to send, each with the version to send.
     public var resources: [VersionedName]
+    /// Collections of which everything is to be sent, besides.
+    public var collections: [ResourceName] = []
     /// What doesn't exist, or no longer.
     public var removed: [ResourceName]
     /// Those of the resources that are sent because something else was: see `owe`.
@@ -58,6 +60,8 @@ public struct DeltaSubscription: Sendable {
         var nonce: Nonce
         var version: ResourceVersion
         var resources: [VersionedName]
+        /// Those that something was sent of.
+        var collections: [VersionedName]
     }
 
     /// More than this many unanswered responses are only counted as sent.
@@ -70,8 +74,8 @@ public struct DeltaSubscription: Sendable {
     private var isWildcard = false
     private let mayBeWildcard: Bool
     /// What the client wants all resources of.
-    private var collections: Set<ResourceName> = []
-    /// Those of which all names have to be looked at.
+    private var collections: [ResourceName: CollectionSubscription] = [:]
+    /// Those that have to be looked at.
     private var pendingCollections: Set<ResourceName> = []
     private var held = SetVersion()
     private var pending: Set<ResourceName> = []
@@ -114,7 +118,8 @@ public struct DeltaSubscription: Sendable {
         if mayBeWildcard, isFirst, request.subscribe.isEmpty { subscribeToAll() }
         for name in request.subscribe { subscribe(to: name) }
         if isFirst {
-            for (name, version) in request.initialVersions where wants(name) {
+            resumeCollections(with: request.initialVersions)
+            for (name, version) in request.initialVersions where isWildcard || entries[name] != nil {
                 // What the client still holds counts as sent; `next` finds whether that is still so.
                 entries[name, default: Entry()].acknowledged = ResourceVersion(version)
                 setSent(name, to: ResourceVersion(version))
@@ -136,26 +141,30 @@ public struct DeltaSubscription: Sendable {
     }
 
     private mutating func subscribe(toCollection name: ResourceName) {
-        if !collections.insert(name).inserted {
-            for member in members(of: name) { setSent(member, to: nil) }
-        }
+        collections[name, default: CollectionSubscription()].owe()
         pendingCollections.insert(name)
         isAnswerDue = true
     }
 
-    private func members(of collection: ResourceName) -> [ResourceName] {
-        entries.filter { !$0.value.isNamed && $0.key.collection == collection }.map(\.key)
-    }
-
-    /// Whether the client gets that resource if it exists.
-    private func wants(_ name: ResourceName) -> Bool {
-        isWildcard || entries[name] != nil || !collections.isEmpty && name.collection.map(collections.contains) == true
+    private mutating func resumeCollections(with versions: [ResourceName: String]) {
+        guard !collections.isEmpty else { return }
+        var held: [ResourceName: [ResourceName: ResourceVersion]] = [:]
+        for (name, version) in versions where entries[name] == nil {
+            guard let collection = name.collection, collections[collection] != nil else { continue }
+            // Another server's version is none of ours, and what is there now differs from it.
+            held[collection, default: [:]][name] = ResourceVersion(version) ?? ResourceVersion(hash: 0)
+        }
+        for (collection, versions) in held {
+            collections[collection]?.resume(with: versions)
+            if let version = collections[collection]?.sent { self.held.insert(version) }
+            isAnswerDue = false
+        }
     }
 
     private mutating func unsubscribe(from name: ResourceName) {
-        if collections.remove(name) != nil {
+        if let collection = collections.removeValue(forKey: name) {
+            if let version = collection.sent { held.remove(version) }
             pendingCollections.remove(name)
-            for member in members(of: name) { remove(member) }
         } else if mayBeWildcard, name == .wildcard {
             isWildcard = false
             for (name, entry) in entries where !entry.isNamed { remove(name) }
@@ -180,16 +189,27 @@ public struct DeltaSubscription: Sendable {
     }
 
     /// Notes that content changed, appeared or went.
-    public mutating func publish(_ changes: Set<ResourceName>) {
-        if !isWildcard, collections.isEmpty, entries.count < changes.count {
-            for name in entries.keys where changes.contains(name) { pending.insert(name) }
+    public mutating func publish(_ changes: ChangedNames) {
+        if isWildcard {
+            pending.formUnion(changes.names)
+        } else if entries.count < changes.names.count {
+            for name in entries.keys where changes.names.contains(name) { pending.insert(name) }
         } else {
-            for name in changes where wants(name) { pending.insert(name) }
+            for name in changes.names where entries[name] != nil { pending.insert(name) }
+        }
+        guard !collections.isEmpty else { return }
+        for (collection, names) in changes.byCollection where collections[collection] != nil {
+            collections[collection]?.publish(names)
+            pendingCollections.insert(collection)
         }
     }
 
     /// Notes that any content may have changed.
-    public mutating func publishAll() { isSweepPending = true }
+    public mutating func publishAll() {
+        isSweepPending = true
+        for name in collections.keys { collections[name]?.publishAll() }
+        pendingCollections.formUnion(collections.keys)
+    }
 
     /// Notes that these are to be sent even if the client has them: what they belong to was sent.
     ///
@@ -199,26 +219,28 @@ public struct DeltaSubscription: Sendable {
         for name in owed where entries[name] != nil { pending.insert(name) }
     }
 
+    /// Notes that all that is in these is to be sent even if the client has it, where it wants them.
+    mutating func oweCollections(_ names: some Sequence<ResourceName>) {
+        for name in names where collections[name] != nil {
+            collections[name]?.owe()
+            pendingCollections.insert(name)
+        }
+    }
+
     /// What to send now, if anything; the caller sends it.
     public mutating func next(in index: some VersionIndex, nonce: Nonce) -> DeltaResponse? {
         guard isPending else { return nil }
         if isSweepPending {
             pending.formUnion(entries.keys)
             if isWildcard { pending.formUnion(index.names) }
-            pendingCollections = collections
             isSweepPending = false
         }
-        for collection in pendingCollections {
-            pending.formUnion(members(of: collection))
-            pending.formUnion(index.names(in: collection))
-        }
-        pendingCollections.removeAll()
         var renewed: [ResourceName] = []
         var resources: [VersionedName] = []
         var removed: [ResourceName] = []
         for name in pending.sorted() {
             let version = index.version(of: name)
-            guard var entry = entries[name] ?? (version != nil && wants(name) ? Entry() : nil) else { continue }
+            guard var entry = entries[name] ?? (version != nil && isWildcard ? Entry() : nil) else { continue }
             if let version {
                 let isOwed = !owed.isEmpty && owed.remove(name) != nil
                 if isOwed { renewed.append(name) }
@@ -232,22 +254,60 @@ public struct DeltaSubscription: Sendable {
             if version == nil, !entry.isNamed { entries[name] = nil }
         }
         pending.removeAll()
+        let named = resources
+        var (whole, touched): ([ResourceName], [VersionedName]) = ([], [])
+        for collection in pendingCollections.sorted() {
+            guard let news = nextOfCollection(collection, in: index) else { continue }
+            if news.isWhole { whole.append(collection) }
+            resources += news.resources
+            removed += news.removed
+            if let version = collections[collection]?.sent {
+                touched.append(VersionedName(name: collection, version: version))
+            }
+        }
+        pendingCollections.removeAll()
         defer { isAnswerDue = false }
-        guard !resources.isEmpty || !removed.isEmpty || isAnswerDue else { return nil }
+        guard !resources.isEmpty || !whole.isEmpty || !removed.isEmpty || isAnswerDue else { return nil }
         let version = held.version
         sentVersion = version
-        unanswered.append(Unanswered(nonce: nonce, version: version, resources: resources))
+        unanswered.append(Unanswered(nonce: nonce, version: version, resources: named, collections: touched))
         if unanswered.count > Self.mostUnanswered { unanswered.removeFirst() }
         return DeltaResponse(
-            resources: resources, removed: removed, renewed: renewed, version: version, nonce: nonce)
+            resources: resources, collections: whole, removed: removed, renewed: renewed, version: version, nonce: nonce)
+    }
+
+    /// What to send of a collection; nothing that the client has by its own name (a resource twice would be refused).
+    private mutating func nextOfCollection(
+        _ name: ResourceName, in index: some VersionIndex
+    ) -> CollectionSubscription.News? {
+        let last = collections[name]?.sent
+        let content = index.content(of: name)
+        guard var news = collections[name]?.next(content) else { return nil }
+        if last != content?.version {
+            if let last { held.remove(last) }
+            if let version = content?.version { held.insert(version) }
+        }
+        guard !entries.isEmpty else { return news }
+        if news.isWhole, entries.keys.contains(where: { $0.collection == name }) {
+            news.isWhole = false
+            news.resources = (content?.names ?? []).sorted().compactMap { name in
+                content?.version(of: name).map { VersionedName(name: name, version: $0) }
+            }
+        }
+        news.resources.removeAll { entries[$0.name] != nil }
+        news.removed.removeAll { entries[$0] != nil }
+        return news
     }
 
     /// For whoever wants to look at it.
     public var status: SubscriptionStatus {
         SubscriptionStatus(
-            resources: entries.sorted { $0.key < $1.key }.map { name, entry in
+            resources: (entries.map { name, entry in
                 SubscribedResource(name: name, sent: entry.sent, acknowledged: entry.acknowledged)
-            },
+            }
+                + collections.map { name, collection in
+                    SubscribedResource(name: name, sent: collection.sent, acknowledged: collection.acknowledged)
+                }).sorted { $0.name < $1.name },
             sent: sentVersion, acknowledged: acknowledged, rejection: rejection
         )
     }
@@ -265,6 +325,7 @@ public struct DeltaSubscription: Sendable {
         acknowledged = response.version
         rejection = nil
         for resource in response.resources { entries[resource.name]?.acknowledged = resource.version }
+        for collection in response.collections { collections[collection.name]?.acknowledged = collection.version }
     }
 
     private mutating func setSent(_ name: ResourceName, to version: ResourceVersion?) {

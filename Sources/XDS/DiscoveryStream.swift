@@ -174,7 +174,7 @@ public struct DiscoveryStream: Sendable {
     }
 
     /// Notes that content of one type changed, appeared or went.
-    public mutating func publish(_ type: TypeURL, _ changes: Set<ResourceName>) {
+    public mutating func publish(_ type: TypeURL, _ changes: ChangedNames) {
         for index in entries.indices where entries[index].type == type { entries[index].subscription.publish(changes) }
     }
 
@@ -197,9 +197,9 @@ public struct DiscoveryStream: Sendable {
                 if let child = type.child { owe(child, response.changed, in: content(child)) }
                 if case .delta(let response) = response, type == .clusterLoadAssignment {
                     // Whoever takes endpoints into use anew takes their collections anew.
-                    let assignments = content(type), endpoints = content(.endpoint)
-                    for collection in response.renewed.flatMap(assignments.collections) {
-                        owe(.endpoint, endpoints.names(in: collection), in: endpoints)
+                    let collections = response.renewed.flatMap(content(type).collections)
+                    for index in entries.indices where entries[index].type == .endpoint {
+                        entries[index].subscription.oweCollections(collections)
                     }
                 }
                 return (type, response)

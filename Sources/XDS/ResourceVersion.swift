@@ -27,13 +27,19 @@ public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
 ///
 /// SotW has one `version_info` for all that a subscription covers. The sum of well-mixed hashes is a hash of the set.
 /// A resource's content holds its name, so that its version covers both.
-struct SetVersion {
+public struct SetVersion: Hashable, Sendable {
     private var sum: UInt64 = 0
 
-    mutating func insert(_ version: ResourceVersion) { sum &+= Self.mix(version.hash) }
-    mutating func remove(_ version: ResourceVersion) { sum &-= Self.mix(version.hash) }
+    /// The version of nothing.
+    public init() {}
 
-    var version: ResourceVersion { ResourceVersion(hash: Self.mix(sum)) }
+    /// Adds a resource of that version.
+    public mutating func insert(_ version: ResourceVersion) { sum &+= Self.mix(version.hash) }
+    /// Takes one away.
+    public mutating func remove(_ version: ResourceVersion) { sum &-= Self.mix(version.hash) }
+
+    /// Of all of them.
+    public var version: ResourceVersion { ResourceVersion(hash: Self.mix(sum)) }
 
     /// SplitMix64's finaliser: a bijection that spreads every bit.
     private static func mix(_ value: UInt64) -> UInt64 {

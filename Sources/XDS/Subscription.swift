@@ -32,8 +32,8 @@ struct Subscription: Sendable {
         sotw?.take(acknowledgement) ?? delta?.take(acknowledgement) ?? false
     }
 
-    mutating func publish(_ changes: Set<ResourceName>) {
-        sotw?.publish(changes)
+    mutating func publish(_ changes: ChangedNames) {
+        sotw?.publish(changes.names)
         delta?.publish(changes)
     }
 
@@ -46,6 +46,8 @@ struct Subscription: Sendable {
         sotw?.owe(names)
         delta?.owe(names)
     }
+
+    mutating func oweCollections(_ names: [ResourceName]) { delta?.oweCollections(names) }
 
     mutating func next(in index: some VersionIndex, nonce: Nonce) -> DiscoveryResponse? {
         if let response = sotw?.next(in: index, nonce: nonce) { return .sotw(response) }

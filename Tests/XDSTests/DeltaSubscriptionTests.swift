@@ -25,7 +25,11 @@ final class DeltaTester {
 
     func next() -> DeltaResponse? {
         let content = content
-        guard case .delta(let response) = stream.next(in: { _ in content })?.response else { return nil }
+        guard case .delta(var response) = stream.next(in: { _ in content })?.response else { return nil }
+        // What is sent whole, one by one.
+        for name in response.collections.flatMap({ content.content(of: $0)?.names ?? [] }).sorted() {
+            response.resources.append(VersionedName(name: name, version: content.version(of: name) ?? .init(hash: 0)))
+        }
         return response
     }
 
