@@ -30,7 +30,8 @@ final class LoadReportHandler: StreamService {
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
         try session.authorize()
-        guard !hasAsked, session.viewer != nil else { return nil }
+        // What was reported before there is a view could not be told apart.
+        guard !hasAsked, session.view != nil else { return nil }
         hasAsked = true
         return [Slice(LoadReport.request(every: interval))]
     }

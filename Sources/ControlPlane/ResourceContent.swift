@@ -9,9 +9,8 @@ enum ResourceContent: Hashable {
     case proxylessListener
     case routes
     case endpoints(Assignment)
-    /// The localities of an assignment, whose endpoints are resources of their own.
-    case localities(Assignment, of: ServiceName)
-    case endpoint(Assignment.Endpoint, metadata: [String: [String: String]])
+    /// The localities of an assignment, whose endpoints are resources of their own: see `ViewBuilder.list`.
+    case localities([Assignment.LocalityEndpoints], of: ServiceName)
 
     var type: TypeURL {
         switch self {
@@ -19,14 +18,13 @@ enum ResourceContent: Hashable {
         case .listener, .proxylessListener: .listener
         case .routes: .routeConfiguration
         case .endpoints, .localities: .clusterLoadAssignment
-        case .endpoint: .endpoint
         }
     }
 
     /// Where its endpoints are, if they are not in it.
     var collections: [ResourceName] {
-        guard case .localities(let assignment, let service) = self else { return [] }
-        return assignment.localities.map { ResourceName(collectionOf: service, $0) }
+        guard case .localities(let localities, let service) = self else { return [] }
+        return localities.map { ResourceName(collectionOf: service, $0) }
     }
 
     func encoded(_ name: ResourceName) -> EncodedResource {
@@ -36,9 +34,22 @@ enum ResourceContent: Hashable {
         case .proxylessListener: EncodedResource(proxylessListener: name)
         case .routes: EncodedResource(routesToCluster: name)
         case .endpoints(let assignment): EncodedResource(assignment, name: name)
-        case .localities(let assignment, let service):
-            EncodedResource(assignment, name: name) { ResourceName(collectionOf: service, $0) }
-        case .endpoint(let endpoint, let metadata): EncodedResource(endpoint, metadata: metadata, name: name)
+        case .localities(let localities, let service):
+            EncodedResource(localities, name: name) { ResourceName(collectionOf: service, $0) }
+        }
+    }
+}
+
+extension Assignment {
+    /// Its localities without their endpoints.
+    ///
+    /// One that is alone at its priority weighs 1: what it weighs means nothing then, and so no change of a pod is one of it.
+    var localitiesAlone: [LocalityEndpoints] {
+        let counts = Dictionary(localities.map { ($0.priority, 1) }, uniquingKeysWith: +)
+        return localities.map { entry in
+            let isAlone = counts[entry.priority] == 1 && entry.weight != nil
+            return LocalityEndpoints(
+                locality: entry.locality, priority: entry.priority, weight: isAlone ? 1 : entry.weight, endpoints: [])
         }
     }
 }

@@ -18,13 +18,10 @@ extension Mesh {
     ) -> [NamedContent] {
         let name = service.service.name
         var contents: [NamedContent] = service.resources.map {
-            (ResourceName(rawValue: $0), viewer.usesLEDS ? .localities(assignment, of: name) : .endpoints(assignment))
-        }
-        for entry in viewer.usesLEDS ? assignment.localities : [] {
-            for endpoint in entry.endpoints {
-                let content = ResourceContent.endpoint(endpoint, metadata: assignment.metadata)
-                contents.append((ResourceName(endpoint.address, of: name, entry), content))
-            }
+            (
+                ResourceName(rawValue: $0),
+                viewer.usesLEDS ? .localities(assignment.localitiesAlone, of: name) : .endpoints(assignment)
+            )
         }
         if viewer.audience != .gateway {
             for name in service.resources { contents.append((ResourceName(rawValue: name), .routes)) }

@@ -102,13 +102,16 @@ struct SnapshotBuilder {
 
     /// Those whose views are built, in each cluster the plain ones first.
     private func viewers(_ demand: Set<Viewer>) -> [Viewer] {
-        let known = demand.filter { roster?.clusters.contains($0.cluster) == true }.union(builders.keys)
-        // Whoever can be reached in more ways than one is looked at in all of them, so that problems show.
+        demand.filter { roster?.clusters.contains($0.cluster) == true }.union(builders.keys).sorted()
+    }
+
+    /// Those for whom assignments are worked out even if nobody looks, so that problems show: all ways to reach each
+    /// cluster are among theirs.
+    private var auditors: [Viewer] {
         let isReduced = clusters.contains { $0.reach.kind != .gateway }
-        let usual = clusters.flatMap { cluster in
+        return clusters.flatMap { cluster in
             ([.plain] + (isReduced ? [.lanes] : [])).map { Viewer(cluster: cluster.name, audience: $0) }
         }
-        return known.union(usual).sorted()
     }
 
     private mutating func renew(_ name: ServiceName, at now: ContinuousClock.Instant) {
@@ -130,20 +133,19 @@ struct SnapshotBuilder {
         guard let service = services[name] else { return }
         let mesh = mesh(of: name)
         var assignments: [Viewer: Assignment] = [:]
+        // Most viewers see what the plain ones see: that is worked out once, and kept and encoded once.
+        for viewer in Set((auditors + viewers).map(mesh.twin)) {
+            assignments[viewer] = mesh.assign(
+                service.service, from: viewer.cluster, for: viewer.audience, renewals: inForce[name] ?? [:])
+        }
         for viewer in viewers {
-            // Most viewers see what the plain ones see: that is worked out, encoded and kept once.
-            let twin = mesh.twin(of: viewer)
-            let assignment =
-                assignments[twin]
-                ?? mesh.assign(
-                    service.service, from: viewer.cluster, for: viewer.audience, renewals: inForce[name] ?? [:])
-            assignments[twin] = assignment
-            assignments[viewer] = assignment
+            guard let assignment = assignments[mesh.twin(of: viewer)] else { continue }
             let plain = Viewer(cluster: viewer.cluster, audience: .plain)
             let other = viewer == plain ? nil : builders[plain]
             builders[viewer]?.replace(
                 .service(name), with: mesh.contents(of: service, assignment, for: viewer),
                 like: other, at: now)
+            if viewer.usesLEDS { builders[viewer]?.list(name, assignment) }
             builders[viewer]?.describe(service.service, assignment)
         }
         let found = assignments.values.flatMap(\.problems).map { "\(name) in \($0.cluster): \($0.problem)" }

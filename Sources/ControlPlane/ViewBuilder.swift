@@ -37,6 +37,8 @@ struct ViewBuilder {
     private var parts: [Part: [Key: Entry]] = [:]
     /// How many parts have a resource: pods of two services may share an address, and a gateway's cluster for it.
     private var holders: [Key: Int] = [:]
+    /// The services whose endpoints are resources of their own (LEDS).
+    private var listed: [ServiceName: Assignment] = [:]
     private var retiring: [Key: ContinuousClock.Instant] = [:]
 
     /// When the next of those that are no longer wanted goes.
@@ -76,6 +78,36 @@ struct ViewBuilder {
         parts[part] = entries.isEmpty ? nil : entries
     }
 
+    /// Serves the endpoints of a service as resources of their own; none of no assignment.
+    ///
+    /// Looks at all, and makes only those that changed.
+    mutating func list(_ service: ServiceName, _ assignment: Assignment?) {
+        let last = listed[service]
+        listed[service] = assignment
+        let isEqual = { (left: Assignment.Endpoint, right: Assignment.Endpoint) in
+            left == right && last?.metadata == assignment?.metadata
+        }
+        for entry in assignment?.localities ?? [] {
+            let known = last?.localities.first { $0.locality == entry.locality && $0.priority == entry.priority }
+            let (gone, changed) = difference(known?.endpoints ?? [], entry.endpoints, isEqual)
+            for address in gone { remove(Key(type: .endpoint, name: ResourceName(address, of: service, entry))) }
+            for endpoint in changed {
+                let name = ResourceName(endpoint.address, of: service, entry)
+                let content = EncodedResource(endpoint, metadata: assignment?.metadata ?? [:], name: name)
+                put(ServedResource(content), Key(type: .endpoint, name: name))
+            }
+        }
+        for entry in last?.localities ?? [] {
+            let isKept = assignment?.localities.contains {
+                $0.locality == entry.locality && $0.priority == entry.priority
+            }
+            guard isKept != true else { continue }
+            for endpoint in entry.endpoints {
+                remove(Key(type: .endpoint, name: ResourceName(endpoint.address, of: service, entry)))
+            }
+        }
+    }
+
     /// Tells what is served of a service.
     mutating func describe(_ service: Service, _ assignment: Assignment) {
         let resources = (parts[.service(service.name)] ?? [:]).filter { $0.key.type == .clusterLoadAssignment }
@@ -89,6 +121,7 @@ struct ViewBuilder {
     /// Takes a service away.
     mutating func remove(_ service: ServiceName, at now: ContinuousClock.Instant) {
         forget(service, but: [])
+        list(service, nil)
         view.services[service] = nil
         replace(.service(service), with: [], like: nil, at: now)
     }
@@ -129,4 +162,26 @@ struct ViewBuilder {
         view.resources[key.type]?.remove(key.name)
         changes[key.type, default: []].insert(key.name)
     }
+}
+
+/// The addresses that are gone, and the endpoints that are new or changed; both lists are in the order of addresses.
+private func difference(
+    _ last: [Assignment.Endpoint], _ now: [Assignment.Endpoint],
+    _ isEqual: (Assignment.Endpoint, Assignment.Endpoint) -> Bool
+) -> (gone: [Assignment.Endpoint.Address], changed: [Assignment.Endpoint]) {
+    var (gone, changed): ([Assignment.Endpoint.Address], [Assignment.Endpoint]) = ([], [])
+    var index = 0
+    for endpoint in now {
+        while index < last.count, last[index].address < endpoint.address {
+            gone.append(last[index].address)
+            index += 1
+        }
+        if index < last.count, last[index].address == endpoint.address {
+            if !isEqual(last[index], endpoint) { changed.append(endpoint) }
+            index += 1
+        } else {
+            changed.append(endpoint)
+        }
+    }
+    return (gone + last[index...].map(\.address), changed)
 }

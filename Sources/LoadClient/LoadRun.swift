@@ -74,7 +74,9 @@ public final class LoadRun: Sendable {
                 sync: LoadReport.Sync(
                     seconds: seconds.rounded(to: 3), streams: synced.synced, bytes: synced.bytes,
                     resources: synced.resources,
-                    serverCPUSeconds: idle.flatMap { idle in usage.map { ($0.cpuSeconds - idle.cpuSeconds).rounded(to: 2) } }
+                    serverCPUSeconds: idle.flatMap { idle in
+                        usage.map { ($0.cpuSeconds - idle.cpuSeconds).rounded(to: 2) }
+                    }
                 ), losses: 0, bytes: 0)
             // What the server still does about the first answers is no change's cost.
             if pace != .none { try? await Task.sleep(for: .seconds(1)) }

@@ -55,7 +55,9 @@ public struct LoadedServices: Sendable {
         for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             defer { index += 1 }
             guard line.starts(with: [UInt8]("    - {name: pod-0,".utf8)) else { continue }
-            guard line.count > marker.count + Self.digits else { throw LoadError("\(path): line \(index + 1) has no weight") }
+            guard line.count > marker.count + Self.digits else {
+                throw LoadError("\(path): line \(index + 1) has no weight")
+            }
             places.append(line.endIndex - 1 - Self.digits)
         }
         guard !places.isEmpty else {

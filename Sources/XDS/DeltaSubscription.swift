@@ -273,7 +273,8 @@ public struct DeltaSubscription: Sendable {
         unanswered.append(Unanswered(nonce: nonce, version: version, resources: named, collections: touched))
         if unanswered.count > Self.mostUnanswered { unanswered.removeFirst() }
         return DeltaResponse(
-            resources: resources, collections: whole, removed: removed, renewed: renewed, version: version, nonce: nonce)
+            resources: resources, collections: whole, removed: removed, renewed: renewed, version: version, nonce: nonce
+        )
     }
 
     /// What to send of a collection; nothing that the client has by its own name (a resource twice would be refused).

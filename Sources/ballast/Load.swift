@@ -29,7 +29,8 @@ struct Load: AsyncParsableCommand {
     @Flag(help: "Print the report as JSON, and no progress.")
     var json = false
 
-    @Option(help: "Write ballast.yaml and endpoints.yaml for `--services` of `--pods` to this directory, and do no more.")
+    @Option(
+        help: "Write ballast.yaml and endpoints.yaml for `--services` of `--pods` to this directory, and do no more.")
     var prepare: String?
 
     @Option(help: "Pods of each service, for `--prepare`.")

@@ -6,16 +6,23 @@ extension EncodedResource {
     /// An assignment as the EDS resource of that name.
     ///
     /// Equal assignments encode to equal bytes.
-    ///
-    /// - Parameter collection: where the endpoints of a locality are (LEDS); nil puts them into the resource.
-    public init(
-        _ assignment: Assignment, name: ResourceName,
-        collection: ((Assignment.LocalityEndpoints) -> ResourceName)? = nil
-    ) {
+    public init(_ assignment: Assignment, name: ResourceName) {
         let arena = Arena()
         self.init(
             name: name, type: .clusterLoadAssignment,
-            content: encode(assignment.message(name: name.rawValue, collection: collection, in: arena)))
+            content: encode(assignment.message(name: name.rawValue, in: arena)))
+    }
+
+    /// Localities as the EDS resource of that name, whose endpoints are in collections (LEDS).
+    public init(
+        _ localities: [Assignment.LocalityEndpoints], name: ResourceName,
+        collection: (Assignment.LocalityEndpoints) -> ResourceName
+    ) {
+        let arena = Arena()
+        let entries = localities.map { message(for: $0, metadata: [:], collection: collection($0), in: arena) }
+        self.init(
+            name: name, type: .clusterLoadAssignment,
+            content: encode(assignmentMessage(entries, name: name.rawValue, in: arena)))
     }
 
     /// An endpoint as a LEDS resource of that name.
@@ -33,16 +40,23 @@ extension EncodedResource {
 
 extension Assignment {
     func message(
-        name: String, collection: ((LocalityEndpoints) -> ResourceName)?, in arena: Arena
+        name: String, in arena: Arena
     ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
-        let localities = localities.map {
-            EnvoyAPI.message(for: $0, metadata: metadata, collection: collection?($0), in: arena)
+        let entries = localities.map {
+            EnvoyAPI.message(for: $0, metadata: metadata, collection: nil, in: arena)
         }
-        return arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init) { message in
-            message.cluster_name = arena.string(name)
-            message.n_endpoints = localities.count
-            message.endpoints = arena.array(localities)
-        }
+        return assignmentMessage(entries, name: name, in: arena)
+    }
+}
+
+private func assignmentMessage(
+    _ localities: [UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LocalityLbEndpoints>], name: String,
+    in arena: Arena
+) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
+    arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init) { message in
+        message.cluster_name = arena.string(name)
+        message.n_endpoints = localities.count
+        message.endpoints = arena.array(localities)
     }
 }
 

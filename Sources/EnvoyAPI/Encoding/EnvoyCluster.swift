@@ -54,7 +54,7 @@ extension EncodedResource {
             case .pods(let assignment):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
                 message.lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__LEAST_REQUEST
-                message.load_assignment = assignment.message(name: name.rawValue, collection: nil, in: arena)
+                message.load_assignment = assignment.message(name: name.rawValue, in: arena)
             case .pod(let address):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
                 message.load_assignment = fixedHosts([.address(address)], name: name.rawValue, in: arena)
