@@ -6,7 +6,7 @@ SHELL := /bin/bash
 RELEASE_BUILD := swift build -c release --disable-index-store --quiet
 RELEASE := .build/release
 
-.PHONY: help run bench conformance soak fuzz test test-sanitize lint format proto setup clean
+.PHONY: help run bench bench-fanout conformance soak fuzz test test-sanitize lint format proto setup clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,11 @@ bench: setup ## play the whole story and write .build/bench/report.json and repo
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench play --ballast $(RELEASE)/ballast
+
+bench-fanout: setup ## measure what pushes cost, beside FLOOR=NAME=PROGRAM and PEER=NAME=PROGRAM if given; write .build/bench/fanout.json and fanout.svg
+	@echo "Building (the first time takes some minutes)..."
+	@$(RELEASE_BUILD)
+	@exec $(RELEASE)/ballast-bench fanout --ballast $(RELEASE)/ballast $(if $(FLOOR),--floor $(FLOOR)) $(if $(PEER),--peer $(PEER)) $(ARGS)
 
 conformance: setup ## play the rules of xDS against Ballast, or ARGS="--server HOST:PORT --endpoints FILE"; write docs/conformance.md
 	@echo "Building (the first time takes some minutes)..."

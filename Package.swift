@@ -120,7 +120,7 @@ let package = Package(
         .executableTarget(
             name: "ballast-bench",
             dependencies: [
-                "Conformance", "TestBench",
+                "Conformance", "LoadClient", "TestBench", "XDS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -132,6 +132,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench", "XDS",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -162,6 +163,15 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "AdminTests", dependencies: ["Admin", .product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "LoadClientTests",
+            dependencies: ["Admin", "LoadClient", "MeshConfiguration", "TestBench", "TestSupport", "XDS"],
             swiftSettings: swift
         ),
         .testTarget(

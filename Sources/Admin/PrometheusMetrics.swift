@@ -95,6 +95,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
         "ballast_pushed_bytes_total": "Bytes of responses, before HTTP/2 and TLS.",
         "ballast_pushed_resources_total": "Resources in responses.",
         "ballast_conflated_pushes_total": "Changes that went to a slow client together with a later one.",
+        "ballast_requests_total": "Requests of clients, ACKs among them.",
         "ballast_nacks_total": "Responses that clients refused.",
         "ballast_connected_streams": "Open streams.",
         "ballast_queue_depth": "Streams to which something has yet to be written.",

@@ -12,6 +12,7 @@ struct ControlPlaneMetrics: Sendable {
     let pushedBytes: Counter
     let pushedResources: Counter
     let conflatedPushes: Counter
+    let requests: Counter
     let nacks: Counter
     let clients: Meter
     let queueDepth: Meter
@@ -25,6 +26,7 @@ struct ControlPlaneMetrics: Sendable {
         pushedBytes = Counter(label: "ballast_pushed_bytes_total", factory: factory)
         pushedResources = Counter(label: "ballast_pushed_resources_total", factory: factory)
         conflatedPushes = Counter(label: "ballast_conflated_pushes_total", factory: factory)
+        requests = Counter(label: "ballast_requests_total", factory: factory)
         nacks = Counter(label: "ballast_nacks_total", factory: factory)
         clients = Meter(label: "ballast_connected_streams", factory: factory)
         queueDepth = Meter(label: "ballast_queue_depth", factory: factory)

@@ -29,6 +29,7 @@ final class DiscoveryHandler: StreamService {
     }
 
     func receive(_ message: RawSpan) throws(GRPCStatus) {
+        metrics.requests.increment()
         // What nearly every request is; its cost doesn't depend on how many names it repeats.
         if session.node != nil, let acknowledgement = Acknowledgement(scanning: message, stream.variant),
             stream.take(acknowledgement)

@@ -100,9 +100,14 @@ struct SnapshotBuilder {
         return Set(services.keys)
     }
 
-    /// Those whose views are built, in each cluster the plain ones first.
+    /// Those whose views are built, in each cluster the plain ones first: those that somebody asked for, and gateways.
+    ///
+    /// A gateway asks when the first client comes, who may have endpoints that have just been taken away: its view has
+    /// to know what was there before.
     private func viewers(_ demand: Set<Viewer>) -> [Viewer] {
-        demand.filter { roster?.clusters.contains($0.cluster) == true }.union(builders.keys).sorted()
+        let gateways = clusters.filter { !$0.gateways.isEmpty }.map { Viewer(cluster: $0.name, audience: .gateway) }
+        return demand.filter { roster?.clusters.contains($0.cluster) == true }
+            .union(builders.keys).union(gateways).sorted()
     }
 
     /// Those for whom assignments are worked out even if nobody looks, so that problems show: all ways to reach each

@@ -141,3 +141,28 @@ private func observing(
         }
     }
 }
+
+private final class Counts: Sendable {
+    let counts = Mutex<[Int: Int]>([:])
+}
+
+@Test func `files in more directories than a user may have inotify instances are all watched`() async throws {
+    try await withTemporaryDirectory { directory in
+        let seen = Counts()
+        try await withThrowingTaskGroup { group in
+            for number in 0..<200 {
+                let path = "\(directory)/\(number)"
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                // Without a hint, nobody would look again before the test is over.
+                let changes = FileChanges(of: ["\(path)/f"], recheckInterval: .seconds(3_600))
+                group.addTask { await changes.forEach { _ in seen.counts.withLock { $0[number, default: 0] += 1 } } }
+            }
+            try await eventually("all have looked once") { seen.counts.withLock { $0.count } == 200 }
+            for number in 0..<200 {
+                try "x".write(toFile: "\(directory)/\(number)/f", atomically: true, encoding: .utf8)
+            }
+            try await eventually("all have seen it") { seen.counts.withLock { $0.values.allSatisfy { $0 == 2 } } }
+            group.cancelAll()
+        }
+    }
+}

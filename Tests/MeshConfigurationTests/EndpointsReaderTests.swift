@@ -100,3 +100,22 @@ func `YAML in any other layout is read too, again and again`(text: String) throw
     }
     #expect(try known == EndpointsFile(text: changed, file: "e.yaml").pods)
 }
+
+@Test func `a line that doesn't fit the others is an error, though it would do alone`() throws {
+    var reader = EndpointsReader(file: "e.yaml")
+    func text(_ lines: [String]) -> Data { Data(("services:\n  a:\n" + lines.joined(separator: "\n") + "\n").utf8) }
+    let pods = (1...9).map { "    - {name: p\($0), address: \"10.0.0.\($0):80\"}" }
+    _ = try reader.read(text(pods))
+    // Twice, so that the lines' layout is known.
+    for weight in 2...3 {
+        var changed = pods
+        changed[4] = "    - {name: p5, address: \"10.0.0.5:80\", weight: \(weight)}"
+        _ = try reader.read(text(changed))
+    }
+    for wrong in ["      - {name: p5, address: \"10.0.0.5:80\"}", "    - {name: p6, address: \"10.0.0.5:80\"}", "  ]"] {
+        var changed = pods
+        changed[4] = wrong
+        #expect(throws: ConfigurationError.self) { _ = try reader.read(text(changed)) }
+    }
+    #expect(throws: ConfigurationError.self) { _ = try reader.read(text([])) }
+}

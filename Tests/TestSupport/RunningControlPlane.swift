@@ -1,3 +1,4 @@
+public import CoreMetrics
 public import ControlPlane
 public import GRPCTransport
 import Foundation
@@ -68,12 +69,15 @@ public struct RunningControlPlane: Sendable {
     /// With two pods in east and three in west, unless `isFed` is false.
     public static func run(
         in directory: String, isFed: Bool = true, configuration: String = configuration,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         _ body: (RunningControlPlane) async throws -> Void
     ) async throws {
         let started = AsyncStream.makeStream(of: UInt16.self)
         let settings = try Configuration(text: configuration, file: "\(directory)/ballast.yaml")
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let controlPlane = ControlPlane(settings, version: "test", logger: quiet) { started.continuation.yield($0) }
+        let controlPlane = ControlPlane(settings, version: "test", metrics: metrics, logger: quiet) {
+            started.continuation.yield($0)
+        }
         if isFed {
             try endpoints([("e1", "10.0.1.1:80"), ("e2", "10.0.1.2:80")])
                 .write(toFile: "\(directory)/east.yaml", atomically: true, encoding: .utf8)
