@@ -77,6 +77,10 @@ public struct DeltaSubscription: Sendable {
     private var collections: [ResourceName: CollectionSubscription] = [:]
     /// Those that have to be looked at.
     private var pendingCollections: Set<ResourceName> = []
+    /// Collections that the client dropped, with what it had: it may read of that after it has asked again.
+    private var dropped: [ResourceName: CollectionSubscription] = [:]
+    /// More than this many are forgotten.
+    private static let mostDropped = 64
     private var held = SetVersion()
     private var pending: Set<ResourceName> = []
     /// Whether all names have to be looked at.
@@ -141,6 +145,10 @@ public struct DeltaSubscription: Sendable {
     }
 
     private mutating func subscribe(toCollection name: ResourceName) {
+        if let last = dropped.removeValue(forKey: name) {
+            collections[name] = last
+            if let version = last.sent { held.insert(version) }
+        }
         collections[name, default: CollectionSubscription()].owe()
         pendingCollections.insert(name)
         isAnswerDue = true
@@ -165,6 +173,8 @@ public struct DeltaSubscription: Sendable {
         if let collection = collections.removeValue(forKey: name) {
             if let version = collection.sent { held.remove(version) }
             pendingCollections.remove(name)
+            if dropped.count == Self.mostDropped { dropped = [:] }
+            dropped[name] = collection
         } else if mayBeWildcard, name == .wildcard {
             isWildcard = false
             for (name, entry) in entries where !entry.isNamed { remove(name) }
