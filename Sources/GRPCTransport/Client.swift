@@ -31,7 +31,6 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
         // Each channel connects by itself, and comes back about as soon as an Envoy does.
         arguments.set(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1)
         arguments.set(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 250)
-        arguments.set(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1_000)
         arguments.set(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1_000)
         if case .tls(_, let serverName, _) = security { arguments.set(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, serverName) }
         guard let credentials = security.makeCredentials() else {

@@ -31,8 +31,8 @@ public final class LoadRun: Sendable {
     private let progress: @Sendable (String) -> Void
     /// Whether lost streams are opened again.
     private let isOpen = Mutex(true)
-    /// Streams that are being opened, so that not all do at once.
-    private static let opening = 64
+    /// Streams that may be without their first answer at the start.
+    private static let opening = 200
 
     /// - Parameters:
     ///   - trigger: nil where no changes are made.
@@ -99,11 +99,10 @@ public final class LoadRun: Sendable {
     // MARK: Streams
 
     private func openAll() async {
-        await withTaskGroup(of: Void.self) { group in
-            for number in 0..<plan.streams {
-                if number >= Self.opening { await group.next() }
-                group.addTask { await self.open(number, LoadStream.Memory()) }
-            }
+        for number in 0..<plan.streams {
+            // A server that answers slowly, or not all, is asked more all the same.
+            await wait(upTo: .seconds(1)) { number - self.meter.totals.synced < Self.opening }
+            await open(number, LoadStream.Memory())
         }
     }
 
