@@ -83,7 +83,9 @@ public final class LoadRun: Sendable {
             report.changes = try await makeChanges(pace, patience: patience)
             try? await Task.sleep(for: listening)
             isOpen.withLock { $0 = false }
-            if let idle, let usage, let end = server.flatMap(ProcessUsage.init) {
+            if let idle, let usage {
+                // It may have ended meanwhile.
+                let end = server.flatMap(ProcessUsage.init) ?? usage
                 let megabytes = { (bytes: Int) in (Double(bytes) / 1_048_576).rounded(to: 1) }
                 report.serverMemory = LoadReport.Memory(
                     idle: megabytes(idle.residentBytes), synced: megabytes(usage.residentBytes),

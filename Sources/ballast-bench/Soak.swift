@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conformance
 import Foundation
+import LoadClient
 import Synchronization
 import TestBench
 
@@ -81,7 +82,7 @@ struct Soak: AsyncParsableCommand {
                 try await Task.sleep(for: .seconds(10))
                 let ballast = try bench.process("ballast")
                 guard ballast.isRunning else { throw BenchError("Ballast ended: \(ballast.log.suffix(2_000))") }
-                memory.append(residentKilobytes(ballast.identifier))
+                memory.append((ProcessUsage(of: Int(ballast.identifier))?.residentBytes ?? 0) / 1024)
                 let result = load.result
                 print(
                     "\(Int(start.duration(to: .now) / .seconds(1))) s: \(result.requests) requests, \(result.failed) failed; \(memory.last ?? 0) kB"
@@ -123,12 +124,6 @@ struct Soak: AsyncParsableCommand {
             lines.append("  \(service): [{name: p, address: \"10.\(index).\(own >> 8 & 255).\(own & 255):80\"}]")
         }
         try bench.write(lines.joined(separator: "\n") + "\n", to: "extra.yaml")
-    }
-
-    private func residentKilobytes(_ process: Int32) -> Int {
-        let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-        return line.flatMap { Int($0.filter(\.isNumber)) } ?? 0
     }
 }
 

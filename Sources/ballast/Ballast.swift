@@ -10,5 +10,5 @@ struct Ballast: AsyncParsableCommand {
         subcommands: [Serve.self, Validate.self, Load.self]
     )
 
-    static let version = "0.3.0"
+    static let version = "0.4.0"
 }

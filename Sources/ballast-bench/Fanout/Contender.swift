@@ -78,6 +78,15 @@ struct RunningServer {
     var names: [String]
     var size: ServerSize
     var trigger: LoadRun.Trigger
+    /// The port of Ballast's admin API.
+    var admin: Int?
+
+    /// A value of Ballast's metrics; 0 where there is none.
+    static func metric(_ name: String, _ admin: Int) async throws -> Double {
+        let text = try await HTTPConnection.get(host: "127.0.0.1", port: admin, "/metrics").body
+        let line = text.split(separator: "\n").first { $0.hasPrefix("\(name) ") }
+        return line?.split(separator: " ").last.flatMap { Double($0) } ?? 0
+    }
 
     /// Ballast with services of its own making.
     static func ballast(
@@ -96,7 +105,7 @@ struct RunningServer {
         }
         return RunningServer(
             process: process, address: "127.0.0.1:\(port)",
-            names: (0..<size.services).map(LoadedServices.name), size: size, trigger: .file(services))
+            names: (0..<size.services).map(LoadedServices.name), size: size, trigger: .file(services), admin: admin)
     }
 
     /// Waits until a server answers.

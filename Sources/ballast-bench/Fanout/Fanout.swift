@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LoadClient
+import Synchronization
 import TestBench
 import XDS
 
@@ -105,10 +106,14 @@ struct Fanout: AsyncParsableCommand {
             var server = try await contender.start(
                 directory, ServerSize(services: services, endpoints: 100), ballast: options.absolute(options.ballast))
             server.names = Array(server.names.prefix(1))
+            let meter = StageMeter(admin: server.admin ?? 0)
+            let before = try await meter.read()
             var row = FanoutReport.Row(
                 server: contender.name, endpoints: 100, names: 1,
-                load: try await measure(server, contender, streams: 1, rounds: 100))
+                load: try await measure(
+                    server, contender, streams: 1, rounds: 100, whenDone: { try await meter.note() }))
             row.services = services
+            row.sourceToSnapshot = meter.milliseconds(since: before)
             rows.append(row)
         }
         return rows
@@ -129,7 +134,8 @@ struct Fanout: AsyncParsableCommand {
     }
 
     private func measure(
-        _ server: RunningServer, _ contender: Contender, streams: Int? = nil, rounds: Int? = nil
+        _ server: RunningServer, _ contender: Contender, streams: Int? = nil, rounds: Int? = nil,
+        whenDone: () async throws -> Void = {}
     ) async throws -> LoadReport {
         say("  \(contender.name), \(server.size)")
         var plan = LoadPlan(server: server.address, names: server.names)
@@ -142,12 +148,39 @@ struct Fanout: AsyncParsableCommand {
         let run = try LoadRun(plan, trigger: server.trigger, server: Int(server.process.identifier)) { _ in }
         do {
             let report = try await run.play(.rounds(rounds ?? self.rounds), patience: .seconds(120), listening: .zero)
+            try await whenDone()
             await server.process.stop()
             return report
         } catch {
             await server.process.stop()
             throw error
         }
+    }
+}
+
+/// Reads how long changes take from source to snapshot.
+private final class StageMeter: Sendable {
+    typealias Reading = (seconds: Double, count: Double)
+
+    private let admin: Int
+    private let last = Mutex<Reading>((0, 0))
+
+    init(admin: Int) { self.admin = admin }
+
+    func read() async throws -> Reading {
+        let name = "ballast_source_to_snapshot_seconds"
+        return (
+            try await RunningServer.metric("\(name)_sum", admin), try await RunningServer.metric("\(name)_count", admin)
+        )
+    }
+
+    func note() async throws {
+        let reading = try await read()
+        last.withLock { $0 = reading }
+    }
+
+    func milliseconds(since start: Reading) -> Double {
+        last.withLock { 1_000 * ($0.seconds - start.seconds) / max($0.count - start.count, 1) }
     }
 }
 

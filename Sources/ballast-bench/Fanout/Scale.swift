@@ -80,7 +80,7 @@ struct Scale {
         let run = try LoadRun(plan, trigger: nil, server: Int(server.process.identifier)) { _ in }
         async let report = run.play(.none, patience: .seconds(120), listening: .seconds(40))
         try await eventually(within: .seconds(120), "10,000 clients are in sync") {
-            try await metric("ballast_pushed_resources_total", admin) >= 100_000
+            try await RunningServer.metric("ballast_pushed_resources_total", admin) >= 100_000
         }
         server.process.signal(SIGKILL)
         _ = await server.process.waitForExit()
@@ -89,18 +89,12 @@ struct Scale {
             "ballast", ballast, ["serve", "--config", "ballast.yaml", "--log-level", "warning"], directory: directory,
             logPath: "\(directory)/again.log")
         try await eventually(within: .seconds(60), "all have come back") {
-            (try? await metric("ballast_requests_total", admin)) ?? 0 >= 10_000
+            (try? await RunningServer.metric("ballast_requests_total", admin)) ?? 0 >= 10_000
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let bytes = try await metric("ballast_pushed_bytes_total", admin)
+        let bytes = try await RunningServer.metric("ballast_pushed_bytes_total", admin)
         let result = try await report
         await next.stop()
         return (result, seconds, Int(bytes))
-    }
-
-    private func metric(_ name: String, _ admin: Int) async throws -> Double {
-        let text = try await HTTPConnection.get(host: "127.0.0.1", port: admin, "/metrics").body
-        let line = text.split(separator: "\n").first { $0.hasPrefix("\(name) ") }
-        return line?.split(separator: " ").last.flatMap { Double($0) } ?? 0
     }
 }
