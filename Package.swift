@@ -177,8 +177,8 @@ let package = Package(
         .testTarget(
             name: "FeatureTests",
             dependencies: [
-                "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench",
-                "TestSupport", "XDS",
+                "Admin", "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration",
+                "TestBench", "TestSupport", "XDS",
             ],
             swiftSettings: swift
         ),
