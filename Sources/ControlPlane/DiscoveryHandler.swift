@@ -13,6 +13,7 @@ final class DiscoveryHandler: StreamService {
     private let metrics: ControlPlaneMetrics
     private var stream: DiscoveryStream
     private var progress: PushProgress
+    private var knownNames: Acknowledgement.KnownNames?
 
     init(
         _ session: ClientSession, _ method: Method, limits: Configuration.Limits, metrics: ControlPlaneMetrics,
@@ -31,7 +32,8 @@ final class DiscoveryHandler: StreamService {
     func receive(_ message: RawSpan) throws(GRPCStatus) {
         metrics.requests.increment()
         // What nearly every request is; its cost doesn't depend on how many names it repeats.
-        if session.node != nil, let acknowledgement = Acknowledgement(scanning: message, stream.variant),
+        if session.node != nil,
+            let acknowledgement = Acknowledgement(scanning: message, stream.variant, known: &knownNames),
             stream.take(acknowledgement)
         {
             if acknowledgement.nonce == stream.lastNonce { progress.acknowledged() }

@@ -76,6 +76,31 @@ func `garbage is scanned or refused, never followed out of the message`(variant:
     }
 }
 
+@Test func `names that are where they were are known again, and others are not`() throws {
+    func request(_ names: [ResourceName], version: String = "v", nonce: String) -> [UInt8] {
+        let request = SotWRequest(names: names, version: version, nonce: nonce)
+        return DiscoveryRequest.sotw(request).encoded(type: TypeURL.cluster.rawValue)
+    }
+    func digest(_ bytes: [UInt8], _ known: inout Acknowledgement.KnownNames?) -> UInt64? {
+        Acknowledgement(scanning: bytes.span.bytes, .sotw, known: &known)?.names
+    }
+    let names: [ResourceName] = ["a", "b", "c"]
+    var (known, none): (Acknowledgement.KnownNames?, Acknowledgement.KnownNames?) = (nil, nil)
+    let first = try #require(digest(request(names, nonce: "1"), &known))
+    for nonce in ["2", "33"] { #expect(digest(request(names, nonce: nonce), &known) == first) }
+    let others = [
+        request(["a", "b", "d"], nonce: "4"), request(["a", "b", "c", "d"], nonce: "4"),
+        request(["a", "b"], nonce: "4"),
+        request([], nonce: "4"), request(names, version: "longer", nonce: "4"),
+        request(names, nonce: "4") + [0x1a, 1, 0x64],
+    ]
+    for other in others {
+        none = nil
+        var last = known
+        #expect(digest(other, &last) == digest(other, &none))
+    }
+}
+
 @Test(arguments: [Variant.sotw, .delta])
 func `an ACK that is written by hand is read as one`(variant: Variant) throws {
     let names: [ResourceName] = ["a", "b"]

@@ -5,10 +5,26 @@ extension Acknowledgement {
     /// Finds the few fields that make an ACK in a request's bytes, without decoding it.
     ///
     /// Nil for every request that may say more than that, or that is broken: it has to be decoded.
-    public init?(scanning bytes: RawSpan, _ variant: Variant) {
-        guard let scan = RequestScan(bytes, variant), scan.isPlain, let nonce = scan.nonce, let digest = scan.digest
+    ///
+    /// - Parameter known: where the last one's names were: if they are there again, they are not looked at one by one.
+    public init?(scanning bytes: RawSpan, _ variant: Variant, known: inout KnownNames?) {
+        guard let scan = RequestScan(bytes, variant, known: known), scan.isPlain, let nonce = scan.nonce,
+            let digest = scan.digest
         else { return nil }
         self.init(type: scan.type, nonce: nonce, names: digest)
+        known = KnownNames(range: scan.names, digest: digest)
+    }
+
+    /// Nil for every request that may say more than an ACK, or that is broken.
+    public init?(scanning bytes: RawSpan, _ variant: Variant) {
+        var known: KnownNames?
+        self.init(scanning: bytes, variant, known: &known)
+    }
+
+    /// Where the names of a request stood, and their digest.
+    public struct KnownNames: Hashable, Sendable {
+        fileprivate let range: Range<Int>
+        fileprivate let digest: UInt64
     }
 
     /// What tells a SotW request's names from others; nil where they are not in one piece.
@@ -36,39 +52,63 @@ private struct RequestScan {
     private(set) var digest: UInt64?
     /// Whether nothing else is in it.
     private(set) var isPlain = true
+    /// Where the names stand.
+    private(set) var names = 0..<0
 
     /// Nil for what is no such message.
-    init?(_ bytes: RawSpan, _ variant: Variant) {
-        let isRead = bytes.withUnsafeBytes { self.read($0, variant == .sotw ? .sotw : .delta) }
+    init?(_ bytes: RawSpan, _ variant: Variant, known: Acknowledgement.KnownNames? = nil) {
+        let isRead = bytes.withUnsafeBytes { self.read($0, variant == .sotw ? .sotw : .delta, known) }
         guard isRead else { return nil }
     }
 
-    private mutating func read(_ bytes: UnsafeRawBufferPointer, _ fields: Fields) -> Bool {
-        var names = 0..<0
+    private mutating func read(
+        _ bytes: UnsafeRawBufferPointer, _ fields: Fields, _ known: Acknowledgement.KnownNames?
+    ) -> Bool {
         var isInOnePiece = true
+        var isKnown = false
         var reader = WireReader(bytes)
         var start = 0
         while let (field, value) = reader.next() {
             // All of them are strings and messages.
             guard case .bytes(let content) = value else { return false }
             let end = reader.offset
-            defer { start = end }
             switch field {
             case fields.type:
                 type = TypeURL.known.first { $0.rawValue.hasBytes(content) }
                 isPlain = isPlain && type != nil
             case fields.nonce:
                 nonce = Nonce(content)
+            case fields.names
+            where names.isEmpty && known?.range.lowerBound == start && known.map { $0.isIn(bytes) } == true:
+                names = known?.range ?? names
+                isKnown = true
+                reader.skip(to: names.upperBound)
+                start = names.upperBound
+                continue
             case fields.names:
+                isKnown = false
                 isInOnePiece = isInOnePiece && (names.isEmpty || names.upperBound == start)
                 names = (names.isEmpty ? start : names.lowerBound)..<end
             case fields.version, fields.node: break
             default: isPlain = false
             }
+            start = end
         }
         guard !reader.isBroken else { return false }
-        if isInOnePiece { digest = xxHash64(UnsafeRawBufferPointer(rebasing: bytes[names]).bytes) }
+        if isKnown {
+            digest = known?.digest
+        } else if isInOnePiece {
+            digest = xxHash64(UnsafeRawBufferPointer(rebasing: bytes[names]).bytes)
+        }
         return true
+    }
+}
+
+extension Acknowledgement.KnownNames {
+    /// Whether the same names are at the same place.
+    fileprivate func isIn(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        range.upperBound <= bytes.count
+            && xxHash64(UnsafeRawBufferPointer(rebasing: bytes[range]).bytes) == digest
     }
 }
 

@@ -25,6 +25,9 @@ struct WireReader {
         return (tag >> 3, value)
     }
 
+    /// Goes on at an offset where a field begins, or the message ends.
+    mutating func skip(to offset: Int) { self.offset = offset }
+
     private mutating func value(_ wireType: UInt64) -> Value? {
         switch wireType {
         case 0: return varint().map { .number($0) }
