@@ -17,7 +17,12 @@ private enum Fuzzer: String {
         case .requests:
             let bytes = Array(input.dropFirst())
             switch (input.first ?? 0) % 3 {
-            case 0: answer(try? DecodedRequest(bytes, .sotw), .sotw)
+            case 0:
+                for variant in [Variant.sotw, .delta] {
+                    _ = Acknowledgement(scanning: bytes.span.bytes, variant)
+                    _ = ScannedResponse(scanning: bytes.span.bytes, variant)
+                }
+                answer(try? DecodedRequest(bytes, .sotw), .sotw)
             case 1: answer(try? DecodedRequest(bytes, .delta), .delta)
             default: _ = try? LoadReport(bytes)
             }
@@ -25,6 +30,9 @@ private enum Fuzzer: String {
             _ = try? Configuration(text: String(decoding: input, as: UTF8.self), file: "/fuzz/ballast.yaml")
         case .endpoints:
             _ = try? EndpointsFile(text: String(decoding: input, as: UTF8.self), file: "/fuzz/east.yaml")
+            // A file, and a newer one: read in parts or as a whole, it says the same.
+            var reader = EndpointsReader(file: "/fuzz/east.yaml")
+            for part in input.split(separator: 0, maxSplits: 1) { _ = try? reader.read(Data(part)) }
         }
     }
 
