@@ -45,7 +45,8 @@ public struct Scene: Sendable {
     static func scaleUp(_ id: String, _ text: String, _ plan: Plan, requests: Int = 1_200) -> Scene {
         Scene(id, text) { stage, title in
             try await stage.open(plan, east: east, west: ["w1"])
-            try await Load.run(120, on: stage.bench)
+            // So many connections reach every worker of the client: what each has upstream is pinned from now on.
+            try await Load.run(120, on: stage.bench, connections: 16)
             try await stage.scale("west", to: west, plan)
             // A refreshed or a new connection is there after the first requests.
             try await Load.run(60, on: stage.bench)
