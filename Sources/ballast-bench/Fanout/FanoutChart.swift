@@ -31,14 +31,14 @@ struct FanoutChart {
                 parts.append(
                     "<rect class=\"\(style)\" x=\"\(Layout.name)\" y=\"\(y + 3)\" width=\"\(length)\" height=\"14\"/>")
                 let facts =
-                    "\(Int(cpu.rounded())) us, last client after \(Int((changes.last?.p50 ?? 0).rounded())) ms, \(grouped(Int(changes.bytesPerResponse))) bytes"
+                    "\(Int(cpu.rounded())) us, last client after \(Int((changes.last?.p50 ?? 0).rounded())) ms, \(grouped(Int(changes.bytesPerResponse.rounded()))) bytes"
                 parts.append(text(Layout.name + length + 8, y + 14, facts, "soft"))
                 y += Layout.row
             }
             y += 26
         }
         let title =
-            "Server CPU for a push of one changed pod, \(grouped(report.pushes.first?.load.streams ?? 0)) clients"
+            "Server CPU for a push of one changed pod, \(grouped(report.pushes.first?.load.streams ?? 0)) clients; each size on a scale of its own"
         let head = """
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Layout.width + 120) \(y)" width="\(Layout.width + 120)" \
             role="img" aria-label="\(title)">

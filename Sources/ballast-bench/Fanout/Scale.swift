@@ -77,11 +77,12 @@ struct Scale {
         let (port, admin) = (Int.random(in: 20_000..<25_000), Int.random(in: 25_000..<30_000))
         let server = try await RunningServer.ballast(ballast, directory, size, port: port, admin: admin)
         let plan = plan(server, streams: 10_000)
-        let run = try LoadRun(plan, trigger: nil, server: Int(server.process.identifier)) { _ in }
-        async let report = run.play(.none, patience: .seconds(120), listening: .seconds(40))
-        try await eventually(within: .seconds(120), "10,000 clients are in sync") {
-            try await RunningServer.metric("ballast_pushed_resources_total", admin) >= 100_000
+        let (synced, continuation) = AsyncStream.makeStream(of: Void.self)
+        let run = try LoadRun(plan, trigger: nil, server: Int(server.process.identifier)) { line in
+            if line.contains("10000 of 10000 in sync") { continuation.yield() }
         }
+        async let report = run.play(.none, patience: .seconds(120), listening: .seconds(40))
+        for await _ in synced { break }
         server.process.signal(SIGKILL)
         _ = await server.process.waitForExit()
         let start = ContinuousClock.now
