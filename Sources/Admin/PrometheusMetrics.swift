@@ -17,7 +17,6 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
     }
 
     private struct Entry {
-        var name: String
         var labels: [(String, String)]
         var metric: any Metric
     }
@@ -34,13 +33,13 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
         let all = entries.withLock { $0 }.sorted { left, right in
             (left.key.name, left.key.labels.joined()) < (right.key.name, right.key.labels.joined())
         }
-        for (_, entry) in all {
-            if entry.name != last {
-                if let help = Self.help[entry.name] { lines.append("# HELP \(entry.name) \(help)") }
-                lines.append("# TYPE \(entry.name) \(type(of: entry.metric).kind)")
-                last = entry.name
+        for (key, entry) in all {
+            if key.name != last {
+                if let help = Self.help[key.name] { lines.append("# HELP \(key.name) \(help)") }
+                lines.append("# TYPE \(key.name) \(type(of: entry.metric).kind)")
+                last = key.name
             }
-            lines += entry.metric.samples(entry.name, entry.labels)
+            lines += entry.metric.samples(key.name, entry.labels)
         }
         return lines.map { $0 + "\n" }.joined()
     }
@@ -81,7 +80,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
             let key = Key(name: name, labels: labels.map { "\($0)=\($1)" })
             if let known = entries[key]?.metric as? M { return known }
             let metric = make()
-            entries[key] = Entry(name: name, labels: labels, metric: metric)
+            entries[key] = Entry(labels: labels, metric: metric)
             return metric
         }
     }

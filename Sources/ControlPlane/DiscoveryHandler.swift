@@ -75,7 +75,9 @@ final class DiscoveryHandler: StreamService {
         let index = view.index(type)
         var slices = response.resources.compactMap { index[$0.name]?.slice(stream.variant) }
         for name in response.collections {
-            if let collection = index.collection(name) { slices.append(collection.slice) }
+            guard let collection = index.collection(name) else { continue }
+            slices.append(collection.slice)
+            metrics.pushedResources.increment(by: collection.count)
         }
         for name in response.vacant {
             slices.append(ServedResource(EncodedResource(vacantAssignment: name)).slice(stream.variant))

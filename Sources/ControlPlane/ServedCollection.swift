@@ -38,6 +38,8 @@ final class ServedCollection: CollectionContent {
 
     func version(of name: ResourceName) -> ResourceVersion? { resources[name]?.version }
 
+    var count: Int { resources.count }
+
     var names: [ResourceName] { Array(resources.keys) }
 
     /// All of them as a part of a delta response; made when the first stream needs it.

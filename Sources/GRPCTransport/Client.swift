@@ -8,9 +8,6 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
     private let channels: [OpaquePointer]
     private let shards: [StreamShard<Handler>]
 
-    /// How many connections it may have.
-    public var connectionCount: Int { channels.count }
-
     /// Connections are made when their first stream is opened.
     ///
     /// - Parameters:
@@ -82,11 +79,6 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
             return ObjectIdentifier(stream)
         }
         return StreamReference(shard: shard, identifier: identifier)
-    }
-
-    /// Calls `body` with every open stream's handler, each on its own thread, and lets each write what it then has.
-    public func forEach(_ body: @escaping @Sendable (Handler) -> Void) async {
-        for shard in shards { await shard.forEach(body) }
     }
 
     /// Cancels every stream and frees everything.
