@@ -23,8 +23,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -52,7 +55,22 @@ let package = Package(
             dependencies: [
                 "Balancing", "MeshConfiguration",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: safeSwift
+        ),
+        .target(
+            name: "KubernetesDiscovery",
+            dependencies: [
+                "Balancing", "Discovery", "MeshConfiguration",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: safeSwift
         ),
@@ -85,8 +103,10 @@ let package = Package(
         .executableTarget(
             name: "ballast",
             dependencies: [
-                "Admin", "Balancing", "ControlPlane", "GRPCTransport", "LoadClient", "MeshConfiguration", "XDS",
+                "Admin", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "KubernetesDiscovery", "LoadClient",
+                "MeshConfiguration", "XDS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -101,7 +121,9 @@ let package = Package(
                 "Balancing", "MeshConfiguration",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: safeSwift
         ),
@@ -153,6 +175,16 @@ let package = Package(
         .testTarget(
             name: "DiscoveryTests",
             dependencies: ["Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport"],
+            swiftSettings: swift
+        ),
+        .testTarget(
+            name: "KubernetesDiscoveryTests",
+            dependencies: [
+                "Balancing", "Discovery", "KubernetesDiscovery", "MeshConfiguration", "TestBench", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            resources: [.copy("Recorded")],
             swiftSettings: swift
         ),
         .testTarget(

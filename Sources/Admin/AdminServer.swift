@@ -91,6 +91,7 @@ public struct AdminServer: ServiceLifecycle.Service {
 
     private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         var body = ByteBuffer(bytes: try encoder.encode(value))
         body.writeString("\n")

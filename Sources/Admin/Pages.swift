@@ -1,6 +1,7 @@
 import Balancing
 import ControlPlane
 import Discovery
+import Foundation
 import XDS
 
 // What the admin API answers, field by field: docs/admin.md describes it. The types of the other rooms may change
@@ -9,26 +10,57 @@ import XDS
 struct Readiness: Encodable {
     var ready: Bool
     var sources: [SourcePage]
+    /// Nil where nothing is held.
+    var held: [HoldPage]?
 
     init(_ status: Status) {
         ready = status.isReady
+        held = status.holds.isEmpty ? nil : status.holds.map(HoldPage.init)
         sources = status.sources.map(SourcePage.init)
     }
 }
 
 struct SourcePage: Encodable {
-    var cluster: String
+    /// Nil for a name in DNS.
+    var cluster: String?
     var source: String
     var synced: Bool
     var stale: String?
+    var staleSince: Date?
+    var confirmed: Date?
+    var problems: [String]?
     var pods: Int
+    var gateways: [String]?
 
     init(_ status: SourceStatus) {
-        cluster = status.source.cluster.rawValue
-        source = status.source.description
+        cluster = status.cluster?.rawValue
+        source = status.description
         synced = status.isSynced
         stale = status.staleReason
+        staleSince = status.staleSince
+        confirmed = status.confirmed
+        problems = status.problems.isEmpty ? nil : status.problems
         pods = status.podCount
+        gateways = status.gateways
+    }
+}
+
+/// Endpoints that are served though their source no longer names them.
+struct HoldPage: Encodable {
+    var service: String
+    var cluster: String
+    var pods: [String]
+    var reason: String
+    var since: Date
+    var until: Date
+
+    init(_ hold: HoldStatus) {
+        service = hold.service.rawValue
+        cluster = hold.cluster.rawValue
+        pods = hold.pods
+        reason = hold.reason
+        since = hold.since
+        until = hold.until
     }
 }
 

@@ -1,6 +1,6 @@
-import Balancing
+public import Balancing
 public import CoreMetrics
-import Discovery
+public import Discovery
 import HashTreeCollections
 import XDS
 public import Logging
@@ -12,6 +12,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let initial: Configuration
     private let registry: Registry
     private let sources: SourceRunner
+    private let resolver: Resolver
+    private let lastKnownGood: LastKnownGood?
     private let debounce: Debounce<ContinuousClock>
     private let discovery: DiscoveryService
     private let metrics: ControlPlaneMetrics
@@ -20,10 +22,12 @@ public final class ControlPlane: ServiceLifecycle.Service {
 
     /// - Parameters:
     ///   - version: this program's, for clients to see.
+    ///   - makeSource: makes the sources that this room doesn't have; nil for one that it doesn't have either.
     ///   - metrics: makes what it counts and times with.
     ///   - started: called with the xDS server's port once it listens.
     public init(
         _ configuration: Configuration, version: String,
+        makeSource: @escaping @Sendable (SourceID) -> (any EndpointSource)? = { _ in nil },
         metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger,
         started: @escaping @Sendable (UInt16) -> Void = { _ in }
     ) {
@@ -34,10 +38,23 @@ public final class ControlPlane: ServiceLifecycle.Service {
         metrics = ControlPlaneMetrics(factory)
         self.logger = logger
         self.started = started
-        registry = Registry(configuration) { debounce.signal() }
+        let resolver = Resolver(configuration.dns, logger: logger)
+        self.resolver = resolver
+        let saving = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        registry = Registry(configuration) {
+            resolver.want($0)
+        } changed: {
+            debounce.signal()
+            saving.continuation.yield()
+        }
+        lastKnownGood = configuration.state.map { [registry] path in
+            LastKnownGood(path: path, registry: registry, changes: saving.stream, logger: logger)
+        }
         sources = SourceRunner(registry: registry, logger: logger) { id in
-            switch id.endpoints {
-            case .file(let path): FileSource(path: path)
+            switch id.kind {
+            case .endpoints(.file(let path)): FileSource(path: path)
+            case .endpoints(.ballast(let peer)): PeerSource(peer, logger: logger)
+            case .endpoints(.kubernetes), .gateways: makeSource(id) ?? UnsupportedSource(id: id)
             }
         }
         discovery = DiscoveryService(
@@ -60,6 +77,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         sources.configure(initial)
         await withTaskGroup { group in
             group.addTask { await self.sources.run() }
+            group.addTask { await self.resolver.run(for: self.registry) }
+            if let lastKnownGood { group.addTask { await lastKnownGood.run() } }
             group.addTask { await self.publishChanges() }
             if let files = settings.tls { group.addTask { await self.renewCertificates(files) } }
             try? await gracefulShutdown()
@@ -75,8 +94,11 @@ public final class ControlPlane: ServiceLifecycle.Service {
     public func reload(_ configuration: Configuration) async {
         var xds = configuration.xds
         xds.access = initial.xds.access
-        if xds != initial.xds || configuration.admin != initial.admin {
-            logger.warning("changes to `xds` and `admin`, except `xds.tls.allow`, take effect at the next start")
+        if xds != initial.xds || configuration.admin != initial.admin || configuration.state != initial.state
+            || configuration.dns != initial.dns
+        {
+            logger.warning(
+                "changes to `xds` (except `xds.tls.allow`), `admin`, `state` and `dns` take effect at the next start")
         }
         await registry.configure(configuration)
         sources.configure(configuration)
@@ -91,7 +113,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         get async {
             let state = await registry.state
             return Status(
-                isReady: discovery.snapshot != nil, sources: state.sources,
+                isReady: discovery.snapshot != nil, sources: state.sources, holds: state.holds,
                 defaultCluster: state.configuration.cluster,
                 observed: discovery.observer.observations(at: .now)
             )
@@ -103,6 +125,24 @@ public final class ControlPlane: ServiceLifecycle.Service {
     /// Nil before the first snapshot, and where there is no such cluster.
     public func services(of viewer: Viewer) async -> [ServiceStatus]? {
         await discovery.services(of: viewer)?.content.services.values.sorted { $0.service.name < $1.service.name }
+    }
+
+    /// Where the pods of a service are written down, by cluster and pod.
+    public func origins(of service: ServiceName) async -> [ClusterName: [String: PodOrigin]] {
+        await sources.origins(of: service)
+    }
+
+    /// Lets go the endpoints of a service that are held though their source no longer names them.
+    ///
+    /// - Parameter cluster: nil for all.
+    /// - Returns: the clusters where something was held.
+    public func release(_ service: ServiceName, in cluster: ClusterName? = nil) async -> [ClusterName] {
+        let released = await registry.release(service, in: cluster)
+        for cluster in released {
+            logger.notice(
+                "held endpoints are let go", metadata: ["service": "\(service)", "cluster": "\(cluster)"])
+        }
+        return released
     }
 
     /// Every open stream, by node.
@@ -151,7 +191,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             metrics.publications.increment()
             await discovery.publish(outcome.publication)
             timer?.cancel()
-            timer = outcome.next.map(signal(at:))
+            timer = [outcome.next, changes.nextRelease].compactMap(\.self).min().map(signal(at:))
             let known = problems
             problems = outcome.publication.snapshot.problems
             for problem in problems.subtracting(known).sorted() {

@@ -22,6 +22,7 @@ struct SnapshotBuilder {
     private var clusters: [Cluster] = []
     private var roster: Roster?
     private var services: [ServiceName: ServedService] = [:]
+    private var template: Configuration.ServiceTemplate?
     private var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
     private var renewals = RenewalTracker()
     private var inForce: [ServiceName: [ClusterName: Renewal]] = [:]
@@ -43,6 +44,9 @@ struct SnapshotBuilder {
             isWhole = true
         }
         pods.merge(changes.pods) { $1 }
+        if let template {
+            for name in changes.pods.keys where services[name] == nil { services[name] = template.served(as: name) }
+        }
         due = due.filter { services[$0] != nil }
         for (name, time) in renewAt where time <= now { due.insert(name) }
 
@@ -89,6 +93,11 @@ struct SnapshotBuilder {
             access: configuration.xds.access, leds: configuration.xds.leds)
         let last = services
         services = Dictionary(uniqueKeysWithValues: configuration.services.map { ($0.service.name, $0) })
+        template = configuration.template
+        // Those that nobody listed stay, as the template says now.
+        if let template {
+            for name in last.keys where services[name] == nil { services[name] = template.served(as: name) }
+        }
         renewals.keep(Set(services.keys))
         builders = builders.filter { roster?.clusters.contains($0.key.cluster) == true }
         for name in last.keys where services[name] == nil {

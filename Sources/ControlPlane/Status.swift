@@ -8,8 +8,10 @@ public import XDS
 public struct Status: Sendable {
     /// Whether it serves: every source has delivered once.
     public var isReady: Bool
-    /// How each source is doing, in the order of the clusters' names.
+    /// How each source is doing, in the order of the clusters' names; names in DNS come last.
     public var sources: [SourceStatus]
+    /// Endpoints that are served though their source no longer names them.
+    public var holds: [HoldStatus]
     /// The cluster of the clients that say nothing else.
     public var defaultCluster: ClusterName
     /// What the kinds of client say that they sent where lately; services without reports have no entry.

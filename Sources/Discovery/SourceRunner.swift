@@ -1,14 +1,16 @@
-import Balancing
+public import Balancing
 public import Logging
 public import MeshConfiguration
+import Synchronization
 
 /// Runs the sources that the configuration names, and starts and stops them as it changes.
-public struct SourceRunner: Sendable {
+public final class SourceRunner: Sendable {
     private let registry: Registry
     private let logger: Logger
     private let makeSource: @Sendable (SourceID) -> any EndpointSource
     private let configurations: AsyncStream<Configuration>
     private let continuation: AsyncStream<Configuration>.Continuation
+    private let running = Mutex<[SourceID: any EndpointSource]>([:])
 
     /// - Parameter makeSource: makes the source of those settings.
     public init(registry: Registry, logger: Logger, makeSource: @escaping @Sendable (SourceID) -> any EndpointSource) {
@@ -26,12 +28,12 @@ public struct SourceRunner: Sendable {
         await withDiscardingTaskGroup { group in
             var stops: [SourceID: AsyncStream<Void>.Continuation] = [:]
             for await configuration in configurations {
-                let wanted = Set(configuration.clusters.map(SourceID.init))
+                let wanted = Set(configuration.clusters.flatMap(SourceID.all))
                 for source in stops.keys where !wanted.contains(source) { stops.removeValue(forKey: source)?.finish() }
                 for source in wanted where stops[source] == nil {
                     let (stop, continuation) = AsyncStream.makeStream(of: Void.self)
                     stops[source] = continuation
-                    group.addTask { await run(source, until: stop) }
+                    group.addTask { await self.run(source, until: stop) }
                 }
             }
             group.cancelAll()
@@ -40,12 +42,23 @@ public struct SourceRunner: Sendable {
 
     private func run(_ id: SourceID, until stop: AsyncStream<Void>) async {
         let source = makeSource(id)
+        running.withLock { $0[id] = source }
+        defer { running.withLock { $0[id] = nil } }
         await withTaskGroup { group in
-            group.addTask { await source.run { report in await receive(report, from: id) } }
+            group.addTask { await source.run { report in await self.receive(report, from: id) } }
             group.addTask { for await _ in stop {} }
             await group.next()
             group.cancelAll()
         }
+    }
+
+    /// Where the pods of a service are written down, by cluster and pod; as far as the sources know.
+    public func origins(of service: ServiceName) async -> [ClusterName: [String: PodOrigin]] {
+        var origins: [ClusterName: [String: PodOrigin]] = [:]
+        for (id, source) in running.withLock({ $0 }) {
+            origins[id.cluster, default: [:]].merge(await source.origins(of: service)) { first, _ in first }
+        }
+        return origins
     }
 
     private func receive(_ report: SourceReport, from source: SourceID) async {
@@ -55,12 +68,21 @@ public struct SourceRunner: Sendable {
         case .pods(let pods):
             metadata["pods"] = "\(pods.values.reduce(0) { $0 + $1.count })"
             logger.info("endpoints read", metadata: metadata)
-        case .changes(let services):
+        case .changes(let services, _):
             metadata["services"] = "\(services.count)"
             logger.info("endpoints changed", metadata: metadata)
+        case .gateways(let gateways):
+            metadata["gateways"] = "\(gateways.map(\.description).joined(separator: ","))"
+            logger.info("gateways read", metadata: metadata)
+        case .confirmed: logger.info("the source is back; nothing has changed", metadata: metadata)
+        case .problems(let problems):
+            for problem in problems {
+                metadata["reason"] = "\(problem)"
+                logger.warning("a part of a source can't be used", metadata: metadata)
+            }
         case .failure(let reason):
             metadata["reason"] = "\(reason)"
-            logger.error("endpoints can't be read; the last good state stays", metadata: metadata)
+            logger.error("a source can't be read; the last good state stays", metadata: metadata)
         }
     }
 }

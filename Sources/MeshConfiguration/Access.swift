@@ -104,7 +104,7 @@ extension Access {
 }
 
 extension YAMLReader {
-    fileprivate func identity() throws(ConfigurationError) -> IdentityPattern {
+    func identity() throws(ConfigurationError) -> IdentityPattern {
         try value(
             "should be a URI or a host name, such as spiffe://mesh.example/ns/*/sa/client; `**` stands at the end only",
             IdentityPattern.init(_:)

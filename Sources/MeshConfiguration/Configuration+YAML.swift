@@ -10,19 +10,24 @@ extension Configuration {
     /// Reads a configuration file's text; `file` is for errors, and its directory for relative paths.
     public init(text: String, file: String) throws(ConfigurationError) {
         let root = try YAMLReader(text: text, file: file)
-        let fields = try root.mapping("cluster", "xds", "admin", "state", "envoy", "clusters", "services")
+        let fields = try root.mapping("cluster", "xds", "admin", "state", "guard", "dns", "envoy", "clusters", "services",
+            "export")
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
         let path = { (text: String) in URL(fileURLWithPath: text, relativeTo: directory).path }
 
         let clusterEntries = try fields.required("clusters", of: root).entries()
         var clusters: [ClusterSource] = []
-        for (name, entry) in clusterEntries { clusters.append(try ClusterSource(name: name, entry, path: path)) }
+        var shrinkGuard: ShrinkGuard? = ShrinkGuard()
+        if let entry = fields["guard"] { shrinkGuard = try ShrinkGuard.reading(entry, template: shrinkGuard) }
+        for (name, entry) in clusterEntries {
+            clusters.append(try ClusterSource(name: name, entry, shrinkGuard: shrinkGuard, path: path))
+        }
         let names = Set(clusters.map(\.cluster.name))
 
-        let own = try fields.required("cluster", of: root)
-        cluster = ClusterName(rawValue: try own.text())
+        let ownField = try fields.required("cluster", of: root)
+        cluster = ClusterName(rawValue: try ownField.text())
         guard names.contains(cluster) else {
-            throw own.error(
+            throw ownField.error(
                 "`clusters` has no cluster of this name; it has: \(names.sorted().map(\.rawValue).joined(separator: ", "))"
             )
         }
@@ -33,6 +38,10 @@ extension Configuration {
         var services: [ServedService] = []
         var owners: [String: String] = [:]
         for (name, entry) in try fields.required("services", of: root).entries() {
+            guard name != "*" else {
+                template = try ServiceTemplate(entry, clusters: names, client: client)
+                continue
+            }
             let service = try ServedService(name: name, entry, clusters: names, client: client)
             if let sni = service.service.sni {
                 guard !services.contains(where: { $0.service.sni == sni }) else {
@@ -69,8 +78,24 @@ extension Configuration {
 
         xds = try XDSServer(fields["xds"], clusters: names, path: path)
         admin = try AdminServer(fields["admin"], path: path)
-        // Where last-known-good will live. Checked, so that a typing error shows now; not used yet.
-        _ = try fields["state"]?.text()
+        if let entry = fields["dns"] { dns = try DNS(entry) }
+        state = try fields["state"]?.text()
+        state = state.map(path)
+        exports = []
+        let own = cluster
+        if let export = fields["export"] {
+            guard xds.tls?.clientCA != nil else {
+                throw export.error("needs `xds.tls.clientCA`, which vouches for who the other Ballasts are")
+            }
+            // What is exported is this cluster's own, and learned here: so nothing can go round in circles.
+            let isImported = clusters.contains { source in
+                if case .ballast = source.endpoints { source.cluster.name == own } else { false }
+            }
+            guard !isImported else {
+                throw export.error("\(own) is itself learned from another Ballast: only its own can export it")
+            }
+            exports = try Export.all(export, services: Set(services.map(\.service.name)))
+        }
         self.clusters = clusters.sorted { $0.cluster.name < $1.cluster.name }
         self.services = services.sorted { $0.service.name < $1.service.name }
     }
@@ -146,36 +171,21 @@ extension Configuration.AdminServer {
 }
 
 extension Configuration.ClusterSource {
-    fileprivate init(name: String, _ entry: YAMLReader, path: (String) -> String) throws(ConfigurationError) {
+    fileprivate init(
+        name: String, _ entry: YAMLReader, shrinkGuard: Configuration.ShrinkGuard?, path: (String) -> String
+    ) throws(ConfigurationError) {
         let fields = try entry.mapping(
-            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni")
+            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "guard")
         cluster = Cluster(name: ClusterName(rawValue: name), network: try fields["network"]?.text())
         cluster.locality = try fields["locality"]?.locality() ?? Locality(region: name)
-        if let gateways = fields["gateways"] {
-            for gateway in try gateways.list() {
-                let address = try gateway.value(
-                    "should be an IP address or a host name, and a port, such as 127.0.0.1:15443", Gateway.init(_:))
-                guard !cluster.gateways.contains(address) else { throw gateway.error("the same gateway twice") }
-                cluster.gateways.append(address)
-            }
-            guard !cluster.gateways.isEmpty else {
-                throw gateways.error("is empty: leave `gateways` out where pods are reached directly")
-            }
-        }
         cluster.reach = try Reach(fields)
-        if [.gateway, .connect].contains(cluster.reach.kind),
-            let index = cluster.gateways.firstIndex(where: { $0.address == nil }),
-            let gateway = try fields["gateways"]?.list()[index]
-        {
-            throw gateway.error(
-                "reach: \(cluster.reach.kind.rawValue) needs IP addresses, since endpoints can't be names: use pods or lanes"
-            )
+        endpoints = try Configuration.Endpoints(fields.required("endpoints", of: entry), path: path)
+        gateways = try Configuration.Gateways(fields["gateways"], endpoints: endpoints, path: path)
+        if case .listed(let gateways) = gateways { cluster.gateways = gateways }
+        self.shrinkGuard = shrinkGuard
+        if let entry = fields["guard"] {
+            self.shrinkGuard = try Configuration.ShrinkGuard.reading(entry, template: shrinkGuard)
         }
-        let source = try fields.required("endpoints", of: entry)
-        if let kind = try source.entries().first(where: { ["kubernetes", "ballast"].contains($0.key) }) {
-            throw kind.value.error("is not supported yet: use `file`")
-        }
-        endpoints = .file(path(try source.mapping("file").required("file", of: source).text()))
     }
 }
 
@@ -212,7 +222,7 @@ extension LaneSettings {
 }
 
 extension Configuration.ServedService {
-    fileprivate init(
+    init(
         name: String, _ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings
     ) throws(ConfigurationError) {
         let fields = try entry.mapping("resources", "balance", "weights", "sni", "metadata", "envoy")

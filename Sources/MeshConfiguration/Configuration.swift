@@ -12,6 +12,14 @@ public struct Configuration: Hashable, Sendable {
     public var clusters: [ClusterSource]
     /// All services, in the order of their names.
     public var services: [ServedService]
+    /// What services are like that sources bring and `services` doesn't have; nil where they are left out.
+    public var template: ServiceTemplate?
+    /// What other Ballasts may import, in the order of their names.
+    public var exports: [Export]
+    /// How gateways' host names are looked up.
+    public var dns = DNS()
+    /// The directory where the last known state is kept; nil where it isn't.
+    public var state: String?
 
     /// How the xDS server is reached.
     public struct XDSServer: Hashable, Sendable {
@@ -89,12 +97,10 @@ public struct Configuration: Hashable, Sendable {
         public var cluster: Cluster
         /// Where its pods are learned.
         public var endpoints: Endpoints
-    }
-
-    /// Where a cluster's pods are learned.
-    public enum Endpoints: Hashable, Sendable {
-        /// From a file of that path, watched.
-        case file(String)
+        /// Where its gateways are learned.
+        public var gateways: Gateways
+        /// When its services are held as they shrink; nil for never.
+        public var shrinkGuard: ShrinkGuard?
     }
 
     /// A service, and the EDS names it is served under.

@@ -32,6 +32,19 @@ public struct EndpointsFile: Hashable, Sendable {
         return (all, services)
     }
 
+    /// The line of each of a service's pods, by the pods' names.
+    static func lines(of service: ServiceName, in text: String) throws(ConfigurationError) -> [String: Int] {
+        let root = try YAMLReader(text: text, file: "")
+        var lines: [String: Int] = [:]
+        for (name, list) in try root.mapping("services").required("services", of: root).entries()
+        where name == service.rawValue {
+            for entry in try list.list() {
+                for (key, value) in try entry.entries() where key == "name" { lines[try value.text()] = entry.line }
+            }
+        }
+        return lines
+    }
+
     private static func pods(_ list: YAMLReader) throws(ConfigurationError) -> [Pod] {
         var pods: [Pod] = []
         var names: Set<String> = []

@@ -32,6 +32,8 @@ public struct EndpointsReader: Sendable {
 
     private let file: String
     private var known: Known?
+    /// The file as it was when it could last be read.
+    private var text = Data()
 
     /// - Parameter file: for errors.
     public init(file: String) { self.file = file }
@@ -42,15 +44,28 @@ public struct EndpointsReader: Sendable {
     public mutating func read(_ data: Data) throws(ConfigurationError) -> Reading {
         if let known, let (parts, changed) = update(known, to: data) {
             self.known = Known(text: data, parts: parts)
+            text = data
             return .changes(Dictionary(changed.map { ($0.service, $0.pods) }, uniquingKeysWith: { $1 }))
         }
         let (pods, services) = try EndpointsFile.read(TextFile.text(of: data, file: file), file: file)
         known = nil
+        text = data
         if let ranges = TextParts.services(of: data, in: 0..<data.count), ranges.count == services.count {
             let parts = zip(ranges, services).map { Part(range: $0, service: $1, pods: pods[$1] ?? []) }
             known = Known(text: data, parts: parts)
         }
         return .everything(pods)
+    }
+
+    /// The line of each of a service's pods in the last good reading, by the pods' names; counted from 1.
+    public func lines(of service: ServiceName) -> [String: Int] {
+        guard let part = known?.parts.first(where: { $0.service == service }) else {
+            return (try? EndpointsFile.lines(of: service, in: TextFile.text(of: text, file: file))) ?? [:]
+        }
+        // The part alone, under a first line of its own.
+        let before = TextParts.lines(of: text, in: 0..<part.range.lowerBound)
+        let alone = "services:\n" + String(decoding: text[part.range], as: UTF8.self)
+        return ((try? EndpointsFile.lines(of: service, in: alone)) ?? [:]).mapValues { $0 + before - 1 }
     }
 
     /// All parts, and those that changed.

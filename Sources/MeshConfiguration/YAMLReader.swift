@@ -30,6 +30,9 @@ struct YAMLReader {
         self.field = field
     }
 
+    /// Where it is in the file, counted from 1.
+    var line: Int? { node.mark?.line }
+
     /// An error about this place.
     func error(_ message: String) -> ConfigurationError {
         ConfigurationError(

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A mesh's certificates, made anew with the openssl command: one authority, one certificate for pods, one for
-/// clients, one for Ballast.
+/// A mesh's certificates, made anew with the openssl command: one authority, and a certificate each for pods,
+/// clients, a Kubernetes API server, Ballast, and another Ballast.
 ///
 /// They last two days.
 public struct Certificates: Sendable {
@@ -25,6 +25,8 @@ public struct Certificates: Sendable {
         )
         try makeCertificate("pod", ["DNS:\(Self.serviceName)", "URI:spiffe://mesh.example/httpbin"])
         try makeCertificate("client", ["URI:spiffe://mesh.example/client"])
+        try makeCertificate("api", ["IP:127.0.0.1", "DNS:api.example"])
+        try makeCertificate("peer", ["DNS:peer.example", "URI:spiffe://mesh.example/peer"])
         try makeCertificate("ballast", ["DNS:ballast.example", "URI:spiffe://mesh.example/ballast"])
     }
 

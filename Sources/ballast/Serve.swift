@@ -2,7 +2,9 @@ import Admin
 import ArgumentParser
 import Balancing
 import ControlPlane
+import Discovery
 import Foundation
+import KubernetesDiscovery
 import Logging
 import MeshConfiguration
 import ServiceLifecycle
@@ -45,7 +47,8 @@ struct Serve: AsyncParsableCommand {
             throw ExitCode(78)  // EX_CONFIG
         }
         let metrics = PrometheusMetrics()
-        let controlPlane = ControlPlane(settings, version: Ballast.version, metrics: metrics, logger: logger)
+        let controlPlane = ControlPlane(
+            settings, version: Ballast.version, makeSource: { makeSource($0, logger) }, metrics: metrics, logger: logger)
         let admin = AdminServer(
             controlPlane, host: settings.admin.listen.host.description, port: settings.admin.listen.port,
             tokenFile: settings.admin.tokenFile, metrics: metrics, logger: logger
@@ -71,6 +74,15 @@ struct Serve: AsyncParsableCommand {
         var logger = logger
         logger.logLevel = max(logger.logLevel, .warning)
         return logger
+    }
+}
+
+/// The sources that need a Kubernetes client; the control plane has all others itself.
+private func makeSource(_ id: SourceID, _ logger: Logger) -> (any EndpointSource)? {
+    switch id.kind {
+    case .endpoints(.kubernetes(let settings)): KubernetesSource(settings, logger: logger)
+    case .gateways(let settings): KubernetesGatewaySource(settings, logger: logger)
+    case .endpoints(.file), .endpoints(.ballast): nil
     }
 }
 

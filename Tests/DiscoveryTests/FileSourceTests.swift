@@ -14,14 +14,14 @@ private final class Observed: Sendable {
     func append(_ report: SourceReport) { reports.withLock { $0.append(report) } }
 
     var podNames: [String]? {
-        reports.withLock { reports in
+        reports.withLock { reports -> [String]? in
             if case .failure = reports.last { return nil }
             var known: [Pod]?
             for report in reports {
                 switch report {
                 case .pods(let pods): known = pods["s"]
-                case .changes(let services): known = services["s"] ?? known
-                case .failure: break
+                case .changes(let services, _): known = services["s"] ?? known
+                case .failure, .gateways, .problems, .confirmed: break
                 }
             }
             return known?.map(\.name)

@@ -61,11 +61,11 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         #expect(first.configuration == configuration)
         #expect(Set(first.pods.keys) == ["s", "t"])
         await registry.receive(
-            .changes(["s": pods("p", 2, network: 1), "t": pods("t", 1, network: 2)]), from: sources[0])
+            .changes(["s": pods("p", 2, network: 1), "t": pods("t", 1, network: 2)], .none), from: sources[0])
         let second = try #require(await registry.takeChanges())
         #expect(second.configuration == nil)
         #expect(second.pods == ["s": ["east": pods("p", 2, network: 1), "west": pods("w", 1, network: 3)]])
-        await registry.receive(.changes(["s": []]), from: sources[0])
+        await registry.receive(.changes(["s": []], .deletes), from: sources[0])
         await registry.receive(.pods([:]), from: sources[1])
         #expect(try #require(await registry.takeChanges()).pods == ["s": [:]])
         #expect(try #require(await registry.takeChanges()).pods.isEmpty)

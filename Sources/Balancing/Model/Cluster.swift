@@ -67,6 +67,11 @@ public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether it is at that DNS name.
+    public func isNamed(_ name: String) -> Bool {
+        if case .name(name, _) = self { true } else { false }
+    }
+
     /// As the configuration writes it.
     public var description: String {
         switch self {

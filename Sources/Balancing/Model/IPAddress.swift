@@ -21,6 +21,17 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
+    /// From the bytes as networks carry them: 4 or 16 of them, else nil.
+    public init?(networkBytes bytes: [UInt8]) {
+        switch bytes.count {
+        case 4: bits = .v4(bytes.reduce(0) { $0 << 8 | UInt32($1) })
+        case 16:
+            let number = { (part: ArraySlice<UInt8>) in part.reduce(0) { $0 << 8 | UInt64($1) } }
+            bits = .v6(number(bytes[..<8]), number(bytes[8...]))
+        default: return nil
+        }
+    }
+
     /// Whether it is one of IPv6.
     public var isIPv6: Bool {
         switch bits {

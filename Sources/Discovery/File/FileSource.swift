@@ -1,14 +1,16 @@
-import Balancing
+public import Balancing
 import Foundation
 import MeshConfiguration
+import Synchronization
 
 /// Learns a cluster's pods from a file, and from every change of it.
 ///
 /// A rename over the file, a write in place, and a removal with a later return are all seen. A file that is gone or
 /// wrong is reported as a failure.
-public struct FileSource: EndpointSource {
+public final class FileSource: EndpointSource {
     private let path: String
     private let changes: FileChanges
+    private let reader: Mutex<EndpointsReader>
 
     /// - Parameters:
     ///   - path: the file; it need not exist yet.
@@ -16,20 +18,25 @@ public struct FileSource: EndpointSource {
     public init(path: String, recheckInterval: Duration = .seconds(5)) {
         self.path = path
         changes = FileChanges(of: [path], recheckInterval: recheckInterval)
+        reader = Mutex(EndpointsReader(file: path))
     }
 
     /// Reads the file now and after every change.
-    public func run(_ report: @Sendable (SourceReport) async -> Void) async {
-        var reader = EndpointsReader(file: path)
-        await changes.forEach { await report(read($0[0], with: &reader)) }
+    public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
+        await changes.forEach { await report(read($0[0])) }
     }
 
-    private func read(_ data: Data?, with reader: inout EndpointsReader) -> SourceReport {
+    /// The lines of the file.
+    public func origins(of service: ServiceName) async -> [String: PodOrigin] {
+        reader.withLock { $0.lines(of: service) }.mapValues { PodOrigin(object: path, line: $0) }
+    }
+
+    private func read(_ data: Data?) -> SourceReport {
         guard let data else { return .failure(reason: "\(path): there is no such file, or it can't be read") }
         do {
-            switch try reader.read(data) {
+            switch try reader.withLock({ try $0.read(data) }) {
             case .everything(let pods): return .pods(pods)
-            case .changes(let services): return .changes(services)
+            case .changes(let services): return .changes(services, .none)
             }
         } catch {
             return .failure(reason: "\(error)")

@@ -1,0 +1,51 @@
+public import Balancing
+import Foundation
+
+/// What DNS says of a name.
+public enum NameAnswer: Hashable, Sendable {
+    /// At least one.
+    case addresses([IPAddress])
+    /// There is nothing to go by, and why.
+    case failure(reason: String)
+}
+
+/// What is known of a gateway's host name.
+///
+/// A failure, and an answer without addresses, changes nothing: the last good one stays.
+struct NameRecord: Hashable, Sendable {
+    private(set) var addresses: [IPAddress] = []
+    private(set) var isSynced = false
+    private(set) var staleReason: String?
+    private(set) var staleSince: Date?
+    private(set) var confirmed: Date?
+
+    mutating func take(_ answer: NameAnswer) {
+        switch answer {
+        case .addresses(let found) where !found.isEmpty:
+            self = NameRecord()
+            addresses = Set(found).sorted()
+            isSynced = true
+            confirmed = Date()
+        case .addresses: take(.failure(reason: "the answer is empty"))
+        case .failure(let reason):
+            staleSince = staleSince ?? Date()
+            staleReason = addresses.isEmpty ? reason : "\(reason); the last answer stays"
+        }
+    }
+
+    mutating func restore(_ addresses: [IPAddress], at date: Date) {
+        self.addresses = Set(addresses).sorted()
+        confirmed = date
+        staleSince = staleSince ?? Date()
+        staleReason = staleReason ?? "what was known before this start is used"
+    }
+}
+
+extension SourceStatus {
+    init(name: String, _ record: NameRecord) {
+        self.init(
+            cluster: nil, description: "dns \(name)", isSynced: record.isSynced, staleReason: record.staleReason,
+            staleSince: record.staleSince, confirmed: record.confirmed, problems: [], podCount: 0,
+            gateways: record.addresses.map(\.description))
+    }
+}

@@ -1,0 +1,113 @@
+import Balancing
+public import Logging
+public import MeshConfiguration
+
+/// Looks up gateways' host names, again and again as long as the registry wants them.
+public struct Resolver: Sendable {
+    private let servers: NameServers
+    private let logger: Logger
+    private let wanted: AsyncStream<Set<String>>
+    private let continuation: AsyncStream<Set<String>>.Continuation
+
+    /// How soon a name is looked up again that could not be: at first, and at most.
+    private static let retries = (first: Duration.seconds(1), last: Duration.seconds(30))
+
+    /// A resolver that asks nobody yet.
+    public init(_ settings: Configuration.DNS, logger: Logger) {
+        servers = NameServers(settings: settings)
+        self.logger = logger
+        (wanted, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Looks these up from now on, and no others.
+    public func want(_ names: Set<String>) { continuation.yield(names) }
+
+    /// Runs until the task is cancelled.
+    public func run(for registry: Registry) async {
+        await withDiscardingTaskGroup { group in
+            var stops: [String: AsyncStream<Void>.Continuation] = [:]
+            for await names in wanted {
+                for name in stops.keys where !names.contains(name) { stops.removeValue(forKey: name)?.finish() }
+                for name in names where stops[name] == nil {
+                    let (stop, continuation) = AsyncStream.makeStream(of: Void.self)
+                    stops[name] = continuation
+                    group.addTask {
+                        await withTaskGroup { group in
+                            group.addTask { await follow(name, for: registry) }
+                            group.addTask { for await _ in stop {} }
+                            await group.next()
+                            group.cancelAll()
+                        }
+                    }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func follow(_ name: String, for registry: Registry) async {
+        var last: [DNSQuestion.RecordType: [IPAddress]] = [:]
+        var retry = Self.retries.first
+        while !Task.isCancelled {
+            async let ipv4 = servers.find(name, .a)
+            async let ipv6 = servers.find(name, .aaaa)
+            let (answer, ttl) = Self.join([.a: await ipv4, .aaaa: await ipv6], &last)
+            guard !Task.isCancelled else { return }
+            if await registry.receive(answer, for: name) { log(answer, of: name) }
+            var pause = min(max(.seconds(Int(ttl)), servers.settings.shortest), servers.settings.longest)
+            switch answer {
+            case .addresses: retry = Self.retries.first
+            case .failure:
+                pause = retry
+                retry = min(retry * 2, Self.retries.last)
+            }
+            // Replicas and names shall not ask all at once.
+            try? await Task.sleep(for: pause * Double.random(in: 0.9...1.0))
+        }
+    }
+
+    /// One answer of two findings.
+    ///
+    /// A kind of address that can't be had at the moment stays as it was, where the other can.
+    static func join(
+        _ findings: [DNSQuestion.RecordType: NameServers.Finding], _ last: inout [DNSQuestion.RecordType: [IPAddress]]
+    ) -> (answer: NameAnswer, ttl: UInt32) {
+        var addresses: [IPAddress] = []
+        var ttl = UInt32.max
+        var problems: Set<String> = []
+        var hasAnswer = false
+        for type in DNSQuestion.RecordType.allCases {
+            switch findings[type] {
+            case .addresses(let found, let seconds):
+                addresses += found
+                last[type] = found
+                ttl = min(ttl, seconds)
+                hasAnswer = hasAnswer || !found.isEmpty
+            case .noSuchName: problems.insert("there is no such name")
+            case .failure(let reason):
+                problems.insert(reason)
+                addresses += last[type] ?? []
+                ttl = 0
+            case nil: break
+            }
+        }
+        guard hasAnswer else {
+            let reason = problems.isEmpty ? "the name has no addresses" : problems.sorted().joined(separator: "; ")
+            return (.failure(reason: reason), 0)
+        }
+        return (.addresses(addresses), ttl)
+    }
+
+    private func log(_ answer: NameAnswer, of name: String) {
+        switch answer {
+        case .addresses(let addresses):
+            logger.info(
+                "a gateway's name was looked up",
+                metadata: ["name": "\(name)", "addresses": "\(addresses.map(\.description).joined(separator: ","))"])
+        case .failure(let reason):
+            logger.error(
+                "a gateway's name can't be looked up; the last answer stays",
+                metadata: ["name": "\(name)", "reason": "\(reason)"])
+        }
+    }
+}

@@ -1,0 +1,80 @@
+public import Balancing
+import Foundation
+
+/// The directory where each cluster's last known state is, in a file of its own.
+public struct StateDirectory: Sendable {
+    private let path: String
+
+    /// A directory, which is made when something is written.
+    public init(path: String) { self.path = path }
+
+    /// What became of a file.
+    public struct SetAside: Hashable, Sendable {
+        /// The file.
+        public var file: String
+        /// Why it can't be used, and where it is now.
+        public var reason: String
+    }
+
+    /// A cluster's file.
+    public func file(of cluster: ClusterName) -> String {
+        let plain = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-_"))
+        let name = cluster.rawValue.addingPercentEncoding(withAllowedCharacters: plain) ?? "cluster"
+        return "\(path)/\(name).state"
+    }
+
+    /// Reads what there is of these clusters; a file that can't be used is renamed, so that it can be looked at.
+    public func read(_ clusters: [ClusterName]) -> (saved: [ClusterName: SavedCluster], setAside: [SetAside]) {
+        var saved: [ClusterName: SavedCluster] = [:]
+        var setAside: [SetAside] = []
+        for cluster in clusters {
+            let file = file(of: cluster)
+            guard let data = FileManager.default.contents(atPath: file) else { continue }
+            do throws(StateFileError) {
+                saved[cluster] = try SavedCluster(data)
+            } catch {
+                setAside.append(SetAside(file: file, reason: "\(error); \(Self.setAside(file))"))
+            }
+        }
+        return (saved, setAside)
+    }
+
+    /// Replaces a cluster's file: a crash leaves the old one or the new one.
+    public func write(_ saved: SavedCluster, of cluster: ClusterName) throws {
+        let file = file(of: cluster)
+        let temporary = "\(file).new"
+        let files = FileManager.default
+        try files.createDirectory(atPath: path, withIntermediateDirectories: true)
+        do {
+            try? files.removeItem(atPath: temporary)
+            guard files.createFile(atPath: temporary, contents: nil, attributes: [.posixPermissions: 0o600]) else {
+                throw CocoaError(.fileWriteNoPermission, userInfo: [NSFilePathErrorKey: temporary])
+            }
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
+            defer { try? handle.close() }
+            try handle.write(contentsOf: saved.encoded)
+            try handle.synchronize()
+        } catch {
+            try? files.removeItem(atPath: temporary)
+            throw error
+        }
+        _ = try files.replaceItemAt(URL(fileURLWithPath: file), withItemAt: URL(fileURLWithPath: temporary))
+        // The name, too, has to survive a crash.
+        if let directory = FileHandle(forReadingAtPath: path) {
+            try? directory.synchronize()
+            try? directory.close()
+        }
+    }
+
+    /// - Returns: where it is now, as a sentence.
+    private static func setAside(_ file: String) -> String {
+        let aside = "\(file).unusable"
+        do {
+            _ = try? FileManager.default.removeItem(atPath: aside)
+            try FileManager.default.moveItem(atPath: file, toPath: aside)
+            return "it is now \(aside)"
+        } catch {
+            return "it can't be renamed, and stays"
+        }
+    }
+}

@@ -1,0 +1,252 @@
+import Balancing
+import Foundation
+import MeshConfiguration
+
+/// How one source is doing.
+struct SourceRecord: Hashable, Sendable {
+    var id: SourceID
+    var isSynced = false
+    var staleReason: String?
+    var staleSince: Date?
+    var confirmed: Date?
+    var problems: [String] = []
+
+    init(_ id: SourceID) { self.id = id }
+
+    /// It said that its state is so.
+    ///
+    /// - Returns: whether it was stale before.
+    mutating func confirm() -> Bool {
+        defer { (isSynced, staleReason, staleSince, confirmed) = (true, nil, nil, Date()) }
+        return staleReason != nil || !isSynced
+    }
+
+    /// - Returns: whether that is news.
+    mutating func fail(_ reason: String) -> Bool {
+        guard staleReason != reason else { return false }
+        staleSince = staleSince ?? Date()
+        staleReason = reason
+        return true
+    }
+}
+
+/// What the registry knows of one cluster, and what of that is served.
+struct ClusterRecord: Sendable {
+    var endpoints: SourceRecord
+    /// Nil where the configuration lists the gateways, or the source of the pods tells them.
+    var gatewaySource: SourceRecord?
+    var shrinkGuard: Configuration.ShrinkGuard?
+    /// As served; nil before anything is known.
+    private(set) var pods: [ServiceName: [Pod]]?
+    private(set) var podCount = 0
+    /// As the configuration or a source tells them; nil before anything is known.
+    private(set) var gateways: [Gateway]?
+    private var shrinking: [ServiceName: ShrinkRecord] = [:]
+    /// Whether something has changed that is not on disk.
+    var isUnsaved = false
+
+    init(_ source: Configuration.ClusterSource) {
+        endpoints = SourceRecord(SourceID(source))
+        gatewaySource = SourceID(gatewaysOf: source).map(SourceRecord.init)
+        shrinkGuard = source.shrinkGuard
+        if case .listed(let listed) = source.gateways { gateways = listed }
+    }
+
+    /// Takes new settings; what is known stays.
+    mutating func configure(_ source: Configuration.ClusterSource) {
+        let next = ClusterRecord(source)
+        if next.endpoints.id != endpoints.id {
+            endpoints = next.endpoints
+            if pods != nil { wait(for: &endpoints) }
+        }
+        if next.gatewaySource?.id != gatewaySource?.id {
+            gatewaySource = next.gatewaySource
+            if var record = gatewaySource, gateways != nil {
+                wait(for: &record)
+                gatewaySource = record
+            }
+        }
+        if let listed = next.gateways { gateways = listed }
+        shrinkGuard = next.shrinkGuard
+    }
+
+    private func wait(for source: inout SourceRecord) {
+        _ = source.fail("its new source, \(source.id.description), has not delivered yet")
+    }
+
+    /// What a report changed.
+    struct Change {
+        var services: Set<ServiceName> = []
+        var hasOtherGateways = false
+        /// Whether anything at all is new.
+        var isNews = false
+    }
+
+    /// Takes a report of one of the cluster's sources.
+    mutating func receive(_ report: SourceReport, from id: SourceID, at now: ContinuousClock.Instant) -> Change {
+        var change = Change()
+        switch report {
+        case .pods(let all):
+            change.isNews = pods == nil
+            let missing = (pods ?? [:]).keys.filter { all[$0] == nil }
+            pods = pods ?? [:]
+            for (service, pods) in all { admit(service, pods, .none, at: now, &change) }
+            for service in missing { admit(service, [], .none, at: now, &change) }
+        case .changes(let services, let evidence):
+            guard pods != nil else { return change }
+            for (service, pods) in services { admit(service, pods, evidence, at: now, &change) }
+        case .gateways(let told):
+            // Without any gateway nobody would reach the pods; with the last ones, some may.
+            guard !told.isEmpty || gateways?.isEmpty != false else {
+                change.isNews = fail(
+                    id, "it names no gateway; the last ones stay: \(gateways.map(Self.list) ?? "")")
+                return change
+            }
+            change.hasOtherGateways = gateways != told
+            gateways = told
+            change.isNews = change.hasOtherGateways
+        case .confirmed: break
+        case .problems(let problems):
+            change.isNews = source(id)?.problems != problems
+            withSource(id) { $0.problems = problems }
+            return change
+        case .failure(let reason):
+            change.isNews = fail(id, reason)
+            return change
+        }
+        let wasStale = withSource(id) { $0.confirm() } ?? false
+        change.isNews = change.isNews || wasStale || !change.services.isEmpty
+        isUnsaved = isUnsaved || change.isNews
+        return change
+    }
+
+    private static func list(_ gateways: [Gateway]) -> String {
+        gateways.map(\.description).joined(separator: ", ")
+    }
+
+    private mutating func fail(_ id: SourceID, _ reason: String) -> Bool { withSource(id) { $0.fail(reason) } ?? false }
+
+    private func source(_ id: SourceID) -> SourceRecord? { endpoints.id == id ? endpoints : gatewaySource }
+
+    @discardableResult
+    private mutating func withSource<Result>(_ id: SourceID, _ body: (inout SourceRecord) -> Result) -> Result? {
+        if endpoints.id == id { return body(&endpoints) }
+        guard var record = gatewaySource, record.id == id else { return nil }
+        defer { gatewaySource = record }
+        return body(&record)
+    }
+
+    private mutating func admit(
+        _ service: ServiceName, _ told: [Pod], _ evidence: SourceReport.Evidence, at now: ContinuousClock.Instant,
+        _ change: inout Change
+    ) {
+        let served = pods?[service] ?? []
+        guard told != served || shrinking[service]?.hold != nil else { return }
+        var next = told
+        if let shrinkGuard {
+            let last = shrinking[service]
+            next = shrinkGuard.admit(told, over: served, evidence, &shrinking[service], at: now)
+            change.isNews = change.isNews || last?.hold != shrinking[service]?.hold
+        }
+        serve(service, next, &change)
+    }
+
+    private mutating func serve(_ service: ServiceName, _ next: [Pod], _ change: inout Change) {
+        let served = pods?[service] ?? []
+        guard next != served else { return }
+        podCount += next.count - served.count
+        pods?[service] = next.isEmpty ? nil : next
+        change.services.insert(service)
+        isUnsaved = true
+    }
+
+    // MARK: Holds
+
+    /// Those that are held now.
+    var holds: [ServiceName: ShrinkRecord.Hold] { shrinking.compactMapValues(\.hold) }
+
+    /// Lets go what has been held long enough.
+    mutating func expireHolds(at now: ContinuousClock.Instant) -> Set<ServiceName> {
+        release { $1.until <= now }
+    }
+
+    /// Lets go what is held of a service.
+    mutating func release(_ service: ServiceName) -> Set<ServiceName> { release { name, _ in name == service } }
+
+    private mutating func release(where isDue: (ServiceName, ShrinkRecord.Hold) -> Bool) -> Set<ServiceName> {
+        var change = Change()
+        for (service, hold) in holds where isDue(service, hold) {
+            shrinking[service] = nil
+            serve(service, hold.told, &change)
+            change.services.insert(service)
+        }
+        return change.services
+    }
+
+    // MARK: Last known good
+
+    /// Takes what was known before this program started, for what isn't known yet.
+    ///
+    /// - Returns: whether anything was missing.
+    mutating func restore(_ saved: SavedCluster) -> Bool {
+        var isNews = false
+        if pods == nil {
+            pods = saved.pods.filter { !$0.value.isEmpty }
+            podCount = saved.pods.values.reduce(0) { $0 + $1.count }
+            Self.restore(&endpoints, saved)
+            isNews = true
+        }
+        if gateways == nil, let restored = saved.gateways {
+            gateways = restored
+            if var record = gatewaySource {
+                Self.restore(&record, saved)
+                gatewaySource = record
+            }
+            isNews = true
+        }
+        return isNews
+    }
+
+    private static func restore(_ source: inout SourceRecord, _ saved: SavedCluster) {
+        let time = saved.confirmed.formatted(.iso8601)
+        let reason = source.staleReason.map { ": \($0)" } ?? ""
+        _ = source.fail("what was known at \(time) is served; it has not delivered since this start\(reason)")
+        source.confirmed = saved.confirmed
+    }
+
+    /// What to keep for the next start; nil where nothing is known for sure.
+    func saved(names: [String: [IPAddress]]) -> SavedCluster? {
+        guard let pods, endpoints.isSynced, let confirmed = endpoints.confirmed else { return nil }
+        var resolved: [String: [IPAddress]] = [:]
+        for case .name(let name, _) in gateways ?? [] { resolved[name] = names[name] }
+        return SavedCluster(
+            source: endpoints.id.description, confirmed: confirmed, pods: pods, gateways: gateways, resolved: resolved)
+    }
+
+    // MARK: What to show
+
+    var statuses: [SourceStatus] {
+        let told = endpoints.id.tellsGateways ? gateways.map { $0.map(\.description) } : nil
+        var statuses = [SourceStatus(endpoints, podCount: podCount, gateways: told)]
+        if let gatewaySource {
+            statuses.append(
+                SourceStatus(gatewaySource, podCount: 0, gateways: (gateways ?? []).map(\.description)))
+        }
+        return statuses
+    }
+}
+
+extension SourceID {
+    fileprivate var tellsGateways: Bool {
+        if case .endpoints(.ballast) = kind { true } else { false }
+    }
+}
+
+extension SourceStatus {
+    fileprivate init(_ record: SourceRecord, podCount: Int, gateways: [String]?) {
+        self.init(
+            cluster: record.id.cluster, description: record.id.description, isSynced: record.isSynced,
+            staleReason: record.staleReason, staleSince: record.staleSince, confirmed: record.confirmed,
+            problems: record.problems, podCount: podCount, gateways: gateways)
+    }
+}

@@ -1,0 +1,258 @@
+public import Balancing
+import Foundation
+public import MeshConfiguration
+
+/// The current whole truth from all sources, and the wishes of the configuration.
+public struct RegistryState: Hashable, Sendable {
+    /// The configuration in force.
+    public var configuration: Configuration
+    /// Its clusters, and what is served of each.
+    public var mesh: Mesh
+    /// In the order of the clusters' names; names in DNS come last.
+    public var sources: [SourceStatus]
+    /// In the order of the clusters' and the services' names.
+    public var holds: [HoldStatus]
+    /// Whether there is enough to serve: something is known from each source of the first configuration.
+    ///
+    /// A cluster that a later configuration adds doesn't take that back: until its source delivers, it is served
+    /// without pods.
+    public var isSynced: Bool
+}
+
+/// What has changed in a registry since it was asked last.
+public struct RegistryChanges: Sendable {
+    /// The configuration, with the clusters' gateways as they are known, where one of the two is new: `pods` has all
+    /// services then.
+    public var configuration: Configuration?
+    /// All pods of each service of which something changed.
+    public var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
+    /// When the oldest of the changes was told; nil where there is none.
+    public var since: ContinuousClock.Instant?
+    /// When the next hold ends.
+    public var nextRelease: ContinuousClock.Instant?
+}
+
+/// Gathers what the sources tell.
+///
+/// A failing source changes nothing: its last good state stays. That holds over a change of its settings too.
+public actor Registry {
+    private var configuration: Configuration
+    private var known: [ClusterName: ClusterRecord] = [:]
+    private var names: [String: NameRecord] = [:]
+    private var isSynced = false
+    /// Not yet taken.
+    private var isReconfigured = true
+    private var changedServices: Set<ServiceName> = []
+    private var changedSince: ContinuousClock.Instant?
+    private let changed: @Sendable () -> Void
+    private let namesChanged: @Sendable (Set<String>) -> Void
+
+    /// - Parameters:
+    ///   - namesChanged: called with all host names of gateways when they are others.
+    ///   - changed: called after every change of the state; not called when a report says nothing new.
+    public init(
+        _ configuration: Configuration, namesChanged: @escaping @Sendable (Set<String>) -> Void = { _ in },
+        changed: @escaping @Sendable () -> Void
+    ) {
+        self.configuration = configuration
+        self.changed = changed
+        self.namesChanged = namesChanged
+        for source in configuration.clusters { known[source.cluster.name] = ClusterRecord(source) }
+        let wanted = Self.names(of: known)
+        names = Dictionary(uniqueKeysWithValues: wanted.map { ($0, NameRecord()) })
+        namesChanged(wanted)
+    }
+
+    /// Puts a new configuration in force.
+    public func configure(_ configuration: Configuration) {
+        self.configuration = configuration
+        var next: [ClusterName: ClusterRecord] = [:]
+        for source in configuration.clusters {
+            var record = known[source.cluster.name] ?? ClusterRecord(source)
+            record.configure(source)
+            next[source.cluster.name] = record
+        }
+        known = next
+        updateNames()
+        isReconfigured = true
+        noteChange()
+    }
+
+    /// Takes a source's report.
+    ///
+    /// One that the configuration no longer names is ignored.
+    ///
+    /// - Returns: whether the report says anything new.
+    @discardableResult
+    public func receive(_ report: SourceReport, from source: SourceID) -> Bool {
+        // Taken out, so that its pods are changed in place.
+        guard var record = known.removeValue(forKey: source.cluster) else { return false }
+        guard record.endpoints.id == source || record.gatewaySource?.id == source else {
+            known[source.cluster] = record
+            return false
+        }
+        let change = record.receive(report, from: source, at: .now)
+        known[source.cluster] = record
+        guard change.isNews else { return false }
+        changedServices.formUnion(change.services)
+        if change.hasOtherGateways {
+            updateNames()
+            isReconfigured = true
+        }
+        noteChange()
+        return true
+    }
+
+    /// Takes what DNS says of a gateway's host name.
+    ///
+    /// - Returns: whether that is news.
+    @discardableResult
+    public func receive(_ answer: NameAnswer, for name: String) -> Bool {
+        guard var record = names[name] else { return false }
+        let last = record
+        record.take(answer)
+        names[name] = record
+        if record.addresses != last.addresses {
+            isReconfigured = true
+            for cluster in known.keys where known[cluster]?.gateways?.contains(where: { $0.isNamed(name) }) == true {
+                known[cluster]?.isUnsaved = true
+            }
+        }
+        guard record.addresses != last.addresses || record.staleReason != last.staleReason else { return false }
+        noteChange()
+        return true
+    }
+
+    /// Takes what was known before this program started, for clusters of which nothing is known yet.
+    ///
+    /// - Returns: those.
+    @discardableResult
+    public func restore(_ saved: [ClusterName: SavedCluster]) -> [ClusterName] {
+        var restored: [ClusterName] = []
+        for (cluster, saved) in saved where known[cluster]?.restore(saved) == true { restored.append(cluster) }
+        updateNames()
+        for saved in saved.values {
+            for (name, addresses) in saved.resolved where names[name]?.addresses.isEmpty == true {
+                names[name]?.restore(addresses, at: saved.confirmed)
+            }
+        }
+        guard !restored.isEmpty else { return [] }
+        isReconfigured = true
+        noteChange()
+        return restored.sorted()
+    }
+
+    /// What is to be kept for the next start of each cluster of which something changed since the last time.
+    public func takeUnsaved() -> [ClusterName: SavedCluster] {
+        var saved: [ClusterName: SavedCluster] = [:]
+        let addresses = names.mapValues(\.addresses)
+        for (cluster, record) in known where record.isUnsaved {
+            saved[cluster] = record.saved(names: addresses)
+            known[cluster]?.isUnsaved = false
+        }
+        return saved
+    }
+
+    /// Lets go what is held of a service, in one cluster or in all.
+    ///
+    /// - Returns: the clusters where something was held.
+    public func release(_ service: ServiceName, in cluster: ClusterName? = nil) -> [ClusterName] {
+        var released: [ClusterName] = []
+        for name in known.keys where cluster == nil || cluster == name {
+            guard let services = known[name]?.release(service), !services.isEmpty else { continue }
+            changedServices.formUnion(services)
+            released.append(name)
+        }
+        if !released.isEmpty { noteChange() }
+        return released.sorted()
+    }
+
+    /// What has changed since the last time; everything, the first time.
+    ///
+    /// Nil until there is enough to serve: see `RegistryState.isSynced`.
+    public func takeChanges(at now: ContinuousClock.Instant = .now) -> RegistryChanges? {
+        guard isSynced else { return nil }
+        for cluster in known.keys { changedServices.formUnion(known[cluster]?.expireHolds(at: now) ?? []) }
+        var changes = RegistryChanges(since: changedSince)
+        if isReconfigured {
+            changes.configuration = effectiveConfiguration
+            for record in known.values { changedServices.formUnion(record.pods?.keys ?? [:].keys) }
+        }
+        let served = known.filter { gateways(of: $0.value) != nil }
+        for service in changedServices {
+            changes.pods[service] = served.compactMapValues { $0.pods?[service] }
+        }
+        changes.nextRelease = known.values.flatMap(\.holds.values).map(\.until).min()
+        isReconfigured = false
+        changedServices = []
+        changedSince = nil
+        return changes
+    }
+
+    private func noteChange() {
+        // A report and a configuration can both be what was still missing.
+        isSynced = isSynced || known.values.allSatisfy { $0.pods != nil && gateways(of: $0) != nil }
+        changedSince = changedSince ?? .now
+        changed()
+    }
+
+    // MARK: Gateways
+
+    private static func names(of known: [ClusterName: ClusterRecord]) -> Set<String> {
+        var names: Set<String> = []
+        for record in known.values {
+            for case .name(let name, _) in record.gateways ?? [] { names.insert(name) }
+        }
+        return names
+    }
+
+    private func updateNames() {
+        let wanted = Self.names(of: known)
+        guard wanted != Set(names.keys) else { return }
+        names = Dictionary(uniqueKeysWithValues: wanted.map { ($0, names[$0] ?? NameRecord()) })
+        namesChanged(wanted)
+    }
+
+    /// A cluster's gateways by their addresses; nil where it has some, and no address is known.
+    private func gateways(of record: ClusterRecord) -> [Gateway]? {
+        guard let gateways = record.gateways else { return nil }
+        let known: [Gateway] = gateways.flatMap { gateway -> [Gateway] in
+            switch gateway {
+            case .address: [gateway]
+            case .name(let name, let port):
+                (names[name]?.addresses ?? []).map { .address(SocketAddress(host: $0, port: port)) }
+            }
+        }
+        return known.isEmpty && !gateways.isEmpty ? nil : Set(known).sorted()
+    }
+
+    private var effectiveConfiguration: Configuration {
+        var effective = configuration
+        for index in effective.clusters.indices {
+            let name = effective.clusters[index].cluster.name
+            effective.clusters[index].cluster.gateways = known[name].flatMap { gateways(of: $0) } ?? []
+        }
+        return effective
+    }
+
+    /// The current state.
+    public var state: RegistryState {
+        let moment = (now: ContinuousClock.now, date: Date())
+        let ordered = known.sorted { $0.key < $1.key }
+        return RegistryState(
+            configuration: configuration,
+            mesh: Mesh(clusters: effectiveConfiguration.clusters.map(\.cluster), pods: known.compactMapValues(\.pods)),
+            sources: ordered.flatMap(\.value.statuses)
+                + names.sorted { $0.key < $1.key }.map { SourceStatus(name: $0.key, $0.value) },
+            holds: ordered.flatMap { cluster, record in
+                record.holds.sorted { $0.key < $1.key }.map { service, hold in
+                    HoldStatus(
+                        cluster: cluster, service: service, pods: hold.held.sorted(), reason: hold.reason,
+                        since: moment.date.addingTimeInterval((hold.since - moment.now) / .seconds(1)),
+                        until: moment.date.addingTimeInterval((hold.until - moment.now) / .seconds(1)))
+                }
+            },
+            isSynced: isSynced
+        )
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import Synchronization
+
+/// A program that a kubeconfig names to get credentials from (client.authentication.k8s.io).
+struct ExecPlugin: Hashable, Sendable, Decodable {
+    struct Variable: Hashable, Sendable, Decodable {
+        var name: String
+        var value: String
+    }
+
+    var apiVersion: String
+    var command: String
+    var args: [String]?
+    var env: [Variable]?
+    var installHint: String?
+
+    /// What it answered.
+    struct Credential: Hashable, Sendable {
+        var token: String?
+        /// PEM texts.
+        var certificate: String?
+        var key: String?
+        /// Nil for as long as the server takes it.
+        var expiration: Date?
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// How long it may take.
+    private static let patience = Duration.seconds(30)
+
+    private struct Answer: Decodable {
+        struct Status: Decodable {
+            var token: String?
+            var clientCertificateData: String?
+            var clientKeyData: String?
+            var expirationTimestamp: Date?
+        }
+
+        var status: Status?
+    }
+
+    /// Runs it, and reads what it prints.
+    func run() async throws(Failure) -> Credential {
+        let info = #"{"apiVersion":"\#(apiVersion)","kind":"ExecCredential","spec":{"interactive":false}}"#
+        var environment = ProcessInfo.processInfo.environment
+        for variable in env ?? [] { environment[variable.name] = variable.value }
+        environment["KUBERNETES_EXEC_INFO"] = info
+        let (status, output, errors) = try await launch(environment)
+        guard status == 0 else {
+            throw Failure(description: "\(command) ended with \(status): \(errors.suffix(300))")
+        }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        guard let answer = try? decoder.decode(Answer.self, from: output), let found = answer.status,
+            found.token != nil || found.clientCertificateData != nil
+        else { throw Failure(description: "\(command) printed no ExecCredential with a token or a certificate") }
+        return Credential(
+            token: found.token, certificate: found.clientCertificateData, key: found.clientKeyData,
+            expiration: found.expirationTimestamp)
+    }
+
+    private func launch(
+        _ environment: [String: String]
+    ) async throws(Failure) -> (status: Int32, output: Data, errors: String) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [command] + (args ?? [])
+        process.environment = environment
+        process.standardInput = FileHandle.nullDevice
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        let exits = AsyncStream.makeStream(of: Int32.self)
+        process.terminationHandler = {
+            exits.continuation.yield($0.terminationStatus)
+            exits.continuation.finish()
+        }
+        do {
+            try process.run()
+        } catch {
+            throw Failure(description: "\(command) can't be run: \(error.localizedDescription)")
+        }
+        // Both are read as they come: a full pipe would stop the program.
+        async let printed = Self.readToEnd(output.fileHandleForReading)
+        async let complaints = Self.readToEnd(errors.fileHandleForReading)
+        let identifier = process.processIdentifier
+        let watch = Task {
+            try await Task.sleep(for: Self.patience)
+            kill(identifier, SIGKILL)
+        }
+        defer { watch.cancel() }
+        var status: Int32 = -1
+        for await exit in exits.stream { status = exit }
+        let text = String(decoding: await complaints, as: UTF8.self)
+        if status == 127 {
+            throw Failure(description: "there is no program \(command)\(installHint.map { ". \($0)" } ?? "")")
+        }
+        return (status, await printed, text)
+    }
+
+    private static func readToEnd(_ handle: FileHandle) async -> Data {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: (try? handle.readToEnd()) ?? Data()) }
+        }
+    }
+}

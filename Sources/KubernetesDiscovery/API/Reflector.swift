@@ -1,0 +1,283 @@
+import AsyncHTTPClient
+import Foundation
+import MeshConfiguration
+import NIOCore
+
+/// An object of an API server, as far as a reflector has to know it.
+protocol KubernetesObject: Decodable, Sendable {
+    var metadata: ObjectMetadata { get }
+}
+
+/// Keeps up with all objects of a resource: a list, and then a watch that goes on where the last one ended.
+///
+/// It follows what the API asks of its clients (Kubernetes API concepts, "efficient detection of changes").
+struct Reflector<Object: KubernetesObject>: Sendable {
+    /// What it tells.
+    enum Event: Sendable {
+        /// All there is; what was told before and is not in it is gone.
+        case replaced([Object])
+        /// One is new or another.
+        case changed(Object)
+        /// One was deleted.
+        case deleted(Object)
+        /// What was told is what there is.
+        case confirmed
+        /// It can't keep up at the moment, and why.
+        case failed(String)
+    }
+
+    /// How long to wait before the next attempt.
+    struct Backoff: Sendable {
+        var first = Duration.milliseconds(250)
+        var last = Duration.seconds(30)
+    }
+
+    let api: APIClient
+    let resource: Resource
+    var backoff = Backoff()
+    /// Objects in one page of a list.
+    var pageSize = 500
+
+    /// How often a server may end a watch at once before that counts as a failure.
+    private static var shortWatches: Int { 3 }
+
+    /// Where it is.
+    private struct Position {
+        /// Nil where everything has to be listed.
+        var version: String?
+        var mayUseWatchList = true
+        var failures = 0
+        var shortWatches = 0
+    }
+
+    /// Runs until the task is cancelled.
+    func run(_ tell: @Sendable (Event) async -> Void) async {
+        var position = Position()
+        while !Task.isCancelled {
+            do throws(APIFailure) {
+                let isFresh = position.version == nil
+                if isFresh, !position.mayUseWatchList {
+                    position.version = try await list(tell)
+                    position.failures = 0
+                }
+                try await watch(&position, startsFresh: isFresh && position.mayUseWatchList, tell)
+                guard position.shortWatches > 0 else { continue }
+                if position.shortWatches >= Self.shortWatches {
+                    await tell(.failed("the API server ends watches of \(resource.description) at once"))
+                }
+                await pause(after: &position.failures, nil)
+            } catch {
+                guard !Task.isCancelled else { return }
+                await recover(from: error, &position, tell)
+            }
+        }
+    }
+
+    private func recover(
+        from failure: APIFailure, _ position: inout Position, _ tell: @Sendable (Event) async -> Void
+    ) async {
+        var delay: Duration?
+        switch failure {
+        case .expired, .versionTooLarge:
+            // What is known stays until the new list is complete.
+            position.version = nil
+            guard position.failures > 0 else {
+                position.failures += 1
+                return
+            }
+        case .status(_, _, let retryAfter): delay = retryAfter
+        case .unauthorized, .forbidden, .unreachable, .garbage: break
+        }
+        await tell(.failed("\(resource.description): \(failure)"))
+        await pause(after: &position.failures, delay)
+    }
+
+    /// Doubles with every failure, and is never the same for two that failed together.
+    private func pause(after failures: inout Int, _ asked: Duration?) async {
+        let longest = min(backoff.first * Double(1 << min(failures, 10)), backoff.last)
+        failures += 1
+        try? await Task.sleep(for: max(longest * Double.random(in: 0.5...1), asked ?? .zero))
+    }
+
+    // MARK: List
+
+    /// - Returns: the version to watch from.
+    private func list(_ tell: @Sendable (Event) async -> Void) async throws(APIFailure) -> String {
+        var objects: [Object] = []
+        var continuation: String?
+        var limit: Int? = pageSize
+        while true {
+            var parameters: [(String, String)] = []
+            if let limit { parameters.append(("limit", "\(limit)")) }
+            if let continuation { parameters.append(("continue", continuation)) }
+            do throws(APIFailure) {
+                let page = try await page(parameters)
+                objects += page.items ?? []
+                continuation = page.metadata.continue.flatMap { $0.isEmpty ? nil : $0 }
+                guard continuation == nil else { continue }
+                await tell(.replaced(objects))
+                return page.metadata.resourceVersion ?? ""
+            } catch {
+                // Pages end with the version that they are of: all of it again, in one piece.
+                guard case .expired = error, continuation != nil else { throw error }
+                (objects, continuation, limit) = ([], nil, nil)
+            }
+        }
+    }
+
+    private func page(_ parameters: [(String, String)]) async throws(APIFailure) -> ObjectList<Object> {
+        let answer = try await api.get(resource, parameters)
+        var body = Data()
+        do {
+            for try await part in answer.body { body.append(contentsOf: part.readableBytesView) }
+        } catch {
+            await api.discard(answer.generation)
+            throw .unreachable("the connection broke in the middle of a list: \(error)")
+        }
+        do {
+            return try JSONDecoder().decode(ObjectList<Object>.self, from: body)
+        } catch {
+            throw .garbage("the API server sent a list that can't be read: \(error)")
+        }
+    }
+
+    // MARK: Watch
+
+    private struct Watching {
+        /// What came before the end of the initial events; nil where that was known before.
+        var initial: [Object]?
+        var hasEvents = false
+    }
+
+    private func watch(
+        _ position: inout Position, startsFresh: Bool, _ tell: @Sendable (Event) async -> Void
+    ) async throws(APIFailure) {
+        var parameters = [
+            ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", "\(Int.random(in: 240...480))"),
+        ]
+        if startsFresh {
+            parameters += [("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")]
+        } else {
+            parameters.append(("resourceVersion", position.version ?? ""))
+        }
+        var watching = Watching(initial: startsFresh ? [] : nil)
+        let start = ContinuousClock.now
+        do throws(APIFailure) {
+            let answer = try await api.get(resource, parameters)
+            if !startsFresh, position.shortWatches < Self.shortWatches { await tell(.confirmed) }
+            try await read(answer, &watching, &position, tell)
+        } catch {
+            guard watching.initial != nil, error.meansNoWatchList else { throw error }
+            position.mayUseWatchList = false
+            return
+        }
+        if watching.initial != nil {
+            // It never said that this is all: a server that doesn't know what it was asked.
+            position.mayUseWatchList = false
+        }
+        let isShort = !watching.hasEvents && ContinuousClock.now - start < .seconds(1)
+        position.shortWatches = isShort ? position.shortWatches + 1 : 0
+        if !isShort { position.failures = 0 }
+    }
+
+    private func read(
+        _ answer: APIClient.Answer, _ watching: inout Watching, _ position: inout Position,
+        _ tell: @Sendable (Event) async -> Void
+    ) async throws(APIFailure) {
+        var lines = LineSplitter()
+        var parts = answer.body.makeAsyncIterator()
+        while true {
+            let part: ByteBuffer?
+            do {
+                part = try await parts.next()
+            } catch {
+                await api.discard(answer.generation)
+                throw .unreachable("the watch broke: \(error)")
+            }
+            // Half a line at the end is an event that the next watch brings again.
+            guard let part else { return }
+            for line in lines.take(part.readableBytesView) {
+                try await take(line, &watching, &position, tell)
+            }
+            guard lines.rest <= LineSplitter.longest else {
+                throw .garbage("the API server sent a line of more than \(LineSplitter.longest) bytes")
+            }
+        }
+    }
+
+    private func take(
+        _ line: Data, _ watching: inout Watching, _ position: inout Position, _ tell: @Sendable (Event) async -> Void
+    ) async throws(APIFailure) {
+        let event: WatchEvent<Object>
+        do {
+            event = try JSONDecoder().decode(WatchEvent<Object>.self, from: line)
+        } catch {
+            throw .garbage("the API server sent an event that can't be read: \(error)")
+        }
+        switch event {
+        case .error(let status): throw APIFailure(event: status, resource: resource)
+        case .unknown: return
+        case .bookmark(let metadata):
+            position.version = metadata.resourceVersion ?? position.version
+            if let initial = watching.initial {
+                guard metadata.annotations?["k8s.io/initial-events-end"] == "true" else { return }
+                watching.initial = nil
+                await tell(.replaced(initial))
+            } else {
+                await tell(.confirmed)
+            }
+        case .changed(let object):
+            if watching.initial != nil {
+                watching.initial?.append(object)
+            } else {
+                position.version = object.metadata.resourceVersion ?? position.version
+                await tell(.changed(object))
+            }
+        case .deleted(let object):
+            if watching.initial != nil {
+                watching.initial?.removeAll { $0.metadata.key == object.metadata.key }
+            } else {
+                position.version = object.metadata.resourceVersion ?? position.version
+                await tell(.deleted(object))
+            }
+        }
+        watching.hasEvents = true
+        position.failures = 0
+    }
+}
+
+extension APIFailure {
+    /// Whether a server may answer so that has no watch-list: it refuses the parameters, or breaks off with an ERROR
+    /// event as it lacks what it needs for it.
+    fileprivate var meansNoWatchList: Bool {
+        switch self {
+        case .status(let code, _, _): [400, 404, 405, 406, 415, 422, 500, 501].contains(code)
+        case .garbage, .versionTooLarge, .expired: true
+        case .unauthorized, .forbidden, .unreachable: false
+        }
+    }
+}
+
+/// Cuts a stream of bytes into lines.
+private struct LineSplitter {
+    /// etcd takes objects of 1.5 MB at most; JSON is longer.
+    static let longest = 32 << 20
+
+    private var pending = Data()
+
+    /// How much of a line has come without its end.
+    var rest: Int { pending.count }
+
+    mutating func take(_ bytes: some Collection<UInt8>) -> [Data] {
+        var lines: [Data] = []
+        var start = bytes.startIndex
+        while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            pending.append(contentsOf: bytes[start..<end])
+            if !pending.isEmpty { lines.append(pending) }
+            pending = Data()
+            start = bytes.index(after: end)
+        }
+        pending.append(contentsOf: bytes[start...])
+        return lines
+    }
+}

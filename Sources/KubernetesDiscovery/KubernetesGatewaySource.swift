@@ -1,0 +1,162 @@
+import Balancing
+public import Discovery
+public import Logging
+public import MeshConfiguration
+import Synchronization
+
+/// Learns a cluster's gateways from its API server: the addresses of Services of type LoadBalancer, or those of nodes.
+public final class KubernetesGatewaySource: EndpointSource {
+    private struct State {
+        /// Nil before they have been listed.
+        var services: [ObjectKey: KubernetesServiceObject]?
+        /// Nil before they have been listed, where they matter.
+        var nodes: [ObjectKey: KubernetesNode]?
+        var failures: [String: String] = [:]
+        var toldProblems: [String] = []
+    }
+
+    private let settings: Configuration.KubernetesGateways
+    private let api: APIClient
+    private let backoff: Duration
+    private let state: Mutex<State>
+
+    /// A source of those gateways, which connects when it runs.
+    public convenience init(_ settings: Configuration.KubernetesGateways, logger: Logger) {
+        self.init(settings, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
+    }
+
+    init(
+        _ settings: Configuration.KubernetesGateways, patience: APIClient.Patience, backoff: Duration, logger: Logger
+    ) {
+        self.settings = settings
+        self.backoff = backoff
+        api = APIClient(settings.access, patience: patience, logger: logger)
+        state = Mutex(State(nodes: settings.usesNodePorts ? nil : [:]))
+    }
+
+    /// Lists and watches until the task is cancelled.
+    public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
+        await withTaskGroup { group in
+            group.addTask {
+                let resource = Resource.services(
+                    in: self.settings.namespace, labelSelector: self.settings.labelSelector)
+                await self.reflect(resource, \.services, report)
+            }
+            if settings.usesNodePorts { group.addTask { await self.reflect(.nodes, \.nodes, report) } }
+            await group.waitForAll()
+        }
+        await api.shutdown()
+    }
+
+    private func reflect<Object: KubernetesObject>(
+        _ resource: Resource, _ place: any WritableKeyPath<State, [ObjectKey: Object]?> & Sendable,
+        _ report: @escaping @Sendable (SourceReport) async -> Void
+    ) async {
+        let reflector = Reflector<Object>(api: api, resource: resource, backoff: .init(first: backoff))
+        await reflector.run { event in
+            for news in take(event, of: resource, place) { await report(news) }
+        }
+    }
+
+    /// - Returns: what to report.
+    private func take<Object>(
+        _ event: Reflector<Object>.Event, of resource: Resource, _ place: WritableKeyPath<State, [ObjectKey: Object]?>
+    ) -> [SourceReport] {
+        state.withLock { state -> [SourceReport] in
+            state.failures[resource.plural] = nil
+            switch event {
+            case .replaced(let objects):
+                state[keyPath: place] = Dictionary(objects.map { ($0.metadata.key, $0) }, uniquingKeysWith: { $1 })
+            case .changed(let object): state[keyPath: place]?[object.metadata.key] = object
+            case .deleted(let object): state[keyPath: place]?[object.metadata.key] = nil
+            case .confirmed: break
+            case .failed(let reason): state.failures[resource.plural] = reason
+            }
+            var reports: [SourceReport] = []
+            let (gateways, problems) = gateways(in: state)
+            if let gateways { reports.append(.gateways(gateways)) }
+            if problems != state.toldProblems { reports.append(.problems(problems)) }
+            state.toldProblems = problems
+            if !state.failures.isEmpty {
+                let reasons = state.failures.sorted { $0.key < $1.key }.map(\.value)
+                reports.append(.failure(reason: reasons.joined(separator: "; ")))
+            }
+            return reports
+        }
+    }
+
+    /// Nil before everything has been listed.
+    private func gateways(in state: State) -> (gateways: [Gateway]?, problems: [String]) {
+        guard let services = state.services, let nodes = state.nodes else { return (nil, []) }
+        var gateways: Set<Gateway> = []
+        var problems: [String] = []
+        for (key, service) in services.sorted(by: { $0.key < $1.key }) {
+            guard settings.usesNodePorts || service.spec?.type == "LoadBalancer" else {
+                problems.append("Service \(key) is of type \(service.spec?.type ?? "ClusterIP"), not LoadBalancer")
+                continue
+            }
+            guard let port = service.port(settings.port) else {
+                problems.append("Service \(key) has no TCP port \(settings.port); it has: \(service.portNames)")
+                continue
+            }
+            if settings.usesNodePorts {
+                guard let nodePort = port.nodePort.flatMap(UInt16.init(exactly:)), nodePort > 0 else {
+                    problems.append("Service \(key) has no node port for \(settings.port)")
+                    continue
+                }
+                for node in nodes.values {
+                    if let host = node.host { gateways.insert(.address(SocketAddress(host: host, port: nodePort))) }
+                }
+                continue
+            }
+            guard let number = UInt16(exactly: port.port) else { continue }
+            let ingress = service.status?.loadBalancer?.ingress ?? []
+            let found = ingress.compactMap { $0.gateway(port: number) }
+            if found.isEmpty { problems.append("Service \(key) has no address yet") }
+            gateways.formUnion(found)
+        }
+        if services.isEmpty {
+            problems.append("no Service in \(settings.namespace) is labelled \(settings.labelSelector)")
+        }
+        return (gateways.sorted(), problems)
+    }
+}
+
+extension KubernetesServiceObject {
+    fileprivate func port(_ wanted: Configuration.PortReference) -> Port? {
+        (spec?.ports ?? []).first { port in
+            guard port.protocol ?? "TCP" == "TCP" else { return false }
+            return switch wanted {
+            case .number(let number): port.port == Int(number)
+            case .name(let name): port.name == name
+            }
+        }
+    }
+
+    fileprivate var portNames: String {
+        (spec?.ports ?? []).map { port in port.name.map { "\($0) (\(port.port))" } ?? "\(port.port)" }
+            .joined(separator: ", ")
+    }
+}
+
+extension KubernetesServiceObject.Ingress {
+    fileprivate func gateway(port: UInt16) -> Gateway? {
+        if let ip, let host = IPAddress(ip) { return .address(SocketAddress(host: host, port: port)) }
+        return hostname.flatMap { DNSName($0) }.map { .name($0.description, port: port) }
+    }
+}
+
+extension KubernetesNode {
+    /// Where others reach it, while it is ready: its outer address, or else its inner one.
+    fileprivate var host: IPAddress? {
+        guard status?.conditions?.contains(where: { $0.type == "Ready" && $0.status != "True" }) != true else {
+            return nil
+        }
+        for type in ["ExternalIP", "InternalIP"] {
+            for address in status?.addresses ?? [] where address.type == type {
+                if let host = IPAddress(address.address) { return host }
+            }
+        }
+        return nil
+    }
+}

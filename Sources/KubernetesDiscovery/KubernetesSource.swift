@@ -1,0 +1,234 @@
+public import Balancing
+public import Discovery
+public import Logging
+public import MeshConfiguration
+import Synchronization
+
+/// Learns a cluster's pods from the EndpointSlices of its API server.
+public final class KubernetesSource: EndpointSource {
+    /// The label, and its value, of Services that are taken without being listed.
+    static let exportLabel = "ballast.dev/export=true"
+    /// The annotation that says which port of such a Service's pods is meant, by name or number.
+    static let portAnnotation = "ballast.dev/port"
+
+    /// What is watched, and whether each part of it is known and up to date.
+    private enum Part: Hashable, Comparable {
+        case slices(namespace: String?)
+        case services(namespace: String?)
+
+        static func < (left: Part, right: Part) -> Bool { "\(left)" < "\(right)" }
+    }
+
+    private struct State {
+        var table: SliceTable
+        /// Those that have not been listed yet.
+        var missing: Set<Part>
+        var failures: [Part: String] = [:]
+        /// By service, so that what is mended goes.
+        var problems: [ServiceName: [String]] = [:]
+        /// Of Services that are exported wrongly.
+        var exportProblems: [ObjectKey: String] = [:]
+        var toldProblems: [String] = []
+    }
+
+    private let settings: Configuration.KubernetesEndpoints
+    private let api: APIClient
+    private let backoff: Duration
+    private let state: Mutex<State>
+    private let logger: Logger
+
+    /// A source of that cluster, which connects when it runs.
+    public convenience init(_ settings: Configuration.KubernetesEndpoints, logger: Logger) {
+        self.init(settings, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
+    }
+
+    init(
+        _ settings: Configuration.KubernetesEndpoints, patience: APIClient.Patience, backoff: Duration, logger: Logger
+    ) {
+        self.settings = settings
+        self.backoff = backoff
+        self.logger = logger
+        api = APIClient(settings.access, patience: patience, logger: logger)
+        let namespaces = Self.namespaces(settings)
+        state = Mutex(
+            State(
+                table: SliceTable(settings.services, keepsAll: settings.takesExported),
+                missing: Set(
+                    namespaces.map { .slices(namespace: $0) }
+                        + (settings.takesExported ? namespaces.map { .services(namespace: $0) } : []))))
+    }
+
+    private static func namespaces(_ settings: Configuration.KubernetesEndpoints) -> [String?] {
+        settings.namespaces.isEmpty ? [nil] : settings.namespaces
+    }
+
+    /// Lists and watches until the task is cancelled.
+    public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
+        await withTaskGroup { group in
+            for namespace in Self.namespaces(settings) {
+                group.addTask {
+                    await self.reflect(EndpointSlice.self, .endpointSlices(in: namespace)) { event in
+                        await self.take(event, of: .slices(namespace: namespace), report) {
+                            self.apply(event, in: namespace)
+                        }
+                    }
+                }
+                guard settings.takesExported else { continue }
+                group.addTask {
+                    let services = Resource.services(in: namespace, labelSelector: Self.exportLabel)
+                    await self.reflect(KubernetesServiceObject.self, services) { event in
+                        await self.take(event, of: .services(namespace: namespace), report) {
+                            self.apply(event, in: namespace)
+                        }
+                    }
+                }
+            }
+            await group.waitForAll()
+        }
+        await api.shutdown()
+    }
+
+    /// The slices of a service's pods.
+    public func origins(of service: ServiceName) async -> [String: PodOrigin] {
+        state.withLock { $0.table.origins(of: service) }
+    }
+
+    private func reflect<Object>(
+        _ type: Object.Type, _ resource: Resource, _ tell: @Sendable (Reflector<Object>.Event) async -> Void
+    ) async {
+        let reflector = Reflector<Object>(api: api, resource: resource, backoff: .init(first: backoff))
+        await reflector.run(tell)
+    }
+
+    /// What an event changed.
+    private enum Change {
+        case everything
+        case services(Set<ServiceName>)
+        case nothing
+    }
+
+    private func take<Object>(
+        _ event: Reflector<Object>.Event, of part: Part, _ report: @Sendable (SourceReport) async -> Void,
+        _ apply: () -> Change
+    ) async {
+        let change = apply()
+        let isComplete = state.withLock { state in
+            switch event {
+            case .failed(let reason): state.failures[part] = reason
+            case .replaced:
+                state.missing.remove(part)
+                state.failures[part] = nil
+            case .changed, .deleted, .confirmed: state.failures[part] = nil
+            }
+            return state.missing.isEmpty
+        }
+        if isComplete {
+            switch change {
+            case .everything: await report(.pods(pods(of: nil)))
+            case .services(let names) where !names.isEmpty: await report(.changes(pods(of: names), .deletes))
+            case .services, .nothing: await report(.confirmed)
+            }
+            await tellProblems(report)
+        }
+        // All that is known is told; what can't be is known to be old.
+        let failures = state.withLock { $0.failures }
+        if !failures.isEmpty {
+            let reasons = failures.sorted { $0.key < $1.key }.map(\.value)
+            await report(.failure(reason: reasons.joined(separator: "; ")))
+        }
+    }
+
+    private func tellProblems(_ report: @Sendable (SourceReport) async -> Void) async {
+        let news: [String]? = state.withLock { state in
+            let problems = Set(state.problems.values.joined()).union(state.exportProblems.values).sorted()
+            guard problems != state.toldProblems else { return nil }
+            state.toldProblems = problems
+            return problems
+        }
+        if let news { await report(.problems(news)) }
+    }
+
+    /// The pods of these services; nil for all.
+    private func pods(of names: Set<ServiceName>?) -> [ServiceName: [Pod]] {
+        state.withLock { state in
+            var pods: [ServiceName: [Pod]] = [:]
+            for name in names ?? Set(state.table.services.keys) {
+                let (found, problems) = state.table.pods(of: name)
+                pods[name] = found
+                state.problems[name] = problems.isEmpty ? nil : problems
+            }
+            return pods
+        }
+    }
+
+    // MARK: EndpointSlices
+
+    private func apply(_ event: Reflector<EndpointSlice>.Event, in namespace: String?) -> Change {
+        state.withLock { state in
+            switch event {
+            case .replaced(let slices):
+                state.table.replace(in: namespace, with: slices)
+                return .everything
+            case .changed(let slice): return .services(state.table.put(slice))
+            case .deleted(let slice): return .services(state.table.remove(slice.metadata))
+            case .confirmed, .failed: return .nothing
+            }
+        }
+    }
+
+    // MARK: Exported Services
+
+    private func apply(_ event: Reflector<KubernetesServiceObject>.Event, in namespace: String?) -> Change {
+        state.withLock { state in
+            switch event {
+            case .replaced(let services):
+                let exported = Set(services.map(\.metadata.key))
+                for (name, service) in state.table.services
+                where settings.services[name] == nil && (namespace == nil || namespace == service.namespace) {
+                    if !exported.contains(ObjectKey(namespace: service.namespace, name: service.name)) {
+                        state.table.map(name, to: nil)
+                    }
+                }
+                state.exportProblems = state.exportProblems.filter {
+                    namespace != nil && $0.key.namespace != namespace
+                }
+                for service in services { _ = export(service, &state) }
+                return .everything
+            case .changed(let service): return .services(export(service, &state))
+            case .deleted(let service):
+                let name = ServiceName(exported: service.metadata.key)
+                state.exportProblems[service.metadata.key] = nil
+                guard settings.services[name] == nil else { return .nothing }
+                state.table.map(name, to: nil)
+                return .services([name])
+            case .confirmed, .failed: return .nothing
+            }
+        }
+    }
+
+    private func export(_ service: KubernetesServiceObject, _ state: inout State) -> Set<ServiceName> {
+        let key = service.metadata.key
+        let name = ServiceName(exported: key)
+        guard settings.services[name] == nil else { return [] }
+        var port: Configuration.PortReference?
+        if let text = service.metadata.annotations?[Self.portAnnotation] {
+            port = Configuration.PortReference(text)
+            guard port != nil else {
+                state.exportProblems[key] =
+                    "Service \(key): its annotation \(Self.portAnnotation), \"\(text)\", is no port's name or number"
+                return []
+            }
+        }
+        state.exportProblems[key] = nil
+        state.table.map(
+            name,
+            to: Configuration.KubernetesService(
+                namespace: key.namespace, name: key.name, port: port, family: settings.family))
+        return [name]
+    }
+}
+
+extension ServiceName {
+    /// What the mesh calls a Service that is taken without being listed.
+    fileprivate init(exported key: ObjectKey) { self.init(rawValue: "\(key.name).\(key.namespace)") }
+}

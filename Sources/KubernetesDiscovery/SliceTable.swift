@@ -1,0 +1,217 @@
+import Balancing
+import Discovery
+import MeshConfiguration
+
+/// All EndpointSlices of a cluster that matter, and what they mean: the pods of the mesh's services.
+struct SliceTable: Sendable {
+    fileprivate struct Endpoint: Sendable {
+        var address: IPAddress
+        var name: String
+        var zone: String?
+        var health: Pod.Health
+    }
+
+    fileprivate struct Slice: Sendable {
+        var version: String?
+        var isIPv6: Bool
+        var endpoints: [Endpoint]
+        /// Of TCP.
+        var ports: [(name: String, number: UInt16)]
+        /// Why it can't be used; nil where it can.
+        var problem: String?
+    }
+
+    /// Which Kubernetes Service each service of the mesh is.
+    private(set) var services: [ServiceName: Configuration.KubernetesService]
+    private var names: [ObjectKey: Set<ServiceName>] = [:]
+    /// By Service and by their own names.
+    private var slices: [ObjectKey: [String: Slice]] = [:]
+    private var owners: [ObjectKey: ObjectKey] = [:]
+    /// Whether slices are kept whose Service is none of the mesh's yet.
+    private let keepsAll: Bool
+
+    /// - Parameter keepsAll: whether services may be added later.
+    init(_ services: [ServiceName: Configuration.KubernetesService], keepsAll: Bool) {
+        self.services = [:]
+        self.keepsAll = keepsAll
+        for (name, service) in services { map(name, to: service) }
+    }
+
+    // MARK: What there is
+
+    /// Takes a slice in.
+    ///
+    /// - Returns: the services that may have other pods now.
+    mutating func put(_ object: EndpointSlice) -> Set<ServiceName> {
+        let key = object.metadata.key
+        let name = object.metadata.labels?["kubernetes.io/service-name"]
+        var changed: Set<ServiceName> = []
+        let service = name.map { ObjectKey(namespace: key.namespace, name: $0) }
+        if let last = owners[key], last != service { changed.formUnion(remove(object.metadata)) }
+        guard let service, keepsAll || names[service] != nil else { return changed }
+        owners[key] = service
+        slices[service, default: [:]][key.name] = Slice(object)
+        return changed.union(names[service] ?? [])
+    }
+
+    /// Lets a slice go.
+    mutating func remove(_ metadata: ObjectMetadata) -> Set<ServiceName> {
+        guard let service = owners.removeValue(forKey: metadata.key) else { return [] }
+        slices[service]?[metadata.key.name] = nil
+        if slices[service]?.isEmpty == true { slices[service] = nil }
+        return names[service] ?? []
+    }
+
+    /// Replaces all slices of some namespaces; nil for all of them.
+    mutating func replace(in namespace: String?, with objects: [EndpointSlice]) {
+        for key in owners.keys where namespace == nil || key.namespace == namespace {
+            _ = remove(ObjectMetadata(name: key.name, namespace: key.namespace))
+        }
+        for object in objects { _ = put(object) }
+    }
+
+    /// A service of the mesh is that Kubernetes Service from now on; nil for none.
+    mutating func map(_ name: ServiceName, to service: Configuration.KubernetesService?) {
+        if let last = services[name] { names[last.key]?.remove(name) }
+        services[name] = service
+        if let service { names[service.key, default: []].insert(name) }
+    }
+
+    // MARK: What it means
+
+    /// A service's pods, and what of it can't be used.
+    func pods(of name: ServiceName) -> (pods: [Pod], problems: [String]) {
+        var problems: [String] = []
+        let found = endpoints(of: name) { problems.append($0) }
+        return (found.map(\.pod), problems)
+    }
+
+    /// Which slice each pod is in.
+    func origins(of name: ServiceName) -> [String: PodOrigin] {
+        let namespace = services[name]?.namespace ?? ""
+        return Dictionary(
+            endpoints(of: name) { _ in }.map { found in
+                (
+                    found.pod.name,
+                    PodOrigin(object: "EndpointSlice \(namespace)/\(found.slice)", version: found.version)
+                )
+            }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private struct Found {
+        var pod: Pod
+        var slice: String
+        var version: String?
+    }
+
+    /// The endpoints of all slices, each address once, in the order of addresses.
+    ///
+    /// While an endpoint moves from one slice to another it is in both (EndpointSlice API): the better word counts.
+    private func endpoints(of name: ServiceName, _ complain: (String) -> Void) -> [Found] {
+        guard let service = services[name] else { return [] }
+        let all = (slices[service.key] ?? [:]).sorted { $0.key < $1.key }
+        for case (let slice, let problem?) in all.map({ ($0.key, $0.value.problem) }) {
+            complain("EndpointSlice \(service.namespace)/\(slice) is left out: \(problem)")
+        }
+        let usable = all.filter { $0.value.problem == nil }
+        let wantsIPv6 =
+            switch service.family {
+            case .ipv4: false
+            case .ipv6: true
+            case .any: !usable.contains { !$0.value.isIPv6 }
+            }
+        var found: [SocketAddress: Found] = [:]
+        for (key, slice) in usable where slice.isIPv6 == wantsIPv6 && !slice.endpoints.isEmpty {
+            guard let port = slice.port(service.port) else {
+                complain("EndpointSlice \(service.namespace)/\(key) is left out: \(slice.portProblem(service.port))")
+                continue
+            }
+            for endpoint in slice.endpoints {
+                let address = SocketAddress(host: endpoint.address, port: port)
+                if let known = found[address], known.pod.health.rank <= endpoint.health.rank { continue }
+                found[address] = Found(
+                    pod: Pod(name: endpoint.name, address: address, zone: endpoint.zone, health: endpoint.health),
+                    slice: key, version: slice.version)
+            }
+        }
+        var names: Set<String> = []
+        return found.values.sorted { $0.pod.address < $1.pod.address }.filter { entry in
+            guard names.insert(entry.pod.name).inserted else {
+                complain("pod \(entry.pod.name) of \(service.key) has a second address, \(entry.pod.address): left out")
+                return false
+            }
+            return true
+        }
+    }
+}
+
+extension Configuration.KubernetesService {
+    fileprivate var key: ObjectKey { ObjectKey(namespace: namespace, name: name) }
+}
+
+extension Pod.Health {
+    /// The better, the smaller.
+    fileprivate var rank: Int {
+        switch self {
+        case .healthy: 0
+        case .draining: 1
+        case .unhealthy: 2
+        }
+    }
+
+    /// What an endpoint's conditions mean: what isn't said counts as ready; nil for one that is gone.
+    fileprivate init?(_ conditions: EndpointSlice.Conditions?) {
+        let isReady = conditions?.ready ?? true
+        let isServing = conditions?.serving ?? isReady
+        switch (conditions?.terminating ?? false, isServing) {
+        case (true, false): return nil
+        case (true, true): self = .draining
+        case (false, _): self = isReady ? .healthy : .unhealthy
+        }
+    }
+}
+
+extension SliceTable.Slice {
+    fileprivate init(_ object: EndpointSlice) {
+        version = object.metadata.resourceVersion
+        isIPv6 = object.addressType == "IPv6"
+        endpoints = []
+        ports = (object.ports ?? []).compactMap { port in
+            guard port.protocol ?? "TCP" == "TCP", let number = port.port.flatMap(UInt16.init(exactly:)), number > 0
+            else { return nil }
+            return (port.name ?? "", number)
+        }
+        guard ["IPv4", "IPv6"].contains(object.addressType) else {
+            problem = "its addresses are of type \(object.addressType), and EDS carries IP addresses only"
+            return
+        }
+        for endpoint in object.endpoints ?? [] {
+            guard let text = endpoint.addresses?.first, let health = Pod.Health(endpoint.conditions) else { continue }
+            guard let address = IPAddress(text), address.isIPv6 == isIPv6 else {
+                problem = "\(text) is no \(object.addressType) address"
+                return
+            }
+            let pod = endpoint.targetRef.flatMap { $0.kind == "Pod" ? $0.name : nil }
+            endpoints.append(
+                SliceTable.Endpoint(
+                    address: address, name: pod ?? endpoint.hostname ?? text, zone: endpoint.zone, health: health))
+        }
+    }
+
+    /// The number of the port that is meant, if there is one.
+    fileprivate func port(_ wanted: Configuration.PortReference?) -> UInt16? {
+        switch wanted {
+        case nil: ports.count == 1 ? ports.first?.number : nil
+        case .number(let number): ports.first { $0.number == number }?.number
+        case .name(let name): ports.first { $0.name == name }?.number
+        }
+    }
+
+    fileprivate func portProblem(_ wanted: Configuration.PortReference?) -> String {
+        let all = ports.map { $0.name.isEmpty ? "\($0.number)" : "\($0.name) (\($0.number))" }.joined(separator: ", ")
+        guard let wanted else {
+            return ports.isEmpty ? "it has no TCP port" : "it has several ports, \(all): say which by `port`"
+        }
+        return "it has no TCP port \(wanted); it has: \(all.isEmpty ? "none" : all)"
+    }
+}

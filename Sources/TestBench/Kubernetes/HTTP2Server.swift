@@ -1,0 +1,144 @@
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOHTTP2
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// An HTTP/2 server with TLS on loopback, whose answers are written by hand.
+final class HTTP2Server: Sendable {
+    struct Request: Sendable {
+        /// Without its query.
+        var path: String
+        var query: [String: String]
+        var headers: [String: String]
+    }
+
+    /// Where an answer is written to.
+    struct Answer: Sendable {
+        fileprivate let channel: any NIOCore.Channel
+
+        func head(_ status: Int, _ headers: [(String, String)]) async throws {
+            let head = HTTPResponseHead(
+                version: .http2, status: .init(statusCode: status), headers: HTTPHeaders(headers))
+            try await write(.head(head))
+        }
+
+        func write(_ text: String) async throws { try await write(.body(.byteBuffer(ByteBuffer(string: text)))) }
+
+        func end() async throws { try await write(.end(nil)) }
+
+        /// Breaks the stream off: RST_STREAM.
+        func abort() async { try? await channel.close() }
+
+        private func write(_ part: HTTPServerResponsePart) async throws { try await channel.writeAndFlush(part) }
+    }
+
+    typealias Handler = @Sendable (Request, Answer) async throws -> Void
+
+    let port: Int
+    private let channel: any NIOCore.Channel
+    private let connections: Connections
+
+    /// The open connections.
+    private final class Connections: Sendable {
+        private let all = Mutex<[ObjectIdentifier: any NIOCore.Channel]>([:])
+
+        func add(_ channel: any NIOCore.Channel) {
+            all.withLock { $0[ObjectIdentifier(channel)] = channel }
+            channel.closeFuture.whenComplete { _ in _ = self.all.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) } }
+        }
+
+        func closeAll() async {
+            for channel in all.withLock({ $0.values }) { try? await channel.close() }
+        }
+    }
+
+    /// Listens on 127.0.0.1.
+    ///
+    /// - Parameters:
+    ///   - port: 0 lets the system choose.
+    ///   - clientCA: demands certificates that it signed; nil for none.
+    init(
+        certificate: String, key: String, clientCA: String?, port: Int = 0, _ handler: @escaping Handler
+    ) async throws {
+        var tls = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+        tls.applicationProtocols = ["h2"]
+        if let clientCA {
+            tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(clientCA))
+            tls.certificateVerification = .noHostnameVerification
+        }
+        let context = try NIOSSLContext(configuration: tls)
+        let connections = Connections()
+        self.connections = connections
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                connections.add(channel)
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                    _ = try channel.pipeline.syncOperations.configureHTTP2Pipeline(
+                        mode: .server, connectionConfiguration: .init(), streamConfiguration: .init()
+                    ) { stream in
+                        stream.eventLoop.makeCompletedFuture {
+                            try stream.pipeline.syncOperations.addHandlers(
+                                HTTP2FramePayloadToHTTP1ServerCodec(), StreamHandler(handler))
+                        }
+                    }
+                }
+            }
+            .bind(host: "127.0.0.1", port: port).get()
+        self.port = channel.localAddress?.port ?? 0
+    }
+
+    /// Ends all connections; frames in flight are lost.
+    func disconnectAll() async { await connections.closeAll() }
+
+    /// Stops listening, and ends all connections.
+    func stop() async {
+        try? await channel.close()
+        await disconnectAll()
+    }
+}
+
+/// Answers one request in a task of its own, which ends with the stream.
+private final class StreamHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let handler: HTTP2Server.Handler
+    private var task: Task<Void, Never>?
+
+    init(_ handler: @escaping HTTP2Server.Handler) { self.handler = handler }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .head(let head) = unwrapInboundIn(data) else { return }
+        let (request, answer) = (HTTP2Server.Request(head), HTTP2Server.Answer(channel: context.channel))
+        task = Task { [handler] in
+            do {
+                try await handler(request, answer)
+            } catch {
+                await answer.abort()
+            }
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { task?.cancel() }
+}
+
+extension HTTP2Server.Request {
+    fileprivate init(_ head: HTTPRequestHead) {
+        let parts = head.uri.split(separator: "?", maxSplits: 1)
+        path = parts.first.map(String.init) ?? "/"
+        query = [:]
+        for item in parts.dropFirst().first?.split(separator: "&") ?? [] {
+            let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let value = pair.count > 1 ? String(pair[1]) : ""
+            query[String(pair[0])] = value.removingPercentEncoding ?? value
+        }
+        headers = Dictionary(head.headers.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { "\($0),\($1)" })
+    }
+}
