@@ -174,7 +174,12 @@ let package = Package(
         ),
         .testTarget(
             name: "DiscoveryTests",
-            dependencies: ["Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport"],
+            dependencies: [
+                "Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: swift
         ),
         .testTarget(

@@ -54,7 +54,9 @@ public final class Bench: Sendable {
         try? FileManager.default.removeItem(atPath: directory)
         try FileManager.default.createDirectory(atPath: "\(directory)/certs", withIntermediateDirectories: true)
         _ = try Certificates(in: "\(directory)/certs")
-        for file in ["ballast.yaml", "east.yaml", "west.yaml"] { try write(template(file), to: file) }
+        for file in ["east.yaml", "west.yaml"] { try write(template(file), to: file) }
+        // Here pods come and go because somebody says so.
+        try write(template("ballast.yaml") + "guard: off\n", to: "ballast.yaml")
     }
 
     /// The address of everything that isn't a pod.

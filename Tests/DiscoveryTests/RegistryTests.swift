@@ -9,7 +9,7 @@ import Testing
 private func configuration(_ clusters: String...) throws -> Configuration {
     let entries = clusters.map { "  \($0): {endpoints: {file: \($0).yaml}}" }
     return try Configuration(
-        text: "cluster: \(clusters[0])\nclusters:\n\(entries.joined(separator: "\n"))\nservices: {s: {}}\n",
+        text: "cluster: \(clusters[0])\nclusters:\n\(entries.joined(separator: "\n"))\nservices: {s: {}}\nguard: off\n",
         file: "/c/b.yaml"
     )
 }

@@ -8,6 +8,7 @@ import XDS
 
 private let configuration = """
     cluster: east
+    guard: off
     xds: {listen: "127.0.0.1:0"}
     clusters:
       east: {endpoints: {file: east.yaml}}

@@ -134,6 +134,7 @@ import Testing
         try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("watching") { isWatching(server) }
+            try await eventually("the watch has begun") { reports.now.confirmations == 1 }
             let before = try #require(server.requests.last?.query["resourceVersion"].flatMap { Int($0) })
             // Others' objects change, and none of ours.
             for index in 0..<5 { server.putSlice("x\(index)", of: "else", in: "m", []) }

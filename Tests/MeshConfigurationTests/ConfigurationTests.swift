@@ -136,10 +136,31 @@ private struct Mistake: CustomTestStringConvertible {
     Mistake("127.0.0.1:18000", "localhost", "b.yaml:2: xds.listen: \"localhost\": should be an IP address and a port"),
     Mistake("{file: east.yaml}", "east.yaml", "b.yaml:5: clusters.east.endpoints: \"east.yaml\": should be a mapping"),
     Mistake(
-        "{file: east.yaml}", "{kubernetes: {}}", "b.yaml:5: clusters.east.endpoints.kubernetes: is not supported yet"),
+        "{file: east.yaml}", "{kubernetes: {}}", "b.yaml:5: clusters.east.endpoints.kubernetes: takes no service"),
     Mistake(
-        "127.0.0.1:15443", "gw.example:15443",
-        "b.yaml:9: clusters.west.gateways[0]: \"gw.example:15443\": reach: gateway needs IP addresses"),
+        "{file: east.yaml}", "{file: east.yaml, ballast: {}}",
+        "b.yaml:5: clusters.east.endpoints: should have exactly one of: file, kubernetes, ballast"),
+    Mistake(
+        "{file: east.yaml}", "{kubernetes: {context: x, export: true}}",
+        "b.yaml:5: clusters.east.endpoints.kubernetes.context: \"x\": belongs to a `kubeconfig`"),
+    Mistake(
+        "{file: east.yaml}", "{kubernetes: {services: {a: {namespace: N}}}}",
+        "b.yaml:5: clusters.east.endpoints.kubernetes.services.a.namespace: \"N\": should be a name as Kubernetes"),
+    Mistake(
+        "{file: east.yaml}", "{kubernetes: {namespaces: [m], services: {a: {namespace: n}}}}",
+        "b.yaml:5: clusters.east.endpoints.kubernetes.services.a.namespace: \"n\": `namespaces` doesn't have it"),
+    Mistake(
+        "{file: east.yaml}", "{kubernetes: {services: {a: {namespace: n, port: 70000}}}}",
+        "b.yaml:5: clusters.east.endpoints.kubernetes.services.a.port: \"70000\": should be a port's name"),
+    Mistake(
+        "{file: east.yaml}", "{ballast: {address: \"west.example\"}}",
+        "b.yaml:5: clusters.east.endpoints.ballast.address: \"west.example\": should be a host name or an IP address"),
+    Mistake(
+        "{file: east.yaml}", "{ballast: {address: \"west.example:18000\"}}",
+        "b.yaml:5: clusters.east.endpoints.ballast: the field `tls` is missing"),
+    Mistake(
+        "{file: east.yaml}", "{file: east.yaml}\n    guard: {share: 2}",
+        "b.yaml:6: clusters.east.guard.share: \"2\": should be a number from 0 to 1"),
     Mistake(
         "127.0.0.1:15443", "127.0.0.256:15443", "b.yaml:9: clusters.west.gateways[0]: \"127.0.0.256:15443\": should"),
     Mistake(

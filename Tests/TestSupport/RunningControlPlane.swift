@@ -20,6 +20,7 @@ public struct RunningControlPlane: Sendable {
     /// Two clusters, west behind one gateway, and three services.
     public static let configuration = """
         cluster: east
+        guard: off
         xds: {listen: "127.0.0.1:0", limits: {namesPerStream: 1000}}
         clusters:
           east: {endpoints: {file: east.yaml}}

@@ -41,24 +41,10 @@ public struct StateDirectory: Sendable {
 
     /// Replaces a cluster's file: a crash leaves the old one or the new one.
     public func write(_ saved: SavedCluster, of cluster: ClusterName) throws {
-        let file = file(of: cluster)
-        let temporary = "\(file).new"
-        let files = FileManager.default
-        try files.createDirectory(atPath: path, withIntermediateDirectories: true)
-        do {
-            try? files.removeItem(atPath: temporary)
-            guard files.createFile(atPath: temporary, contents: nil, attributes: [.posixPermissions: 0o600]) else {
-                throw CocoaError(.fileWriteNoPermission, userInfo: [NSFilePathErrorKey: temporary])
-            }
-            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
-            defer { try? handle.close() }
-            try handle.write(contentsOf: saved.encoded)
-            try handle.synchronize()
-        } catch {
-            try? files.removeItem(atPath: temporary)
-            throw error
-        }
-        _ = try files.replaceItemAt(URL(fileURLWithPath: file), withItemAt: URL(fileURLWithPath: temporary))
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // A temporary file, fsync, and a rename.
+        try saved.encoded.write(to: URL(fileURLWithPath: file(of: cluster)), options: .atomic)
         // The name, too, has to survive a crash.
         if let directory = FileHandle(forReadingAtPath: path) {
             try? directory.synchronize()

@@ -55,3 +55,22 @@ extension APIServer {
                 """)
     }
 }
+
+extension APIServer {
+    /// Creates or replaces a Service.
+    public func putService(
+        _ name: String, in namespace: String, labels: [String: String], annotations: [String: String] = [:]
+    ) {
+        let fields = { (pairs: [String: String]) in
+            pairs.sorted { $0.key < $1.key }.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",")
+        }
+        // A watch with a selector sees an object that no longer matches as deleted.
+        delete("services", namespace, name)
+        put(
+            "services", namespace, name, labels: labels,
+            json: """
+                {"metadata":{"name":"\(name)","namespace":"\(namespace)","resourceVersion":"$VERSION",\
+                "labels":{\(fields(labels))},"annotations":{\(fields(annotations))}},"spec":{"type":"ClusterIP","ports":[]}}
+                """)
+    }
+}

@@ -37,6 +37,8 @@ public final class APIServer: Sendable {
     public struct Options: Sendable {
         /// A bearer token that every request has to bring; nil where anyone may ask.
         public var token: String?
+        /// Which certificate it shows.
+        public var certificate = "api"
         /// Whether clients have to show a certificate.
         public var demandsCertificate = false
         /// Whether it takes `sendInitialEvents`.
@@ -98,9 +100,10 @@ public final class APIServer: Sendable {
 
     /// Listens again, with all that it had.
     public func start(port: Int = 0) async throws {
+        let options = state.withLock(\.options)
         let started = try await HTTP2Server(
-            certificate: "\(directory)/api.crt", key: "\(directory)/api.key",
-            clientCA: state.withLock(\.options).demandsCertificate ? "\(directory)/ca.crt" : nil, port: port
+            certificate: "\(directory)/\(options.certificate).crt", key: "\(directory)/\(options.certificate).key",
+            clientCA: options.demandsCertificate ? "\(directory)/ca.crt" : nil, port: port
         ) { [self] request, answer in
             try await serve(Request(path: request.path, query: request.query, headers: request.headers), answer)
         }

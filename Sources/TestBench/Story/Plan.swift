@@ -81,6 +81,7 @@ public struct Plan: Sendable {
                 : ["endpoints: {file: west.yaml}", "gateways: [\(gateways.joined(separator: ", "))]"]) + reach.lines
         return """
             cluster: east
+            guard: off
             xds: {listen: "\(bench.host):\(Bench.xdsPort)"}
             admin: {listen: "\(bench.host):\(Bench.adminPort)"}
             clusters:

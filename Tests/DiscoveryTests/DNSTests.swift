@@ -1,0 +1,284 @@
+import Balancing
+import Foundation
+import Logging
+import MeshConfiguration
+import NIOCore
+import NIOPosix
+import Synchronization
+import TestBench
+import TestSupport
+import Testing
+
+@testable import Discovery
+
+/// A name server on loopback that answers what it is told to.
+private final class NameServer: Sendable {
+    enum Answer: Sendable {
+        /// Addresses of the type that is asked for, after an alias.
+        case addresses([String], ttl: UInt32)
+        case code(UInt8)
+        case garbage
+        case silence
+        case truncated([String])
+    }
+
+    private final class Shared: Sendable {
+        let answers = Mutex<[String: Answer]>([:])
+        let questions = Mutex<[String]>([])
+    }
+
+    private let shared = Shared()
+    private let udp: any Channel
+    private let tcp: any Channel
+
+    init() async throws {
+        let shared = shared
+        udp = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Datagrams(shared)) }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        tcp = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Stream(shared)) }
+            }
+            .bind(host: "127.0.0.1", port: udp.localAddress?.port ?? 0).get()
+    }
+
+    var address: String { "127.0.0.1:\(udp.localAddress?.port ?? 0)" }
+
+    var questions: [String] { shared.questions.withLock { $0 } }
+
+    /// `type` is A or AAAA.
+    func set(_ name: String, _ type: String, _ answer: Answer) { shared.answers.withLock { $0["\(name) \(type)"] = answer } }
+
+    func stop() async {
+        try? await udp.close()
+        try? await tcp.close()
+    }
+
+    private static func reply(to bytes: [UInt8], _ shared: Shared, overTCP: Bool) -> [UInt8]? {
+        var labels: [String] = []
+        var offset = 12
+        while bytes[offset] != 0 {
+            let length = Int(bytes[offset])
+            labels.append(String(decoding: bytes[offset + 1...offset + length], as: UTF8.self))
+            offset += length + 1
+        }
+        let end = offset + 5
+        let isIPv6 = bytes[offset + 2] == 28
+        let key = "\(labels.joined(separator: ".")) \(isIPv6 ? "AAAA" : "A")"
+        shared.questions.withLock { $0.append(key) }
+        var (flags, code): (UInt8, UInt8) = (0x81, 0x80)
+        var found: [String] = []
+        var ttl: UInt32 = 0
+        switch shared.answers.withLock({ $0[key] }) ?? .code(3) {
+        case .addresses(let addresses, let seconds): (found, ttl) = (addresses, seconds)
+        case .code(let number): code |= number
+        case .garbage: return [1, 2, 3]
+        case .silence: return nil
+        case .truncated(let addresses):
+            if overTCP { found = addresses } else { flags |= 0x02 }
+        }
+        let count: UInt8 = found.isEmpty ? 0 : UInt8(found.count + 1)
+        var reply: [UInt8] = Array(bytes[0..<2])
+        reply += [flags, code, 0, 1, 0, count, 0, 0, 0, 0]
+        reply += bytes[12..<end]
+        let seconds: [UInt8] = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: ttl >> UInt32($0)) }
+        if !found.isEmpty {
+            // An alias, to a name of one letter in this message, that lives longer.
+            reply += [0xc0, 12, 0, 5, 0, 1, 0, 0, 0xff, 0, 0, 3, 1, UInt8(ascii: "x"), 0]
+        }
+        for text in found {
+            guard let address = IPAddress(text) else { continue }
+            // 2001::1 is the only one of IPv6.
+            let ipv6: [UInt8] = [0x20, 1] + [UInt8](repeating: 0, count: 13) + [1]
+            let data: [UInt8] = address.isIPv6 ? ipv6 : text.split(separator: ".").compactMap { UInt8($0) }
+            reply += [0xc0, 12, 0, isIPv6 ? 28 : 1, 0, 1]
+            reply += seconds
+            reply += [0, UInt8(data.count)]
+            reply += data
+        }
+        return reply
+    }
+
+    private final class Datagrams: ChannelInboundHandler, Sendable {
+        typealias InboundIn = AddressedEnvelope<ByteBuffer>
+        typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+        let shared: Shared
+
+        init(_ shared: Shared) { self.shared = shared }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let envelope = unwrapInboundIn(data)
+            guard let reply = NameServer.reply(to: Array(envelope.data.readableBytesView), shared, overTCP: false) else { return }
+            let answer = AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: reply))
+            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        }
+    }
+
+    private final class Stream: ChannelInboundHandler, Sendable {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        let shared: Shared
+
+        init(_ shared: Shared) { self.shared = shared }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let bytes = Array(unwrapInboundIn(data).readableBytesView.dropFirst(2))
+            guard let reply = NameServer.reply(to: bytes, shared, overTCP: true) else { return }
+            let header = [UInt8(reply.count >> 8), UInt8(reply.count & 0xff)]
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: header + reply)), promise: nil)
+        }
+    }
+}
+
+/// Gateways given as names.
+@Suite struct DNSTests {
+    /// A registry with one gateway of that name, and its resolver at work.
+    private func resolving(
+        _ prepare: (NameServer) -> Void, _ body: (NameServer, Registry) async throws -> Void
+    ) async throws {
+        let server = try await NameServer()
+        prepare(server)
+        let configuration = try Configuration(
+            text: """
+                cluster: a
+                dns: {servers: ["\(server.address)"], shortest: 20ms, longest: 60ms}
+                clusters: {a: {endpoints: {file: a}, gateways: ["gw.example:443"]}}
+                services: {s: {}}
+                """, file: "/c/b.yaml")
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let resolver = Resolver(configuration.dns, logger: quiet)
+        let registry = Registry(configuration) {
+            resolver.want($0)
+        } changed: {
+        }
+        let task = Task { await resolver.run(for: registry) }
+        let result: Result<Void, any Error>
+        do { result = .success(try await body(server, registry)) } catch { result = .failure(error) }
+        task.cancel()
+        await task.value
+        await server.stop()
+        try result.get()
+    }
+
+    private func gateways(_ registry: Registry) async -> [String] {
+        await registry.state.mesh.clusters[0].gateways.map(\.description)
+    }
+
+    @Test func `A and AAAA, several of each, and the changes`() async throws {
+        try await resolving { server in
+            server.set("gw.example", "A", .addresses(["192.0.2.2", "192.0.2.1"], ttl: 0))
+            server.set("gw.example", "AAAA", .addresses(["2001::1"], ttl: 0))
+        } _: { server, registry in
+            try await eventually("all") {
+                await gateways(registry) == ["192.0.2.1:443", "192.0.2.2:443", "[2001::1]:443"]
+            }
+            server.set("gw.example", "A", .addresses(["192.0.2.3"], ttl: 0))
+            server.set("gw.example", "AAAA", .addresses([], ttl: 0))
+            try await eventually("the new one") { await gateways(registry) == ["192.0.2.3:443"] }
+            #expect(await registry.state.sources.last?.staleReason == nil)
+        }
+    }
+
+    @Test(arguments: [
+        (NameServer.Answer.code(3), "there is no such name"), (.code(2), "answered with code 2"),
+        (.addresses([], ttl: 0), "the name has no addresses"), (.garbage, "did not answer within"),
+        (.silence, "did not answer within"),
+    ])
+    fileprivate func `the old answer stays, and the reason is shown`(_ answer: NameServer.Answer, _ reason: String) async throws {
+        try await resolving { server in
+            server.set("gw.example", "A", .addresses(["192.0.2.1"], ttl: 0))
+            server.set("gw.example", "AAAA", .addresses([], ttl: 0))
+        } _: { server, registry in
+            try await eventually("known") { await gateways(registry) == ["192.0.2.1:443"] }
+            server.set("gw.example", "A", answer)
+            server.set("gw.example", "AAAA", answer)
+            try await eventually("shown") {
+                await registry.state.sources.last?.staleReason?.contains(reason) == true
+            }
+            #expect(await gateways(registry) == ["192.0.2.1:443"])
+            #expect(await registry.state.sources.last?.description == "dns gw.example")
+            server.set("gw.example", "A", .addresses(["192.0.2.9"], ttl: 0))
+            server.set("gw.example", "AAAA", .addresses([], ttl: 0))
+            try await eventually("back") { await gateways(registry) == ["192.0.2.9:443"] }
+            #expect(await registry.state.sources.last?.staleReason == nil)
+        }
+    }
+
+    @Test func `where one kind of address can't be had, the last ones of that kind stay`() async throws {
+        try await resolving { server in
+            server.set("gw.example", "A", .addresses(["192.0.2.1"], ttl: 0))
+            server.set("gw.example", "AAAA", .addresses(["2001::1"], ttl: 0))
+        } _: { server, registry in
+            try await eventually("both") { await gateways(registry).count == 2 }
+            server.set("gw.example", "AAAA", .code(2))
+            server.set("gw.example", "A", .addresses(["192.0.2.5"], ttl: 0))
+            try await eventually("A is new, AAAA stays") {
+                await gateways(registry) == ["192.0.2.5:443", "[2001::1]:443"]
+            }
+        }
+    }
+
+    @Test func `a long answer is asked for over TCP`() async throws {
+        try await resolving { server in
+            server.set("gw.example", "A", .truncated((1...60).map { "192.0.2.\($0)" }))
+            server.set("gw.example", "AAAA", .addresses([], ttl: 0))
+        } _: { _, registry in
+            try await eventually("all of it") { await gateways(registry).count == 60 }
+        }
+    }
+
+    @Test func `answers are used as long as they say, within bounds`() async throws {
+        let ask = { (ttl: UInt32) async throws -> Int in
+            var count = 0
+            try await resolving { server in
+                server.set("gw.example", "A", .addresses(["192.0.2.1"], ttl: ttl))
+                server.set("gw.example", "AAAA", .addresses([], ttl: ttl))
+            } _: { server, registry in
+                // 20 to 60 ms, whatever they say: 0 s, or an hour.
+                try await eventually("asked again and again") { server.questions.count >= 10 }
+                count = server.questions.count
+            }
+            return count
+        }
+        #expect(try await ask(0) >= 10)
+        #expect(try await ask(3_600) >= 10)
+        var last: [DNSQuestion.RecordType: [IPAddress]] = [:]
+        let one = [IPAddress("192.0.2.1")].compactMap(\.self)
+        #expect(Resolver.join([.a: .addresses(one, ttl: 30), .aaaa: .addresses([], ttl: .max)], &last).ttl == 30)
+    }
+
+    @Test func `nothing is served of a cluster whose gateways have never been found`() async throws {
+        try await resolving { _ in } _: { _, registry in
+            let source = await SourceID(registry.state.configuration.clusters[0])
+            await registry.receive(.pods(["s": pods("p", 2, network: 1)]), from: source)
+            try await eventually("asked") { await registry.state.sources.last?.staleReason != nil }
+            #expect(await !registry.state.isSynced)
+            #expect(await registry.takeChanges() == nil)
+        }
+    }
+
+    @Test func `broken messages are no answers`() throws {
+        let question = DNSQuestion(id: 7, name: "a.b", type: .a)
+        let bytes = try #require(question.encoded)
+        var good = bytes
+        good[2] = 0x81
+        #expect(DNSReply(good, to: question) == .empty)
+        #expect(DNSReply(bytes, to: question) == nil, "a question is no answer")
+        #expect(DNSReply(good, to: DNSQuestion(id: 8, name: "a.b", type: .a)) == nil)
+        #expect(DNSReply(good, to: DNSQuestion(id: 7, name: "a.c", type: .a)) == nil)
+        for count in 0..<good.count { #expect(DNSReply(Array(good.prefix(count)), to: question) == nil) }
+        // A name that leads to itself.
+        var circle = good
+        circle[7] = 1
+        #expect(DNSReply(circle + [0xc0, UInt8(good.count), 0, 1, 0, 1, 0, 0, 0, 0, 0, 0], to: question) == nil)
+        var generator = SeededGenerator(seed: 3)
+        for _ in 0..<2_000 {
+            var random = good + (0..<40).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            random[7] = UInt8.random(in: 0...5, using: &generator)
+            _ = DNSReply(random, to: question)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Balancing
+import Foundation
+import Logging
+import MeshConfiguration
+import TestBench
+import TestSupport
+import Testing
+
+@testable import Discovery
+
+/// What is kept on disk.
+@Suite struct LastKnownGoodTests {
+    private let saved = SavedCluster(
+        source: "file a", confirmed: Date(timeIntervalSince1970: 1_790_000_000),
+        pods: [
+            "s": [
+                Pod(name: "p", address: address("10.0.0.1:80"), weight: Weight(7) ?? .one, zone: "z", health: .draining),
+                Pod(name: "q", address: address("[2001:db8::1]:443")),
+            ], "none": [],
+        ],
+        gateways: [.name("gw.example", port: 443), .address(address("192.0.2.1:15443"))],
+        resolved: ["gw.example": [IPAddress("192.0.2.7")].compactMap(\.self)])
+
+    @Test func `what is written is read`() throws { #expect(try SavedCluster(saved.encoded) == saved) }
+
+    @Test func `a file that was cut anywhere, or changed anywhere, is refused`() throws {
+        let data = saved.encoded
+        for count in 0..<data.count { #expect(throws: StateFileError.self) { try SavedCluster(data.prefix(count)) } }
+        var generator = SeededGenerator(seed: 7)
+        for index in data.indices {
+            var changed = data
+            changed[index] ^= UInt8.random(in: 1...255, using: &generator)
+            #expect(throws: StateFileError.self, "byte \(index)") { try SavedCluster(changed) }
+        }
+    }
+
+    @Test(arguments: [
+        ("torn", "it is torn or damaged"), ("foreign", "it is no state file"), ("future", "newer Ballast: 2"),
+        ("empty", "it is no state file"),
+    ])
+    func `a file that can't be used is set aside, and the others are read`(_ kind: String, _ reason: String) async throws {
+        try await withTemporaryDirectory { path in
+            let directory = StateDirectory(path: path)
+            try directory.write(saved, of: "good")
+            let data =
+                switch kind {
+                case "torn": saved.encoded.dropLast(3)
+                case "foreign": Data("services: {}\n".utf8)
+                case "future":
+                    Data(String(decoding: saved.encoded, as: UTF8.self).replacing("ballast-state 1", with: "ballast-state 2").utf8)
+                default: Data()
+                }
+            try data.write(to: URL(fileURLWithPath: directory.file(of: "bad")))
+            let (read, setAside) = directory.read(["good", "bad", "new"])
+            #expect(read == ["good": saved])
+            #expect(setAside.map(\.file) == [directory.file(of: "bad")])
+            #expect(setAside.first?.reason.contains(reason) == true, "\(setAside)")
+            #expect(FileManager.default.contents(atPath: directory.file(of: "bad") + ".unusable") == data)
+            #expect(!FileManager.default.fileExists(atPath: directory.file(of: "bad")))
+        }
+    }
+
+    @Test func `a cluster's name can't lead out of the directory`() async throws {
+        try await withTemporaryDirectory { path in
+            let directory = StateDirectory(path: "\(path)/state")
+            try directory.write(saved, of: "../a/b")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["state"])
+            #expect(directory.read(["../a/b"]).saved == ["../a/b": saved])
+        }
+    }
+
+    @Test func `a directory that can't be written is an error, and leaves the file as it was`() async throws {
+        try await withTemporaryDirectory { path in
+            try Data("not a directory".utf8).write(to: URL(fileURLWithPath: "\(path)/state"))
+            #expect(throws: (any Error).self) { try StateDirectory(path: "\(path)/state").write(saved, of: "a") }
+        }
+    }
+
+    @Test func `what was known is served where a source is out of reach, marked stale; a live source goes first`()
+        async throws
+    {
+        let configuration = try Configuration(
+            text: """
+                cluster: a
+                clusters: {a: {endpoints: {file: a}}, b: {endpoints: {file: b}, gateways: ["gw.example:443"]}}
+                services: {s: {}}
+                """, file: "/c/b.yaml")
+        let registry = Registry(configuration) {}
+        await registry.receive(.pods(["s": []]), from: SourceID(configuration.clusters[0]))
+        #expect(await registry.restore(["a": saved, "b": saved]) == ["b"])
+        let state = await registry.state
+        #expect(state.isSynced)
+        #expect(state.mesh.pods["a"] == [:])
+        #expect(state.mesh.pods["b"]?["s"] == saved.pods["s"])
+        #expect(state.mesh.clusters[1].gateways == [.address(address("192.0.2.7:443"))], "the last answer of DNS")
+        #expect(state.sources[1].staleReason?.contains("what was known at 2026") == true)
+        #expect(!state.sources[1].isSynced)
+        #expect(state.sources[1].confirmed == saved.confirmed)
+        #expect(state.sources[2].staleReason != nil, "DNS")
+        #expect(await registry.takeUnsaved().keys.sorted() == ["a"], "what was read is not written again")
+    }
+}
