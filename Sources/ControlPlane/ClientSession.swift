@@ -69,9 +69,15 @@ struct ClientSession {
 
     private mutating func findViewer() {
         guard let node, let snapshot else { return }
-        let viewer = Viewer(node, Method.at(head.method), in: snapshot.roster)
+        var viewer = Viewer(node, Method.at(head.method), in: snapshot.roster)
+        if node.isPeer {
+            let export = export(in: snapshot.roster)
+            viewer = Viewer(cluster: snapshot.roster.defaultCluster, audience: .plain, peer: export?.peer ?? "")
+            refusal = export == nil ? GRPCStatus(.permissionDenied, "nothing is exported to \(claim) (export)") : nil
+        } else {
+            refusal = refusal(of: viewer, in: snapshot.roster)
+        }
         self.viewer = viewer
-        refusal = refusal(of: viewer, by: snapshot.roster.access)
         findView()
         if refusal == nil, view == nil { demand.ask(for: viewer) }
     }
@@ -85,18 +91,32 @@ struct ClientSession {
         noteReduction()
     }
 
-    private func refusal(of viewer: Viewer, by access: Access?) -> GRPCStatus? {
-        guard let access else { return nil }
+    /// What is exported to whom its certificate names; the first of several.
+    private func export(in roster: Roster) -> Configuration.Export? {
+        roster.exports.first { export in head.identities.contains { export.identity.matches($0) } }
+    }
+
+    private func refusal(of viewer: Viewer, in roster: Roster) -> GRPCStatus? {
+        guard let access = roster.access else {
+            // Who is there to import sees what is exported, and no more by saying less.
+            guard export(in: roster) != nil else { return nil }
+            return GRPCStatus(
+                .permissionDenied, "\(claim) may import what is exported to it, and see nothing else (export)")
+        }
         let rules = access.rules.filter { rule in head.identities.contains { rule.identity.matches($0) } }
         let role: Access.Role = viewer.audience == .gateway ? .gateway : .client
         guard !rules.contains(where: { $0.permits(viewer.cluster, as: role) }) else { return nil }
-        let names = head.identities.isEmpty ? "nobody" : head.identities.map(\.description).joined(separator: ", ")
         return GRPCStatus(
             .permissionDenied,
             rules.isEmpty
-                ? "\(names) may not connect (xds.tls.allow)"
-                : "\(names) may not see the view of cluster \(viewer.cluster) as a \(role) (xds.tls.allow)"
+                ? "\(claim) may not connect (xds.tls.allow)"
+                : "\(claim) may not see the view of cluster \(viewer.cluster) as a \(role) (xds.tls.allow)"
         )
+    }
+
+    /// Who its certificate says it is, for people.
+    private var claim: String {
+        head.identities.isEmpty ? "nobody" : head.identities.map(\.description).joined(separator: ", ")
     }
 
     /// The clusters of which it gets gateway addresses only, though they can be reached better.

@@ -53,7 +53,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         sources = SourceRunner(registry: registry, logger: logger) { id in
             switch id.kind {
             case .endpoints(.file(let path)): FileSource(path: path)
-            case .endpoints(.ballast(let peer)): PeerSource(peer, logger: logger)
+            case .endpoints(.ballast(let peer)): PeerSource(peer, into: configuration.cluster)
             case .endpoints(.kubernetes), .gateways: makeSource(id) ?? UnsupportedSource(id: id)
             }
         }

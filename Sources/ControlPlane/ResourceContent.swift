@@ -9,6 +9,7 @@ enum ResourceContent: Hashable {
     case proxylessListener
     case routes
     case endpoints(Assignment)
+    case exported(ExportedService)
     /// The localities of an assignment, whose endpoints are resources of their own: see `ViewBuilder.list`.
     case localities([Assignment.LocalityEndpoints], of: ServiceName)
 
@@ -18,6 +19,7 @@ enum ResourceContent: Hashable {
         case .listener, .proxylessListener: .listener
         case .routes: .routeConfiguration
         case .endpoints, .localities: .clusterLoadAssignment
+        case .exported: .exportedService
         }
     }
 
@@ -33,6 +35,7 @@ enum ResourceContent: Hashable {
         case .listener(let listener): EncodedResource(listener)
         case .proxylessListener: EncodedResource(proxylessListener: name)
         case .routes: EncodedResource(routesToCluster: name)
+        case .exported(let service): EncodedResource(service)
         case .endpoints(let assignment): EncodedResource(assignment, name: name)
         case .localities(let localities, let service):
             EncodedResource(localities, name: name) { ResourceName(collectionOf: service, $0) }

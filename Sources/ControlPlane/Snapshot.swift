@@ -43,6 +43,8 @@ struct Roster: Hashable, Sendable {
     var clusters: Set<ClusterName>
     /// Who may see which of them; nil where everyone may.
     var access: Access?
+    /// What other Ballasts may import.
+    var exports: [Configuration.Export] = []
     /// Whether clients that can are served collections without asking for them.
     var leds: Bool
 }
@@ -92,7 +94,10 @@ final class Snapshot: Sendable {
 
     /// What a viewer sees of services, however their endpoints are sent.
     func services(of viewer: Viewer) -> View? {
-        views[viewer] ?? views[Viewer(cluster: viewer.cluster, audience: viewer.audience, usesLEDS: !viewer.usesLEDS)]
+        if let view = views[viewer] { return view }
+        var twin = viewer
+        twin.usesLEDS.toggle()
+        return views[twin]
     }
 }
 

@@ -90,7 +90,7 @@ struct SnapshotBuilder {
         clusters = configuration.clusters.map(\.cluster)
         roster = Roster(
             defaultCluster: configuration.cluster, clusters: Set(clusters.map(\.name)),
-            access: configuration.xds.access, leds: configuration.xds.leds)
+            access: configuration.xds.access, exports: configuration.exports, leds: configuration.xds.leds)
         let last = services
         services = Dictionary(uniqueKeysWithValues: configuration.services.map { ($0.service.name, $0) })
         template = configuration.template
@@ -148,11 +148,11 @@ struct SnapshotBuilder {
         let mesh = mesh(of: name)
         var assignments: [Viewer: Assignment] = [:]
         // Most viewers see what the plain ones see: that is worked out once, and kept and encoded once.
-        for viewer in Set((auditors + viewers).map(mesh.twin)) {
+        for viewer in Set((auditors + viewers.filter { $0.peer == nil }).map(mesh.twin)) {
             assignments[viewer] = mesh.assign(
                 service.service, from: viewer.cluster, for: viewer.audience, renewals: inForce[name] ?? [:])
         }
-        for viewer in viewers {
+        for viewer in viewers where viewer.peer == nil {
             guard let assignment = assignments[mesh.twin(of: viewer)] else { continue }
             let plain = Viewer(cluster: viewer.cluster, audience: .plain)
             let other = viewer == plain ? nil : builders[plain]
@@ -161,6 +161,10 @@ struct SnapshotBuilder {
                 like: other, at: now)
             if viewer.usesLEDS { builders[viewer]?.list(name, assignment) }
             builders[viewer]?.describe(service.service, assignment)
+        }
+        for viewer in viewers where viewer.peer != nil {
+            let contents = roster?.exported(service.service.name, to: viewer, in: mesh) ?? []
+            builders[viewer]?.replace(.service(name), with: contents, like: nil, at: now)
         }
         let found = assignments.values.flatMap(\.problems).map { "\(name) in \($0.cluster): \($0.problem)" }
         // One viewer's says nothing about the others'.

@@ -11,16 +11,22 @@ public struct Viewer: Hashable, Comparable, Sendable {
     /// Whether endpoints are sent one by one, as collections.
     public var usesLEDS: Bool
 
+    /// The other Ballast that it is, by its name in `export`; nil for clients.
+    ///
+    /// It sees what is exported to it, and nothing else.
+    public var peer: String?
+
     /// A viewer.
-    public init(cluster: ClusterName, audience: Audience, usesLEDS: Bool = false) {
+    public init(cluster: ClusterName, audience: Audience, usesLEDS: Bool = false, peer: String? = nil) {
         self.cluster = cluster
         self.audience = audience
         self.usesLEDS = usesLEDS
+        self.peer = peer
     }
 
     /// Orders by cluster; in each, the plain ones come first.
     public static func < (left: Viewer, right: Viewer) -> Bool {
-        (left.cluster, left.rank) < (right.cluster, right.rank)
+        (left.cluster, left.rank, left.peer ?? "") < (right.cluster, right.rank, right.peer ?? "")
     }
 
     private var rank: Int {

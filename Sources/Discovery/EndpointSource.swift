@@ -41,6 +41,8 @@ public enum SourceReport: Sendable {
         case none
         /// The source was told of each that it went: a watch without gaps.
         case deletes
+        /// Whoever tells has a guard of its own, and its word that the rest is all there is.
+        case vouched
     }
 
     /// All of the cluster's pods, by service.

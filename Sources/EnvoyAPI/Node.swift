@@ -30,6 +30,12 @@ public struct Node: Hashable, Sendable {
     /// Whether this is a gRPC client, which understands less than an Envoy.
     public var isGRPC: Bool { userAgent.hasPrefix("gRPC") }
 
+    /// Whether this is another Ballast, which imports services.
+    public var isPeer: Bool { metadata["role"] == Self.peerRole }
+
+    /// What another Ballast says of its role.
+    public static let peerRole = "ballast"
+
     /// What it makes of the protocol.
     public var kind: ClientKind { isGRPC ? .grpc : .envoy }
 

@@ -22,8 +22,13 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
     /// LEDS: one endpoint of many.
     public static let endpoint = TypeURL(rawValue: "type.googleapis.com/envoy.config.endpoint.v3.LbEndpoint")
 
+    /// Not of xDS's own: what one Ballast tells another.
+    public static let exportedService = TypeURL(rawValue: "type.googleapis.com/ballast.federation.v1.ExportedService")
+
     /// Those that this server has.
-    public static let known = [cluster, listener, routeConfiguration, clusterLoadAssignment, endpoint]
+    public static let known = [
+        cluster, listener, routeConfiguration, clusterLoadAssignment, endpoint, exportedService,
+    ]
 
     /// Whether a SotW response carries everything that the client wants, so that what is missing doesn't exist, and
     /// whether a client may want whatever there is.
@@ -31,6 +36,9 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
     /// xDS, "grouping resources into responses" and "how the client specifies what resources to return": so it is for
     /// these two, and for no other.
     var isWhole: Bool { self == .cluster || self == .listener }
+
+    /// Whether a delta client may want whatever there is.
+    var hasWildcard: Bool { isWhole || self == .exportedService }
 
     /// The type of the resources that a client takes into use only once it has heard of them after this one: a cluster's
     /// endpoints, a listener's routes.

@@ -10,7 +10,7 @@ struct Subscription: Sendable {
         case .sotw:
             sotw = SotWSubscription(
                 isWhole: type.isWhole, hasVacancy: type == .clusterLoadAssignment, client: client)
-        case .delta: delta = DeltaSubscription(mayBeWildcard: type.isWhole)
+        case .delta: delta = DeltaSubscription(mayBeWildcard: type.hasWildcard)
         }
     }
 

@@ -1,8 +1,132 @@
+import Balancing
 import Discovery
+import EnvoyAPI
+import GRPCTransport
 import Logging
 import MeshConfiguration
+import Synchronization
+import XDS
 
-struct PeerSource: EndpointSource {
-    init(_ peer: Configuration.BallastPeer, logger: Logger) {}
-    func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {}
+/// Learns a cluster's pods, and the gateways to them, from the Ballast of that cluster.
+///
+/// Over delta ADS and mutual TLS; a stream that is opened again asks for what has changed since only.
+final class PeerSource: EndpointSource {
+    /// How often the other is asked whether it is there, and how long it may take to answer.
+    private static let probeInterval = Duration.seconds(2)
+    private static let patience = Duration.seconds(6)
+    private static let longestPause = Duration.seconds(5)
+
+    private let peer: Configuration.BallastPeer
+    private let node: Node
+    private let imported: Mutex<ImportedServices>
+
+    /// - Parameter cluster: the cluster that imports.
+    init(_ peer: Configuration.BallastPeer, into cluster: ClusterName) {
+        self.peer = peer
+        node = Node(
+            id: "ballast-\(cluster)", cluster: cluster.rawValue, userAgent: "ballast",
+            metadata: ["role": Node.peerRole])
+        imported = Mutex(ImportedServices(ownCluster: cluster))
+    }
+
+    func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
+        var pause = Duration.milliseconds(100)
+        while !Task.isCancelled {
+            let start = ContinuousClock.now
+            let reason = await follow(report)
+            guard !Task.isCancelled else { return }
+            await report(.failure(reason: "ballast \(peer.address): \(reason)"))
+            pause = ContinuousClock.now - start > .seconds(10) ? .milliseconds(100) : min(pause * 2, Self.longestPause)
+            try? await Task.sleep(for: pause * Double.random(in: 0.5...1))
+        }
+    }
+
+    func origins(of service: ServiceName) async -> [String: PodOrigin] {
+        imported.withLock { imported in
+            guard let known = imported.services[service] else { return [:] }
+            let origin = PodOrigin(
+                object: "\(service) of cluster \(known.service.cluster) at \(peer.address)", version: known.version)
+            return Dictionary(known.service.pods.map { ($0.name, origin) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// Follows one stream to its end.
+    ///
+    /// - Returns: why it ended.
+    private func follow(_ report: @escaping @Sendable (SourceReport) async -> Void) async -> String {
+        let channel: Channel
+        do {
+            channel = try Channel(address: peer.address, security: try security())
+        } catch {
+            return "\(error)"
+        }
+        let stream = await channel.open(Method.deltaAggregatedResources.path)
+        let answered = LastAnswer()
+        let reason = await withTaskGroup(of: String?.self) { group in
+            group.addTask { await self.read(stream, report) { answered.note() } }
+            group.addTask {
+                while (try? await Task.sleep(for: Self.probeInterval)) != nil {
+                    guard answered.age < Self.patience else {
+                        return "it has not answered for \(Self.patience)"
+                    }
+                    await self.send(DeltaRequest(subscribe: [ImportedServices.probe]), on: stream)
+                }
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            await stream.cancel()
+            return first
+        }
+        await channel.shutdown()
+        return reason ?? "stopped"
+    }
+
+    private func read(
+        _ stream: ClientStream, _ report: @escaping @Sendable (SourceReport) async -> Void,
+        _ noteAnswer: @Sendable () -> Void
+    ) async -> String {
+        await send(imported.withLock { $0.subscription() }, on: stream, node)
+        do {
+            for try await message in stream.messages {
+                let response = try DecodedResponse(message, .delta)
+                noteAnswer()
+                let reports: [SourceReport]?
+                do throws(ImportFailure) {
+                    reports = try imported.withLock { imported throws(ImportFailure) in try imported.take(response) }
+                } catch {
+                    await send(DeltaRequest(nonce: response.nonce, rejection: "\(error)"), on: stream)
+                    return "\(error)"
+                }
+                await send(DeltaRequest(nonce: response.nonce), on: stream)
+                for news in reports ?? [] { await report(news) }
+            }
+            return "it ended the stream"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private func send(_ request: DeltaRequest, on stream: ClientStream, _ node: Node? = nil) async {
+        await stream.send(
+            DiscoveryRequest.delta(request).encoded(type: TypeURL.exportedService.rawValue, node: node))
+    }
+
+    /// Read for each connection, so that certificates can be replaced.
+    private func security() throws(ConfigurationError) -> ChannelSecurity {
+        .tls(
+            roots: try TextFile.read(peer.tls.ca), serverName: peer.tls.serverName,
+            KeyPair(
+                certificateChain: try TextFile.read(peer.tls.certificate),
+                privateKey: try TextFile.read(peer.tls.key)))
+    }
+}
+
+/// When the other was heard of last.
+private final class LastAnswer: Sendable {
+    private let time = Mutex(ContinuousClock.now)
+
+    var age: Duration { ContinuousClock.now - time.withLock { $0 } }
+
+    func note() { time.withLock { $0 = .now } }
 }

@@ -36,6 +36,10 @@ extension Configuration.ShrinkGuard {
         _ told: [Pod], over served: [Pod], _ evidence: SourceReport.Evidence, _ record: inout ShrinkRecord?,
         at now: ContinuousClock.Instant
     ) -> [Pod] {
+        guard evidence != .vouched else {
+            record = nil
+            return told
+        }
         let health = Dictionary(told.map { ($0.name, $0.health) }, uniquingKeysWith: { first, _ in first })
         let counted = served.filter { $0.health != .draining }
         let noticed = counted.count { health[$0.name] == .draining }
@@ -69,7 +73,7 @@ extension Configuration.ShrinkGuard {
     private func reason(_ after: Int, of reference: Int, _ evidence: SourceReport.Evidence) -> String {
         switch evidence {
         case .none: "the source names \(after) of \(reference) endpoints, without evidence that the others are gone"
-        case .deletes: "\(reference - after) of \(reference) endpoints were deleted within \(pace)"
+        case .deletes, .vouched: "\(reference - after) of \(reference) endpoints were deleted within \(pace)"
         }
     }
 }

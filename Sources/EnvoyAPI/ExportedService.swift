@@ -1,0 +1,110 @@
+public import Balancing
+import CEnvoyAPI
+import XDS
+
+/// What one Ballast tells another of a service: its own cluster's pods, and the gateways to reach them by.
+public struct ExportedService: Hashable, Sendable {
+    /// The service, as both call it.
+    public var name: ServiceName
+    /// Whose pods these are.
+    public var cluster: ClusterName
+    /// In any order; encoded in that of their addresses.
+    public var pods: [Pod]
+    /// None where pods are reached directly.
+    public var gateways: [SocketAddress]
+
+    /// A service.
+    public init(name: ServiceName, cluster: ClusterName, pods: [Pod], gateways: [SocketAddress]) {
+        self.name = name
+        self.cluster = cluster
+        self.pods = pods
+        self.gateways = gateways
+    }
+
+    /// Decodes the content of a resource, all or nothing.
+    public init(_ content: [UInt8]) throws(DecodingFailure) {
+        let decoded = try withDecoded(
+            content, Ballast__Federation__V1__ExportedService.self,
+            ballast__federation__v1__exported_service__descriptor
+        ) { ExportedService($0) }
+        guard let decoded else { throw DecodingFailure(description: "an exported service with a broken endpoint") }
+        self = decoded
+    }
+
+    private init?(_ message: Ballast__Federation__V1__ExportedService) {
+        name = ServiceName(rawValue: String(message.name))
+        cluster = ClusterName(rawValue: String(message.cluster))
+        let endpoints = messages(message.endpoints, message.n_endpoints)
+        pods = endpoints.compactMap(Pod.init)
+        let addresses = messages(message.gateways, message.n_gateways)
+        gateways = addresses.compactMap { SocketAddress(String($0.host), $0.port) }
+        guard pods.count == endpoints.count, gateways.count == addresses.count, !name.rawValue.isEmpty else {
+            return nil
+        }
+    }
+}
+
+extension SocketAddress {
+    fileprivate init?(_ host: String, _ port: UInt32) {
+        guard let host = IPAddress(host), let port = UInt16(exactly: port), port > 0 else { return nil }
+        self.init(host: host, port: port)
+    }
+}
+
+extension Pod {
+    fileprivate init?(_ message: Ballast__Federation__V1__ExportedEndpoint) {
+        guard let address = SocketAddress(String(message.address), message.port), let weight = Weight(Int(message.weight))
+        else { return nil }
+        let zone = String(message.zone)
+        let health: Pod.Health =
+            switch message.health {
+            case BALLAST__FEDERATION__V1__HEALTH__DRAINING: .draining
+            case BALLAST__FEDERATION__V1__HEALTH__HEALTHY: .healthy
+            default: .unhealthy
+            }
+        self.init(
+            name: String(message.name), address: address, weight: weight, zone: zone.isEmpty ? nil : zone,
+            health: health)
+    }
+}
+
+extension EncodedResource {
+    /// A service as another Ballast is told it, under its own name.
+    public init(_ service: ExportedService) {
+        let arena = Arena()
+        let pods = service.pods.sorted { ($0.address, $0.name) < ($1.address, $1.name) }
+        let root = arena.make(ballast__federation__v1__exported_service__init) { message in
+            message.name = arena.string(service.name.rawValue)
+            message.cluster = arena.string(service.cluster.rawValue)
+            message.n_endpoints = pods.count
+            message.endpoints = arena.array(pods.map { endpoint($0, in: arena) })
+            message.n_gateways = service.gateways.count
+            message.gateways = arena.array(
+                service.gateways.sorted().map { gateway in
+                    arena.make(ballast__federation__v1__exported_gateway__init) {
+                        $0.host = arena.string(gateway.host.description)
+                        $0.port = UInt32(gateway.port)
+                    }
+                })
+        }
+        self.init(
+            name: ResourceName(rawValue: service.name.rawValue), type: .exportedService, content: encode(root))
+    }
+}
+
+private func endpoint(
+    _ pod: Pod, in arena: Arena
+) -> UnsafeMutablePointer<Ballast__Federation__V1__ExportedEndpoint> {
+    arena.make(ballast__federation__v1__exported_endpoint__init) { message in
+        message.name = arena.string(pod.name)
+        message.address = arena.string(pod.address.host.description)
+        message.port = UInt32(pod.address.port)
+        message.weight = pod.weight.value
+        message.zone = arena.string(pod.zone ?? "")
+        switch pod.health {
+        case .healthy: message.health = BALLAST__FEDERATION__V1__HEALTH__HEALTHY
+        case .draining: message.health = BALLAST__FEDERATION__V1__HEALTH__DRAINING
+        case .unhealthy: message.health = BALLAST__FEDERATION__V1__HEALTH__UNHEALTHY
+        }
+    }
+}
