@@ -7,7 +7,7 @@ public import Logging
 import MeshConfiguration
 public import ServiceLifecycle
 
-/// The admin API: JSON over HTTP, read-only, for people and for health checks.
+/// The admin API: JSON over HTTP, for people and for health checks.
 public struct AdminServer: ServiceLifecycle.Service {
     private let controlPlane: ControlPlane
     private let host: String
@@ -67,19 +67,11 @@ public struct AdminServer: ServiceLifecycle.Service {
         }
         router.get("v1/services") { request, _ in
             let status = await controlPlane.status
-            let parameters = request.uri.queryParameters
-            let cluster = parameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.defaultCluster
-            guard let audience = Audience(rawValue: parameters["audience"].map(String.init) ?? "lanes") else {
-                let all = Audience.allCases.map(\.rawValue).joined(separator: ", ")
-                return try json(Problem(error: "`audience` should be one of: \(all)"), status: .badRequest)
-            }
-            let viewer = Viewer(cluster: cluster, audience: audience)
-            let services = await controlPlane.services(of: viewer)
-            guard services != nil || !status.isReady else {
-                return try json(Problem(error: "there is no cluster \(cluster)"), status: .notFound)
-            }
-            return try json(ServicesPage(status, viewer, services ?? []))
+            let (viewer, services) = try await services(request, status)
+            return try json(ServicesPage(status, viewer, services))
         }
+        router.get("v1/services/:name") { request, context in try await service(request, context) }
+        router.post("v1/services/:name/release") { request, context in try await release(request, context) }
         router.get("metrics") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
@@ -87,6 +79,52 @@ public struct AdminServer: ServiceLifecycle.Service {
         }
         router.get("v1/clients") { _, _ in try json(ClientsPage(await controlPlane.clients)) }
         return router
+    }
+
+    /// What a request's `view` and `audience` are served.
+    private func services(_ request: Request, _ status: Status) async throws -> (Viewer, [ServiceStatus]) {
+        let parameters = request.uri.queryParameters
+        let cluster = parameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.defaultCluster
+        guard let audience = Audience(rawValue: parameters["audience"].map(String.init) ?? "lanes") else {
+            let all = Audience.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Problem(error: "`audience` should be one of: \(all)", status: .badRequest)
+        }
+        let viewer = Viewer(cluster: cluster, audience: audience)
+        let services = await controlPlane.services(of: viewer)
+        guard services != nil || !status.isReady else {
+            throw Problem(error: "there is no cluster \(cluster)", status: .notFound)
+        }
+        return (viewer, services ?? [])
+    }
+
+    private func service(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        let name = try serviceName(context)
+        let status = await controlPlane.status
+        let (viewer, services) = try await services(request, status)
+        guard let service = services.first(where: { $0.service.name == name }) else {
+            throw Problem(error: "there is no service \(name)", status: .notFound)
+        }
+        let origins = await controlPlane.origins(of: name)
+        return try json(ProvenancePage(status, viewer, service, origins))
+    }
+
+    private func release(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        // A page of another site may make a browser send this, but not without saying where it comes from.
+        guard request.headers[.origin] == nil else {
+            throw Problem(error: "not for pages of other sites", status: .forbidden)
+        }
+        let name = try serviceName(context)
+        let cluster = request.uri.queryParameters["cluster"].map { ClusterName(rawValue: String($0)) }
+        let released = await controlPlane.release(name, in: cluster)
+        guard !released.isEmpty else {
+            throw Problem(error: "nothing of \(name) is held\(cluster.map { " in \($0)" } ?? "")", status: .notFound)
+        }
+        return try json(Release(service: name.rawValue, released: released.map(\.rawValue)))
+    }
+
+    private func serviceName(_ context: BasicRequestContext) throws -> ServiceName {
+        let text = try context.parameters.require("name")
+        return ServiceName(rawValue: text.removingPercentEncoding ?? text)
     }
 
     private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
@@ -143,6 +181,25 @@ private struct Health: Encodable {
     var status: String
 }
 
-private struct Problem: Encodable {
+/// What is wrong with a request, as its answer.
+private struct Problem: Error, HTTPResponseError {
+    struct Body: Encodable {
+        var error: String
+    }
+
     var error: String
+    var status: HTTPResponse.Status
+
+    func response(from request: Request, context: some RequestContext) throws -> Response {
+        var body = ByteBuffer(bytes: try JSONEncoder().encode(Body(error: error)))
+        body.writeString("\n")
+        return Response(
+            status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
+    }
+}
+
+private struct Release: Encodable {
+    var service: String
+    /// The clusters.
+    var released: [String]
 }

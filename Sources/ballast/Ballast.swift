@@ -7,8 +7,8 @@ struct Ballast: AsyncParsableCommand {
         commandName: "ballast",
         abstract: "A mini xDS control plane that balances a mesh federation at discovery time.",
         version: version,
-        subcommands: [Serve.self, Validate.self, Load.self]
+        subcommands: [Serve.self, Validate.self, Release.self, Load.self]
     )
 
-    static let version = "0.4.0"
+    static let version = "0.5.0"
 }

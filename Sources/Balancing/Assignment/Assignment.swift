@@ -112,6 +112,12 @@ public struct ClusterShare: Hashable, Sendable {
         public var share: Double
         /// As its source says.
         public var health: Pod.Health
+        /// Where it listens.
+        public var address: SocketAddress
+        /// Its own weight.
+        public var ownWeight: Weight
+        /// That, times its cluster's multiplier, on the scale of the service's priority; 0 for one that takes no traffic.
+        public var weight: UInt32
         /// Why it gets something other than an equal part; nil where there is nothing to say.
         public var note: String?
     }
@@ -122,6 +128,10 @@ public struct ClusterShare: Hashable, Sendable {
     public var share: Double
     /// The sum of its endpoints' weights as sent.
     public var weight: UInt64
+    /// What each of its pods counts, times the pod's own weight.
+    public var multiplier: Ratio
+    /// How many endpoints that all lead to any of its pods the weight is split over; nil where each pod is one.
+    public var split: Int?
     /// Nil where the cluster has no endpoint to serve.
     public var priority: UInt32?
     /// One sentence on how the share came about.

@@ -15,12 +15,15 @@ extension [Member] {
                 cluster: member.cluster.name,
                 share: share(member.weight),
                 weight: member.weight,
+                multiplier: member.multiplier,
+                split: member.route.sendsPods ? nil : member.route.parts,
                 priority: member.weight > 0 ? priorities[member.priority] : nil,
                 reason: member.reason(isFirst: member.priority == first),
                 problem: member.shownProblem,
                 pods: member.pods.sorted { $0.pod.name < $1.pod.name }.map { entry in
                     ClusterShare.PodShare(
                         name: entry.pod.name, share: share(UInt64(entry.weight)), health: entry.pod.health,
+                        address: entry.pod.address, ownWeight: entry.pod.weight, weight: entry.weight,
                         note: member.note(on: entry)
                     )
                 }
