@@ -6,7 +6,7 @@ SHELL := /bin/bash
 RELEASE_BUILD := swift build -c release --disable-index-store --quiet
 RELEASE := .build/release
 
-.PHONY: help run bench bench-fanout conformance soak fuzz test test-sanitize lint format proto setup clean
+.PHONY: help run bench bench-fanout bench-kubernetes conformance soak fuzz test test-sanitize lint format proto setup clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,11 @@ bench-fanout: setup ## measure what pushes cost, beside FLOOR=NAME=PROGRAM and P
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench fanout --ballast $(RELEASE)/ballast $(if $(FLOOR),--floor $(FLOOR)) $(if $(PEER),--peer $(PEER)) $(ARGS)
+
+bench-kubernetes: setup ## measure 5,000 services and 100,000 endpoints from one watch
+	@echo "Building (the first time takes some minutes)..."
+	@$(RELEASE_BUILD)
+	@exec $(RELEASE)/ballast-bench kubernetes --ballast $(RELEASE)/ballast $(ARGS)
 
 conformance: setup ## play the rules of xDS against Ballast, or ARGS="--server HOST:PORT --endpoints FILE"; write docs/conformance.md
 	@echo "Building (the first time takes some minutes)..."

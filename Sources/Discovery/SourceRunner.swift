@@ -68,9 +68,10 @@ public final class SourceRunner: Sendable {
         case .pods(let pods):
             metadata["pods"] = "\(pods.values.reduce(0) { $0 + $1.count })"
             logger.info("endpoints read", metadata: metadata)
-        case .changes(let services, _):
+        case .changes(let services, let evidence):
             metadata["services"] = "\(services.count)"
-            logger.info("endpoints changed", metadata: metadata)
+            // A watch may tell hundreds in a second.
+            logger.log(level: evidence == .none ? .info : .debug, "endpoints changed", metadata: metadata)
         case .gateways(let gateways):
             metadata["gateways"] = "\(gateways.map(\.description).joined(separator: ","))"
             logger.info("gateways read", metadata: metadata)

@@ -66,7 +66,8 @@ extension APIServer {
             }
             var token = ""
             if let limit = request.query["limit"].flatMap(Int.init), objects.count > limit {
-                token = "page-\(state.pages.count)-\(state.version)"
+                state.lastPage += 1
+                token = "page-\(state.lastPage)"
                 state.pages[token] = Array(objects[limit...])
                 objects = Array(objects[..<limit])
             }

@@ -72,6 +72,7 @@ public final class APIServer: Sendable {
         /// Watches from before this version are told 410.
         var compacted = 0
         var pages: [String: [Object]] = [:]
+        var lastPage = 0
         var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
         var lastWatcher = 0
         var faults: [(verb: Verb, fault: Fault)] = []
