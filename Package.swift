@@ -171,7 +171,10 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(
-            name: "MeshConfigurationTests", dependencies: ["Balancing", "MeshConfiguration", "TestSupport"],
+            name: "MeshConfigurationTests",
+            dependencies: [
+                "Balancing", "MeshConfiguration", "TestSupport", .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: swift
         ),
         .testTarget(

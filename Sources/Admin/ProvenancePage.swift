@@ -50,7 +50,8 @@ struct ProvenancePage: Encodable {
                 words += ", \(pod.weight) on the service's scale"
             }
             if let split = share.split {
-                words += "; its cluster's \(share.weight) is split over \(split) \(split == 1 ? "endpoint" : "endpoints")"
+                words +=
+                    "; its cluster's \(share.weight) is split over \(split) \(split == 1 ? "endpoint" : "endpoints")"
             }
             derivation = words
         }

@@ -53,7 +53,8 @@ extension SocketAddress {
 
 extension Pod {
     fileprivate init?(_ message: Ballast__Federation__V1__ExportedEndpoint) {
-        guard let address = SocketAddress(String(message.address), message.port), let weight = Weight(Int(message.weight))
+        guard let address = SocketAddress(String(message.address), message.port),
+            let weight = Weight(Int(message.weight))
         else { return nil }
         let zone = String(message.zone)
         let health: Pod.Health =

@@ -10,7 +10,8 @@ extension Configuration {
     /// Reads a configuration file's text; `file` is for errors, and its directory for relative paths.
     public init(text: String, file: String) throws(ConfigurationError) {
         let root = try YAMLReader(text: text, file: file)
-        let fields = try root.mapping("cluster", "xds", "admin", "state", "guard", "dns", "envoy", "clusters", "services",
+        let fields = try root.mapping(
+            "cluster", "xds", "admin", "state", "guard", "dns", "envoy", "clusters", "services",
             "export")
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
         let path = { (text: String) in URL(fileURLWithPath: text, relativeTo: directory).path }
@@ -181,7 +182,7 @@ extension Configuration.ClusterSource {
         cluster.reach = try Reach(fields)
         endpoints = try Configuration.Endpoints(fields.required("endpoints", of: entry), path: path)
         gateways = try Configuration.Gateways(fields["gateways"], endpoints: endpoints, path: path)
-        if case .listed(let gateways) = gateways { cluster.gateways = gateways }
+        cluster.gateways = gateways.addresses
         self.shrinkGuard = shrinkGuard
         if let entry = fields["guard"] {
             self.shrinkGuard = try Configuration.ShrinkGuard.reading(entry, template: shrinkGuard)

@@ -145,7 +145,7 @@ extension Configuration.DNS {
     /// Reads `dns`.
     init(_ entry: YAMLReader) throws(ConfigurationError) {
         self.init()
-        let fields = try entry.mapping("servers", "shortest", "longest")
+        let fields = try entry.mapping("servers", "shortest", "longest", "ipFamily")
         for server in try fields["servers"]?.list() ?? [] {
             servers.append(
                 try server.value("should be a name server's IP address, with a port unless that is 53") { text in
@@ -154,6 +154,7 @@ extension Configuration.DNS {
         }
         if let field = fields["shortest"] { shortest = try field.duration() }
         if let field = fields["longest"] { longest = try field.duration() }
+        if let field = fields["ipFamily"] { family = try field.choice(Configuration.IPFamily.self) }
         guard shortest <= longest else {
             throw entry.error("`shortest` (\(shortest)) should not be longer than `longest` (\(longest))")
         }

@@ -19,6 +19,15 @@ extension Configuration {
         case kubernetes(KubernetesGateways)
         /// From the Ballast that exports the cluster's pods.
         case exported
+
+        /// Those that are known without asking anyone.
+        public var addresses: [SocketAddress] {
+            guard case .listed(let gateways) = self else { return [] }
+            return gateways.compactMap { if case .address(let address) = $0 { address } else { nil } }
+        }
+
+        /// Whether pods are reached directly.
+        public var isEmpty: Bool { self == .listed([]) }
     }
 
     /// How a Kubernetes API server is reached.
@@ -176,6 +185,9 @@ extension Configuration {
         public var shortest = Duration.seconds(5)
         /// An answer is asked for again after this long, whatever its TTL.
         public var longest = Duration.seconds(300)
+
+        /// Which addresses are asked for; `any` for both.
+        public var family = IPFamily.any
 
         /// The defaults.
         public init() {}

@@ -48,7 +48,8 @@ struct Serve: AsyncParsableCommand {
         }
         let metrics = PrometheusMetrics()
         let controlPlane = ControlPlane(
-            settings, version: Ballast.version, makeSource: { makeSource($0, logger) }, metrics: metrics, logger: logger)
+            settings, version: Ballast.version, makeSource: { makeSource($0, logger) }, metrics: metrics, logger: logger
+        )
         let admin = AdminServer(
             controlPlane, host: settings.admin.listen.host.description, port: settings.admin.listen.port,
             tokenFile: settings.admin.tokenFile, metrics: metrics, logger: logger

@@ -17,7 +17,7 @@ private struct RandomMesh {
         for number in 0..<count {
             let name = ClusterName(rawValue: "c\(number)")
             let gateways = (0..<Int.random(in: 0...4, using: &random)).map {
-                Gateway.address(address("172.16.\(number).\($0):15443"))
+                address("172.16.\(number).\($0):15443")
             }
             let lanes = LaneSettings(
                 perPod: Int.random(in: 1...5, using: &random), most: Int.random(in: 1...20, using: &random))

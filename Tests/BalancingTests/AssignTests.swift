@@ -28,10 +28,10 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     let mesh = Mesh(
         clusters: [
             Cluster(name: "one", locality: Locality(region: "one")),
-            Cluster(name: "two", locality: Locality(region: "two"), gateways: [.address(address("2.2.2.2:15443"))]),
+            Cluster(name: "two", locality: Locality(region: "two"), gateways: [address("2.2.2.2:15443")]),
             Cluster(
                 name: "three", locality: Locality(region: "three"),
-                gateways: [.address(address("3.3.3.1:15443")), .address(address("3.3.3.2:15443"))]
+                gateways: [address("3.3.3.1:15443"), address("3.3.3.2:15443")]
             ),
             Cluster(name: "four", locality: Locality(region: "four")),
         ],
@@ -60,7 +60,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     let mesh = Mesh(
         clusters: [
             Cluster(name: "east", locality: Locality(region: "east")),
-            Cluster(name: "west", locality: Locality(region: "west"), gateways: [.address(address("2.2.2.2:15443"))]),
+            Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("2.2.2.2:15443")]),
         ],
         pods: ["east": ["s": pods("e", 2, network: 1)], "west": ["s": west]]
     )
@@ -84,7 +84,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
 }
 
 @Test func `clusters of one network reach each other's pods, whatever their gateways`() {
-    let gateways = [Gateway.address(address("9.9.9.9:15443"))]
+    let gateways = [address("9.9.9.9:15443")]
     let mesh = Mesh(
         clusters: [
             Cluster(name: "a", network: "n", gateways: gateways), Cluster(name: "b", network: "n", gateways: gateways),
@@ -104,7 +104,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
             Cluster(name: "east", locality: Locality(region: "east")),
             Cluster(
                 name: "west", locality: Locality(region: "west"),
-                gateways: (1...3).map { .address(address("2.2.2.\($0):15443")) }
+                gateways: (1...3).map { address("2.2.2.\($0):15443") }
             ),
         ],
         pods: ["east": ["s": pods("e", 1, network: 1)], "west": ["s": pods("w", 1, network: 2)]]
@@ -119,7 +119,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     let mesh = Mesh(
         clusters: [
             Cluster(name: "east", locality: Locality(region: "east")),
-            Cluster(name: "west", locality: Locality(region: "west"), gateways: [.address(address("2.2.2.2:15443"))]),
+            Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("2.2.2.2:15443")]),
         ],
         pods: ["east": ["s": pods("e", 2, network: 1)], "west": ["s": pods("w", 3, network: 2)]]
     )
@@ -139,7 +139,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     var east = pods("e", 2, network: 1)
     east[1].health = .draining
     let mesh = Mesh(
-        clusters: [Cluster(name: "east"), Cluster(name: "west", gateways: [.address(address("2.2.2.2:15443"))])],
+        clusters: [Cluster(name: "east"), Cluster(name: "west", gateways: [address("2.2.2.2:15443")])],
         pods: [
             "east": ["s": east], "west": ["s": pods("w", 3, network: 2) + pods("x", 1, network: 3, health: .draining)],
         ]
@@ -169,7 +169,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     let mesh = Mesh(
         clusters: [
             Cluster(name: "east", locality: Locality(region: "east")),
-            Cluster(name: "west", locality: Locality(region: "west"), gateways: [.address(address("2.2.2.2:15443"))]),
+            Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("2.2.2.2:15443")]),
         ],
         pods: [
             "east": ["s": pods("e", 1, network: 1, health: .unhealthy)],

@@ -11,7 +11,7 @@ private func mesh(_ reach: Reach, west: [Pod] = pods("w", 3, network: 2), gatewa
             Cluster(name: "east", locality: Locality(region: "east")),
             Cluster(
                 name: "west", locality: Locality(region: "west"),
-                gateways: (0..<gateways).map { .address(address("172.16.0.\($0):15443")) }, reach: reach),
+                gateways: (0..<gateways).map { address("172.16.0.\($0):15443") }, reach: reach),
         ],
         pods: ["east": ["s": pods("e", 2, network: 1)], "west": ["s": west]]
     )
@@ -126,14 +126,4 @@ func `who can't take more gets gateways`(reach: Reach) {
     let assignment = mesh(.pods(sni: .standard)).assign(service, from: "west", for: .gateway)
     #expect(assignment.localities.flatMap(\.endpoints) == assignment.west)
     #expect(assignment.west.map(\.address.description) == ["10.2.0.1:8000", "10.2.0.2:8000", "10.2.0.3:8000"])
-}
-
-@Test func `gateways with names only serve those who resolve names, and the others are told`() {
-    var named = mesh(.pods(sni: .standard))
-    named.clusters[1].gateways = [.name("gateway.example", port: 443)]
-    #expect(named.assign(service, from: "east").west.count == 3)
-    let plain = named.assign(service, from: "east", for: .plain)
-    #expect(plain.west.isEmpty)
-    #expect(plain.shares.map(\.share) == [1, 0], "no share is promised that can't be kept")
-    #expect(plain.problem == "its gateways have names only, which EDS can't carry")
 }

@@ -17,7 +17,7 @@ private struct Tracked {
     var mesh: Mesh {
         let all = pods.map { Pod(name: $0, address: address("10.0.0.\($0.dropFirst()):80")) }
         return Mesh(
-            clusters: [Cluster(name: "west", gateways: [.address(address("1.1.1.1:1"))], reach: reach)],
+            clusters: [Cluster(name: "west", gateways: [address("1.1.1.1:1")], reach: reach)],
             pods: ["west": ["s": all]])
     }
 

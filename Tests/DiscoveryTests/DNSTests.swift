@@ -35,7 +35,9 @@ private final class NameServer: Sendable {
         let shared = shared
         udp = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Datagrams(shared)) }
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Datagrams(shared))
+                }
             }
             .bind(host: "127.0.0.1", port: 0).get()
         tcp = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -50,7 +52,9 @@ private final class NameServer: Sendable {
     var questions: [String] { shared.questions.withLock { $0 } }
 
     /// `type` is A or AAAA.
-    func set(_ name: String, _ type: String, _ answer: Answer) { shared.answers.withLock { $0["\(name) \(type)"] = answer } }
+    func set(_ name: String, _ type: String, _ answer: Answer) {
+        shared.answers.withLock { $0["\(name) \(type)"] = answer }
+    }
 
     func stop() async {
         try? await udp.close()
@@ -111,7 +115,8 @@ private final class NameServer: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let envelope = unwrapInboundIn(data)
-            guard let reply = NameServer.reply(to: Array(envelope.data.readableBytesView), shared, overTCP: false) else { return }
+            guard let reply = NameServer.reply(to: Array(envelope.data.readableBytesView), shared, overTCP: false)
+            else { return }
             let answer = AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: reply))
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
@@ -187,7 +192,9 @@ private final class NameServer: Sendable {
         (.addresses([], ttl: 0), "the name has no addresses"), (.garbage, "did not answer within"),
         (.silence, "did not answer within"),
     ])
-    fileprivate func `the old answer stays, and the reason is shown`(_ answer: NameServer.Answer, _ reason: String) async throws {
+    fileprivate func `the old answer stays, and the reason is shown`(_ answer: NameServer.Answer, _ reason: String)
+        async throws
+    {
         try await resolving { server in
             server.set("gw.example", "A", .addresses(["192.0.2.1"], ttl: 0))
             server.set("gw.example", "AAAA", .addresses([], ttl: 0))
@@ -251,7 +258,8 @@ private final class NameServer: Sendable {
     }
 
     @Test func `nothing is served of a cluster whose gateways have never been found`() async throws {
-        try await resolving { _ in } _: { _, registry in
+        try await resolving { _ in
+        } _: { _, registry in
             let source = await SourceID(registry.state.configuration.clusters[0])
             await registry.receive(.pods(["s": pods("p", 2, network: 1)]), from: source)
             try await eventually("asked") { await registry.state.sources.last?.staleReason != nil }

@@ -17,7 +17,8 @@ import Testing
         var served: [Pod] = []
         var record: ShrinkRecord?
 
-        mutating func tell(_ pods: [Pod], _ evidence: SourceReport.Evidence = .none, after seconds: Int = 0) -> [String] {
+        mutating func tell(_ pods: [Pod], _ evidence: SourceReport.Evidence = .none, after seconds: Int = 0) -> [String]
+        {
             now += .seconds(seconds)
             served = settings.admit(pods, over: served, evidence, &record, at: now)
             return served.map(\.name).sorted()
@@ -31,7 +32,8 @@ import Testing
     @Test(arguments: [
         (10, 5, true), (10, 4, false), (4, 2, true), (4, 1, false), (3, 1, true), (3, 0, false), (1, 0, false),
     ])
-    func `without evidence half may go, of four and more, and never all`(_ before: Int, _ after: Int, _ isAllowed: Bool) {
+    func `without evidence half may go, of four and more, and never all`(_ before: Int, _ after: Int, _ isAllowed: Bool)
+    {
         var story = Story(served: some(before))
         #expect(story.tell(some(after)).count == (isAllowed ? after : before))
         #expect((story.record?.hold == nil) == isAllowed)
@@ -48,7 +50,9 @@ import Testing
     }
 
     @Test(arguments: [(3, 0, true), (1, 0, true), (10, 5, true), (10, 4, false), (4, 0, false)])
-    func `deletes let all of a small set go, and the share of a bigger one`(_ before: Int, _ after: Int, _ isAllowed: Bool) {
+    func `deletes let all of a small set go, and the share of a bigger one`(
+        _ before: Int, _ after: Int, _ isAllowed: Bool
+    ) {
         var story = Story(served: some(before))
         #expect(story.tell(some(after), .deletes).count == (isAllowed ? after : before))
     }

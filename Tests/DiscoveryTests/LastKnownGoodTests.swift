@@ -14,7 +14,8 @@ import Testing
         source: "file a", confirmed: Date(timeIntervalSince1970: 1_790_000_000),
         pods: [
             "s": [
-                Pod(name: "p", address: address("10.0.0.1:80"), weight: Weight(7) ?? .one, zone: "z", health: .draining),
+                Pod(
+                    name: "p", address: address("10.0.0.1:80"), weight: Weight(7) ?? .one, zone: "z", health: .draining),
                 Pod(name: "q", address: address("[2001:db8::1]:443")),
             ], "none": [],
         ],
@@ -38,7 +39,9 @@ import Testing
         ("torn", "it is torn or damaged"), ("foreign", "it is no state file"), ("future", "newer Ballast: 2"),
         ("empty", "it is no state file"),
     ])
-    func `a file that can't be used is set aside, and the others are read`(_ kind: String, _ reason: String) async throws {
+    func `a file that can't be used is set aside, and the others are read`(_ kind: String, _ reason: String)
+        async throws
+    {
         try await withTemporaryDirectory { path in
             let directory = StateDirectory(path: path)
             try directory.write(saved, of: "good")
@@ -47,7 +50,10 @@ import Testing
                 case "torn": saved.encoded.dropLast(3)
                 case "foreign": Data("services: {}\n".utf8)
                 case "future":
-                    Data(String(decoding: saved.encoded, as: UTF8.self).replacing("ballast-state 1", with: "ballast-state 2").utf8)
+                    Data(
+                        String(decoding: saved.encoded, as: UTF8.self).replacing(
+                            "ballast-state 1", with: "ballast-state 2"
+                        ).utf8)
                 default: Data()
                 }
             try data.write(to: URL(fileURLWithPath: directory.file(of: "bad")))
@@ -92,7 +98,7 @@ import Testing
         #expect(state.isSynced)
         #expect(state.mesh.pods["a"] == [:])
         #expect(state.mesh.pods["b"]?["s"] == saved.pods["s"])
-        #expect(state.mesh.clusters[1].gateways == [.address(address("192.0.2.7:443"))], "the last answer of DNS")
+        #expect(state.mesh.clusters[1].gateways == [address("192.0.2.7:443")], "the last answer of DNS")
         #expect(state.sources[1].staleReason?.contains("what was known at 2026") == true)
         #expect(!state.sources[1].isSynced)
         #expect(state.sources[1].confirmed == saved.confirmed)

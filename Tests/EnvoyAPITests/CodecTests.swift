@@ -12,7 +12,7 @@ private let node = Node(
 private let mesh = Mesh(
     clusters: [
         Cluster(name: "east", locality: Locality(region: "east")),
-        Cluster(name: "west", locality: Locality(region: "west"), gateways: [.address(address("[2001:db8::1]:15443"))]),
+        Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("[2001:db8::1]:15443")]),
     ],
     pods: [
         "east": ["s": pods("e", 2, network: 1, weight: 3) + pods("d", 1, network: 3, health: .draining)],

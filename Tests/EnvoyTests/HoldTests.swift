@@ -36,7 +36,8 @@ import Testing
     }
 
     private func page(_ bench: Bench, _ query: String = "") async throws -> Page {
-        let answer = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services/httpbin\(query)")
+        let answer = try await HTTPConnection.get(
+            host: bench.host, port: Bench.adminPort, "/v1/services/httpbin\(query)")
         #expect(answer.status == 200)
         return try JSONDecoder().decode(Page.self, from: Data(answer.body.utf8))
     }
@@ -52,7 +53,8 @@ import Testing
             + (1...count).map { "    - {name: p\($0), address: \"10.0.0.\($0):80\", weight: 2}\n" }.joined()
     }
 
-    @Test func `a set that shrinks without evidence is held, explained, and let go on an operator's word`() async throws {
+    @Test func `a set that shrinks without evidence is held, explained, and let go on an operator's word`() async throws
+    {
         try await withBench { bench in
             let configuration = try bench.template("ballast.yaml").replacing("{west: 1.0}", with: "{west: 0.5}")
             try bench.write(configuration, to: "ballast.yaml")
@@ -67,10 +69,14 @@ import Testing
             let hold = try #require(held.held?.first)
             #expect(hold.cluster == "east" && hold.pods == (3...8).map { "p\($0)" })
             #expect(hold.reason == "the source names 2 of 8 endpoints, without evidence that the others are gone")
-            let times = try [hold.since, hold.until].map { try #require(ISO8601DateFormatter().date(from: $0) as Date?) }
+            let times = try [hold.since, hold.until].map {
+                try #require(ISO8601DateFormatter().date(from: $0) as Date?)
+            }
             #expect(abs(times[1].timeIntervalSince(times[0]) - 300) <= 1)
             #expect(held.pods.count { $0.cluster == "east" && $0.held != nil } == 6)
-            #expect(try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/readyz").body.contains("\"held\""))
+            #expect(
+                try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/readyz").body.contains(
+                    "\"held\""))
 
             #expect(try release(bench, "httpbin").contains("\"east\""))
             try await eventually("let go") { try await page(bench).pods.count { $0.cluster == "east" } == 2 }
@@ -92,7 +98,8 @@ import Testing
             #expect(west.weight.multiplier == "0.5" && west.weight.split == 1)
             #expect(
                 west.weight.derivation
-                    == "pod weight 1 x multiplier 0.5, 1 on the service's scale; its cluster's 3 is split over 1 endpoint")
+                    == "pod weight 1 x multiplier 0.5, 1 on the service's scale; its cluster's 3 is split over 1 endpoint"
+            )
             // A line more, further up.
             try bench.write("# two\n# lines\n" + pods(3), to: "east.yaml")
             try await eventually("the lines follow") { try await page(bench).pods.first { $0.pod == "p2" }?.line == 6 }
@@ -107,7 +114,8 @@ import Testing
             try bench.write(pods(1), to: "east.yaml")
             try await eventually("held") { try await page(bench).held?.count == 1 }
             try await HTTPConnection.open(host: bench.host, port: Bench.adminPort) { connection in
-                let answer = try await connection.get("/v1/services/httpbin/release", isPost: true, headers: [("origin", "http://evil.example")])
+                let answer = try await connection.get(
+                    "/v1/services/httpbin/release", isPost: true, headers: [("origin", "http://evil.example")])
                 #expect(answer.status == 403)
                 #expect(try await connection.get("/v1/services/nothing/release", isPost: true).status == 404)
             }

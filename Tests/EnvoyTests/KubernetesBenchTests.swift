@@ -9,16 +9,21 @@ extension EnvoyTests {
     @Suite(.serialized) struct KubernetesBenchTests {
         private func configuration(_ bench: Bench, at host: String) throws -> String {
             try bench.template("ballast.yaml").replacing("listen: \"\(bench.host):", with: "listen: \"\(host):")
-                .replacing("endpoints: {file: west.yaml}", with: """
-                    endpoints:
-                          kubernetes:
-                            kubeconfig: west.kubeconfig
-                            services: {httpbin: {namespace: httpbin, port: https}}
-                    """)
-                .replacing("gateways: [\"\(bench.network)1:15443\"]", with: """
-                    gateways:
-                          kubernetes: {namespace: istio-system, labelSelector: istio=eastwestgateway, port: tls}
-                    """)
+                .replacing(
+                    "endpoints: {file: west.yaml}",
+                    with: """
+                        endpoints:
+                              kubernetes:
+                                kubeconfig: west.kubeconfig
+                                services: {httpbin: {namespace: httpbin, port: https}}
+                        """
+                )
+                .replacing(
+                    "gateways: [\"\(bench.network)1:15443\"]",
+                    with: """
+                        gateways:
+                              kubernetes: {namespace: istio-system, labelSelector: istio=eastwestgateway, port: tls}
+                        """)
         }
 
         private func put(_ pods: [(name: String, isTerminating: Bool)], _ bench: Bench, _ server: APIServer) throws {
@@ -26,7 +31,8 @@ extension EnvoyTests {
                 "httpbin-1", of: "httpbin", in: "httpbin",
                 try pods.map { pod in
                     APIServer.Endpoint(
-                        pod.name, try bench.pod(pod.name).address.host.description, ready: !pod.isTerminating, serving: true,
+                        pod.name, try bench.pod(pod.name).address.host.description, ready: !pod.isTerminating,
+                        serving: true,
                         terminating: pod.isTerminating, zone: "a")
                 }, ports: [("https", 8443)])
         }
@@ -42,7 +48,9 @@ extension EnvoyTests {
                     """)
         }
 
-        @Test func `pods and gateways come and go in Kubernetes, its API server too, and no request fails`() async throws {
+        @Test func `pods and gateways come and go in Kubernetes, its API server too, and no request fails`()
+            async throws
+        {
             try await withBench { bench in
                 let all = (1...6).map { "w\($0)" }
                 let server = try await APIServer(try Certificates(in: "\(bench.directory)/certs"))
@@ -50,14 +58,17 @@ extension EnvoyTests {
                     try put(["w1", "w2", "w3"].map { ($0, false) }, bench, server)
                     putGateway(["\(bench.network)1"], server)
                     try bench.write(
-                        server.kubeconfig().replacing("authority: ca.crt", with: "authority: certs/ca.crt"), to: "west.kubeconfig")
+                        server.kubeconfig().replacing("authority: ca.crt", with: "authority: certs/ca.crt"),
+                        to: "west.kubeconfig")
                     try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
                     try bench.write(configuration(bench, at: bench.host), to: "ballast.yaml")
                     try bench.write(configuration(bench, at: "\(bench.network)9"), to: "replica.yaml")
                     try await bench.startPods(["e1", "e2"] + all)
                     try await bench.startBallast()
                     try await bench.startBallast(name: "replica", config: "replica.yaml", at: "\(bench.network)9")
-                    for number in [1, 2] { try await bench.startGateway(.onDemand, name: "gateway-\(number)", at: number) }
+                    for number in [1, 2] {
+                        try await bench.startGateway(.onDemand, name: "gateway-\(number)", at: number)
+                    }
                     try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
                     try await play(bench, server, all)
                 } catch {
@@ -87,7 +98,9 @@ extension EnvoyTests {
                 try await reach(all, "all are reached without it")
                 try await server.start(port: port)
                 server.compact()
-                try await eventually(within: .seconds(40), "listed again") { try await !ready(bench).contains("\"stale\"") }
+                try await eventually(within: .seconds(40), "listed again") {
+                    try await !ready(bench).contains("\"stale\"")
+                }
 
                 // As pods end: first terminating, then gone.
                 try put(all.map { ($0, $0 > "w2") }, bench, server)
@@ -113,7 +126,8 @@ extension EnvoyTests {
                         try await served(bench.host, audience) == served("\(bench.network)9", audience)
                     }
                 }
-                let page = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services/httpbin").body
+                let page = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services/httpbin")
+                    .body
                 #expect(page.contains("\"object\" : \"EndpointSlice httpbin/httpbin-1\""))
                 #expect(page.contains("pod weight 1 x multiplier 1"))
             }
@@ -128,12 +142,14 @@ extension EnvoyTests {
         /// Names, versions and endpoints of what a Ballast serves: no word of the source, whose times differ.
         private func served(_ host: String, _ audience: String) async throws -> String {
             let body = try await HTTPConnection.get(
-                host: host, port: Bench.adminPort, "/v1/services?audience=\(audience)").body
+                host: host, port: Bench.adminPort, "/v1/services?audience=\(audience)"
+            ).body
             let object = try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]
             let services = (object?["services"] as? [[String: Any]] ?? []).map { service in
                 service.filter { ["name", "resources", "endpoints"].contains($0.key) }
             }
-            return String(decoding: try JSONSerialization.data(withJSONObject: services, options: .sortedKeys), as: UTF8.self)
+            return String(
+                decoding: try JSONSerialization.data(withJSONObject: services, options: .sortedKeys), as: UTF8.self)
         }
     }
 }

@@ -25,21 +25,29 @@ extension EnvoyTests {
 
         private func east(_ bench: Bench) throws -> String {
             try bench.template("ballast.yaml")
-                .replacing("    endpoints: {file: west.yaml}\n", with: """
-                        endpoints:
-                          ballast:
-                            address: "\(bench.network)5:\(Bench.xdsPort)"
-                            tls: {certificate: certs/peer.crt, key: certs/peer.key, ca: certs/ca.crt, serverName: ballast.example}
+                .replacing(
+                    "    endpoints: {file: west.yaml}\n",
+                    with: """
+                            endpoints:
+                              ballast:
+                                address: "\(bench.network)5:\(Bench.xdsPort)"
+                                tls: {certificate: certs/peer.crt, key: certs/peer.key, ca: certs/ca.crt, serverName: ballast.example}
 
-                    """)
-                .replacing("    gateways: [\"\(bench.network)1:15443\"]    # pods are reached through it; without gateways, directly\n", with: "")
+                        """
+                )
+                .replacing(
+                    "    gateways: [\"\(bench.network)1:15443\"]    # pods are reached through it; without gateways, directly\n",
+                    with: "")
                 + "state: east-state\n"
         }
 
         /// The gateway of west, which west's Ballast tells its pods over mutual TLS.
         private func startGateway(_ bench: Bench) async throws {
             let config = try bench.template("gateway.yaml")
-                .replacing("address: \(bench.network)1, port_value: 18000", with: "address: \(bench.network)5, port_value: 18000")
+                .replacing(
+                    "address: \(bench.network)1, port_value: 18000",
+                    with: "address: \(bench.network)5, port_value: 18000"
+                )
                 .replacing("  - name: ballast\n    type: STATIC", with: ballastOverTLS)
             try await bench.startEnvoy("gateway", config, bench.gateway(), concurrency: 2)
         }
@@ -71,7 +79,9 @@ extension EnvoyTests {
                 .flatMap { $0.split(separator: " ").last.map(String.init) }
         }
 
-        @Test func `west's Ballast is killed, stopped and started again under load, and its pods are scaled`() async throws {
+        @Test func `west's Ballast is killed, stopped and started again under load, and its pods are scaled`()
+            async throws
+        {
             try await withBench { bench in
                 let all = (1...6).map { "w\($0)" }
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
@@ -100,7 +110,9 @@ extension EnvoyTests {
                     var before = try await updates()
                     try bench.process("west").signal(SIGKILL)
                     _ = try await bench.process("west").waitForExit()
-                    try await eventually("stale") { try await stale(bench)?.contains("ballast \(bench.network)5") == true }
+                    try await eventually("stale") {
+                        try await stale(bench)?.contains("ballast \(bench.network)5") == true
+                    }
                     try await reach(all, "all are reached without it")
                     try await startWest(bench)
                     try await eventually("synced again") { try await stale(bench) == nil }
@@ -116,7 +128,8 @@ extension EnvoyTests {
                     try bench.process("west").signal(SIGCONT)
                     try await eventually("synced again") { try await stale(bench) == nil }
                     try await eventually("what changed meanwhile arrives") {
-                        try await bench.services().services.first?.intended.first { $0.cluster == "west" }?.pods.count == 3
+                        try await bench.services().services.first?.intended.first { $0.cluster == "west" }?.pods.count
+                            == 3
                     }
                     try await eventually("at the client, too") { try await updates() > before }
                     let start = load.result

@@ -7,7 +7,9 @@ extension EnvoyTests {
     /// What Ballast does without its sources, with and without what it knew before.
     @Suite(.serialized) struct StateTests {
         private func hideSources(_ bench: Bench) throws {
-            for file in ["east.yaml", "west.yaml"] { try FileManager.default.removeItem(atPath: "\(bench.directory)/\(file)") }
+            for file in ["east.yaml", "west.yaml"] {
+                try FileManager.default.removeItem(atPath: "\(bench.directory)/\(file)")
+            }
         }
 
         private func get(_ bench: Bench, _ path: String) async throws -> HTTPAnswer {
@@ -23,7 +25,8 @@ extension EnvoyTests {
                 try await bench.startBallast(untilReady: false)
                 try await eventually("alive") { try await get(bench, "/healthz").status == 200 }
                 let config = try bench.clientConfig(.http2)
-                    .replacing("resource_api_version: V3", with: "resource_api_version: V3\n        initial_fetch_timeout: 2s")
+                    .replacing(
+                        "resource_api_version: V3", with: "resource_api_version: V3\n        initial_fetch_timeout: 2s")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 1)
                 #expect(try await get(bench, "/readyz").status == 503)
                 #expect(try await bench.client.stat("cluster.httpbin.update_success") == 0)
@@ -89,7 +92,8 @@ extension EnvoyTests {
         }
 
         /// Whether this user may mount a file system of its own.
-        private static let mayMount = (try? run("unshare", ["--user", "--map-root-user", "--mount", "true"], directory: "/")) != nil
+        private static let mayMount =
+            (try? run("unshare", ["--user", "--map-root-user", "--mount", "true"], directory: "/")) != nil
 
         @Test(.enabled(if: mayMount), arguments: ["size=16k", "ro"])
         func `a disk that is full or can't be written costs a warning`(_ options: String) async throws {
@@ -108,7 +112,8 @@ extension EnvoyTests {
                 try bench.write(bench.template("ballast.yaml") + "state: state\n", to: "ballast.yaml")
                 let pods = { (count: Int) in
                     "services:\n  httpbin:\n"
-                        + (0..<count).map { "    - {name: p\($0), address: \"10.0.\($0 / 250).\($0 % 250 + 1):80\"}\n" }.joined()
+                        + (0..<count).map { "    - {name: p\($0), address: \"10.0.\($0 / 250).\($0 % 250 + 1):80\"}\n" }
+                        .joined()
                 }
                 do {
                     try bench.write(pods(2_000), to: "east.yaml")

@@ -11,7 +11,9 @@ import XDS
 
 /// Two Ballasts in one process, west and east, over mutual TLS.
 @Suite struct PeerTests {
-    private func west(export: String = "{east: {identity: \"spiffe://mesh.example/peer\", services: [httpbin]}}") -> String {
+    private func west(export: String = "{east: {identity: \"spiffe://mesh.example/peer\", services: [httpbin]}}")
+        -> String
+    {
         """
         cluster: west
         guard: off
@@ -26,7 +28,9 @@ import XDS
         """
     }
 
-    private func east(_ port: UInt16, serverName: String = "ballast.example", as name: String = "peer", cluster: String = "east") -> String {
+    private func east(
+        _ port: UInt16, serverName: String = "ballast.example", as name: String = "peer", cluster: String = "east"
+    ) -> String {
         """
         cluster: \(cluster)
         xds: {listen: "127.0.0.1:0"}
@@ -90,7 +94,9 @@ import XDS
                 #expect(status.gateways == ["127.0.0.9:15443"])
                 let services = await east.controlPlane.services(of: Viewer(cluster: "east", audience: .lanes))
                 let assignment = try #require(services?.first { $0.service.name == "httpbin" }?.assignment)
-                let pods = assignment.localities.flatMap { $0.endpoints.map { ($0.address.description, $0.weight, $0.health) } }
+                let pods = assignment.localities.flatMap {
+                    $0.endpoints.map { ($0.address.description, $0.weight, $0.health) }
+                }
                 #expect(pods.contains { $0 == ("far_gateway/w1", 3, .healthy) })
                 #expect(pods.contains { $0.0 == "far_gateway/w2" && $0.2 == .draining })
                 #expect(assignment.localities.contains { $0.locality.zone == "a" })
@@ -111,7 +117,8 @@ import XDS
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: east(west.port)) { east in
                 try await eventually("imported") { await names("httpbin", east).count == 3 }
                 await west.controlPlane.reload(
-                    try west.configuration(self.west(export: "{east: {identity: \"spiffe://mesh.example/peer\", services: [other]}}")))
+                    try west.configuration(
+                        self.west(export: "{east: {identity: \"spiffe://mesh.example/peer\", services: [other]}}")))
                 try await eventually("the other comes") { await names("other", east) == ["o1"] }
                 #expect(await names("httpbin", east).count == 3)
                 #expect(await east.controlPlane.status.holds.map(\.service) == ["httpbin"])
@@ -124,7 +131,8 @@ import XDS
     /// Opens a stream to west as somebody, says to be a Ballast or not, and asks.
     private func ask<Result>(
         _ west: RunningControlPlane, _ directory: String, as name: String, isPeer: Bool = true, _ request: DeltaRequest,
-        _ type: TypeURL = .exportedService, serverName: String = "ballast.example", _ body: (XDSClient) async throws -> Result
+        _ type: TypeURL = .exportedService, serverName: String = "ballast.example",
+        _ body: (XDSClient) async throws -> Result
     ) async throws -> Result {
         let read = { (file: String) in try String(contentsOfFile: "\(directory)/certs/\(file)", encoding: .utf8) }
         let channel = try Channel(
@@ -134,7 +142,8 @@ import XDS
                 KeyPair(certificateChain: read("\(name).crt"), privateKey: read("\(name).key"))))
         let client = await XDSClient(channel, .deltaAggregatedResources)
         await client.ask(
-            request, node: Node(id: name, userAgent: "test", metadata: isPeer ? ["role": Node.peerRole] : [:]), type: type)
+            request, node: Node(id: name, userAgent: "test", metadata: isPeer ? ["role": Node.peerRole] : [:]),
+            type: type)
         do {
             let result = try await body(client)
             await client.cancel()
@@ -157,7 +166,9 @@ import XDS
             #expect(exported.removed == ["other"])
             let service = try ExportedService(#require(exported.resources.first).content)
             #expect(service.cluster == "west")
-            #expect(service.pods.map(\.name).sorted() == ["w1", "w2", "w3"], "east's pods, which west knows too, are not among them")
+            #expect(
+                service.pods.map(\.name).sorted() == ["w1", "w2", "w3"],
+                "east's pods, which west knows too, are not among them")
             for type in [TypeURL.cluster, .clusterLoadAssignment, .listener] {
                 let response = try await ask(west, directory, as: "peer", DeltaRequest(subscribe: ["httpbin"]), type) {
                     try await $0.response()
@@ -170,20 +181,25 @@ import XDS
     @Test func `others import nothing, and a peer can't be a client by saying less`() async throws {
         try await running { west, directory in
             for (name, isPeer) in [("client", true), ("peer", false)] {
-                let status = try await ask(west, directory, as: name, isPeer: isPeer, DeltaRequest(subscribe: ["httpbin"])) {
+                let status = try await ask(
+                    west, directory, as: name, isPeer: isPeer, DeltaRequest(subscribe: ["httpbin"])
+                ) {
                     await $0.end()
                 }
                 #expect(status.code == .permissionDenied, "\(name): \(status)")
                 #expect(status.message.contains("export"))
             }
             let response = try await ask(
-                west, directory, as: "client", isPeer: false, DeltaRequest(subscribe: ["httpbin"]), .clusterLoadAssignment
+                west, directory, as: "client", isPeer: false, DeltaRequest(subscribe: ["httpbin"]),
+                .clusterLoadAssignment
             ) { try await $0.response() }
             #expect(response.resources.map(\.name) == ["httpbin"], "clients are served as before")
         }
     }
 
-    @Test func `a stream that is opened again is sent what has changed, and the answer that there is no more`() async throws {
+    @Test func `a stream that is opened again is sent what has changed, and the answer that there is no more`()
+        async throws
+    {
         try await running { west, directory in
             let first = try await ask(west, directory, as: "peer", DeltaRequest(subscribe: ["*", "ballast:probe"])) {
                 try await $0.response()
@@ -196,7 +212,8 @@ import XDS
                 #expect(response.resources.isEmpty)
                 #expect(response.removed == ["ballast:probe"])
                 // Asked again, it is answered again.
-                await client.ask(DeltaRequest(subscribe: ["ballast:probe"], nonce: response.nonce), type: .exportedService)
+                await client.ask(
+                    DeltaRequest(subscribe: ["ballast:probe"], nonce: response.nonce), type: .exportedService)
                 return try await client.response()
             }
             #expect(again.resources.isEmpty && again.removed == ["ballast:probe"])
@@ -204,7 +221,8 @@ import XDS
     }
 
     @Test(arguments: [
-        ("other.example", "peer", "UNAVAILABLE"), ("ballast.example", "client", "nothing is exported to spiffe://mesh.example/client"),
+        ("other.example", "peer", "UNAVAILABLE"),
+        ("ballast.example", "client", "nothing is exported to spiffe://mesh.example/client"),
     ])
     func `both ends look at who the other is`(_ serverName: String, _ name: String, _ reason: String) async throws {
         try await running { west, directory in
@@ -222,7 +240,9 @@ import XDS
         try await running { west, directory in
             let text = east(west.port, cluster: "west")
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { other in
-                try await eventually("refused") { await far(other)?.staleReason?.contains("each needs a name of its own") == true }
+                try await eventually("refused") {
+                    await far(other)?.staleReason?.contains("each needs a name of its own") == true
+                }
                 #expect(await far(other)?.podCount == 0)
             }
         }

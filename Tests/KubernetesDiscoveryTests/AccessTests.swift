@@ -55,7 +55,11 @@ import Testing
     }
 
     @Test func `an exec plugin, found beside the kubeconfig or on the path`() throws {
-        let text = two.replacing("tokenFile: token, token: old", with: "exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/login, args: [a], env: [{name: A, value: b}]}")
+        let text = two.replacing(
+            "tokenFile: token, token: old",
+            with:
+                "exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/login, args: [a], env: [{name: A, value: b}]}"
+        )
         guard case .exec(let plugin) = try access(text, context: "two").credentials else {
             Issue.record("no plugin")
             return
@@ -70,12 +74,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ("current-context: one", "current-context: three", "current-context: \"three\": there is no such entry; there are: one, two"),
+        (
+            "current-context: one", "current-context: three",
+            "current-context: \"three\": there is no such entry; there are: one, two"
+        ),
         ("current-context: one", "current-context: \"\"", "name a `context`"),
         ("cluster: c1,", "cluster: c9,", "contexts.one.cluster: \"c9\": there is no such entry; there are: c1, c2"),
         ("https://10.0.0.1:6443", "10.0.0.1", "should be a URL such as https://127.0.0.1:6443"),
         ("client-key: /abs/c.key", "username: x", "but not both"),
-        ("client-certificate: c.crt, client-key: /abs/c.key", "auth-provider: {name: gcp}", "use the provider's `exec` plugin"),
+        (
+            "client-certificate: c.crt, client-key: /abs/c.key", "auth-provider: {name: gcp}",
+            "use the provider's `exec` plugin"
+        ),
         ("{name: one, context: {", "{name: one, contexts: {", "context"),
         ("kind: Config", "kind: [", "is no kubeconfig"),
     ])
@@ -155,8 +165,11 @@ import Testing
             before: { server, directory in
                 fill(server)
                 guard asData else { return }
-                let data = { (name: String) throws in try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)")).base64EncodedString() }
-                user = "{client-certificate-data: \(try data("client.crt")), client-key-data: \(try data("client.key"))}"
+                let data = { (name: String) throws in
+                    try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)")).base64EncodedString()
+                }
+                user =
+                    "{client-certificate-data: \(try data("client.crt")), client-key-data: \(try data("client.key"))}"
             }
         ) { watched in
             try await eventually("synced") { watched.reports.names("httpbin") == ["a"] }
@@ -185,7 +198,8 @@ import Testing
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(directory)/login")
     }
 
-    private let execUser = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, env: [{name: RUNS, value: DIR/runs}]}}"
+    private let execUser =
+        "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, env: [{name: RUNS, value: DIR/runs}]}}"
 
     @Test func `an exec plugin is asked once, and again when what it gave has expired or is refused`() async throws {
         var directory = ""
@@ -218,7 +232,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("command: ./login", "command: no-such-program, installHint: get it", "there is no program no-such-program. get it"),
+        (
+            "command: ./login", "command: no-such-program, installHint: get it",
+            "there is no program no-such-program. get it"
+        ),
         ("command: ./login", "command: 'false'", "false ended with 1"),
         ("command: ./login", "command: echo, args: [hello]", "printed no ExecCredential"),
     ])
@@ -267,7 +284,9 @@ import Testing
         let proxy = try await ConnectProxy()
         try await watching(
             kubeconfig: {
-                $0.replacing("certificate-authority:", with: "proxy-url: \"http://127.0.0.1:\(proxy.port)\", certificate-authority:")
+                $0.replacing(
+                    "certificate-authority:",
+                    with: "proxy-url: \"http://127.0.0.1:\(proxy.port)\", certificate-authority:")
             },
             before: { server, _ in fill(server) }
         ) { watched in

@@ -77,16 +77,19 @@ import Testing
     }
 
     @Test func `a port by its name or its number; without one, the only one`() throws {
-        let ports = #"[{"name":"grpc","port":9000},{"name":"metrics","port":9090},{"name":"dns","protocol":"UDP","port":53}]"#
+        let ports =
+            #"[{"name":"grpc","port":9000},{"name":"metrics","port":9090},{"name":"dns","protocol":"UDP","port":53}]"#
         let slice = try slice("s-1", endpoint("a", "10.0.0.1"), ports: ports)
         #expect(table(slice, port: "metrics").pods(of: "s").pods.map(\.address.port) == [9090])
         #expect(table(slice, port: "9000").pods(of: "s").pods.map(\.address.port) == [9000])
-        #expect(table(slice).pods(of: "s").problems == [
-            "EndpointSlice n/s-1 is left out: it has several ports, grpc (9000), metrics (9090): say which by `port`"
-        ])
-        #expect(table(slice, port: "53").pods(of: "s").problems == [
-            "EndpointSlice n/s-1 is left out: it has no TCP port 53; it has: grpc (9000), metrics (9090)"
-        ])
+        #expect(
+            table(slice).pods(of: "s").problems == [
+                "EndpointSlice n/s-1 is left out: it has several ports, grpc (9000), metrics (9090): say which by `port`"
+            ])
+        #expect(
+            table(slice, port: "53").pods(of: "s").problems == [
+                "EndpointSlice n/s-1 is left out: it has no TCP port 53; it has: grpc (9000), metrics (9090)"
+            ])
     }
 
     @Test func `a named port may be another number in each slice`() throws {
@@ -112,15 +115,17 @@ import Testing
             try slice("s-2", endpoint("b", "b.example"), type: "FQDN")
         ).pods(of: "s")
         #expect(found.pods.map(\.name) == ["a"])
-        #expect(found.problems == [
-            "EndpointSlice n/s-2 is left out: its addresses are of type FQDN, and EDS carries IP addresses only"
-        ])
+        #expect(
+            found.problems == [
+                "EndpointSlice n/s-2 is left out: its addresses are of type FQDN, and EDS carries IP addresses only"
+            ])
     }
 
     @Test func `a slice that changes its service leaves the first`() throws {
         var table = table(try slice("s-1", endpoint("a", "10.0.0.1")))
         let moved = try self.slice(
-            #"{"metadata":{"name":"s-1","namespace":"n","labels":{"kubernetes.io/service-name":"t"}},"addressType":"IPv4","endpoints":[],"ports":[]}"#)
+            #"{"metadata":{"name":"s-1","namespace":"n","labels":{"kubernetes.io/service-name":"t"}},"addressType":"IPv4","endpoints":[],"ports":[]}"#
+        )
         #expect(table.put(moved) == ["s"])
         #expect(table.pods(of: "s").pods.isEmpty)
     }
@@ -141,14 +146,15 @@ import Testing
             }
             story.append(table.pods(of: "httpbin").pods.map { "\($0.name.suffix(5)) \($0.health)" })
         }
-        #expect(story == [
-            ["tjdbr healthy", "nl9j4 healthy"],
-            ["tjdbr healthy", "nl9j4 healthy", "zz8xk unhealthy"],
-            ["tjdbr healthy", "nl9j4 healthy", "zz8xk healthy"],
-            ["tjdbr draining", "nl9j4 healthy", "zz8xk healthy"],
-            ["nl9j4 healthy", "zz8xk healthy"],
-            ["nl9j4 healthy"], ["nl9j4 healthy"], ["nl9j4 healthy"],
-        ])
+        #expect(
+            story == [
+                ["tjdbr healthy", "nl9j4 healthy"],
+                ["tjdbr healthy", "nl9j4 healthy", "zz8xk unhealthy"],
+                ["tjdbr healthy", "nl9j4 healthy", "zz8xk healthy"],
+                ["tjdbr draining", "nl9j4 healthy", "zz8xk healthy"],
+                ["nl9j4 healthy", "zz8xk healthy"],
+                ["nl9j4 healthy"], ["nl9j4 healthy"], ["nl9j4 healthy"],
+            ])
         #expect(table.origins(of: "httpbin").values.first?.version == "231")
     }
 
@@ -174,7 +180,8 @@ import Testing
                         "\(name)-1", of: name, in: "n", [.init("\(name)-p", "10.0.0.\(name.count)")],
                         ports: [("http", 80), ("metrics", 9090)])
                 }
-                server.putService("shop", in: "n", labels: ["ballast.dev/export": "true"], annotations: ["ballast.dev/port": "http"])
+                server.putService(
+                    "shop", in: "n", labels: ["ballast.dev/export": "true"], annotations: ["ballast.dev/port": "http"])
                 server.putService("cart", in: "n", labels: [:])
             }
         ) { watched in
@@ -183,8 +190,11 @@ import Testing
             #expect(reports.names("shop.n") == ["shop-p"])
             server.putService("cart", in: "n", labels: ["ballast.dev/export": "true"])
             try await eventually("its port isn't clear") { reports.now.problems.first?.contains("say which") == true }
-            server.putService("cart", in: "n", labels: ["ballast.dev/export": "true"], annotations: ["ballast.dev/port": "9090"])
-            try await eventually("the other, too") { reports.names("cart.n") == ["cart-p"] && reports.now.problems.isEmpty }
+            server.putService(
+                "cart", in: "n", labels: ["ballast.dev/export": "true"], annotations: ["ballast.dev/port": "9090"])
+            try await eventually("the other, too") {
+                reports.names("cart.n") == ["cart-p"] && reports.now.problems.isEmpty
+            }
             server.delete("services", "n", "shop")
             try await eventually("none of it is left") { reports.now.pods?["shop.n"] == [] }
         }
@@ -198,10 +208,14 @@ import Testing
                 server.putSlice("two", of: "shop", in: "m", [.init("b", "10.0.0.2")])
             }
         ) { watched in
-            try await eventually("both") { watched.reports.names("httpbin") == ["a"] && watched.reports.names("shop") == ["b"] }
-            #expect(Set(watched.server.requests.map(\.path)) == [
-                "/apis/discovery.k8s.io/v1/namespaces/n/endpointslices", "/apis/discovery.k8s.io/v1/namespaces/m/endpointslices",
-            ])
+            try await eventually("both") {
+                watched.reports.names("httpbin") == ["a"] && watched.reports.names("shop") == ["b"]
+            }
+            #expect(
+                Set(watched.server.requests.map(\.path)) == [
+                    "/apis/discovery.k8s.io/v1/namespaces/n/endpointslices",
+                    "/apis/discovery.k8s.io/v1/namespaces/m/endpointslices",
+                ])
         }
     }
 }
@@ -230,7 +244,8 @@ import Testing
             try await eventually("a name") { addresses() == ["gw.west.example:15443"] }
             try put(server, lines[3])
             try await eventually("none, and why") {
-                addresses() == [] && reports.now.problems == ["Service istio-system/istio-eastwestgateway has no address yet"]
+                addresses() == []
+                    && reports.now.problems == ["Service istio-system/istio-eastwestgateway has no address yet"]
             }
         }
     }
@@ -257,7 +272,8 @@ import Testing
         let line = try recorded("gateway-watch.jsonl").split(separator: "\n").map(String.init)[0]
         let node = { (name: String, inner: String, outer: String?, ready: String) in
             let external = outer.map { #",{"type":"ExternalIP","address":"\#($0)"}"# } ?? ""
-            return #"{"metadata":{"name":"\#(name)","resourceVersion":"$VERSION"},"status":{"addresses":[{"type":"InternalIP","address":"\#(inner)"}\#(external)],"conditions":[{"type":"Ready","status":"\#(ready)"}]}}"#
+            return
+                #"{"metadata":{"name":"\#(name)","resourceVersion":"$VERSION"},"status":{"addresses":[{"type":"InternalIP","address":"\#(inner)"}\#(external)],"conditions":[{"type":"Ready","status":"\#(ready)"}]}}"#
         }
         try await watching(
             gateways: gateways.replacing("15443}", with: "15443, nodePorts: true}"),

@@ -85,7 +85,9 @@ import Testing
             options: noWatchList,
             before: { server, _ in
                 for index in 0..<1_200 {
-                    server.putSlice("s\(index)", of: "httpbin", in: "n", [.init("p\(index)", "10.1.\(index / 250).\(index % 250 + 1)")])
+                    server.putSlice(
+                        "s\(index)", of: "httpbin", in: "n",
+                        [.init("p\(index)", "10.1.\(index / 250).\(index % 250 + 1)")])
                 }
             }
         ) { watched in
@@ -103,7 +105,9 @@ import Testing
             before: { server, _ in
                 server.set { $0.expiresPages = true }
                 for index in 0..<600 {
-                    server.putSlice("s\(index)", of: "httpbin", in: "n", [.init("p\(index)", "10.1.\(index / 250).\(index % 250 + 1)")])
+                    server.putSlice(
+                        "s\(index)", of: "httpbin", in: "n",
+                        [.init("p\(index)", "10.1.\(index / 250).\(index % 250 + 1)")])
                 }
             }
         ) { watched in
@@ -157,7 +161,9 @@ import Testing
         try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("watching") { reports.names("httpbin").count == 3 && isWatching(server) }
-            if asStatus { server.fail(.watch, .status(410, APIServer.status(410, "Expired", "too old resource version"))) }
+            if asStatus {
+                server.fail(.watch, .status(410, APIServer.status(410, "Expired", "too old resource version")))
+            }
             server.forget("endpointslices", "n", "two")
             await server.disconnectAll()
             try await eventually("listed again") { reports.names("httpbin") == ["a", "b"] }
@@ -185,7 +191,10 @@ import Testing
             try await eventually("it works once it is granted") { watched.reports.names("httpbin").count == 3 }
             let sentence = try #require(watched.reports.now.failures.first)
             #expect(sentence.contains(#"User "system:anonymous" cannot list resource "endpointslices""#))
-            #expect(sentence.contains(#"a Role in namespace n with the rule {apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"]}"#))
+            #expect(
+                sentence.contains(
+                    #"a Role in namespace n with the rule {apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"]}"#
+                ))
         }
     }
 
@@ -193,7 +202,9 @@ import Testing
         try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("watching") { isWatching(server) }
-            server.fail(.watch, .status(429, APIServer.status(429, "TooManyRequests", "slow down"), headers: [("Retry-After", "1")]))
+            server.fail(
+                .watch,
+                .status(429, APIServer.status(429, "TooManyRequests", "slow down"), headers: [("Retry-After", "1")]))
             server.fail(.watch, .status(503, APIServer.status(503, "ServiceUnavailable", "restarting")))
             let count = server.requests.count
             await server.disconnectAll()
@@ -211,7 +222,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("an ERROR event", APIServer.Fault.says(#"{"type":"ERROR","object":\#(APIServer.status(500, "InternalError", "etcd is away"))}"# + "\n"), "etcd is away"),
+        (
+            "an ERROR event",
+            APIServer.Fault.says(
+                #"{"type":"ERROR","object":\#(APIServer.status(500, "InternalError", "etcd is away"))}"# + "\n"),
+            "etcd is away"
+        ),
         ("garbage", .says("<html>not JSON</html>\n"), "can't be read"),
         ("another object", .says(#"{"type":"ADDED","object":{"kind":"Secret"}}"# + "\n"), "can't be read"),
     ])

@@ -32,7 +32,7 @@ private let good = """
     #expect(configuration.clusters.map(\.endpoints) == [.file("/etc/ballast/east.yaml"), .file("/data/west.yaml")])
     #expect(configuration.clusters[0].cluster.locality == Locality(region: "east"), "the cluster's name is its region")
     #expect(configuration.clusters[1].cluster.locality == Locality(region: "w", zone: "z"))
-    #expect(configuration.clusters[1].cluster.gateways == [.address(address("127.0.0.1:15443"))])
+    #expect(configuration.clusters[1].cluster.gateways == [address("127.0.0.1:15443")])
     #expect(configuration.services.map(\.resources) == [["a", "b"], ["plain"]])
     #expect(configuration.services[0].service.balance == .localFirst)
     #expect(configuration.services[0].service.weights == ["west": try #require(Ratio("0.5"))])
@@ -54,10 +54,10 @@ private let good = """
         try reach("reach: pods\n    sni: \"{pod}.x-{port}.{service}\"")
             == .pods(sni: SNITemplate("{pod}.x-{port}.{service}")))
     #expect(try reach("reach: connect") == .connect)
-    let named = good.replacing("127.0.0.1:15443", with: "gw.example:443").replacing(
-        "reach: gateway", with: "reach: pods")
+    let named = good.replacing("127.0.0.1:15443", with: "gw.example:443")
     #expect(
-        try Configuration(text: named, file: "b.yaml").clusters[1].cluster.gateways == [.name("gw.example", port: 443)])
+        try Configuration(text: named, file: "b.yaml").clusters[1].gateways == .listed([.name("gw.example", port: 443)])
+    )
 }
 
 @Test func `a service's SNI that could also be a pod's is refused`() throws {

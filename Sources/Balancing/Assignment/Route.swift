@@ -61,16 +61,14 @@ enum Route: Hashable, Sendable {
         to cluster: Cluster, of service: ServiceName, for audience: Audience, renewal: Renewal?, pods: [Pod],
         taken: [SocketAddress: ClusterName], problem: inout String?
     ) {
-        let addresses = Set(cluster.gateways.compactMap(\.address)).sorted()
+        let addresses = Set(cluster.gateways).sorted()
         let fallback = Route.gateways(addresses, generation: nil)
-        let noAddresses = addresses.isEmpty ? "its gateways have names only, which EDS can't carry" : nil
         let isReduced = audience != .lanes && cluster.reach.kind != .gateway
         switch isReduced ? .gateway(refresh: false) : cluster.reach {
         case .gateway(let refresh):
             self = .gateways(addresses, generation: refresh ? renewal?.generation : nil)
-            problem = noAddresses
         case .lanes(let settings):
-            let count = settings.count(pods: pods.count { $0.health == .healthy }) * Set(cluster.gateways).count
+            let count = settings.count(pods: pods.count { $0.health == .healthy }) * addresses.count
             self = .lanes(renewal?.lanes ?? (0..<count).map { "lane-\($0)" })
         case .pods(let template):
             do throws(SNITemplate.Problem) {
@@ -81,7 +79,6 @@ enum Route: Hashable, Sendable {
             }
         case .connect:
             self = .connect(addresses)
-            problem = noAddresses
             if let pod = pods.first(where: { taken[$0.address] != nil }), let owner = taken[pod.address] {
                 self = fallback
                 problem = """

@@ -14,7 +14,7 @@ extension Roster {
         else { return [] }
         let exported = ExportedService(
             name: service, cluster: own.name, pods: mesh.pods[own.name]?[service] ?? [],
-            gateways: own.gateways.compactMap(\.address))
+            gateways: own.gateways)
         return [(ResourceName(rawValue: service.rawValue), .exported(exported))]
     }
 }

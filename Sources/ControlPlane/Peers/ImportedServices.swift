@@ -1,12 +1,15 @@
 import Balancing
 import Discovery
 import EnvoyAPI
+import MeshConfiguration
 import XDS
 
 /// What another Ballast has told, and what that means: an importer's side of a delta stream, without the stream.
 struct ImportedServices {
-    /// A name that no service has. Asked for again and again, it is answered each time that there is no such resource:
-    /// so the other's answers show that it is there, and the first that all before it has come.
+    /// A name that no service has.
+    ///
+    /// Asked for again and again, it is answered each time that there is no such resource: so the other's answers show
+    /// that it is there, and the first that all before it has come.
     static let probe: ResourceName = "ballast:probe"
 
     /// The cluster that imports.
@@ -25,7 +28,8 @@ struct ImportedServices {
         (changed, removed) = (changed ?? [], [])
         let versions = services.map { (ResourceName(rawValue: $0.key.rawValue), $0.value.version) }
         return DeltaRequest(
-            subscribe: ["*", Self.probe], initialVersions: Dictionary(versions, uniquingKeysWith: { first, _ in first }))
+            subscribe: ["*", Self.probe], initialVersions: Dictionary(versions, uniquingKeysWith: { first, _ in first })
+        )
     }
 
     /// Takes a response.

@@ -56,7 +56,9 @@ struct NameServers: Sendable {
         }
     }
 
-    private func ask(_ servers: [Balancing.SocketAddress], _ name: String, _ type: DNSQuestion.RecordType) async -> Finding {
+    private func ask(_ servers: [Balancing.SocketAddress], _ name: String, _ type: DNSQuestion.RecordType) async
+        -> Finding
+    {
         var problems: [String] = []
         for attempt in 0..<Self.attempts {
             for server in servers {

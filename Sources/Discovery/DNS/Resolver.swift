@@ -49,9 +49,9 @@ public struct Resolver: Sendable {
         var last: [DNSQuestion.RecordType: [IPAddress]] = [:]
         var retry = Self.retries.first
         while !Task.isCancelled {
-            async let ipv4 = servers.find(name, .a)
-            async let ipv6 = servers.find(name, .aaaa)
-            let (answer, ttl) = Self.join([.a: await ipv4, .aaaa: await ipv6], &last)
+            async let ipv4 = find(name, .a, unless: .ipv6)
+            async let ipv6 = find(name, .aaaa, unless: .ipv4)
+            let (answer, ttl) = Self.join([.a: await ipv4, .aaaa: await ipv6].compactMapValues(\.self), &last)
             guard !Task.isCancelled else { return }
             if await registry.receive(answer, for: name) { log(answer, of: name) }
             var pause = min(max(.seconds(Int(ttl)), servers.settings.shortest), servers.settings.longest)
@@ -64,6 +64,12 @@ public struct Resolver: Sendable {
             // Replicas and names shall not ask all at once.
             try? await Task.sleep(for: pause * Double.random(in: 0.9...1.0))
         }
+    }
+
+    private func find(
+        _ name: String, _ type: DNSQuestion.RecordType, unless family: Configuration.IPFamily
+    ) async -> NameServers.Finding? {
+        servers.settings.family == family ? nil : await servers.find(name, type)
     }
 
     /// One answer of two findings.

@@ -1,5 +1,6 @@
 public import Balancing
 public import Foundation
+public import MeshConfiguration
 
 /// What is known of one cluster, as it is kept for the next start.
 public struct SavedCluster: Hashable, Sendable {

@@ -214,13 +214,13 @@ public actor Registry {
     }
 
     /// A cluster's gateways by their addresses; nil where it has some, and no address is known.
-    private func gateways(of record: ClusterRecord) -> [Gateway]? {
+    private func gateways(of record: ClusterRecord) -> [SocketAddress]? {
         guard let gateways = record.gateways else { return nil }
-        let known: [Gateway] = gateways.flatMap { gateway -> [Gateway] in
+        let known = gateways.flatMap { gateway in
             switch gateway {
-            case .address: [gateway]
+            case .address(let address): [address]
             case .name(let name, let port):
-                (names[name]?.addresses ?? []).map { .address(SocketAddress(host: $0, port: port)) }
+                (names[name]?.addresses ?? []).map { SocketAddress(host: $0, port: port) }
             }
         }
         return known.isEmpty && !gateways.isEmpty ? nil : Set(known).sorted()

@@ -9,7 +9,7 @@ public enum EnvoyCluster: Hashable, Sendable {
     /// A service, for gRPC clients: what gRPC knows of it, and no more; TLS is the channel's own matter.
     case proxyless
     /// A remote cluster's gateways, for clients.
-    case gateways([Gateway])
+    case gateways([SocketAddress])
     /// A service's pods together, for their own gateway.
     case pods(Assignment)
     /// One pod, for its own gateway.
@@ -39,15 +39,7 @@ extension EncodedResource {
                     source.`self` = arena.make(envoy__config__core__v3__self_config_source__init) { _ in }
                 }
             case .gateways(let gateways):
-                let isNamed = gateways.contains { $0.address == nil }
-                message.type =
-                    isNamed
-                    ? ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STRICT_DNS
-                    : ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
-                // Not the default, which takes a name's IPv6 addresses, and only those, wherever there are any.
-                if isNamed {
-                    message.dns_lookup_family = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__V4_PREFERRED
-                }
+                message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
                 message.load_assignment = fixedHosts(gateways, name: name.rawValue, in: arena)
                 // One that goes away should not keep a client waiting: the next is tried.
                 message.connect_timeout = arena.duration(.seconds(1))
@@ -57,7 +49,7 @@ extension EncodedResource {
                 message.load_assignment = assignment.message(name: name.rawValue, in: arena)
             case .pod(let address):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
-                message.load_assignment = fixedHosts([.address(address)], name: name.rawValue, in: arena)
+                message.load_assignment = fixedHosts([address], name: name.rawValue, in: arena)
             }
         }
         self.init(name: name, type: .cluster, content: encode(root))
@@ -65,15 +57,11 @@ extension EncodedResource {
 }
 
 private func fixedHosts(
-    _ hosts: [Gateway], name: String, in arena: Arena
+    _ hosts: [SocketAddress], name: String, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
     let endpoints = hosts.sorted().map { host in
         let endpoint = arena.make(envoy__config__endpoint__v3__endpoint__init) { message in
-            switch host {
-            case .address(let address):
-                message.address = socketAddress(address.host.description, address.port, in: arena)
-            case .name(let name, let port): message.address = socketAddress(name, port, in: arena)
-            }
+            message.address = socketAddress(host.host.description, host.port, in: arena)
         }
         return arena.make(envoy__config__endpoint__v3__lb_endpoint__init) { message in
             message.host_identifier_case = ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT

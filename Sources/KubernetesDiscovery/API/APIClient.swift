@@ -173,7 +173,9 @@ actor APIClient {
         if access.isInsecure { tls.certificateVerification = .none }
         var chain = access.certificate
         var key = access.key
-        if let certificate = credential?.certificate { (chain, key) = (.text(certificate), credential?.key.map { .text($0) }) }
+        if let certificate = credential?.certificate {
+            (chain, key) = (.text(certificate), credential?.key.map { .text($0) })
+        }
         if let chain, let key {
             tls.certificateChain = try certificates(chain, "the client certificate").map { .certificate($0) }
             do {

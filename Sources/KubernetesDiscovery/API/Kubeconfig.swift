@@ -74,7 +74,8 @@ struct APIAccess: Hashable, Sendable {
         } catch {
             throw ConfigurationError(file: file, message: "is no kubeconfig: \(Self.reason(error))")
         }
-        func find<Entry>(_ name: String?, in list: [Named<Entry>]?, _ field: String) throws(ConfigurationError) -> Entry {
+        func find<Entry>(_ name: String?, in list: [Named<Entry>]?, _ field: String) throws(ConfigurationError) -> Entry
+        {
             guard let name, !name.isEmpty else {
                 throw ConfigurationError(file: file, field: field, message: "is not set: name a `context`")
             }
@@ -128,7 +129,8 @@ struct APIAccess: Hashable, Sendable {
         key = try pem(user.keyData, user.key, "client-key-data")
         guard (certificate == nil) == (key == nil) else {
             throw ConfigurationError(
-                file: file, field: "users.\(userName)", message: "has a client certificate or a client key, but not both")
+                file: file, field: "users.\(userName)",
+                message: "has a client certificate or a client key, but not both")
         }
         if let user = user.impersonated { impersonation["Impersonate-User"] = [user] }
         if let groups = user.impersonatedGroups { impersonation["Impersonate-Group"] = groups }

@@ -72,7 +72,8 @@ extension APIServer {
                 objects = Array(objects[..<limit])
             }
             let items = objects.map(\.text).joined(separator: ",")
-            return #"{"kind":"List","metadata":{"resourceVersion":"\#(state.version)","continue":"\#(token)"},"items":[\#(items)]}"#
+            return
+                #"{"kind":"List","metadata":{"resourceVersion":"\#(state.version)","continue":"\#(token)"},"items":[\#(items)]}"#
         }
         try await play(.says(body), to: answer)
     }

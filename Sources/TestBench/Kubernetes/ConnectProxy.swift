@@ -18,7 +18,8 @@ public final class ConnectProxy: Sendable {
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Relay { target in log.targets.withLock { $0.append(target) } })
+                    try channel.pipeline.syncOperations.addHandler(
+                        Relay { target in log.targets.withLock { $0.append(target) } })
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()

@@ -47,7 +47,9 @@ final class HTTP2Server: Sendable {
 
         func add(_ channel: any NIOCore.Channel) {
             all.withLock { $0[ObjectIdentifier(channel)] = channel }
-            channel.closeFuture.whenComplete { _ in _ = self.all.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) } }
+            channel.closeFuture.whenComplete { _ in
+                _ = self.all.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
+            }
         }
 
         func closeAll() async {
