@@ -34,28 +34,38 @@ public final class KubernetesGatewaySource: EndpointSource {
         state = Mutex(State(nodes: settings.usesNodePorts ? nil : [:]))
     }
 
+    /// What a reflector told.
+    private enum Input: Sendable {
+        case services(Reflector<KubernetesServiceObject>.Event)
+        case nodes(Reflector<KubernetesNode>.Event)
+    }
+
     /// Lists and watches until the task is cancelled.
     public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
+        // One at a time: what is reported last is what there is.
+        let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
+        let services = Resource.services(in: settings.namespace, labelSelector: settings.labelSelector)
         await withTaskGroup { group in
-            group.addTask {
-                let resource = Resource.services(
-                    in: self.settings.namespace, labelSelector: self.settings.labelSelector)
-                await self.reflect(resource, \.services, report)
+            group.addTask { await self.reflect(services) { continuation.yield(.services($0)) } }
+            if settings.usesNodePorts { group.addTask { await self.reflect(.nodes) { continuation.yield(.nodes($0)) } } }
+            for await input in inputs {
+                let reports =
+                    switch input {
+                    case .services(let event): take(event, of: services, \.services)
+                    case .nodes(let event): take(event, of: .nodes, \.nodes)
+                    }
+                for news in reports { await report(news) }
             }
-            if settings.usesNodePorts { group.addTask { await self.reflect(.nodes, \.nodes, report) } }
             await group.waitForAll()
         }
         await api.shutdown()
     }
 
-    private func reflect<Object: KubernetesObject>(
-        _ resource: Resource, _ place: any WritableKeyPath<State, [ObjectKey: Object]?> & Sendable,
-        _ report: @escaping @Sendable (SourceReport) async -> Void
+    private func reflect<Object>(
+        _ resource: Resource, _ tell: @Sendable (Reflector<Object>.Event) async -> Void
     ) async {
         let reflector = Reflector<Object>(api: api, resource: resource, backoff: .init(first: backoff))
-        await reflector.run { event in
-            for news in take(event, of: resource, place) { await report(news) }
-        }
+        await reflector.run(tell)
     }
 
     /// - Returns: what to report.

@@ -62,27 +62,31 @@ public final class KubernetesSource: EndpointSource {
         settings.namespaces.isEmpty ? [nil] : settings.namespaces
     }
 
+    /// What a reflector told, and of what.
+    private enum Input: Sendable {
+        case slices(Reflector<EndpointSlice>.Event, namespace: String?)
+        case services(Reflector<KubernetesServiceObject>.Event, namespace: String?)
+    }
+
     /// Lists and watches until the task is cancelled.
     public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
+        // One at a time: what is reported last is what there is.
+        let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
         await withTaskGroup { group in
             for namespace in Self.namespaces(settings) {
                 group.addTask {
-                    await self.reflect(EndpointSlice.self, .endpointSlices(in: namespace)) { event in
-                        await self.take(event, of: .slices(namespace: namespace), report) {
-                            self.apply(event, in: namespace)
-                        }
+                    await self.reflect(.endpointSlices(in: namespace)) {
+                        continuation.yield(.slices($0, namespace: namespace))
                     }
                 }
                 guard settings.takesExported else { continue }
                 group.addTask {
-                    let services = Resource.services(in: namespace, labelSelector: Self.exportLabel)
-                    await self.reflect(KubernetesServiceObject.self, services) { event in
-                        await self.take(event, of: .services(namespace: namespace), report) {
-                            self.apply(event, in: namespace)
-                        }
+                    await self.reflect(.services(in: namespace, labelSelector: Self.exportLabel)) {
+                        continuation.yield(.services($0, namespace: namespace))
                     }
                 }
             }
+            for await input in inputs { await take(input, report) }
             await group.waitForAll()
         }
         await api.shutdown()
@@ -94,7 +98,7 @@ public final class KubernetesSource: EndpointSource {
     }
 
     private func reflect<Object>(
-        _ type: Object.Type, _ resource: Resource, _ tell: @Sendable (Reflector<Object>.Event) async -> Void
+        _ resource: Resource, _ tell: @Sendable (Reflector<Object>.Event) async -> Void
     ) async {
         let reflector = Reflector<Object>(api: api, resource: resource, backoff: .init(first: backoff))
         await reflector.run(tell)
@@ -107,35 +111,44 @@ public final class KubernetesSource: EndpointSource {
         case nothing
     }
 
-    private func take<Object>(
-        _ event: Reflector<Object>.Event, of part: Part, _ report: @Sendable (SourceReport) async -> Void,
-        _ apply: () -> Change
-    ) async {
-        let change = apply()
-        let isComplete = state.withLock { state in
+    private func take(_ input: Input, _ report: @Sendable (SourceReport) async -> Void) async {
+        switch input {
+        case .slices(let event, let namespace):
+            let change = apply(event, in: namespace)
+            note(event, of: .slices(namespace: namespace))
+            await tell(change, report)
+        case .services(let event, let namespace):
+            let change = apply(event, in: namespace)
+            note(event, of: .services(namespace: namespace))
+            await tell(change, report)
+        }
+    }
+
+    /// Notes whether a part is known and up to date.
+    private func note<Object>(_ event: Reflector<Object>.Event, of part: Part) {
+        state.withLock { state in
+            state.failures[part] = nil
             switch event {
             case .failed(let reason): state.failures[part] = reason
-            case .replaced:
-                state.missing.remove(part)
-                state.failures[part] = nil
-            case .changed, .deleted, .confirmed: state.failures[part] = nil
+            case .replaced: state.missing.remove(part)
+            case .changed, .deleted, .confirmed: break
             }
-            return state.missing.isEmpty
         }
+    }
+
+    private func tell(_ change: Change, _ report: @Sendable (SourceReport) async -> Void) async {
+        let (isComplete, failures) = state.withLock { ($0.missing.isEmpty, $0.failures) }
         if isComplete {
             switch change {
             case .everything: await report(.pods(pods(of: nil)))
             case .services(let names) where !names.isEmpty: await report(.changes(pods(of: names), .deletes))
-            case .services, .nothing: await report(.confirmed)
+            case .services, .nothing: if failures.isEmpty { await report(.confirmed) }
             }
             await tellProblems(report)
         }
         // All that is known is told; what can't be is known to be old.
-        let failures = state.withLock { $0.failures }
-        if !failures.isEmpty {
-            let reasons = failures.sorted { $0.key < $1.key }.map(\.value)
-            await report(.failure(reason: reasons.joined(separator: "; ")))
-        }
+        guard !failures.isEmpty else { return }
+        await report(.failure(reason: failures.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; ")))
     }
 
     private func tellProblems(_ report: @Sendable (SourceReport) async -> Void) async {

@@ -71,6 +71,7 @@ struct ClusterRecord: Sendable {
         takesToldGateways = next.takesToldGateways
         if let listed = next.gateways { gateways = listed }
         shrinkGuard = next.shrinkGuard
+        if shrinkGuard == nil { for service in holds.keys { _ = release(service) } }
     }
 
     private func wait(for source: inout SourceRecord) {
