@@ -9,6 +9,8 @@ private enum Fuzzer: String {
     case requests
     case configuration
     case endpoints
+    /// What another Ballast sends: a response, or one service.
+    case peers
 
     static let chosen = ProcessInfo.processInfo.environment["FUZZ"].flatMap(Fuzzer.init(rawValue:)) ?? .requests
 
@@ -26,6 +28,11 @@ private enum Fuzzer: String {
             case 1: answer(try? DecodedRequest(bytes, .delta), .delta)
             default: _ = try? LoadReport(bytes)
             }
+        case .peers:
+            for resource in (try? DecodedResponse(input, .delta))?.resources ?? [] {
+                _ = try? ExportedService(resource.content)
+            }
+            _ = try? ExportedService(input)
         case .configuration:
             _ = try? Configuration(text: String(decoding: input, as: UTF8.self), file: "/fuzz/ballast.yaml")
         case .endpoints:

@@ -22,6 +22,8 @@ public struct ExportedService: Hashable, Sendable {
     }
 
     /// Decodes the content of a resource, all or nothing.
+    ///
+    /// Names and addresses are each one pod's.
     public init(_ content: [UInt8]) throws(DecodingFailure) {
         let decoded = try withDecoded(
             content, Ballast__Federation__V1__ExportedService.self,
@@ -38,6 +40,7 @@ public struct ExportedService: Hashable, Sendable {
         pods = endpoints.compactMap(Pod.init)
         let addresses = messages(message.gateways, message.n_gateways)
         gateways = addresses.compactMap { SocketAddress(String($0.host), $0.port) }
+        guard Set(pods.map(\.name)).count == pods.count, Set(pods.map(\.address)).count == pods.count else { return nil }
         guard pods.count == endpoints.count, gateways.count == addresses.count, !name.rawValue.isEmpty else {
             return nil
         }

@@ -1,3 +1,4 @@
+import Balancing
 import EnvoyAPI
 import TestSupport
 import Testing
@@ -27,6 +28,34 @@ private let good = DiscoveryRequest.delta(
         let bytes = (0..<Int.random(in: 0...64, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
         _ = try? DecodedRequest(bytes, .sotw)
         _ = try? DecodedRequest(bytes, .delta)
+    }
+}
+
+@Test func `what another Ballast exports is decoded whole or refused`() throws {
+    let service = ExportedService(
+        name: "s", cluster: "west",
+        pods: [
+            Pod(name: "a", address: address("10.0.0.1:80"), weight: Weight(7) ?? .one, zone: "z", health: .draining),
+            Pod(name: "b", address: address("[2001:db8::1]:80"), health: .unhealthy),
+        ], gateways: [address("192.0.2.1:15443")])
+    // The bytes of the resource, after the tag and the length of the `Any`'s value.
+    let any = EncodedResource(service).any
+    let start = try #require(any.indices.first { index in (try? ExportedService(Array(any[index...]))) == service })
+    let content = Array(any[start...])
+    var random = SeededGenerator(seed: 4)
+    for index in content.indices {
+        _ = try? ExportedService(Array(content.prefix(index)))
+        var mutated = content
+        mutated[index] = UInt8.random(in: 0...255, using: &random)
+        _ = try? ExportedService(mutated)
+    }
+    for twin in [
+        Pod(name: "a", address: address("10.0.0.9:80")), Pod(name: "c", address: address("10.0.0.1:80")),
+    ] {
+        var doubled = service
+        doubled.pods.append(twin)
+        let bytes = EncodedResource(doubled).any
+        #expect(!bytes.indices.contains { index in (try? ExportedService(Array(bytes[index...])))?.pods.count == 3 })
     }
 }
 
