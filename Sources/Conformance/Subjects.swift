@@ -81,6 +81,7 @@ final class BallastServer: Subject {
         try endpointsFile(state.services).write(toFile: "\(directory)/local.yaml", atomically: true, encoding: .utf8)
         let configuration = """
             cluster: local
+            guard: off
             xds: {listen: "\(address)"}
             admin: {listen: "\(address.replacing(":18000", with: ":18080"))"}
             envoy: {policy: \(state.isOther ? "RANDOM" : "ROUND_ROBIN")}

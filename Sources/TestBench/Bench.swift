@@ -54,9 +54,7 @@ public final class Bench: Sendable {
         try? FileManager.default.removeItem(atPath: directory)
         try FileManager.default.createDirectory(atPath: "\(directory)/certs", withIntermediateDirectories: true)
         _ = try Certificates(in: "\(directory)/certs")
-        for file in ["east.yaml", "west.yaml"] { try write(template(file), to: file) }
-        // Here pods come and go because somebody says so.
-        try write(template("ballast.yaml") + "guard: off\n", to: "ballast.yaml")
+        for file in ["ballast.yaml", "east.yaml", "west.yaml"] { try write(template(file), to: file) }
     }
 
     /// The address of everything that isn't a pod.
@@ -73,9 +71,11 @@ public final class Bench: Sendable {
     // MARK: Files
 
     /// A file of `envoy-configs`, moved to this bench's network.
+    ///
+    /// Nothing is held: here pods come and go because somebody says so.
     public func template(_ file: String) throws -> String {
         try String(contentsOfFile: "\(tools.configs)/\(file)", encoding: .utf8)
-            .replacing(Self.documentedNetwork, with: network)
+            .replacing(Self.documentedNetwork, with: network) + (file == "ballast.yaml" ? "\nguard: off\n" : "")
     }
 
     /// Puts a file into the bench's directory by a rename, as careful tools do.

@@ -48,6 +48,10 @@ import Testing
             directory: bench.directory)
     }
 
+    private func configuration(_ bench: Bench, guard settings: String = "on") throws -> String {
+        try bench.template("ballast.yaml").replacing("guard: off", with: "guard: \(settings)")
+    }
+
     private func pods(_ count: Int) -> String {
         "services:\n  httpbin:\n"
             + (1...count).map { "    - {name: p\($0), address: \"10.0.0.\($0):80\", weight: 2}\n" }.joined()
@@ -56,7 +60,7 @@ import Testing
     @Test func `a set that shrinks without evidence is held, explained, and let go on an operator's word`() async throws
     {
         try await withBench { bench in
-            let configuration = try bench.template("ballast.yaml").replacing("{west: 1.0}", with: "{west: 0.5}")
+            let configuration = try self.configuration(bench).replacing("{west: 1.0}", with: "{west: 0.5}")
             try bench.write(configuration, to: "ballast.yaml")
             try bench.write(pods(8), to: "east.yaml")
             try bench.publish(["w1", "w2"].map(bench.pod), in: "west")
@@ -86,7 +90,7 @@ import Testing
 
     @Test func `every endpoint says where it comes from, and how its weight came about`() async throws {
         try await withBench { bench in
-            let configuration = try bench.template("ballast.yaml").replacing("{west: 1.0}", with: "{west: 0.5}")
+            let configuration = try self.configuration(bench).replacing("{west: 1.0}", with: "{west: 0.5}")
             try bench.write(configuration, to: "ballast.yaml")
             try bench.write(pods(3), to: "east.yaml")
             try await bench.startBallast()
@@ -108,7 +112,7 @@ import Testing
 
     @Test func `a hold ends by itself, and a browser can't end it for another site`() async throws {
         try await withBench { bench in
-            try bench.write(bench.template("ballast.yaml") + "guard: {holdFor: 2s}\n", to: "ballast.yaml")
+            try bench.write(configuration(bench, guard: "{holdFor: 2s}"), to: "ballast.yaml")
             try bench.write(pods(8), to: "east.yaml")
             try await bench.startBallast()
             try bench.write(pods(1), to: "east.yaml")

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// An Envoy's side of mutual TLS to Ballast.
-private let transportSocket = """
+let transportSocket = """
       - name: ballast
         type: STATIC
         transport_socket:

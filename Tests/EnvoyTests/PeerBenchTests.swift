@@ -48,7 +48,7 @@ extension EnvoyTests {
                     "address: \(bench.network)1, port_value: 18000",
                     with: "address: \(bench.network)5, port_value: 18000"
                 )
-                .replacing("  - name: ballast\n    type: STATIC", with: ballastOverTLS)
+                .replacing("  - name: ballast\n    type: STATIC", with: transportSocket)
             try await bench.startEnvoy("gateway", config, bench.gateway(), concurrency: 2)
         }
 
@@ -142,18 +142,3 @@ extension EnvoyTests {
         }
     }
 }
-
-/// An Envoy's side of mutual TLS to a Ballast.
-private let ballastOverTLS = """
-      - name: ballast
-        type: STATIC
-        transport_socket:
-          name: envoy.transport_sockets.tls
-          typed_config:
-            "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-            sni: ballast.example
-            common_tls_context:
-              alpn_protocols: [h2]
-              tls_certificates: [{certificate_chain: {filename: certs/client.crt}, private_key: {filename: certs/client.key}}]
-              validation_context: {trusted_ca: {filename: certs/ca.crt}}
-    """
