@@ -189,6 +189,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             hasAny = true
             if let since = changes.since { metrics.sourceToSnapshot.record(since: since) }
             metrics.publications.increment()
+            metrics.staleSources.set(changes.staleCount)
+            metrics.heldEndpoints.set(changes.heldCount)
             await discovery.publish(outcome.publication)
             timer?.cancel()
             timer = [outcome.next, changes.nextRelease].compactMap(\.self).min().map(signal(at:))

@@ -16,6 +16,8 @@ struct ControlPlaneMetrics: Sendable {
     let nacks: Counter
     let clients: Meter
     let queueDepth: Meter
+    let staleSources: Meter
+    let heldEndpoints: Meter
 
     init(_ factory: any MetricsFactory) {
         sourceToSnapshot = Timer(label: "ballast_source_to_snapshot_seconds", factory: factory)
@@ -30,6 +32,8 @@ struct ControlPlaneMetrics: Sendable {
         nacks = Counter(label: "ballast_nacks_total", factory: factory)
         clients = Meter(label: "ballast_connected_streams", factory: factory)
         queueDepth = Meter(label: "ballast_queue_depth", factory: factory)
+        staleSources = Meter(label: "ballast_stale_sources", factory: factory)
+        heldEndpoints = Meter(label: "ballast_held_endpoints", factory: factory)
     }
 }
 

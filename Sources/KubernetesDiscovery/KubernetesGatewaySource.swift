@@ -47,7 +47,9 @@ public final class KubernetesGatewaySource: EndpointSource {
         let services = Resource.services(in: settings.namespace, labelSelector: settings.labelSelector)
         await withTaskGroup { group in
             group.addTask { await self.reflect(services) { continuation.yield(.services($0)) } }
-            if settings.usesNodePorts { group.addTask { await self.reflect(.nodes) { continuation.yield(.nodes($0)) } } }
+            if settings.usesNodePorts {
+                group.addTask { await self.reflect(.nodes) { continuation.yield(.nodes($0)) } }
+            }
             for await input in inputs {
                 let reports =
                     switch input {

@@ -237,6 +237,12 @@ import Testing
             "there is no program no-such-program. get it"
         ),
         ("command: ./login", "command: 'false'", "false ended with 1"),
+        ("command: ./login", "command: ./login, interactiveMode: Always", "wants a terminal"),
+        (
+            "command: ./login",
+            "provideClusterInfo: true, command: sh, args: [-c, 'echo $KUBERNETES_EXEC_INFO | tr -d \\\\ >&2; exit 3']",
+            "\"server\":\"https://127.0.0.1:"
+        ),
         ("command: ./login", "command: echo, args: [hello]", "printed no ExecCredential"),
     ])
     func `a plugin that fails is named`(_ old: String, _ new: String, _ message: String) async throws {

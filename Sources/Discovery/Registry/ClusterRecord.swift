@@ -231,6 +231,9 @@ struct ClusterRecord: Sendable {
 
     // MARK: What to show
 
+    /// How many of its sources are stale.
+    var staleCount: Int { [endpoints.staleReason, gatewaySource?.staleReason].compactMap(\.self).count }
+
     var statuses: [SourceStatus] {
         let told = endpoints.id.tellsGateways ? gateways.map { $0.map(\.description) } : nil
         var statuses = [SourceStatus(endpoints, podCount: podCount, gateways: told)]

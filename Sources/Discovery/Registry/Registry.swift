@@ -30,6 +30,10 @@ public struct RegistryChanges: Sendable {
     public var since: ContinuousClock.Instant?
     /// When the next hold ends.
     public var nextRelease: ContinuousClock.Instant?
+    /// How many endpoints are held now.
+    public var heldCount = 0
+    /// How many sources, and names in DNS, are stale now.
+    public var staleCount = 0
 }
 
 /// Gathers what the sources tell.
@@ -183,6 +187,9 @@ public actor Registry {
             changes.pods[service] = served.compactMapValues { $0.pods?[service] }
         }
         changes.nextRelease = known.values.flatMap(\.holds.values).map(\.until).min()
+        changes.heldCount = known.values.flatMap(\.holds.values).reduce(0) { $0 + $1.held.count }
+        changes.staleCount =
+            known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
         isReconfigured = false
         changedServices = []
         changedSince = nil

@@ -132,7 +132,7 @@ actor APIClient {
         var credential: ExecPlugin.Credential?
         if case .exec(let plugin) = access.credentials {
             do throws(ExecPlugin.Failure) {
-                credential = try await plugin.run()
+                credential = try await plugin.run(for: access)
             } catch {
                 throw APIFailure.unauthorized("no credentials: \(error)")
             }
@@ -143,6 +143,8 @@ actor APIClient {
             timeout: .init(connect: patience.connect, read: patience.silence),
             decompression: .disabled)
         configuration.httpVersion = .automatic
+        // Where there is HTTP/1.1 only, each watch has a connection to itself.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
         if let proxy = access.proxy, let host = proxy.host() {
             configuration.proxy =
                 proxy.scheme == "socks5"

@@ -13,6 +13,8 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
     var args: [String]?
     var env: [Variable]?
     var installHint: String?
+    var provideClusterInfo: Bool?
+    var interactiveMode: String?
 
     /// What it answered.
     struct Credential: Hashable, Sendable {
@@ -42,9 +44,51 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
         var status: Status?
     }
 
+    /// What it is told about what it is asked for.
+    private struct Request: Encodable {
+        struct Spec: Encodable {
+            var interactive = false
+            var cluster: Cluster?
+        }
+
+        struct Cluster: Encodable {
+            var server: String
+            var serverName: String?
+            var isInsecure: Bool
+            /// PEM, in base64.
+            var ca: String?
+
+            enum CodingKeys: String, CodingKey {
+                case server
+                case serverName = "tls-server-name"
+                case isInsecure = "insecure-skip-tls-verify"
+                case ca = "certificate-authority-data"
+            }
+        }
+
+        var apiVersion: String
+        var kind = "ExecCredential"
+        var spec: Spec
+    }
+
     /// Runs it, and reads what it prints.
-    func run() async throws(Failure) -> Credential {
-        let info = #"{"apiVersion":"\#(apiVersion)","kind":"ExecCredential","spec":{"interactive":false}}"#
+    func run(for access: APIAccess) async throws(Failure) -> Credential {
+        guard interactiveMode != "Always" else {
+            throw Failure(description: "\(command) wants a terminal (interactiveMode: Always), and there is none")
+        }
+        var request = Request(apiVersion: apiVersion, spec: Request.Spec())
+        if provideClusterInfo == true {
+            let ca: Data? =
+                switch access.ca {
+                case .text(let text): Data(text.utf8)
+                case .file(let path): FileManager.default.contents(atPath: path)
+                case nil: nil
+                }
+            request.spec.cluster = Request.Cluster(
+                server: access.server.absoluteString, serverName: access.serverName, isInsecure: access.isInsecure,
+                ca: ca?.base64EncodedString())
+        }
+        let info = String(decoding: (try? JSONEncoder().encode(request)) ?? Data(), as: UTF8.self)
         var environment = ProcessInfo.processInfo.environment
         for variable in env ?? [] { environment[variable.name] = variable.value }
         environment["KUBERNETES_EXEC_INFO"] = info
