@@ -8,7 +8,8 @@ extension EnvoyTests {
     /// West's pods and gateways as an API server tells them, with real Envoys.
     @Suite(.serialized) struct KubernetesBenchTests {
         private func configuration(_ bench: Bench, at host: String) throws -> String {
-            try bench.template("ballast.yaml").replacing("listen: \"\(bench.host):", with: "listen: \"\(host):")
+            try bench.template("ballast.yaml").replacing("guard: off", with: "guard: on")
+                .replacing("listen: \"\(bench.host):", with: "listen: \"\(host):")
                 .replacing(
                     "endpoints: {file: west.yaml}",
                     with: """
@@ -110,6 +111,15 @@ extension EnvoyTests {
                 try put(["w1", "w2"].map { ($0, false) }, bench, server)
                 try await eventually("gone") { try await bench.services().services[0].endpoints.count == 4 }
                 #expect(try await !ready(bench).contains("\"held\""))
+
+                // What goes while nobody watches is no evidence: it is held, and let go on a word.
+                server.compact()
+                server.forget("endpointslices", "httpbin", "httpbin-1")
+                await server.disconnectAll()
+                try await eventually("held") { try await ready(bench).contains("the source names 0 of 2 endpoints") }
+                try await reach(["e1", "e2", "w1", "w2"], "all are reached")
+                try put(["w1", "w2"].map { ($0, false) }, bench, server)
+                try await eventually("no longer held") { try await !ready(bench).contains("\"held\"") }
 
                 // Another gateway's address: old connections stay where they are, new ones go there.
                 putGateway(["\(bench.network)2"], server)
