@@ -47,9 +47,10 @@ soak: setup ## put 200 bad clients on Ballast for SECONDS (600) while good ones 
 fuzz: setup ## run each fuzzer for SECONDS (30)
 	@scripts/fuzz $(or $(SECONDS),30)
 
-test: setup lint ## run every check and every test
+test: setup lint ## run every check and every test; those with real Envoys last, since they measure
 	@swift build --build-tests --explicit-target-dependency-import-check error
-	@swift test --skip-build
+	@swift test --skip-build --skip '^EnvoyTests\.'
+	@swift test --skip-build --filter '^EnvoyTests\.'
 
 test-sanitize: setup ## run the tests that stay in one process under AddressSanitizer (with leaks) and ThreadSanitizer
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --sanitize=address --scratch-path .build/asan --skip EnvoyTests

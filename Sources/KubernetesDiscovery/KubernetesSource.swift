@@ -42,6 +42,12 @@ public final class KubernetesSource: EndpointSource {
         self.init(settings, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
     }
 
+    /// Reads a kubeconfig, to see whether it can be used; nothing is connected to.
+    public static func check(_ access: Configuration.KubernetesAccess) throws(ConfigurationError) {
+        guard access.kubeconfig != nil else { return }
+        _ = try APIAccess(access)
+    }
+
     init(
         _ settings: Configuration.KubernetesEndpoints, patience: APIClient.Patience, backoff: Duration, logger: Logger
     ) {
@@ -141,7 +147,7 @@ public final class KubernetesSource: EndpointSource {
         if isComplete {
             switch change {
             case .everything: await report(.pods(pods(of: nil)))
-            case .services(let names) where !names.isEmpty: await report(.changes(pods(of: names), .deletes))
+            case .services(let names) where !names.isEmpty: await tell(names, report)
             case .services, .nothing: if failures.isEmpty { await report(.confirmed) }
             }
             await tellProblems(report)
@@ -149,6 +155,17 @@ public final class KubernetesSource: EndpointSource {
         // All that is known is told; what can't be is known to be old.
         guard !failures.isEmpty else { return }
         await report(.failure(reason: failures.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; ")))
+    }
+
+    /// Tells the pods of these services.
+    ///
+    /// Those that can't be used, for a port that isn't there or for host names, are not gone.
+    private func tell(_ names: Set<ServiceName>, _ report: @Sendable (SourceReport) async -> Void) async {
+        let pods = pods(of: names)
+        let troubled = state.withLock { Set($0.problems.keys) }
+        let (whole, doubtful) = (pods.filter { !troubled.contains($0.key) }, pods.filter { troubled.contains($0.key) })
+        if !whole.isEmpty { await report(.changes(whole, .deletes)) }
+        if !doubtful.isEmpty { await report(.changes(doubtful, .none)) }
     }
 
     private func tellProblems(_ report: @Sendable (SourceReport) async -> Void) async {

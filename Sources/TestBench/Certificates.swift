@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A mesh's certificates, made anew with the openssl command: one authority, and a certificate each for pods,
 /// clients, a Kubernetes API server, Ballast, and another Ballast.
@@ -11,8 +12,33 @@ public struct Certificates: Sendable {
     /// The SNI that clients send and pods' certificates carry.
     public static let serviceName = "outbound_.8000_._.httpbin.default.svc.cluster.local"
 
-    /// Makes them; the directory must exist.
+    /// This process's files: made once, for that takes a second and more.
+    private static let made = Mutex<[String: Data]>([:])
+
+    /// Writes those of this process there; the directory must exist.
     public init(in directory: String) throws {
+        self.directory = directory
+        let files = try Self.made.withLock { made in
+            if made.isEmpty { made = try Self.make() }
+            return made
+        }
+        for (file, content) in files { try content.write(to: URL(fileURLWithPath: "\(directory)/\(file)")) }
+    }
+
+    private static func make() throws -> [String: Data] {
+        let place = FileManager.default.temporaryDirectory.appendingPathComponent("ballast-certs-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: place) }
+        _ = try Certificates(makingIn: place.path)
+        var files: [String: Data] = [:]
+        for file in try FileManager.default.contentsOfDirectory(atPath: place.path) where !file.hasSuffix(".csr") {
+            files[file] = try Data(contentsOf: place.appendingPathComponent(file))
+        }
+        return files
+    }
+
+    /// Makes others than this process's; the directory must exist.
+    public init(makingIn directory: String) throws {
         self.directory = directory
         try makeKey("ca")
         try run(

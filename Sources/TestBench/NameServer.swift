@@ -25,28 +25,32 @@ public final class NameServer: Sendable {
     }
 
     private let shared = Shared()
+    private let host: String
     private let udp: any NIOCore.Channel
     private let tcp: any NIOCore.Channel
 
     /// Listens on a port that the system chooses, for datagrams and for connections.
     public init() async throws {
         let shared = shared
+        // One port for both, which on an address of its own nobody else has.
+        let host = "127.\(Int.random(in: 16...254)).\(Int.random(in: 1...254)).53"
+        self.host = host
         udp = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Datagrams(shared))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
+            .bind(host: host, port: 0).get()
         tcp = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Stream(shared)) }
             }
-            .bind(host: "127.0.0.1", port: udp.localAddress?.port ?? 0).get()
+            .bind(host: host, port: udp.localAddress?.port ?? 0).get()
     }
 
     /// Where it listens.
-    public var address: String { "127.0.0.1:\(udp.localAddress?.port ?? 0)" }
+    public var address: String { "\(host):\(udp.localAddress?.port ?? 0)" }
 
     /// What it was asked, such as `gw.example AAAA`.
     public var questions: [String] { shared.questions.withLock { $0 } }

@@ -1,12 +1,13 @@
 import ArgumentParser
 import Balancing
 import Foundation
+import KubernetesDiscovery
 import MeshConfiguration
 
 /// `ballast validate`: reads what `serve` would read, and says what is wrong.
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a configuration, and the endpoints files that it names."
+        abstract: "Checks a configuration, and the endpoints files and kubeconfigs that it names."
     )
 
     @Argument(help: "The configuration file.")
@@ -26,9 +27,13 @@ struct Validate: ParsableCommand {
                 mesh.clusters[index].gateways = [some]
             }
             for source in settings.clusters {
-                guard case .file(let path) = source.endpoints else { continue }
                 do throws(ConfigurationError) {
-                    mesh.pods[source.cluster.name] = try EndpointsFile(path: path).pods
+                    switch source.endpoints {
+                    case .file(let path): mesh.pods[source.cluster.name] = try EndpointsFile(path: path).pods
+                    case .kubernetes(let endpoints): try KubernetesSource.check(endpoints.access)
+                    case .ballast: break
+                    }
+                    if case .kubernetes(let gateways) = source.gateways { try KubernetesSource.check(gateways.access) }
                 } catch {
                     errors.append(error)
                 }

@@ -14,7 +14,7 @@ private struct Identity {
     init(_ directory: String) throws {
         self.directory = directory
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        _ = try Certificates(in: directory)
+        _ = try Certificates(makingIn: directory)
     }
 
     /// Opens a channel as `name`, whose certificate is checked.

@@ -222,7 +222,7 @@ import Testing
         var client: KeyPair
 
         init(_ directory: String) throws {
-            _ = try Certificates(in: directory)
+            _ = try Certificates(makingIn: directory)
             let read = { (file: String) in try String(contentsOfFile: "\(directory)/\(file)", encoding: .utf8) }
             roots = try read("ca.crt")
             server = KeyPair(certificateChain: try read("ballast.crt"), privateKey: try read("ballast.key"))

@@ -40,6 +40,40 @@ import Testing
         }
     }
 
+    @Test func `initial events that break off are asked for again, from the beginning`() async throws {
+        let bookmark = #"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"150"}}}"# + "\n"
+        try await watching(before: { server, _ in
+            fill(server)
+            server.fail(.watch, .breaksAfter(bookmark))
+            server.fail(.watch, .says(bookmark))
+        }) { watched in
+            try await eventually("synced") { watched.reports.names("httpbin").count == 3 }
+            #expect(
+                watched.server.requests.allSatisfy {
+                    $0.query["resourceVersion"] == nil || $0.query["resourceVersion"] != "150"
+                })
+        }
+    }
+
+    @Test func `pods whose port can't be found are not gone`() async throws {
+        try await watching(
+            "{kubeconfig: config, services: {httpbin: {namespace: n, port: http}}}",
+            before: { server, _ in fill(server) }
+        ) { watched in
+            let (server, reports) = (watched.server, watched.reports)
+            try await eventually("synced") { reports.names("httpbin").count == 3 }
+            for (slice, pod) in [("one", "a"), ("two", "c")] {
+                server.putSlice(
+                    slice, of: "httpbin", in: "n", [.init(pod, "10.0.0.\(pod == "a" ? 1 : 3)")], ports: [("web", 80)])
+            }
+            try await eventually("none can be used") { reports.names("httpbin").isEmpty }
+            #expect(reports.now.lastEvidence == SourceReport.Evidence.none, "so the guard holds them")
+            try await eventually("and it says why") { reports.now.problems.count == 2 }
+            #expect(
+                reports.now.problems[0] == "EndpointSlice n/one is left out: it has no TCP port http; it has: web (80)")
+        }
+    }
+
     @Test func `a server with watch-list is never asked for a list`() async throws {
         try await watching(before: { server, _ in fill(server) }) { watched in
             try await eventually("synced") { watched.reports.names("httpbin").count == 3 }

@@ -218,12 +218,14 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         case .error(let status): throw APIFailure(event: status, resource: resource)
         case .unknown: return
         case .bookmark(let metadata):
-            position.version = metadata.resourceVersion ?? position.version
             if let initial = watching.initial {
+                // Until all has been told, there is nothing to resume.
                 guard metadata.annotations?["k8s.io/initial-events-end"] == "true" else { return }
+                position.version = metadata.resourceVersion
                 watching.initial = nil
                 await tell(.replaced(initial))
             } else {
+                position.version = metadata.resourceVersion ?? position.version
                 await tell(.confirmed)
             }
         case .changed(let object):
