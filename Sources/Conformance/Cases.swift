@@ -112,6 +112,10 @@ extension Case {
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
             let (client, _) = try await trial.client(with: [one, other])
             await client.unsubscribe(eds, [one, "never-wanted"])
+            // Its answer shows that all before has been read.
+            let third = try await trial.mesh.add()
+            await client.subscribe(eds, [third])
+            _ = try await client.take(eds)
             try await trial.mesh.change(one)
             try await client.hearsNothing("a dropped name was sent")
             try await trial.mesh.change(other)
