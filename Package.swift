@@ -194,7 +194,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
-            resources: [.copy("Recorded")],
+            exclude: ["Recorded"],
             swiftSettings: swift
         ),
         .testTarget(

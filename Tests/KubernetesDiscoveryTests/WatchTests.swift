@@ -8,6 +8,9 @@ import Testing
 
 @testable import KubernetesDiscovery
 
+/// What a real server without watch-list says.
+private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recording"
+
 /// How the source keeps up, over HTTP/2 and TLS.
 @Suite struct WatchTests {
     private func fill(_ server: APIServer) {
@@ -84,7 +87,7 @@ import Testing
     }
 
     @Test(arguments: [
-        APIServer.Fault.says(try! recorded("watch-list.jsonl")),
+        APIServer.Fault.says(recordedRefusal),
         .status(422, APIServer.status(422, "Invalid", "sendInitialEvents is forbidden for watch")),
         .status(400, APIServer.status(400, "BadRequest", "unknown parameter")),
         .says(""),
