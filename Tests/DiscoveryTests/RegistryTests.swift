@@ -1,5 +1,5 @@
 import Balancing
-import Discovery
+@testable import Discovery
 import MeshConfiguration
 import Synchronization
 import TestBench
@@ -39,6 +39,31 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         #expect(state.sources[0].staleReason == "gone")
         await registry.receive(.pods(onePod), from: source)
         #expect(await registry.state.sources[0].staleReason == nil)
+    }
+
+    @Test(arguments: [
+        ("gateways: [\"192.0.2.1:1\"]", ["192.0.2.1:1"]), ("", ["192.0.2.3:3"]),
+        ("gateways: {kubernetes: {namespace: n, labelSelector: a=b, port: 1}}", ["192.0.2.2:2"]),
+    ])
+    func `gateways are those of whom the configuration names`(_ gateways: String, _ expected: [String]) async throws {
+        let text = """
+            cluster: a
+            guard: off
+            clusters:
+              a:
+                endpoints: {ballast: {address: "b:1", tls: {certificate: c, key: k, ca: a}}}
+                \(gateways)
+            services: {s: {}}
+            """
+        let configuration = try Configuration(text: text, file: "/c/b.yaml")
+        let registry = Registry(configuration) {}
+        let source = configuration.clusters[0]
+        if let other = SourceID(gatewaysOf: source) {
+            await registry.receive(.gateways([.address(address("192.0.2.2:2"))]), from: other)
+        }
+        await registry.receive(.pods(onePod), from: SourceID(source))
+        await registry.receive(.gateways([.address(address("192.0.2.3:3"))]), from: SourceID(source))
+        #expect(await registry.state.mesh.clusters[0].gateways.map(\.description) == expected)
     }
 
     @Test func `a report that says nothing new changes nothing`() async throws {

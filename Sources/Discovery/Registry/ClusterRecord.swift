@@ -41,8 +41,8 @@ struct ClusterRecord: Sendable {
     private(set) var podCount = 0
     /// As the configuration or a source tells them; nil before anything is known.
     private(set) var gateways: [Gateway]?
-    /// Whether the source of the pods tells the gateways, too.
-    private var takesToldGateways = true
+    /// Whose word about gateways counts; nil where the configuration lists them.
+    private var gatewayTeller: SourceID?
     private var shrinking: [ServiceName: ShrinkRecord] = [:]
     /// Whether something has changed that is not on disk.
     var isUnsaved = false
@@ -51,7 +51,11 @@ struct ClusterRecord: Sendable {
         endpoints = SourceRecord(SourceID(source))
         gatewaySource = SourceID(gatewaysOf: source).map(SourceRecord.init)
         shrinkGuard = source.shrinkGuard
-        if case .listed(let listed) = source.gateways { (gateways, takesToldGateways) = (listed, false) }
+        switch source.gateways {
+        case .listed(let listed): gateways = listed
+        case .kubernetes: gatewayTeller = gatewaySource?.id
+        case .exported: gatewayTeller = endpoints.id
+        }
     }
 
     /// Takes new settings; what is known stays.
@@ -68,7 +72,7 @@ struct ClusterRecord: Sendable {
                 gatewaySource = record
             }
         }
-        takesToldGateways = next.takesToldGateways
+        gatewayTeller = next.gatewayTeller
         if let listed = next.gateways { gateways = listed }
         shrinkGuard = next.shrinkGuard
         if shrinkGuard == nil { for service in holds.keys { _ = release(service) } }
@@ -100,8 +104,8 @@ struct ClusterRecord: Sendable {
             guard pods != nil else { return change }
             for (service, pods) in services { admit(service, pods, evidence, at: now, &change) }
         case .gateways(let told):
-            // What the configuration lists goes before what another Ballast tells.
-            guard takesToldGateways else { return change }
+            // What the configuration says goes before what another Ballast tells with its pods.
+            guard gatewayTeller == id else { return change }
             // Without any gateway nobody would reach the pods; with the last ones, some may.
             guard !told.isEmpty || gateways?.isEmpty != false else {
                 change.isNews = fail(
