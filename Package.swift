@@ -182,8 +182,6 @@ let package = Package(
             dependencies: [
                 "Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: swift
         ),

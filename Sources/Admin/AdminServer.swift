@@ -127,16 +127,15 @@ public struct AdminServer: ServiceLifecycle.Service {
         return ServiceName(rawValue: text.removingPercentEncoding ?? text)
     }
 
-    private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        let encoder = JSONEncoder()
-        encoder.dateEncodingStrategy = .iso8601
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        var body = ByteBuffer(bytes: try encoder.encode(value))
-        body.writeString("\n")
-        return Response(
-            status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body)
-        )
-    }
+}
+
+private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    let encoder = JSONEncoder()
+    encoder.dateEncodingStrategy = .iso8601
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    var body = ByteBuffer(bytes: try encoder.encode(value))
+    body.writeString("\n")
+    return Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
 }
 
 /// Asks every request for a token, except those for health.
@@ -152,7 +151,7 @@ private struct BearerToken<Context: RequestContext>: RouterMiddleware {
         guard !["/healthz", "/readyz"].contains(request.uri.path) else { return try await next(request, context) }
         let token: String
         do {
-            token = try TextFile.read(file).trimmingCharacters(in: .whitespacesAndNewlines)
+            token = try TextFile.token(file)
         } catch {
             logger.error("the admin token can't be read; nobody is let in", metadata: ["reason": "\(error)"])
             throw HTTPError(.serviceUnavailable, message: "the server has no token")
@@ -191,10 +190,7 @@ private struct Problem: Error, HTTPResponseError {
     var status: HTTPResponse.Status
 
     func response(from request: Request, context: some RequestContext) throws -> Response {
-        var body = ByteBuffer(bytes: try JSONEncoder().encode(Body(error: error)))
-        body.writeString("\n")
-        return Response(
-            status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
+        try json(Body(error: error), status: status)
     }
 }
 

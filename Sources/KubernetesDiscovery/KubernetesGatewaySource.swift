@@ -46,9 +46,17 @@ public final class KubernetesGatewaySource: EndpointSource {
         let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
         let services = Resource.services(in: settings.namespace, labelSelector: settings.labelSelector)
         await withTaskGroup { group in
-            group.addTask { await self.reflect(services) { continuation.yield(.services($0)) } }
+            group.addTask {
+                await self.api.follow(services, KubernetesServiceObject.self, backoff: self.backoff) {
+                    continuation.yield(.services($0))
+                }
+            }
             if settings.usesNodePorts {
-                group.addTask { await self.reflect(.nodes) { continuation.yield(.nodes($0)) } }
+                group.addTask {
+                    await self.api.follow(.nodes, KubernetesNode.self, backoff: self.backoff) {
+                        continuation.yield(.nodes($0))
+                    }
+                }
             }
             for await input in inputs {
                 let reports =
@@ -61,13 +69,6 @@ public final class KubernetesGatewaySource: EndpointSource {
             await group.waitForAll()
         }
         await api.shutdown()
-    }
-
-    private func reflect<Object>(
-        _ resource: Resource, _ tell: @Sendable (Reflector<Object>.Event) async -> Void
-    ) async {
-        let reflector = Reflector<Object>(api: api, resource: resource, backoff: .init(first: backoff))
-        await reflector.run(tell)
     }
 
     /// - Returns: what to report.

@@ -81,13 +81,15 @@ public final class KubernetesSource: EndpointSource {
         await withTaskGroup { group in
             for namespace in Self.namespaces(settings) {
                 group.addTask {
-                    await self.reflect(.endpointSlices(in: namespace)) {
+                    let slices = Resource.endpointSlices(in: namespace)
+                    await self.api.follow(slices, EndpointSlice.self, backoff: self.backoff) {
                         continuation.yield(.slices($0, namespace: namespace))
                     }
                 }
                 guard settings.takesExported else { continue }
                 group.addTask {
-                    await self.reflect(.services(in: namespace, labelSelector: Self.exportLabel)) {
+                    let services = Resource.services(in: namespace, labelSelector: Self.exportLabel)
+                    await self.api.follow(services, KubernetesServiceObject.self, backoff: self.backoff) {
                         continuation.yield(.services($0, namespace: namespace))
                     }
                 }
@@ -101,13 +103,6 @@ public final class KubernetesSource: EndpointSource {
     /// The slices of a service's pods.
     public func origins(of service: ServiceName) async -> [String: PodOrigin] {
         state.withLock { $0.table.origins(of: service) }
-    }
-
-    private func reflect<Object>(
-        _ resource: Resource, _ tell: @Sendable (Reflector<Object>.Event) async -> Void
-    ) async {
-        let reflector = Reflector<Object>(api: api, resource: resource, backoff: .init(first: backoff))
-        await reflector.run(tell)
     }
 
     /// What an event changed.

@@ -13,6 +13,11 @@ public enum TextFile {
         return try text(of: data, file: path)
     }
 
+    /// The file's text without the space around it.
+    public static func token(_ path: String) throws(ConfigurationError) -> String {
+        try read(path).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
     /// The text in a file's bytes; `file` is for errors.
     public static func text(of data: Data, file: String) throws(ConfigurationError) -> String {
         guard let text = String(data: data, encoding: .utf8) else {

@@ -31,8 +31,7 @@ struct Release: AsyncParsableCommand {
         var request = HTTPClientRequest(url: "\(admin)/v1/services/\(escaped(service))/release\(query)")
         request.method = .POST
         if let tokenFile {
-            let token = try TextFile.read(tokenFile).trimmingCharacters(in: .whitespacesAndNewlines)
-            request.headers.add(name: "Authorization", value: "Bearer \(token)")
+            request.headers.add(name: "Authorization", value: "Bearer \(try TextFile.token(tokenFile))")
         }
         let response: HTTPClientResponse
         let body: ByteBuffer

@@ -186,8 +186,9 @@ public actor Registry {
         for service in changedServices {
             changes.pods[service] = served.compactMapValues { $0.pods?[service] }
         }
-        changes.nextRelease = known.values.flatMap(\.holds.values).map(\.until).min()
-        changes.heldCount = known.values.flatMap(\.holds.values).reduce(0) { $0 + $1.held.count }
+        let holds = known.values.flatMap(\.holds.values)
+        changes.nextRelease = holds.map(\.until).min()
+        changes.heldCount = holds.reduce(0) { $0 + $1.held.count }
         changes.staleCount =
             known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
         isReconfigured = false

@@ -151,14 +151,13 @@ actor APIClient {
                 ? .socksServer(host: host, port: proxy.port ?? 1080) : .server(host: host, port: proxy.port ?? 80)
         }
         var base = access.server.absoluteString
-        while base.hasSuffix("/") { base.removeLast() }
         if let name = access.serverName, let host = access.server.host() {
             // The request is made to the name, which is looked up as the server.
             configuration.dnsOverride = [name: host]
             let port = access.server.port.map { ":\($0)" } ?? ""
             base = "\(access.server.scheme ?? "https")://\(name)\(port)\(access.server.path())"
-            while base.hasSuffix("/") { base.removeLast() }
         }
+        while base.hasSuffix("/") { base.removeLast() }
         generation += 1
         return Connection(
             client: HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration), access: access,
@@ -215,7 +214,7 @@ actor APIClient {
         case .token(let token): return "Bearer \(token)"
         case .tokenFile(let path, let fallback):
             do throws(ConfigurationError) {
-                return "Bearer \(try TextFile.read(path).trimmingCharacters(in: .whitespacesAndNewlines))"
+                return "Bearer \(try TextFile.token(path))"
             } catch {
                 guard let fallback else { throw .unauthorized("no credentials: \(error)") }
                 return "Bearer \(fallback)"

@@ -248,6 +248,16 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     }
 }
 
+extension APIClient {
+    /// Keeps up with all objects of a resource until the task is cancelled.
+    nonisolated func follow<Object: KubernetesObject>(
+        _ resource: Resource, _ type: Object.Type, backoff: Duration,
+        _ tell: @Sendable (Reflector<Object>.Event) async -> Void
+    ) async {
+        await Reflector(api: self, resource: resource, backoff: .init(first: backoff)).run(tell)
+    }
+}
+
 extension APIFailure {
     /// Whether a server may answer so that has no watch-list: it refuses the parameters, or breaks off with an ERROR
     /// event as it lacks what it needs for it.
