@@ -81,9 +81,10 @@ extension EnvoyTests {
                     try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, path)
                 }
                 try await eventually("it is alive") { try await status("/healthz").status == 200 }
-                let readiness = try await status("/readyz")
-                #expect(readiness.status == 503)
-                #expect(readiness.body.contains("no such file"))
+                try await eventually("it says why it isn't ready") {
+                    let readiness = try await status("/readyz")
+                    return readiness.status == 503 && readiness.body.contains("no such file")
+                }
                 try bench.publish([bench.pod("w1")], in: "west")
                 try await eventually("it is ready") { try await status("/readyz").status == 200 }
                 #expect(try await status("/v1/services?view=west").status == 200)
