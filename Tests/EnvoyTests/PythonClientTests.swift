@@ -41,10 +41,11 @@ import Testing
     }
 }
 
-/// `NAME=COUNT` in the last line of the client's output.
+/// `NAME=COUNT` in the line of the client's output that ends with the failed; gRPC's own log may follow it.
 private func counts(in output: String) -> [String: Int] {
-    Dictionary(
-        (output.split(separator: "\n").last ?? "").split(separator: " ").compactMap { pair -> (String, Int)? in
+    let line = output.split(separator: "\n").last { $0.contains(" failed=") } ?? ""
+    return Dictionary(
+        line.split(separator: " ").compactMap { pair -> (String, Int)? in
             let parts = pair.split(separator: "=")
             return parts.count == 2 ? Int(parts[1]).map { (String(parts[0]), $0) } : nil
         },
