@@ -3,44 +3,6 @@ import TestBench
 import TestSupport
 import Testing
 
-@Test func `a Python client gets the same endpoints over all four methods`() async throws {
-    try await withBench { bench in
-        try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
-        try bench.publish(["w1", "w2", "w3"].map(bench.pod), in: "west")
-        try await bench.startBallast()
-        let output = try run(
-            "\(repository)/.build/venv/bin/python",
-            ["\(repository)/Tests/EnvoyTests/discover.py", "\(bench.host):\(Bench.xdsPort)"], directory: bench.directory
-        )
-        let east = try ["e1", "e2"].map { "\(try bench.pod($0).address) weight 1 of 2 in east" }
-        let expected = (east + ["\(bench.host):15443 weight 3 of 3 in west"]).joined(separator: ", ")
-        let lines = output.split(separator: "\n")
-        #expect(lines.count == 4)
-        for line in lines { #expect(line.hasSuffix(": \(expected)"), "\(line)") }
-    }
-}
-
-@Test func `a gRPC client without a proxy balances over local and remote pods`() async throws {
-    try await withBench { bench in
-        // Remote pods of the same network; and another cluster behind a gateway, which for gRPC is one address.
-        let pods = try ["e1", "e2", "w1", "w2", "w3"].map(bench.pod)
-        let config = try bench.template("ballast.yaml")
-            .replacing("    locality: {region: west}", with: "    locality: {region: west}\n    network: east")
-        try bench.write(config, to: "ballast.yaml")
-        try await bench.startBallast()
-        try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
-        let output = try run(
-            "\(repository)/.build/venv/bin/python",
-            ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", "500"]
-                + pods.map { "\($0.name)=\($0.address)" },
-            directory: bench.directory)
-        let counts = counts(in: output)
-        #expect(counts["failed"] == 0, "\(output)")
-        // gRPC picks localities by chance, in proportion to their weights.
-        for pod in pods { #expect((60...140).contains(counts[pod.name] ?? 0), "\(output)") }
-    }
-}
-
 /// `NAME=COUNT` in the line of the client's output that ends with the failed; gRPC's own log may follow it.
 private func counts(in output: String) -> [String: Int] {
     let line = output.split(separator: "\n").last { $0.contains(" failed=") } ?? ""
@@ -75,49 +37,94 @@ private func plainGateway(_ bench: Bench, to pods: [Pod]) -> String {
         """
 }
 
-@Test func `a gRPC client takes weighted shares of local pods and a gateway, and no change fails a call`() async throws
-{
-    try await withBench { bench in
-        var east = try ["e1", "e2"].map(bench.pod)
-        east[0].weight = try #require(Weight(2))
-        let west = try ["w1", "w2", "w3"].map(bench.pod)
-        try bench.publish(east, in: "east")
-        try bench.publish(west, in: "west")
-        try await bench.startEnvoy("gateway", plainGateway(bench, to: west), bench.gateway(), concurrency: 1)
-        try await bench.startBallast()
-        try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
-        let client = { (calls: String) in
-            try ManagedProcess(
-                "python", "\(repository)/.build/venv/bin/python",
-                ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", calls]
-                    + (east + west).map { "\($0.name)=\($0.address)" },
-                directory: bench.directory, logPath: "\(bench.directory)/python.log")
-        }
-        let steady = try client("1200")
-        #expect(await steady.waitForExit() == 0)
-        let shares = counts(in: steady.log)
-        #expect(shares["failed"] == 0, "\(steady.log)")
-        // 2, 1 and 3 of 6. Two of a hundred thousand runs go further astray than this.
-        #expect(abs((shares["e1"] ?? 0) - 400) < 75, "\(shares)")
-        #expect(abs((shares["e2"] ?? 0) - 200) < 60, "\(shares)")
-        #expect(abs(west.reduce(0) { $0 + (shares[$1.name] ?? 0) } - 600) < 80, "\(shares)")
-
-        // Its reports of load are seen, too.
-        let changing = try client("12s")
-        try await eventually("the client's reports") {
-            let service = try await bench.services(audience: .grpc).services.first
-            return service?.intended.allSatisfy { $0.observed?.requests ?? 0 > 50 } == true
-        }
-        while changing.isRunning {
-            for health in [Pod.Health.draining, .healthy] {
-                east[1].health = health
-                try bench.publish(east, in: "east")
-                try await eventually("the change is served") {
-                    let service = try await bench.services(audience: .grpc).services.first
-                    return service?.endpoints.count == (health == .healthy ? 3 : 2)
-                }
+extension EnvoyTests {
+    /// Clients that are not Envoy: generated code on grpcio, and grpcio's own xDS client.
+    @Suite(.serialized) struct PythonClientTests {
+        @Test func `a Python client gets the same endpoints over all four methods`() async throws {
+            try await withBench { bench in
+                try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
+                try bench.publish(["w1", "w2", "w3"].map(bench.pod), in: "west")
+                try await bench.startBallast()
+                let output = try run(
+                    "\(repository)/.build/venv/bin/python",
+                    ["\(repository)/Tests/EnvoyTests/discover.py", "\(bench.host):\(Bench.xdsPort)"],
+                    directory: bench.directory
+                )
+                let east = try ["e1", "e2"].map { "\(try bench.pod($0).address) weight 1 of 2 in east" }
+                let expected = (east + ["\(bench.host):15443 weight 3 of 3 in west"]).joined(separator: ", ")
+                let lines = output.split(separator: "\n")
+                #expect(lines.count == 4)
+                for line in lines { #expect(line.hasSuffix(": \(expected)"), "\(line)") }
             }
         }
-        #expect(counts(in: changing.log)["failed"] == 0, "\(changing.log)")
+
+        @Test func `a gRPC client without a proxy balances over local and remote pods`() async throws {
+            try await withBench { bench in
+                // Remote pods of the same network; and another cluster behind a gateway, which for gRPC is one address.
+                let pods = try ["e1", "e2", "w1", "w2", "w3"].map(bench.pod)
+                let config = try bench.template("ballast.yaml")
+                    .replacing("    locality: {region: west}", with: "    locality: {region: west}\n    network: east")
+                try bench.write(config, to: "ballast.yaml")
+                try await bench.startBallast()
+                try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
+                let output = try run(
+                    "\(repository)/.build/venv/bin/python",
+                    ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", "500"]
+                        + pods.map { "\($0.name)=\($0.address)" },
+                    directory: bench.directory)
+                let counts = counts(in: output)
+                #expect(counts["failed"] == 0, "\(output)")
+                // gRPC picks localities by chance, in proportion to their weights.
+                for pod in pods { #expect((60...140).contains(counts[pod.name] ?? 0), "\(output)") }
+            }
+        }
+
+        @Test func `a gRPC client takes weighted shares of local pods and a gateway, and no change fails a call`()
+            async throws
+        {
+            try await withBench { bench in
+                var east = try ["e1", "e2"].map(bench.pod)
+                east[0].weight = try #require(Weight(2))
+                let west = try ["w1", "w2", "w3"].map(bench.pod)
+                try bench.publish(east, in: "east")
+                try bench.publish(west, in: "west")
+                try await bench.startEnvoy("gateway", plainGateway(bench, to: west), bench.gateway(), concurrency: 1)
+                try await bench.startBallast()
+                try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
+                let client = { (calls: String) in
+                    try ManagedProcess(
+                        "python", "\(repository)/.build/venv/bin/python",
+                        ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", calls]
+                            + (east + west).map { "\($0.name)=\($0.address)" },
+                        directory: bench.directory, logPath: "\(bench.directory)/python.log")
+                }
+                let steady = try client("1200")
+                #expect(await steady.waitForExit() == 0)
+                let shares = counts(in: steady.log)
+                #expect(shares["failed"] == 0, "\(steady.log)")
+                // 2, 1 and 3 of 6. Two of a hundred thousand runs go further astray than this.
+                #expect(abs((shares["e1"] ?? 0) - 400) < 75, "\(shares)")
+                #expect(abs((shares["e2"] ?? 0) - 200) < 60, "\(shares)")
+                #expect(abs(west.reduce(0) { $0 + (shares[$1.name] ?? 0) } - 600) < 80, "\(shares)")
+
+                // Its reports of load are seen, too.
+                let changing = try client("12s")
+                try await eventually("the client's reports") {
+                    let service = try await bench.services(audience: .grpc).services.first
+                    return service?.intended.allSatisfy { $0.observed?.requests ?? 0 > 50 } == true
+                }
+                while changing.isRunning {
+                    for health in [Pod.Health.draining, .healthy] {
+                        east[1].health = health
+                        try bench.publish(east, in: "east")
+                        try await eventually("the change is served") {
+                            let service = try await bench.services(audience: .grpc).services.first
+                            return service?.endpoints.count == (health == .healthy ? 3 : 2)
+                        }
+                    }
+                }
+                #expect(counts(in: changing.log)["failed"] == 0, "\(changing.log)")
+            }
+        }
     }
 }

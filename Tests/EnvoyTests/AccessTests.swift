@@ -1,0 +1,77 @@
+import TestBench
+import Testing
+
+/// An Envoy's side of mutual TLS to Ballast.
+let transportSocket = """
+      - name: ballast
+        type: STATIC
+        transport_socket:
+          name: envoy.transport_sockets.tls
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+            sni: ballast.example
+            common_tls_context:
+              alpn_protocols: [h2]
+              tls_certificates: [{certificate_chain: {filename: certs/client.crt}, private_key: {filename: certs/client.key}}]
+              validation_context: {trusted_ca: {filename: certs/ca.crt}}
+    """
+
+extension EnvoyTests {
+    /// Who may talk to a running Ballast.
+    @Suite(.serialized) struct AccessTests {
+        @Test func `an Envoy with a certificate is served over mutual TLS, and one without is not`() async throws {
+            try await withBench { bench in
+                let settings = "\(bench.host):\(Bench.xdsPort)\""
+                let tls =
+                    "\(settings), tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt}"
+                try bench.write(bench.template("ballast.yaml").replacing(settings, with: tls), to: "ballast.yaml")
+                try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
+                try bench.publish(["w1"].map(bench.pod), in: "west")
+                try await bench.startBallast()
+
+                let plain = try bench.template("eds-delta.yaml")
+                    .replacing(
+                        "resource_api_version: V3", with: "resource_api_version: V3\n        initial_fetch_timeout: 1s")
+                try await bench.startEnvoy("client", plain, bench.client, concurrency: 1)
+                #expect(try await bench.client.weights(of: "httpbin").isEmpty)
+                #expect(try await bench.client.stat("cluster.httpbin.update_success") == 0)
+                _ = try await bench.process("client").stop()
+
+                let mutual = plain.replacing("  - name: ballast\n    type: STATIC", with: transportSocket)
+                try await bench.startEnvoy("client", mutual, bench.client, concurrency: 1)
+                #expect(try await bench.client.weights(of: "httpbin").count == 3)
+            }
+        }
+
+        @Test func `an admin API with a token asks everyone for it, but for health`() async throws {
+            try await withBench { bench in
+                let listen = "admin: {listen: \"\(bench.host):\(Bench.adminPort)\""
+                try bench.write(
+                    bench.template("ballast.yaml").replacing(listen, with: "\(listen), tokenFile: token"),
+                    to: "ballast.yaml")
+                try bench.write("secret\n", to: "token")
+                try bench.publish([], in: "east")
+                try bench.publish([], in: "west")
+                try await bench.startBallast()
+                try await HTTPConnection.open(host: bench.host, port: Bench.adminPort) { connection in
+                    #expect(try await connection.get("/v1/services").status == 401)
+                    #expect(
+                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer wrong!")]).status
+                            == 401)
+                    #expect(
+                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer secret")]).status
+                            == 200)
+                    #expect(try await connection.get("/healthz").status == 200)
+                    // A token can be replaced.
+                    try bench.write("other", to: "token")
+                    #expect(
+                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer secret")]).status
+                            == 401)
+                    #expect(
+                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer other")]).status
+                            == 200)
+                }
+            }
+        }
+    }
+}
