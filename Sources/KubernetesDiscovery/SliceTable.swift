@@ -6,7 +6,9 @@ import MeshConfiguration
 struct SliceTable: Sendable {
     fileprivate struct Endpoint: Sendable {
         var address: IPAddress
-        var name: String
+        /// The pod that `targetRef` names.
+        var pod: String?
+        var hostname: String?
         var zone: String?
         var health: Pod.Health
     }
@@ -100,8 +102,18 @@ struct SliceTable: Sendable {
 
     private struct Found {
         var pod: Pod
+        /// Whether its name is a pod's.
+        var isPod: Bool
         var slice: String
         var version: String?
+
+        init(_ endpoint: Endpoint, at address: SocketAddress, slice: String, version: String?) {
+            pod = Pod(
+                name: endpoint.pod ?? endpoint.hostname ?? "\(endpoint.address)", address: address, zone: endpoint.zone,
+                health: endpoint.health)
+            isPod = endpoint.pod != nil
+            (self.slice, self.version) = (slice, version)
+        }
     }
 
     /// The endpoints of all slices, each address once, in the order of addresses.
@@ -129,19 +141,32 @@ struct SliceTable: Sendable {
             for endpoint in slice.endpoints {
                 let address = SocketAddress(host: endpoint.address, port: port)
                 if let known = found[address], known.pod.health.rank <= endpoint.health.rank { continue }
-                found[address] = Found(
-                    pod: Pod(name: endpoint.name, address: address, zone: endpoint.zone, health: endpoint.health),
-                    slice: key, version: slice.version)
+                found[address] = Found(endpoint, at: address, slice: key, version: slice.version)
             }
         }
-        var names: Set<String> = []
-        return found.values.sorted { $0.pod.address < $1.pod.address }.filter { entry in
-            guard names.insert(entry.pod.name).inserted else {
-                complain("pod \(entry.pod.name) of \(service.key) has a second address, \(entry.pod.address): left out")
-                return false
-            }
-            return true
+        return named(found.values, complain)
+    }
+
+    /// Each name once, in the order of addresses.
+    private func named(_ found: some Collection<Found>, _ complain: (String) -> Void) -> [Found] {
+        // Several endpoints may share a host name (EndpointSlice API): then it names none of them.
+        let owners = Dictionary(found.map { ($0.pod.name, 1) }, uniquingKeysWith: +)
+        let named = found.map { entry in
+            var entry = entry
+            if !entry.isPod, owners[entry.pod.name] != 1 { entry.pod.name = "\(entry.pod.address.host)" }
+            return entry
         }
+        // A pod that was made anew under its name can still be listed where it was: the better word counts.
+        var byName: [String: Found] = [:]
+        for entry in named.sorted(by: { ($0.pod.health.rank, $0.pod.address) < ($1.pod.health.rank, $1.pod.address) }) {
+            if let known = byName[entry.pod.name] {
+                complain(
+                    "\(entry.pod.name) is at \(known.pod.address) and at \(entry.pod.address): the second is left out")
+            } else {
+                byName[entry.pod.name] = entry
+            }
+        }
+        return byName.values.sorted { $0.pod.address < $1.pod.address }
     }
 }
 
@@ -194,7 +219,7 @@ extension SliceTable.Slice {
             let pod = endpoint.targetRef.flatMap { $0.kind == "Pod" ? $0.name : nil }
             endpoints.append(
                 SliceTable.Endpoint(
-                    address: address, name: pod ?? endpoint.hostname ?? text, zone: endpoint.zone, health: health))
+                    address: address, pod: pod, hostname: endpoint.hostname, zone: endpoint.zone, health: health))
         }
     }
 

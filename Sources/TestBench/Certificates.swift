@@ -51,7 +51,7 @@ public struct Certificates: Sendable {
         )
         try makeCertificate("pod", ["DNS:\(Self.serviceName)", "URI:spiffe://mesh.example/httpbin"])
         try makeCertificate("client", ["URI:spiffe://mesh.example/client"])
-        try makeCertificate("api", ["IP:127.0.0.1", "DNS:api.example"])
+        try makeCertificate("api", ["IP:127.0.0.1", "IP:::1", "DNS:api.example"])
         try makeCertificate("peer", ["DNS:peer.example", "URI:spiffe://mesh.example/peer"])
         try makeCertificate("ballast", ["DNS:ballast.example", "URI:spiffe://mesh.example/ballast"])
     }

@@ -105,9 +105,12 @@ extension EnvoyTests {
 
                 // As pods end: first terminating, then gone.
                 try put(all.map { ($0, $0 > "w2") }, bench, server)
-                try await eventually("draining") {
-                    try await bench.services().services[0].endpoints.count { $0.health == "draining" } == 4
+                try await eventually("the client has them as draining") {
+                    try await bench.client.endpoints(of: "httpbin").values.count { $0.health == "draining" } == 4
                 }
+                // What was on its way has arrived: a pod that is gone takes no connection.
+                let draining = load.result
+                try await eventually("requests go on") { load.result.requests > draining.requests + 400 }
                 try put(["w1", "w2"].map { ($0, false) }, bench, server)
                 try await eventually("gone") { try await bench.services().services[0].endpoints.count == 4 }
                 #expect(try await !ready(bench).contains("\"held\""))

@@ -122,6 +122,21 @@ import Testing
         }
     }
 
+    @Test func `a password, and the request taken as another's`() async throws {
+        let user = """
+            {username: ballast, password: secret, as: reader, as-groups: [one, two], as-uid: "7", as-user-extra: {a.b/team: [mesh]}}
+            """
+        try await watching(user: user, before: { server, _ in fill(server) }) { watched in
+            try await eventually("synced") { watched.reports.names("httpbin") == ["a"] }
+            let headers = try #require(watched.server.requests.first).headers
+            #expect(headers["authorization"] == "Basic YmFsbGFzdDpzZWNyZXQ=")
+            #expect(headers["impersonate-user"] == "reader")
+            #expect(headers["impersonate-group"] == "one,two")
+            #expect(headers["impersonate-uid"] == "7")
+            #expect(headers["impersonate-extra-a.b%2fteam"] == "mesh")
+        }
+    }
+
     @Test func `a token file is read again as it rotates, and so is a kubeconfig after 401`() async throws {
         var directory = ""
         try await watching(
@@ -269,6 +284,20 @@ import Testing
         }
     }
 
+    @Test(arguments: ["", "tls-server-name: api.example, "]) func `a server with an IPv6 address`(_ name: String)
+        async throws
+    {
+        var options = APIServer.Options()
+        options.host = "::1"
+        try await watching(
+            options: options,
+            kubeconfig: { $0.replacing("certificate-authority:", with: "\(name)certificate-authority:") },
+            before: { server, _ in fill(server) }
+        ) { watched in
+            try await eventually("synced") { watched.reports.names("httpbin") == ["a"] }
+        }
+    }
+
     @Test func `an unknown authority is refused; insecure-skip-tls-verify takes it, with a warning`() async throws {
         try await watching(
             kubeconfig: { $0.replacing(", certificate-authority: ca.crt", with: "") },
@@ -286,13 +315,13 @@ import Testing
         }
     }
 
-    @Test func `requests go through the proxy`() async throws {
-        let proxy = try await ConnectProxy()
+    @Test(arguments: ["http", "socks5"]) func `requests go through the proxy`(_ scheme: String) async throws {
+        let proxy = try await Proxy()
         try await watching(
             kubeconfig: {
                 $0.replacing(
                     "certificate-authority:",
-                    with: "proxy-url: \"http://127.0.0.1:\(proxy.port)\", certificate-authority:")
+                    with: "proxy-url: \"\(scheme)://127.0.0.1:\(proxy.port)\", certificate-authority:")
             },
             before: { server, _ in fill(server) }
         ) { watched in

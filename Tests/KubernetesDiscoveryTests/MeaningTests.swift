@@ -76,6 +76,23 @@ import Testing
         #expect(found.map(\.zone) == ["a", nil, nil])
     }
 
+    @Test func `a host name that several endpoints share names none; of a pod at two addresses the better counts`()
+        throws
+    {
+        let found = table(
+            try slice(
+                "s-1",
+                #"{"addresses":["10.0.0.1"],"hostname":"h"},{"addresses":["10.0.0.2"],"hostname":"h"},"#
+                    + endpoint("p", "10.0.0.3", #""ready":false"#)),
+            try slice("s-2", endpoint("p", "10.0.0.4"))
+        ).pods(of: "s")
+        #expect(
+            found.pods.map { "\($0.name) \($0.address)" } == [
+                "10.0.0.1 10.0.0.1:80", "10.0.0.2 10.0.0.2:80", "p 10.0.0.4:80",
+            ])
+        #expect(found.problems == ["p is at 10.0.0.4:80 and at 10.0.0.3:80: the second is left out"])
+    }
+
     @Test func `a port by its name or its number; without one, the only one`() throws {
         let ports =
             #"[{"name":"grpc","port":9000},{"name":"metrics","port":9090},{"name":"dns","protocol":"UDP","port":53}]"#

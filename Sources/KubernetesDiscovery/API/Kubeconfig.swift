@@ -36,6 +36,10 @@ struct APIAccess: Hashable, Sendable {
     /// For people.
     var description: String
 
+    /// RFC 9110, 5.6.2, without the percent sign.
+    private static let inHeaderNames = CharacterSet(
+        charactersIn: "!#$&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
     /// Reads the settings' kubeconfig, or finds what this pod was given.
     init(_ access: Configuration.KubernetesAccess) throws(ConfigurationError) {
         if let kubeconfig = access.kubeconfig {
@@ -134,6 +138,12 @@ struct APIAccess: Hashable, Sendable {
         }
         if let user = user.impersonated { impersonation["Impersonate-User"] = [user] }
         if let groups = user.impersonatedGroups { impersonation["Impersonate-Group"] = groups }
+        if let uid = user.impersonatedUID { impersonation["Impersonate-Uid"] = [uid] }
+        for (key, values) in user.impersonatedExtra ?? [:] {
+            // A header's name takes no `/`, and keys have some (Kubernetes, user impersonation).
+            let key = key.addingPercentEncoding(withAllowedCharacters: Self.inHeaderNames) ?? key
+            impersonation["Impersonate-Extra-\(key)"] = values
+        }
         guard user.authProvider == nil else {
             throw ConfigurationError(
                 file: file, field: "users.\(userName).auth-provider",
@@ -214,6 +224,8 @@ private struct Kubeconfig: Decodable {
         var authProvider: AuthProvider?
         var impersonated: String?
         var impersonatedGroups: [String]?
+        var impersonatedUID: String?
+        var impersonatedExtra: [String: [String]]?
 
         enum CodingKeys: String, CodingKey {
             case certificate = "client-certificate"
@@ -224,6 +236,8 @@ private struct Kubeconfig: Decodable {
             case authProvider = "auth-provider"
             case impersonated = "as"
             case impersonatedGroups = "as-groups"
+            case impersonatedUID = "as-uid"
+            case impersonatedExtra = "as-user-extra"
         }
     }
 }

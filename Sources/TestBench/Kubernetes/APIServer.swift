@@ -37,6 +37,8 @@ public final class APIServer: Sendable {
     public struct Options: Sendable {
         /// A bearer token that every request has to bring; nil where anyone may ask.
         public var token: String?
+        /// Where it listens: 127.0.0.1 or ::1.
+        public var host = "127.0.0.1"
         /// Which certificate it shows.
         public var certificate = "api"
         /// Whether clients have to show a certificate.
@@ -85,7 +87,7 @@ public final class APIServer: Sendable {
     private let server = Mutex<HTTP2Server?>(nil)
     private let directory: String
 
-    /// Listens on 127.0.0.1, on a port that the system chooses.
+    /// Listens on a port that the system chooses.
     ///
     /// - Parameter certificates: what it shows, and which authority it asks clients to have.
     public init(_ certificates: Certificates, _ options: Options = Options()) async throws {
@@ -104,7 +106,7 @@ public final class APIServer: Sendable {
         let options = state.withLock(\.options)
         let started = try await HTTP2Server(
             certificate: "\(directory)/\(options.certificate).crt", key: "\(directory)/\(options.certificate).key",
-            clientCA: options.demandsCertificate ? "\(directory)/ca.crt" : nil, port: port
+            clientCA: options.demandsCertificate ? "\(directory)/ca.crt" : nil, host: options.host, port: port
         ) { [self] request, answer in
             try await serve(Request(path: request.path, query: request.query, headers: request.headers), answer)
         }
@@ -125,15 +127,16 @@ public final class APIServer: Sendable {
 
     /// A kubeconfig for it, whose user has that token.
     public func kubeconfig(user: String = "{token: secret}") -> String {
-        """
-        apiVersion: v1
-        kind: Config
-        current-context: test
-        contexts: [{name: test, context: {cluster: test, user: test}}]
-        clusters: [{name: test, cluster: {server: "https://127.0.0.1:\(port)", certificate-authority: ca.crt}}]
-        users: [{name: test, user: \(user)}]
+        let host = state.withLock(\.options.host)
+        return """
+            apiVersion: v1
+            kind: Config
+            current-context: test
+            contexts: [{name: test, context: {cluster: test, user: test}}]
+            clusters: [{name: test, cluster: {server: "https://\(host.contains(":") ? "[\(host)]" : host):\(port)", certificate-authority: ca.crt}}]
+            users: [{name: test, user: \(user)}]
 
-        """
+            """
     }
 
     // MARK: Objects

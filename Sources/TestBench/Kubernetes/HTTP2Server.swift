@@ -57,13 +57,14 @@ final class HTTP2Server: Sendable {
         }
     }
 
-    /// Listens on 127.0.0.1.
+    /// Listens.
     ///
     /// - Parameters:
+    ///   - host: 127.0.0.1 or ::1.
     ///   - port: 0 lets the system choose.
     ///   - clientCA: demands certificates that it signed; nil for none.
     init(
-        certificate: String, key: String, clientCA: String?, port: Int = 0, _ handler: @escaping Handler
+        certificate: String, key: String, clientCA: String?, host: String, port: Int, _ handler: @escaping Handler
     ) async throws {
         var tls = TLSConfiguration.makeServerConfiguration(
             certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
@@ -92,7 +93,7 @@ final class HTTP2Server: Sendable {
                     }
                 }
             }
-            .bind(host: "127.0.0.1", port: port).get()
+            .bind(host: host, port: port).get()
         self.port = channel.localAddress?.port ?? 0
     }
 

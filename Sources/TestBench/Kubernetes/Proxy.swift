@@ -2,8 +2,8 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// An HTTP proxy on loopback that knows CONNECT, and counts.
-public final class ConnectProxy: Sendable {
+/// A proxy on loopback that knows HTTP's CONNECT and SOCKS 5 (RFC 1928, without authentication), and counts.
+public final class Proxy: Sendable {
     private let channel: any NIOCore.Channel
     private let log: Log
 
@@ -35,13 +35,14 @@ public final class ConnectProxy: Sendable {
     public func stop() async { try? await channel.close() }
 }
 
-/// Reads a CONNECT, connects, and passes bytes on in both directions.
+/// Reads where to, connects, and passes bytes on in both directions.
 private final class Relay: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let note: @Sendable (String) -> Void
     private var head = ByteBuffer()
+    private var isGreeted = false
     private var other: (any NIOCore.Channel)?
 
     init(_ note: @escaping @Sendable (String) -> Void) { self.note = note }
@@ -50,25 +51,56 @@ private final class Relay: ChannelInboundHandler {
         var bytes = unwrapInboundIn(data)
         if let other { return other.writeAndFlush(bytes, promise: nil) }
         head.writeBuffer(&bytes)
+        if head.getInteger(at: 0, as: UInt8.self) == 5 {
+            readSOCKS(context)
+        } else {
+            readConnect(context)
+        }
+    }
+
+    private func readConnect(_ context: ChannelHandlerContext) {
         let text = String(buffer: head)
         guard text.contains("\r\n\r\n") else { return }
         let words = text.split(separator: " ")
         guard words.count > 1, words[0] == "CONNECT", let colon = words[1].lastIndex(of: ":"),
             let port = Int(words[1][words[1].index(after: colon)...])
         else { return context.close(promise: nil) }
-        note(String(words[1]))
+        connect(context, String(words[1][..<colon]), port, ByteBuffer(string: "HTTP/1.1 200 OK\r\n\r\n"))
+    }
+
+    private func readSOCKS(_ context: ChannelHandlerContext) {
+        if !isGreeted {
+            guard let methods = head.getInteger(at: 1, as: UInt8.self), head.readableBytes >= 2 + Int(methods) else {
+                return
+            }
+            head.clear()
+            isGreeted = true
+            return context.channel.writeAndFlush(ByteBuffer(bytes: [5, 0]), promise: nil)
+        }
+        // Version, CONNECT, a reserved byte, the address' type, the address, the port.
+        guard let type = head.getInteger(at: 3, as: UInt8.self) else { return }
+        guard type == 1 else { return context.close(promise: nil) }
+        guard let address = head.getBytes(at: 4, length: 4), let port = head.getInteger(at: 8, as: UInt16.self) else {
+            return
+        }
+        let host = address.map(String.init).joined(separator: ".")
+        connect(context, host, Int(port), ByteBuffer(bytes: [5, 0, 0, 1] + address + [0, 0]))
+    }
+
+    private func connect(_ context: ChannelHandlerContext, _ host: String, _ port: Int, _ answer: ByteBuffer) {
+        note("\(host):\(port)")
         let client = context.channel
         let back = Back(client)
         ClientBootstrap(group: context.eventLoop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(back) }
             }
-            .connect(host: String(words[1][..<colon]), port: port)
+            .connect(host: host, port: port)
             .assumeIsolated().whenComplete { result in
                 switch result {
                 case .success(let channel):
                     self.other = channel
-                    client.writeAndFlush(ByteBuffer(string: "HTTP/1.1 200 OK\r\n\r\n"), promise: nil)
+                    client.writeAndFlush(answer, promise: nil)
                 case .failure: client.close(promise: nil)
                 }
             }
