@@ -266,6 +266,22 @@ import Testing
         }
     }
 
+    @Test func `a plugin that does not end is ended, with what it started`() async throws {
+        var directory = ""
+        let user = execUser.replacing(
+            "command: ./login", with: "command: sh, args: [-c, 'sleep 1000 & echo $! >>$RUNS; wait']")
+        try await watching(
+            user: user, kubeconfig: { $0.replacing("DIR", with: directory) }, before: { _, path in directory = path }
+        ) { watched in
+            try await eventually("told") {
+                watched.reports.now.failure?.contains("sh has not ended after 2.0 seconds") == true
+            }
+            let first = try String(contentsOfFile: "\(directory)/runs", encoding: .utf8).split(separator: "\n").first
+            let pid = try #require(first.flatMap { pid_t($0) })
+            try await eventually("it has ended") { kill(pid, 0) != 0 }
+        }
+    }
+
     @Test func `a server of another name is refused, and taken under tls-server-name`() async throws {
         var options = APIServer.Options()
         options.certificate = "peer"

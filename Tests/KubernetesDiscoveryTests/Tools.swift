@@ -97,7 +97,7 @@ final class LogLines: Sendable {
     }
 }
 
-let impatient = APIClient.Patience(connect: .seconds(2), head: .seconds(2), silence: .seconds(2))
+let impatient = APIClient.Patience(connect: .seconds(2), head: .seconds(2), silence: .seconds(2), plugin: .seconds(2))
 
 extension Configuration {
     /// The endpoints or gateways of a cluster, from a piece of configuration.

@@ -24,6 +24,8 @@ actor APIClient {
         var head = TimeAmount.seconds(60)
         /// Within an answer: a watch brings a bookmark about once a minute.
         var silence = TimeAmount.seconds(100)
+        /// Until an exec plugin has ended.
+        var plugin = Duration.seconds(30)
     }
 
     private struct Connection {
@@ -132,7 +134,7 @@ actor APIClient {
         var credential: ExecPlugin.Credential?
         if case .exec(let plugin) = access.credentials {
             do throws(ExecPlugin.Failure) {
-                credential = try await plugin.run(for: access)
+                credential = try await plugin.run(for: access, patience: patience.plugin)
             } catch {
                 throw APIFailure.unauthorized("no credentials: \(error)")
             }

@@ -1,5 +1,6 @@
 import Foundation
-import Synchronization
+import Subprocess
+import SystemPackage
 
 /// A program that a kubeconfig names to get credentials from (client.authentication.k8s.io).
 struct ExecPlugin: Hashable, Sendable, Decodable {
@@ -29,9 +30,6 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
     struct Failure: Error, CustomStringConvertible {
         var description: String
     }
-
-    /// How long it may take.
-    private static let patience = Duration.seconds(30)
 
     private struct Answer: Decodable {
         struct Status: Decodable {
@@ -71,8 +69,8 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
         var spec: Spec
     }
 
-    /// Runs it, and reads what it prints.
-    func run(for access: APIAccess) async throws(Failure) -> Credential {
+    /// Runs it for at most `patience`, and reads what it prints.
+    func run(for access: APIAccess, patience: Duration) async throws(Failure) -> Credential {
         guard interactiveMode != "Always" else {
             throw Failure(description: "\(command) wants a terminal (interactiveMode: Always), and there is none")
         }
@@ -89,16 +87,13 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
                 ca: ca?.base64EncodedString())
         }
         let info = String(decoding: (try? JSONEncoder().encode(request)) ?? Data(), as: UTF8.self)
-        var environment = ProcessInfo.processInfo.environment
-        for variable in env ?? [] { environment[variable.name] = variable.value }
-        environment["KUBERNETES_EXEC_INFO"] = info
-        let (status, output, errors) = try await launch(environment)
-        guard status == 0 else {
-            throw Failure(description: "\(command) ended with \(status): \(errors.suffix(300))")
-        }
+        var variables: [Environment.Key: String?] = [:]
+        for variable in env ?? [] { variables[.init(stringLiteral: variable.name)] = variable.value }
+        variables["KUBERNETES_EXEC_INFO"] = info
+        let output = try await launch(.inherit.updating(variables), patience)
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
-        guard let answer = try? decoder.decode(Answer.self, from: output), let found = answer.status,
+        guard let answer = try? decoder.decode(Answer.self, from: Data(output.utf8)), let found = answer.status,
             found.token != nil || found.clientCertificateData != nil
         else { throw Failure(description: "\(command) printed no ExecCredential with a token or a certificate") }
         return Credential(
@@ -106,48 +101,41 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
             expiration: found.expirationTimestamp)
     }
 
-    private func launch(
-        _ environment: [String: String]
-    ) async throws(Failure) -> (status: Int32, output: Data, errors: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [command] + (args ?? [])
-        process.environment = environment
-        process.standardInput = FileHandle.nullDevice
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        let exits = AsyncStream.makeStream(of: Int32.self)
-        process.terminationHandler = {
-            exits.continuation.yield($0.terminationStatus)
-            exits.continuation.finish()
-        }
+    /// - Returns: what it printed.
+    private func launch(_ environment: Environment, _ patience: Duration) async throws(Failure) -> String {
+        var options = PlatformOptions()
+        // What it started ends with it.
+        options.processGroupID = 0
+        options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(1))]
         do {
-            try process.run()
-        } catch {
-            throw Failure(description: "\(command) can't be run: \(error.localizedDescription)")
-        }
-        // Both are read as they come: a full pipe would stop the program.
-        async let printed = Self.readToEnd(output.fileHandleForReading)
-        async let complaints = Self.readToEnd(errors.fileHandleForReading)
-        let identifier = process.processIdentifier
-        let watch = Task {
-            try await Task.sleep(for: Self.patience)
-            kill(identifier, SIGKILL)
-        }
-        defer { watch.cancel() }
-        var status: Int32 = -1
-        for await exit in exits.stream { status = exit }
-        let text = String(decoding: await complaints, as: UTF8.self)
-        if status == 127 {
+            let result = try await withThrowingTaskGroup { group in
+                group.addTask { [options] in
+                    try await Subprocess.run(
+                        command.contains("/") ? .path(FilePath(command)) : .name(command),
+                        arguments: Arguments(args ?? []), environment: environment, platformOptions: options,
+                        output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+                }
+                group.addTask {
+                    try await Task.sleep(for: patience)
+                    throw Failure(description: "\(command) has not ended after \(patience)")
+                }
+                defer { group.cancelAll() }
+                return try await group.next()
+            }
+            let how: String
+            switch result?.terminationStatus {
+            case .exited(0): return result?.standardOutput ?? ""
+            case .exited(let status): how = "ended with \(status)"
+            case .signaled(let signal): how = "was ended by signal \(signal)"
+            case nil: how = "did not end"
+            }
+            throw Failure(description: "\(command) \(how): \((result?.standardError ?? "").suffix(300))")
+        } catch let failure as Failure {
+            throw failure
+        } catch let error as SubprocessError where error.code == .executableNotFound {
             throw Failure(description: "there is no program \(command)\(installHint.map { ". \($0)" } ?? "")")
-        }
-        return (status, await printed, text)
-    }
-
-    private static func readToEnd(_ handle: FileHandle) async -> Data {
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: (try? handle.readToEnd()) ?? Data()) }
+        } catch {
+            throw Failure(description: "\(command) can't be run: \(error)")
         }
     }
 }
