@@ -185,18 +185,29 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         _ tell: @Sendable (Event) async -> Void
     ) async throws(APIFailure) {
         var lines = LineSplitter()
-        var parts = answer.body.makeAsyncIterator()
-        while true {
-            let part: ByteBuffer?
+        let (parts, buffer) = AsyncThrowingStream<Data, any Error>.makeStream()
+        // Copied as they come: one that waits keeps alive all that the connection read with it, many times as much.
+        let copying = Task {
             do {
-                part = try await parts.next()
+                for try await part in answer.body { buffer.yield(Data(part.readableBytesView)) }
+                buffer.finish()
+            } catch {
+                buffer.finish(throwing: error)
+            }
+        }
+        defer { copying.cancel() }
+        var iterator = parts.makeAsyncIterator()
+        while true {
+            let part: Data?
+            do {
+                part = try await iterator.next()
             } catch {
                 await api.discard(answer.generation)
                 throw .unreachable("the watch broke: \(error)")
             }
             // Half a line at the end is an event that the next watch brings again.
             guard let part else { return }
-            for line in lines.take(part.readableBytesView) {
+            for line in lines.take(part) {
                 try await take(line, &watching, &position, tell)
             }
             guard lines.rest <= LineSplitter.longest else {
