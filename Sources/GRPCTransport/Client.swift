@@ -49,7 +49,7 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
 
     /// Opens a bidirectional stream.
     ///
-    /// A server that can't be reached ends it with UNAVAILABLE.
+    /// A server that can't be reached ends it with UNAVAILABLE; after `shutdown` it is over at once, with CANCELLED.
     ///
     /// - Parameters:
     ///   - connection: which; a stream's thread follows from it.
@@ -63,7 +63,13 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
     ) async -> StreamReference<Handler> {
         let shard = shards[connection % shards.count]
         let channel = connection % channels.count
-        let identifier = await shard.perform { shard in
+        let identifier: ObjectIdentifier? = await shard.perform { shard in
+            let handler = makeHandler()
+            // After `shutdown` there is neither a channel nor a queue to start anything on.
+            if let status = shard.finalStatus {
+                handler.closed(status)
+                return nil
+            }
             let name = grpc_slice_from_copied_string(method)
             defer { grpc_slice_unref(name) }
             guard
@@ -71,7 +77,7 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
                     self.channels[channel], nil, 0, shard.queue.raw, name, nil,
                     gpr_inf_future(GPR_CLOCK_MONOTONIC), nil)
             else { preconditionFailure("C-core returns a call or ends the process") }
-            let stream = MessageStream(call: call, role: .client, handler: makeHandler()) { [unowned shard] id in
+            let stream = MessageStream(call: call, role: .client, handler: handler) { [unowned shard] id in
                 shard.assumeIsolated { $0.drop(id) }
             }
             shard.keep(stream)
@@ -95,21 +101,26 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
 /// A client's stream, wherever it lives.
 public struct StreamReference<Handler: StreamHandler>: Sendable {
     fileprivate let shard: StreamShard<Handler>
-    fileprivate let identifier: ObjectIdentifier
+    /// Nil for one that was over from the first.
+    fileprivate let identifier: ObjectIdentifier?
 
     /// Calls `body` with the handler, on its thread, and lets it write what it then has; does nothing once the stream
     /// is over.
     public func perform(_ body: @Sendable (Handler) -> Void) async {
         await shard.perform { shard in
-            guard let stream = shard.stream(identifier), let handler = stream.openHandler else { return }
+            guard let stream = stream(on: shard), let handler = stream.openHandler else { return }
             body(handler)
             stream.pump()
         }
     }
 
     /// Sends no more; the server may go on.
-    public func halfClose() async { await shard.perform { $0.stream(identifier)?.halfClose() } }
+    public func halfClose() async { await shard.perform { stream(on: $0)?.halfClose() } }
 
     /// Ends the stream at once.
-    public func cancel() async { await shard.perform { $0.stream(identifier)?.cancel() } }
+    public func cancel() async { await shard.perform { stream(on: $0)?.cancel() } }
+
+    private func stream(on shard: isolated StreamShard<Handler>) -> MessageStream<Handler>? {
+        identifier.flatMap { shard.stream($0) }
+    }
 }

@@ -159,7 +159,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private nonisolated func requestCall(on shard: StreamShard<Handler>, after wait: Duration) {
         Task {
             try? await Task.sleep(for: wait)
-            await shard.perform { shard in if !shard.isFinishing { self.requestCall(on: shard) } }
+            await shard.perform { shard in if shard.finalStatus == nil { self.requestCall(on: shard) } }
         }
     }
 

@@ -7,10 +7,7 @@ actor StreamShard<Handler: StreamHandler> {
     /// Those who wait for something else than a stream's messages: for calls, for the server's end.
     private var waiting: [ObjectIdentifier: any OperationOwner] = [:]
     /// Set once: every stream, also one that is only just being accepted, ends with it.
-    private var finalStatus: GRPCStatus?
-
-    /// Whether streams that come are ended.
-    var isFinishing: Bool { finalStatus != nil }
+    private(set) var finalStatus: GRPCStatus?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 

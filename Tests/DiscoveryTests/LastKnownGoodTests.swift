@@ -66,6 +66,19 @@ import Testing
         }
     }
 
+    @Test func `a file that can't be read is named, and stays`() async throws {
+        try await withTemporaryDirectory { path in
+            let directory = StateDirectory(path: path)
+            let file = directory.file(of: "odd")
+            try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: false)
+            let (read, setAside) = directory.read(["odd"])
+            #expect(read.isEmpty)
+            #expect(setAside.map(\.file) == [file])
+            #expect(setAside.first?.reason.hasPrefix("it can't be read: ") == true, "\(setAside)")
+            #expect(FileManager.default.fileExists(atPath: file))
+        }
+    }
+
     @Test func `a cluster's name can't lead out of the directory`() async throws {
         try await withTemporaryDirectory { path in
             let directory = StateDirectory(path: "\(path)/state")

@@ -156,6 +156,21 @@ import Testing
         await channel.shutdown()
     }
 
+    @Test func `a stream that is opened while its channel is shut down, or after, is over with CANCELLED`() async throws
+    {
+        let channel = try Channel(address: "127.0.0.1:1")
+        let ends = await withTaskGroup { group in
+            for _ in 0..<200 { group.addTask { await channel.open("/test/Echo").end.code } }
+            await channel.shutdown()
+            return await group.reduce(into: Set<GRPCStatus.Code>()) { $0.insert($1) }
+        }
+        #expect(ends.isSubset(of: [.cancelled, .unavailable]))
+        let late = await channel.open("/test/Echo")
+        await late.send([1])
+        await late.cancel()
+        #expect(await late.end.code == .cancelled)
+    }
+
     @Test func `streams that come and go by the thousand leave nothing behind`() async throws {
         try await withEcho { server, channel, _, log in
             for _ in 0..<20 {

@@ -29,11 +29,13 @@ public struct StateDirectory: Sendable {
         var setAside: [SetAside] = []
         for cluster in clusters {
             let file = file(of: cluster)
-            guard let data = FileManager.default.contents(atPath: file) else { continue }
-            do throws(StateFileError) {
-                saved[cluster] = try SavedCluster(data)
-            } catch {
+            guard FileManager.default.fileExists(atPath: file) else { continue }
+            do {
+                saved[cluster] = try SavedCluster(Data(contentsOf: URL(fileURLWithPath: file)))
+            } catch let error as StateFileError {
                 setAside.append(SetAside(file: file, reason: "\(error); \(Self.setAside(file))"))
+            } catch {
+                setAside.append(SetAside(file: file, reason: "it can't be read: \(error.localizedDescription)"))
             }
         }
         return (saved, setAside)
