@@ -53,8 +53,8 @@ test: setup lint ## run every check and every test; those with real Envoys last,
 	@swift test --skip-build --filter '^EnvoyTests\.'
 
 test-sanitize: setup ## run the tests that stay in one process under AddressSanitizer (with leaks) and ThreadSanitizer
-	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --sanitize=address --scratch-path .build/asan --skip EnvoyTests
-	@TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp swift test --sanitize=thread --scratch-path .build/tsan --skip EnvoyTests
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --no-parallel --sanitize=address --scratch-path .build/asan --skip EnvoyTests
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp swift test --no-parallel --sanitize=thread --scratch-path .build/tsan --skip EnvoyTests
 
 lint: ## check formatting, shell scripts and a few habits
 	@scripts/lint
