@@ -246,6 +246,29 @@ import Testing
         }
     }
 
+    @Test func `watches go on when a plugin's token expires`() async throws {
+        var directory = ""
+        try await watching(
+            "{kubeconfig: config, export: true, namespaces: [n]}", options: demanding("secret"), user: execUser,
+            kubeconfig: { $0.replacing("DIR", with: directory) },
+            before: { server, path in
+                directory = path
+                // Each request needs another one.
+                try plugin(in: path, token: "secret", expires: "2020-01-01T00:00:00Z")
+                fill(server)
+                server.putService("httpbin", in: "n", labels: ["ballast.dev/export": "true"])
+            }
+        ) { watched in
+            try await eventually("synced") { watched.reports.names("httpbin.n") == ["a"] }
+            let requests = watched.server.requests.count
+            watched.server.endWatches(of: "services")
+            try await eventually("services are watched again") { watched.server.requests.count == requests + 1 }
+            watched.server.putSlice("two", of: "httpbin", in: "n", [.init("b", "10.0.0.2")])
+            try await eventually("told") { watched.reports.names("httpbin.n") == ["a", "b"] }
+            #expect(watched.reports.now.failures.isEmpty)
+        }
+    }
+
     @Test(arguments: [
         (
             "command: ./login", "command: no-such-program, installHint: get it",

@@ -93,23 +93,25 @@ actor APIClient {
     func shutdown() async { if let connection { await discard(connection.generation) } }
 
     private func connected() async throws(APIFailure) -> Connection {
-        if let connection {
-            guard let end = connection.credential?.expiration, end <= Date() else { return connection }
-            await discard(connection.generation)
-        }
+        if let connection, connection.credential?.isExpired != true { return connection }
         let task =
             making
-            ?? Task {
+            ?? Task { [connection] in
                 let access = try APIAccess(settings)
                 warn(about: access)
-                return try await connect(access)
+                return try await connect(access, after: connection)
             }
         making = task
         let result = await task.result
         // The first to wait takes it; the others find it.
         if making == task {
             making = nil
-            connection = try? result.get()
+            // Without another, running watches keep the last one.
+            if case .success(let next) = result {
+                let last = connection
+                connection = next
+                if let last, last.generation != next.generation { try? await last.client.shutdown() }
+            }
         }
         do {
             return try result.get()
@@ -130,7 +132,8 @@ actor APIClient {
             """, metadata: ["server": "\(access.server.absoluteString)", "access": "\(access.description)"])
     }
 
-    private func connect(_ access: APIAccess) async throws -> Connection {
+    /// - Parameter last: kept, and its watches with it, where only a plugin's token has expired.
+    private func connect(_ access: APIAccess, after last: Connection?) async throws -> Connection {
         var credential: ExecPlugin.Credential?
         if case .exec(let plugin) = access.credentials {
             do throws(ExecPlugin.Failure) {
@@ -138,6 +141,10 @@ actor APIClient {
             } catch {
                 throw APIFailure.unauthorized("no credentials: \(error)")
             }
+        }
+        if var last, last.access == access, last.credential?.certificate == credential?.certificate {
+            last.credential = credential
+            return last
         }
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: try Self.tls(access, credential),

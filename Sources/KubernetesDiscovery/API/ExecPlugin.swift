@@ -25,6 +25,8 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
         var key: String?
         /// Nil for as long as the server takes it.
         var expiration: Date?
+
+        var isExpired: Bool { expiration.map { $0 <= Date() } ?? false }
     }
 
     struct Failure: Error, CustomStringConvertible {

@@ -92,7 +92,7 @@ extension APIServer {
         let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let (number, start, initial) = state.withLock { state in
             state.lastWatcher += 1
-            state.watchers[state.lastWatcher] = continuation
+            state.watchers[state.lastWatcher] = (plural, continuation)
             let initial = wantsInitial ? (state.objects[plural] ?? [:]).values.filter { $0.matches(request) } : []
             return (state.lastWatcher, state.version, initial)
         }
@@ -125,6 +125,7 @@ extension APIServer {
             }
             if !lines.isEmpty { try await answer.write(lines) }
         }
+        try await answer.end()
     }
 
     private static func bookmark(_ version: Int, isEndOfInitial: Bool) -> String {

@@ -75,7 +75,7 @@ public final class APIServer: Sendable {
         var compacted = 0
         var pages: [String: [Object]] = [:]
         var lastPage = 0
-        var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
+        var watchers: [Int: (plural: String, signal: AsyncStream<Void>.Continuation)] = [:]
         var lastWatcher = 0
         var faults: [(verb: Verb, fault: Fault)] = []
         var requests: [Request] = []
@@ -188,6 +188,11 @@ public final class APIServer: Sendable {
     /// Sends a bookmark to every watch.
     public func bookmark() { change { $0.bookmarks += 1 } }
 
+    /// Ends the watches of a kind as a server does whose time is over.
+    public func endWatches(of plural: String) {
+        state.withLock { for watcher in $0.watchers.values where watcher.plural == plural { watcher.signal.finish() } }
+    }
+
     /// Changes what it does and demands.
     public func set(_ body: (inout Options) -> Void) { state.withLock { body(&$0.options) } }
 
@@ -203,7 +208,7 @@ public final class APIServer: Sendable {
             body(&state)
             return state.watchers.values
         }
-        for watcher in watchers { watcher.yield() }
+        for watcher in watchers { watcher.signal.yield() }
     }
 }
 
