@@ -305,20 +305,18 @@ const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__typed_exte
   (ProtobufCMessageInit) envoy__config__cluster__v3__cluster__typed_extension_protocol_options_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue envoy__config__cluster__v3__cluster__discovery_type__enum_values_by_number[3] =
+static const ProtobufCEnumValue envoy__config__cluster__v3__cluster__discovery_type__enum_values_by_number[2] =
 {
   { "STATIC", "ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC", 0 },
-  { "STRICT_DNS", "ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STRICT_DNS", 1 },
   { "EDS", "ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS", 3 },
 };
 static const ProtobufCIntRange envoy__config__cluster__v3__cluster__discovery_type__value_ranges[] = {
-{0, 0},{3, 2},{0, 3}
+{0, 0},{3, 1},{0, 2}
 };
-static const ProtobufCEnumValueIndex envoy__config__cluster__v3__cluster__discovery_type__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex envoy__config__cluster__v3__cluster__discovery_type__enum_values_by_name[2] =
 {
-  { "EDS", 2 },
+  { "EDS", 1 },
   { "STATIC", 0 },
-  { "STRICT_DNS", 1 },
 };
 const ProtobufCEnumDescriptor envoy__config__cluster__v3__cluster__discovery_type__descriptor =
 {
@@ -327,40 +325,12 @@ const ProtobufCEnumDescriptor envoy__config__cluster__v3__cluster__discovery_typ
   "DiscoveryType",
   "Envoy__Config__Cluster__V3__Cluster__DiscoveryType",
   "envoy.config.cluster.v3",
-  3,
+  2,
   envoy__config__cluster__v3__cluster__discovery_type__enum_values_by_number,
-  3,
+  2,
   envoy__config__cluster__v3__cluster__discovery_type__enum_values_by_name,
   2,
   envoy__config__cluster__v3__cluster__discovery_type__value_ranges,
-  NULL,NULL,NULL,NULL   /* reserved[1234] */
-};
-static const ProtobufCEnumValue envoy__config__cluster__v3__cluster__dns_lookup_family__enum_values_by_number[2] =
-{
-  { "AUTO", "ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__AUTO", 0 },
-  { "V4_PREFERRED", "ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__V4_PREFERRED", 3 },
-};
-static const ProtobufCIntRange envoy__config__cluster__v3__cluster__dns_lookup_family__value_ranges[] = {
-{0, 0},{3, 1},{0, 2}
-};
-static const ProtobufCEnumValueIndex envoy__config__cluster__v3__cluster__dns_lookup_family__enum_values_by_name[2] =
-{
-  { "AUTO", 0 },
-  { "V4_PREFERRED", 1 },
-};
-const ProtobufCEnumDescriptor envoy__config__cluster__v3__cluster__dns_lookup_family__descriptor =
-{
-  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-  "envoy.config.cluster.v3.Cluster.DnsLookupFamily",
-  "DnsLookupFamily",
-  "Envoy__Config__Cluster__V3__Cluster__DnsLookupFamily",
-  "envoy.config.cluster.v3",
-  2,
-  envoy__config__cluster__v3__cluster__dns_lookup_family__enum_values_by_number,
-  2,
-  envoy__config__cluster__v3__cluster__dns_lookup_family__enum_values_by_name,
-  2,
-  envoy__config__cluster__v3__cluster__dns_lookup_family__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue envoy__config__cluster__v3__cluster__lb_policy__enum_values_by_number[5] =
@@ -397,7 +367,7 @@ const ProtobufCEnumDescriptor envoy__config__cluster__v3__cluster__lb_policy__de
   envoy__config__cluster__v3__cluster__lb_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[15] =
+static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[14] =
 {
   {
     "name",
@@ -467,18 +437,6 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field
     offsetof(Envoy__Config__Cluster__V3__Cluster, n_health_checks),
     offsetof(Envoy__Config__Cluster__V3__Cluster, health_checks),
     &envoy__config__core__v3__health_check__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "dns_lookup_family",
-    17,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Envoy__Config__Cluster__V3__Cluster, dns_lookup_family),
-    &envoy__config__cluster__v3__cluster__dns_lookup_family__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -581,35 +539,33 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field
   },
 };
 static const unsigned envoy__config__cluster__v3__cluster__field_indices_by_name[] = {
-  9,   /* field[9] = common_lb_config */
+  8,   /* field[8] = common_lb_config */
   3,   /* field[3] = connect_timeout */
-  6,   /* field[6] = dns_lookup_family */
   2,   /* field[2] = eds_cluster_config */
   5,   /* field[5] = health_checks */
-  10,   /* field[10] = ignore_health_on_host_removal */
+  9,   /* field[9] = ignore_health_on_host_removal */
   4,   /* field[4] = lb_policy */
-  13,   /* field[13] = least_request_lb_config */
-  11,   /* field[11] = load_assignment */
-  14,   /* field[14] = lrs_server */
+  12,   /* field[12] = least_request_lb_config */
+  10,   /* field[10] = load_assignment */
+  13,   /* field[13] = lrs_server */
   0,   /* field[0] = name */
-  7,   /* field[7] = outlier_detection */
-  8,   /* field[8] = transport_socket */
+  6,   /* field[6] = outlier_detection */
+  7,   /* field[7] = transport_socket */
   1,   /* field[1] = type */
-  12,   /* field[12] = typed_extension_protocol_options */
+  11,   /* field[11] = typed_extension_protocol_options */
 };
-static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[10 + 1] =
+static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[9 + 1] =
 {
   { 1, 0 },
   { 6, 4 },
   { 8, 5 },
-  { 17, 6 },
-  { 19, 7 },
-  { 24, 8 },
-  { 27, 9 },
-  { 32, 10 },
-  { 36, 12 },
-  { 42, 14 },
-  { 0, 15 }
+  { 19, 6 },
+  { 24, 7 },
+  { 27, 8 },
+  { 32, 9 },
+  { 36, 11 },
+  { 42, 13 },
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor =
 {
@@ -619,10 +575,10 @@ const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor
   "Envoy__Config__Cluster__V3__Cluster",
   "envoy.config.cluster.v3",
   sizeof(Envoy__Config__Cluster__V3__Cluster),
-  15,
+  14,
   envoy__config__cluster__v3__cluster__field_descriptors,
   envoy__config__cluster__v3__cluster__field_indices_by_name,
-  10,  envoy__config__cluster__v3__cluster__number_ranges,
+  9,  envoy__config__cluster__v3__cluster__number_ranges,
   (ProtobufCMessageInit) envoy__config__cluster__v3__cluster__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -38,18 +38,9 @@ typedef struct Envoy__Config__Cluster__V3__Cluster__TypedExtensionProtocolOption
  */
 typedef enum _Envoy__Config__Cluster__V3__Cluster__DiscoveryType {
   ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC = 0,
-  ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STRICT_DNS = 1,
   ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE)
 } Envoy__Config__Cluster__V3__Cluster__DiscoveryType;
-/*
- * Which of a name's addresses count.
- */
-typedef enum _Envoy__Config__Cluster__V3__Cluster__DnsLookupFamily {
-  ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__AUTO = 0,
-  ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__V4_PREFERRED = 3
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY)
-} Envoy__Config__Cluster__V3__Cluster__DnsLookupFamily;
 /*
  * Which host is next.
  */
@@ -165,7 +156,6 @@ struct  Envoy__Config__Cluster__V3__Cluster
   Envoy__Config__Cluster__V3__Cluster__LbPolicy lb_policy;
   size_t n_health_checks;
   Envoy__Config__Core__V3__HealthCheck **health_checks;
-  Envoy__Config__Cluster__V3__Cluster__DnsLookupFamily dns_lookup_family;
   Envoy__Config__Cluster__V3__OutlierDetection *outlier_detection;
   Envoy__Config__Core__V3__TransportSocket *transport_socket;
   Envoy__Config__Cluster__V3__Cluster__CommonLbConfig *common_lb_config;
@@ -191,7 +181,7 @@ struct  Envoy__Config__Cluster__V3__Cluster
 };
 #define ENVOY__CONFIG__CLUSTER__V3__CLUSTER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__cluster__v3__cluster__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN, 0,NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__AUTO, NULL, NULL, NULL, 0, NULL, 0,NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE__NOT_SET, {0}, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN, 0,NULL, NULL, NULL, NULL, 0, NULL, 0,NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE__NOT_SET, {0}, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG__NOT_SET, {0} }
 
 
 /* Envoy__Config__Cluster__V3__Cluster__EdsClusterConfig methods */
@@ -261,7 +251,6 @@ extern const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__com
 extern const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__common_lb_config__locality_weighted_lb_config__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__typed_extension_protocol_options_entry__descriptor;
 extern const ProtobufCEnumDescriptor    envoy__config__cluster__v3__cluster__discovery_type__descriptor;
-extern const ProtobufCEnumDescriptor    envoy__config__cluster__v3__cluster__dns_lookup_family__descriptor;
 extern const ProtobufCEnumDescriptor    envoy__config__cluster__v3__cluster__lb_policy__descriptor;
 
 PROTOBUF_C__END_DECLS
