@@ -96,10 +96,10 @@ actor APIClient {
         if let connection, connection.credential?.isExpired != true { return connection }
         let task =
             making
-            ?? Task { [connection] in
+            ?? Task {
                 let access = try APIAccess(settings)
                 warn(about: access)
-                return try await connect(access, after: connection)
+                return try await connect(access)
             }
         making = task
         let result = await task.result
@@ -132,8 +132,8 @@ actor APIClient {
             """, metadata: ["server": "\(access.server.absoluteString)", "access": "\(access.description)"])
     }
 
-    /// - Parameter last: kept, and its watches with it, where only a plugin's token has expired.
-    private func connect(_ access: APIAccess, after last: Connection?) async throws -> Connection {
+    /// The last connection is kept, and its watches with it, where only a plugin's token has expired.
+    private func connect(_ access: APIAccess) async throws -> Connection {
         var credential: ExecPlugin.Credential?
         if case .exec(let plugin) = access.credentials {
             do throws(ExecPlugin.Failure) {
@@ -142,9 +142,10 @@ actor APIClient {
                 throw APIFailure.unauthorized("no credentials: \(error)")
             }
         }
-        if var last, last.access == access, last.credential?.certificate == credential?.certificate {
-            last.credential = credential
-            return last
+        // As it is now: it may have broken while the plugin ran.
+        if var connection, connection.access == access, connection.credential?.certificate == credential?.certificate {
+            connection.credential = credential
+            return connection
         }
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: try Self.tls(access, credential),
