@@ -126,7 +126,6 @@ public struct AdminServer: ServiceLifecycle.Service {
         let text = try context.parameters.require("name")
         return ServiceName(rawValue: text.removingPercentEncoding ?? text)
     }
-
 }
 
 private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {

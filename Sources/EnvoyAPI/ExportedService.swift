@@ -40,12 +40,9 @@ public struct ExportedService: Hashable, Sendable {
         pods = endpoints.compactMap(Pod.init)
         let addresses = messages(message.gateways, message.n_gateways)
         gateways = addresses.compactMap { SocketAddress(String($0.host), $0.port) }
-        guard Set(pods.map(\.name)).count == pods.count, Set(pods.map(\.address)).count == pods.count else {
-            return nil
-        }
-        guard pods.count == endpoints.count, gateways.count == addresses.count, !name.rawValue.isEmpty else {
-            return nil
-        }
+        guard pods.count == endpoints.count, gateways.count == addresses.count, !name.rawValue.isEmpty,
+            Set(pods.map(\.name)).count == pods.count, Set(pods.map(\.address)).count == pods.count
+        else { return nil }
     }
 }
 

@@ -113,16 +113,16 @@ public final class KubernetesSource: EndpointSource {
     }
 
     private func take(_ input: Input, _ report: @Sendable (SourceReport) async -> Void) async {
+        let change: Change
         switch input {
         case .slices(let event, let namespace):
-            let change = apply(event, in: namespace)
+            change = apply(event, in: namespace)
             note(event, of: .slices(namespace: namespace))
-            await tell(change, report)
         case .services(let event, let namespace):
-            let change = apply(event, in: namespace)
+            change = apply(event, in: namespace)
             note(event, of: .services(namespace: namespace))
-            await tell(change, report)
         }
+        await tell(change, report)
     }
 
     /// Notes whether a part is known and up to date.

@@ -151,6 +151,7 @@ struct SliceTable: Sendable {
     private func named(_ found: some Collection<Found>, _ complain: (String) -> Void) -> [Found] {
         // Several endpoints may share a host name (EndpointSlice API): then it names none of them.
         let owners = Dictionary(found.map { ($0.pod.name, 1) }, uniquingKeysWith: +)
+        guard owners.count < found.count else { return found.sorted { $0.pod.address < $1.pod.address } }
         let named = found.map { entry in
             var entry = entry
             if !entry.isPod, owners[entry.pod.name] != 1 { entry.pod.name = "\(entry.pod.address.host)" }

@@ -75,7 +75,7 @@ struct ClusterRecord: Sendable {
         gatewayTeller = next.gatewayTeller
         if let listed = next.gateways { gateways = listed }
         shrinkGuard = next.shrinkGuard
-        if shrinkGuard == nil { for service in holds.keys { _ = release(service) } }
+        if shrinkGuard == nil { _ = release { _, _ in true } }
     }
 
     private func wait(for source: inout SourceRecord) {
