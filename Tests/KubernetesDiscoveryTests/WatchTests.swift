@@ -93,6 +93,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         .says(""),
     ])
     func `a server without watch-list is listed, and then watched`(_ refusal: APIServer.Fault) async throws {
+        #expect(recordedRefusal.contains("required storage feature"))
         try await watching(
             before: { server, _ in
                 fill(server)
