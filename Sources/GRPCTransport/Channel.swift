@@ -3,8 +3,10 @@ public final class Channel: Sendable {
     private let client: Client<ClientHandler>
 
     /// - Parameter address: an IP address and a port. Each channel has a connection of its own.
-    public init(address: String, security: ChannelSecurity = .plaintext) throws(TransportError) {
-        client = try Client(address: address, security: security)
+    public init(
+        address: String, security: ChannelSecurity = .plaintext, keepalive: Keepalive? = nil
+    ) throws(TransportError) {
+        client = try Client(address: address, security: security, keepalive: keepalive)
     }
 
     /// Opens a bidirectional stream.

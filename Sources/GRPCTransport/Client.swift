@@ -14,8 +14,11 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
     ///   - address: an IP address and a port.
     ///   - connections: at least 1; a lost one is made anew when a stream is opened on it.
     ///   - queues: at least 1, each with a thread of its own.
+    ///   - keepalive: how long a connection may bring nothing before it is pinged, and how long the answer may take; a
+    ///     connection over which anything comes, however slowly, is alive. Nil where it is never pinged.
     public init(
-        address: String, security: ChannelSecurity = .plaintext, connections: Int = 1, queues: Int = 1
+        address: String, security: ChannelSecurity = .plaintext, connections: Int = 1, queues: Int = 1,
+        keepalive: Keepalive? = nil
     ) throws(TransportError) {
         CoreLibrary.initialize()
         OpenFiles.raiseLimit()
@@ -29,6 +32,13 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
         arguments.set(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1)
         arguments.set(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 250)
         arguments.set(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1_000)
+        if let keepalive {
+            arguments.set(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive.interval.milliseconds)
+            arguments.set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepalive.timeout.milliseconds)
+            arguments.set(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0)
+            arguments.set(
+                GRPC_ARG_HTTP2_MIN_SENT_PING_INTERVAL_WITHOUT_DATA_MS, keepalive.interval.milliseconds)
+        }
         if case .tls(_, let serverName, _) = security { arguments.set(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, serverName) }
         guard let credentials = security.makeCredentials() else {
             grpc_shutdown()
@@ -63,7 +73,7 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
     ) async -> StreamReference<Handler> {
         let shard = shards[connection % shards.count]
         let channel = connection % channels.count
-        let identifier: ObjectIdentifier? = await shard.perform { shard in
+        let id: OwnerID? = await shard.perform { shard in
             let handler = makeHandler()
             // After `shutdown` there is neither a channel nor a queue to start anything on.
             if let status = shard.finalStatus {
@@ -82,9 +92,9 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
             }
             shard.keep(stream)
             stream.start(isReading: isReading)
-            return ObjectIdentifier(stream)
+            return stream.id
         }
-        return StreamReference(shard: shard, identifier: identifier)
+        return StreamReference(shard: shard, id: id)
     }
 
     /// Cancels every stream and frees everything.
@@ -98,11 +108,26 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
     }
 }
 
+/// How a client notices that its server is gone without a word.
+public struct Keepalive: Hashable, Sendable {
+    /// A connection that has brought nothing for this long is pinged.
+    public var interval: Duration
+    /// It is lost where the answer takes longer.
+    public var timeout: Duration
+
+    /// Pings after `interval`; a server may demand some seconds between them: see
+    /// `ServerConfiguration.shortestClientPing`.
+    public init(interval: Duration, timeout: Duration) {
+        self.interval = interval
+        self.timeout = timeout
+    }
+}
+
 /// A client's stream, wherever it lives.
 public struct StreamReference<Handler: StreamHandler>: Sendable {
     fileprivate let shard: StreamShard<Handler>
     /// Nil for one that was over from the first.
-    fileprivate let identifier: ObjectIdentifier?
+    fileprivate let id: OwnerID?
 
     /// Calls `body` with the handler, on its thread, and lets it write what it then has; does nothing once the stream
     /// is over.
@@ -121,6 +146,6 @@ public struct StreamReference<Handler: StreamHandler>: Sendable {
     public func cancel() async { await shard.perform { stream(on: $0)?.cancel() } }
 
     private func stream(on shard: isolated StreamShard<Handler>) -> MessageStream<Handler>? {
-        identifier.flatMap { shard.stream($0) }
+        id.flatMap { shard.stream($0) }
     }
 }

@@ -11,9 +11,19 @@ import Synchronization
 final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     // Safety: the pointers are set once; C-core's queue is safe from any thread; all else is in the inbox's mutex.
 
+    /// Where jobs are run.
+    private enum Phase {
+        /// On the thread, which is woken for them.
+        case running
+        /// Kept until the thread has ended: nothing may run beside it.
+        case stopping
+        /// On a dispatch queue: a late caller waits for an answer and not for ever.
+        case stopped
+    }
+
     private struct Inbox {
         var jobs: [UnownedJob] = []
-        var isStopped = false
+        var phase = Phase.running
     }
 
     /// Owned, as are the two below: freed by `stop`, after the thread has ended.
@@ -26,7 +36,7 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     private let inbox = Mutex(Inbox())
     /// 0 before `start`.
     private let thread = Atomic<pthread_t>(0)
-    /// Runs what comes after `stop`, so that a late caller waits for an answer and not for ever.
+    /// Runs what comes after `stop`.
     private let afterStop = DispatchQueue(label: "ballast.grpc.stopped")
 
     init() {
@@ -75,13 +85,15 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
     ///
     /// Call it once, when there are no more.
     func stop() async {
-        inbox.withLock { $0.isStopped = true }
+        inbox.withLock { $0.phase = .stopping }
         grpc_completion_queue_shutdown(raw)
         await withCheckedContinuation { continuation in
             afterStop.async { [self] in
                 let thread = thread.load(ordering: .acquiring)
                 if thread != 0 { pthread_join(thread, nil) }
-                runJobs()
+                // The system may give another thread the same number.
+                self.thread.store(0, ordering: .releasing)
+                while runJobs(last: .stopped) {}
                 grpc_call_unref(wakeCall)
                 grpc_channel_destroy(wakeChannel)
                 grpc_completion_queue_destroy(raw)
@@ -93,14 +105,14 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        let isStopped = inbox.withLock { inbox in
-            guard !inbox.isStopped else { return true }
+        let isLate = inbox.withLock { inbox in
+            guard inbox.phase != .stopped else { return true }
             inbox.jobs.append(job)
             // One wake-up for a full inbox; under the lock, since empty batches on one call must not race.
-            if inbox.jobs.count == 1 { grpc_call_start_batch(wakeCall, nil, 0, nil, nil) }
+            if inbox.jobs.count == 1, inbox.phase == .running { grpc_call_start_batch(wakeCall, nil, 0, nil, nil) }
             return false
         }
-        if isStopped { afterStop.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) } }
+        if isLate { afterStop.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) } }
     }
 
     func isIsolatingCurrentContext() -> Bool? {
@@ -111,12 +123,19 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         precondition(isIsolatingCurrentContext() == true, "not on this completion queue's thread")
     }
 
-    private func runJobs() {
+    /// Runs what is in the inbox.
+    ///
+    /// - Parameter last: the phase that begins once the inbox is empty.
+    /// - Returns: whether there was anything.
+    @discardableResult
+    private func runJobs(last: Phase = .running) -> Bool {
         let jobs = inbox.withLock { inbox in
+            if inbox.jobs.isEmpty, last == .stopped { inbox.phase = .stopped }
             defer { inbox.jobs = [] }
             return inbox.jobs
         }
         for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+        return !jobs.isEmpty
     }
 }
 

@@ -32,6 +32,7 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         case client
     }
 
+    let id = OwnerID.next()
     /// Owned: one reference, given back in `deinit`.
     private let call: OpaquePointer
     private let role: Role
@@ -39,9 +40,11 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     /// Owned; C-core writes into it until the last operation has completed.
     private let outputs: UnsafeMutablePointer<Outputs>
     /// Told once, after the last operation.
-    private let gone: (ObjectIdentifier) -> Void
+    private let gone: (OwnerID) -> Void
     /// How fast the peer may send, and who calls `resumeReading` when it was faster.
-    private var reading: (pace: Pace, pause: (ObjectIdentifier, Duration) -> Void)?
+    private var reading: (pace: Pace, pause: (OwnerID, Duration) -> Task<Void, Never>)?
+    /// Runs while nothing is read since the peer was too fast; ends with the stream.
+    private var pausing: Task<Void, Never>?
 
     private var state = State.open
     private var isWriting = false
@@ -60,12 +63,13 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     /// - Parameters:
     ///   - call: taken over; given back when the stream is gone.
     ///   - handler: nil for a stream that is only there to be refused.
-    ///   - reading: how fast messages are taken; `pause` has to see to `resumeReading` after that time.
+    ///   - reading: how fast messages are taken; `pause` calls `resumeReading` after that time, in a task that is
+    ///     cancelled when the stream ends.
     ///   - gone: called on the queue's thread when no operation is outstanding any more.
     init(
         call: OpaquePointer, role: Role, handler: Handler?,
-        reading: (pace: Pace, pause: (ObjectIdentifier, Duration) -> Void)? = nil,
-        gone: @escaping (ObjectIdentifier) -> Void
+        reading: (pace: Pace, pause: (OwnerID, Duration) -> Task<Void, Never>)? = nil,
+        gone: @escaping (OwnerID) -> Void
     ) {
         self.call = call
         self.reading = reading
@@ -170,11 +174,12 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
             if case .finishing(let status) = state { sendStatus(status) } else if isOK { pump() }
         case .ended:
             isEnded = true
+            pausing?.cancel()
             if role == .client { closingStatus = receivedStatus() }
             handler?.closed(closingStatus)
         case .accepted, .finished, .started: break
         }
-        if outstanding == 0, isEnded { gone(ObjectIdentifier(self)) }
+        if outstanding == 0, isEnded { gone(id) }
     }
 
     private func closeHalfIfDue() {
@@ -203,7 +208,7 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         }
         // A peer that floods is left waiting, and HTTP/2's flow control with it.
         if let wait = reading?.pace.take(at: .now) {
-            reading?.pause(ObjectIdentifier(self), wait)
+            pausing = reading?.pause(id, wait)
         } else {
             read()
         }
@@ -211,7 +216,10 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     }
 
     /// Takes messages again, after a pause.
-    func resumeReading() { if openHandler != nil { read() } }
+    func resumeReading() {
+        guard pausing.take() != nil, openHandler != nil else { return }
+        read()
+    }
 
     private func read() {
         var receive = grpc_op()

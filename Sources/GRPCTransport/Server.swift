@@ -176,7 +176,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             refusal = status
         }
         if let refusal { logger.debug("stream refused", metadata: ["peer": "\(head.peer)", "status": "\(refusal)"]) }
-        let pause = { [unowned shard] (id: ObjectIdentifier, wait: Duration) in shard.resumeReading(id, after: wait) }
+        let pause = { [unowned shard] (id: OwnerID, wait: Duration) in shard.resumeReading(id, after: wait) }
         let stream = MessageStream(
             call: accepted.call, role: .server, handler: handler,
             reading: (Pace(rate: limits.messagesPerSecond), pause)

@@ -22,11 +22,12 @@ final class PendingCall: OperationOwner {
 
     /// Owned; C-core writes into it until the call is accepted or the server shuts down.
     private let outputs: UnsafeMutablePointer<Outputs>
-    private let done: (ObjectIdentifier, AcceptedCall?) -> Void
+    let id = OwnerID.next()
+    private let done: (OwnerID, AcceptedCall?) -> Void
     private lazy var accepted = Tag(.accepted, of: self)
 
     /// - Parameter done: called once, with the call, which is then the callee's, or nil when the server shuts down.
-    init(done: @escaping (ObjectIdentifier, AcceptedCall?) -> Void) {
+    init(done: @escaping (OwnerID, AcceptedCall?) -> Void) {
         self.done = done
         outputs = .allocate(capacity: 1)
         outputs.initialize(to: Outputs())
@@ -51,12 +52,12 @@ final class PendingCall: OperationOwner {
     }
 
     func completed(_ operation: Tag.Kind, isOK: Bool) {
-        guard isOK, let call = outputs.pointee.call else { return done(ObjectIdentifier(self), nil) }
+        guard isOK, let call = outputs.pointee.call else { return done(id, nil) }
         let head = StreamHead(
             method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call),
             identities: Self.identities(of: call)
         )
-        done(ObjectIdentifier(self), AcceptedCall(call: call, head: head))
+        done(id, AcceptedCall(call: call, head: head))
     }
 
     /// `ipv4:127.0.0.1:1234` and `ipv6:%5B::1%5D:1234`, without the scheme and the escapes.
@@ -97,12 +98,13 @@ extension PendingCall {
 
 /// Hears that a server has shut down.
 final class ShutdownNotice: OperationOwner {
-    private let done: (ObjectIdentifier) -> Void
+    let id = OwnerID.next()
+    private let done: (OwnerID) -> Void
     private lazy var finished = Tag(.finished, of: self)
     /// What C-core is given, once.
     var tag: UnsafeMutableRawPointer { finished.pointer }
 
-    init(done: @escaping (ObjectIdentifier) -> Void) { self.done = done }
+    init(done: @escaping (OwnerID) -> Void) { self.done = done }
 
-    func completed(_ operation: Tag.Kind, isOK: Bool) { done(ObjectIdentifier(self)) }
+    func completed(_ operation: Tag.Kind, isOK: Bool) { done(id) }
 }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What a stream does with messages.
 ///
 /// A handler lives on one queue's thread and is never used from elsewhere.
@@ -74,9 +76,23 @@ final class Tag {
     }
 }
 
+/// Who starts operations, for as long as the process runs: a number is never used twice, an address is.
+struct OwnerID: Hashable, Sendable {
+    private let number: Int
+
+    private static let last = Atomic(0)
+
+    private init(number: Int) { self.number = number }
+
+    /// An identity that nobody else has or had.
+    static func next() -> OwnerID { OwnerID(number: last.add(1, ordering: .relaxed).newValue) }
+}
+
 /// Whoever starts operations.
 ///
 /// Used on one queue's thread only.
 protocol OperationOwner: AnyObject {
+    var id: OwnerID { get }
+
     func completed(_ operation: Tag.Kind, isOK: Bool)
 }

@@ -3,9 +3,9 @@ import CGRPC
 /// The streams of one completion queue, on that queue's thread.
 actor StreamShard<Handler: StreamHandler> {
     nonisolated let queue = CompletionQueue()
-    private var streams: [ObjectIdentifier: MessageStream<Handler>] = [:]
+    private var streams: [OwnerID: MessageStream<Handler>] = [:]
     /// Those who wait for something else than a stream's messages: for calls, for the server's end.
-    private var waiting: [ObjectIdentifier: any OperationOwner] = [:]
+    private var waiting: [OwnerID: any OperationOwner] = [:]
     /// Set once: every stream, also one that is only just being accepted, ends with it.
     private(set) var finalStatus: GRPCStatus?
 
@@ -52,26 +52,26 @@ actor StreamShard<Handler: StreamHandler> {
 
     /// Keeps a stream until `drop`.
     func keep(_ stream: MessageStream<Handler>) {
-        streams[ObjectIdentifier(stream)] = stream
+        streams[stream.id] = stream
         if let finalStatus { stream.finish(finalStatus) }
     }
 
     /// Keeps someone who waits until `drop`.
-    func keep(waiting owner: any OperationOwner) { waiting[ObjectIdentifier(owner)] = owner }
+    func keep(waiting owner: any OperationOwner) { waiting[owner.id] = owner }
 
     /// Lets an owner go; none of its operations may be outstanding.
-    func drop(_ identifier: ObjectIdentifier) {
-        if streams.removeValue(forKey: identifier) == nil { waiting[identifier] = nil }
+    func drop(_ id: OwnerID) {
+        if streams.removeValue(forKey: id) == nil { waiting[id] = nil }
     }
 
-    /// The stream of that identifier, if it is still there.
-    func stream(_ identifier: ObjectIdentifier) -> MessageStream<Handler>? { streams[identifier] }
+    /// The stream of that identity, if it is still there.
+    func stream(_ id: OwnerID) -> MessageStream<Handler>? { streams[id] }
 
-    /// Has a stream read again after a while.
-    nonisolated func resumeReading(_ identifier: ObjectIdentifier, after wait: Duration) {
+    /// Has a stream read again after a while, unless the task is cancelled before.
+    nonisolated func resumeReading(_ id: OwnerID, after wait: Duration) -> Task<Void, Never> {
         Task {
-            try? await Task.sleep(for: wait)
-            await perform { $0.stream(identifier)?.resumeReading() }
+            guard (try? await Task.sleep(for: wait)) != nil else { return }
+            await perform { $0.stream(id)?.resumeReading() }
         }
     }
 

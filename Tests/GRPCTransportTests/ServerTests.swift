@@ -230,6 +230,38 @@ import Testing
     }
 }
 
+@Test func `streams that end while they are paused leave those that take their place alone`() async throws {
+    var configuration = ServerConfiguration()
+    configuration.limits.messagesPerSecond = 50
+    configuration.queues = 1
+    try await withEcho(configuration) { server, channel, _, _ in
+        for _ in 0..<30 {
+            // Each sends more than it may, is paused, and ends; others of the same size come at once.
+            var flooding: [ClientStream] = []
+            for _ in 0..<20 {
+                let stream = await channel.open("/test/Echo")
+                for number in 0..<60 { await stream.send([UInt8(number)]) }
+                flooding.append(stream)
+            }
+            try await eventually("some are answered") {
+                var messages = flooding[0].messages.makeAsyncIterator()
+                return try await messages.next() != nil
+            }
+            for stream in flooding { await stream.cancel() }
+            var next: [ClientStream] = []
+            for _ in 0..<20 { next.append(await channel.open("/test/Echo")) }
+            for stream in next { await stream.send([7]) }
+            for stream in next {
+                var messages = stream.messages.makeAsyncIterator()
+                let echo = try await messages.next()
+                #expect(echo == [7])
+                await stream.cancel()
+            }
+        }
+        try await eventually("all are over") { await server.collect { _ in true }.isEmpty }
+    }
+}
+
 @Suite struct TLSTests {
     private struct Identity {
         var roots: String
