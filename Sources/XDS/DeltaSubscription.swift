@@ -71,7 +71,8 @@ public struct DeltaSubscription: Sendable {
     private var entries: [ResourceName: Entry] = [:]
     /// How many of them it named.
     private var namedCount = 0
-    private var isWildcard = false
+    /// Whether the client wants whatever there is.
+    private(set) var isWildcard = false
     private let mayBeWildcard: Bool
     /// What the client wants all resources of.
     private var collections: [ResourceName: CollectionSubscription] = [:]
@@ -125,8 +126,9 @@ public struct DeltaSubscription: Sendable {
             resumeCollections(with: request.initialVersions)
             for (name, version) in request.initialVersions where isWildcard || entries[name] != nil {
                 // What the client still holds counts as sent; `next` finds whether that is still so.
-                entries[name, default: Entry()].acknowledged = ResourceVersion(version)
-                setSent(name, to: ResourceVersion(version))
+                let held = ResourceVersion(held: version)
+                entries[name, default: Entry()].acknowledged = held
+                setSent(name, to: held)
                 isAnswerDue = false
             }
         }
@@ -159,8 +161,7 @@ public struct DeltaSubscription: Sendable {
         var held: [ResourceName: [ResourceName: ResourceVersion]] = [:]
         for (name, version) in versions where entries[name] == nil {
             guard let collection = name.collection, collections[collection] != nil else { continue }
-            // Another server's version is none of ours, and what is there now differs from it.
-            held[collection, default: [:]][name] = ResourceVersion(version) ?? ResourceVersion(hash: 0)
+            held[collection, default: [:]][name] = ResourceVersion(held: version)
         }
         for (collection, versions) in held {
             collections[collection]?.resume(with: versions)

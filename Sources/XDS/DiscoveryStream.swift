@@ -183,6 +183,15 @@ public struct DiscoveryStream: Sendable {
         for index in entries.indices { entries[index].subscription.publishAll() }
     }
 
+    /// Whether the client wants whatever there is of a type.
+    public func wantsAll(_ type: TypeURL) -> Bool { entries.contains { $0.type == type && $0.subscription.isWildcard } }
+
+    /// Whether the client has asked for anything of a type.
+    public func wants(_ type: TypeURL) -> Bool { entries.contains { $0.type == type && $0.subscription.nameCount > 0 } }
+
+    /// Whether the client has asked for nothing.
+    public var isIdle: Bool { entries.isEmpty }
+
     /// Whether `next` has to look for something to send.
     public var hasNews: Bool { entries.contains { $0.subscription.isPending } }
 

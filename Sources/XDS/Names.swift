@@ -119,10 +119,11 @@ public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, Ex
 /// Names one response on one stream; an ACK or a NACK repeats it.
 ///
 /// Counts up from 1 (xDS: nonces don't survive their stream).
-public struct Nonce: Hashable, Sendable, CustomStringConvertible {
+public struct Nonce: Hashable, Comparable, Sendable, CustomStringConvertible {
     private let number: UInt64
 
-    static let none = Nonce(number: 0)
+    /// Before the first response.
+    public static let none = Nonce(number: 0)
 
     var next: Nonce { Nonce(number: number + 1) }
 
@@ -130,11 +131,14 @@ public struct Nonce: Hashable, Sendable, CustomStringConvertible {
     public init(number: UInt64) { self.number = number }
 
     /// Reads what `description` wrote; nil for any other text.
-    init?(_ text: String) {
+    public init?(_ text: String) {
         guard let number = UInt64(text), String(number) == text else { return nil }
         self.number = number
     }
 
     /// As the wire carries it.
     public var description: String { String(number) }
+
+    /// Earlier comes first.
+    public static func < (left: Nonce, right: Nonce) -> Bool { left.number < right.number }
 }

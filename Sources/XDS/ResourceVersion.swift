@@ -16,6 +16,9 @@ public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
         self.hash = hash
     }
 
+    /// The version of what a client holds of another stream; where another server gave it, one that is none of ours.
+    init(held text: String) { self = ResourceVersion(text) ?? ResourceVersion(hash: 0) }
+
     /// 16 hexadecimal digits.
     public var description: String {
         let digits = String(hash, radix: 16)

@@ -71,8 +71,8 @@ public struct VersionedName: Hashable, Sendable {
 public struct SotWSubscription: Sendable {
     /// Every name that the client gave.
     private var wanted: Set<ResourceName> = []
-    /// Whether it wants whatever else there is.
-    private var isWildcard = false
+    /// Whether the client wants whatever there is.
+    private(set) var isWildcard = false
     /// Whether it has given names on this stream; before that, none means all (xDS, the legacy wildcard).
     private var hasNamed = false
     /// What the client holds or is being sent, of what it wants.

@@ -14,6 +14,9 @@ struct Subscription: Sendable {
         }
     }
 
+    /// Whether the client wants whatever there is.
+    var isWildcard: Bool { sotw?.isWildcard ?? delta?.isWildcard ?? false }
+
     var nameCount: Int { (sotw?.nameCount ?? 0) + (delta?.nameCount ?? 0) }
 
     /// Whether `next` has to look for something to send.

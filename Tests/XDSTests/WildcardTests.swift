@@ -202,3 +202,31 @@ func `a returning client that gets a cluster anew gets its endpoints too`(varian
     #expect(next() == .clusterLoadAssignment, "Envoy warms the cluster until it hears of its endpoints")
     #expect(next() == nil)
 }
+
+/// Versions that no Ballast has given: other servers', an older format's, none.
+private let foreignVersions = [
+    "", "1", "v1.2.3", "2026-11-25T10:00:00Z/17", "0123456789abcdef0", "ghijklmnopqrstuv", "ü",
+]
+
+@Test(arguments: foreignVersions, [[], ["*"], ["*", "a"], ["*", "gone"]] as [[ResourceName]])
+func `delta: a client that comes from another server is told what is gone, and sent what is there`(
+    _ version: String, _ names: [ResourceName]
+) throws {
+    var client = Delta()
+    try client.ask(DeltaRequest(subscribe: names, initialVersions: ["a": version, "gone": version, "past": version]))
+    let response = client.next(content)
+    #expect(response?.resources.map(\.name) == ["a", "b"])
+    #expect(response?.removed.sorted() == ["gone", "past"])
+    #expect(client.next(content) == nil)
+}
+
+@Test(arguments: foreignVersions) func `delta: names that another server had are told, if they are asked for`(
+    _ version: String
+) throws {
+    var client = Delta()
+    try client.ask(
+        DeltaRequest(subscribe: ["a", "gone"], initialVersions: ["a": version, "gone": version, "b": version]))
+    let response = client.next(content)
+    #expect(response?.resources.map(\.name) == ["a"])
+    #expect(response?.removed == ["gone"])
+}
