@@ -209,3 +209,39 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     #expect(mesh.assign(service, from: "east").localities.isEmpty)
     #expect(mesh.assign(service, from: "elsewhere").localities.isEmpty)
 }
+
+@Test(arguments: [1, 1_000_000]) func `a pod with a gateway's address keeps to its own priority under local-first`(
+    _ weight: Int
+) throws {
+    let shared = address("10.1.0.1:8000")
+    let east = pods("e", 2, network: 1, weight: weight)
+    #expect(east[0].address == shared)
+    let west = Cluster(
+        name: "west", locality: Locality(region: "west"), gateways: [shared, address("172.16.0.1:15443")])
+    let mesh = Mesh(
+        clusters: [Cluster(name: "east", locality: Locality(region: "east")), west],
+        pods: ["east": ["s": east], "west": ["s": pods("w", 5_000, network: 2, weight: weight)]])
+    let service = Service(
+        name: "s", balance: .localFirst,
+        weights: ["west": try #require(Ratio("1000000")), "east": try #require(Ratio("1000000"))])
+    let assignment = mesh.assign(service, from: "east")
+    let first = try #require(assignment.localities.first { $0.priority == 0 })
+    #expect(Set(first.endpoints.map(\.weight)).count == 1, "\(first)")
+    let second = assignment.localities.filter { $0.priority == 1 }.flatMap(\.endpoints)
+    #expect(second.map(\.address.description) == ["172.16.0.1:15443"])
+    let problem = assignment.shares.first { $0.cluster == "west" }?.problem
+    #expect(problem?.contains("its gateway 10.1.0.1:8000 has the address of a pod of cluster east") == true)
+}
+
+@Test func `a gateway with the address of a pod that takes no traffic takes some`() {
+    let shared = address("10.1.0.1:8000")
+    var east = pods("e", 2, network: 1)
+    east[0].health = .draining
+    let west = Cluster(name: "west", locality: Locality(region: "west"), gateways: [shared])
+    let mesh = Mesh(
+        clusters: [Cluster(name: "east", locality: Locality(region: "east")), west],
+        pods: ["east": ["s": east], "west": ["s": pods("w", 3, network: 2)]])
+    let endpoints = mesh.assign(Service(name: "s"), from: "east").localities.flatMap(\.endpoints)
+    let gateway = endpoints.first { $0.address == .socket(shared) }
+    #expect(gateway?.health == .healthy && gateway?.weight == 3)
+}

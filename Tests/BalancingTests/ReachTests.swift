@@ -28,7 +28,8 @@ extension Assignment {
         assignment.west
             == (1...3).map { number in
                 Assignment.Endpoint(
-                    address: .listener("west_gateway", id: "w\(number)"), hostname: "w\(number).s.west.ballast",
+                    address: .listener("west_gateway", id: "w\(number).s.west.ballast"),
+                    hostname: "w\(number).s.west.ballast",
                     weight: 1,
                     health: .healthy)
             }
@@ -44,7 +45,8 @@ extension Assignment {
     west[2].health = .draining
     west[3].health = .unhealthy
     let assignment = mesh(.pods(sni: .standard), west: west).assign(service, from: "east")
-    #expect(assignment.west.map(\.address.description) == ["west_gateway/w2", "west_gateway/w3", "west_gateway/w1"])
+    #expect(
+        assignment.west.map(\.address.description) == ["w2", "w3", "w1"].map { "west_gateway/\($0).s.west.ballast" })
     #expect(assignment.west.map(\.health) == [.healthy, .draining, .healthy])
     #expect(assignment.localities.map(\.weight) == [2, 5, 1])
 }
@@ -78,12 +80,44 @@ extension Assignment {
     let template = try SNITemplate("{pod}.outbound_.{port}_._.{service}.{cluster}.Mesh")
     let pod = Pod(name: "W1", address: address("10.2.0.1:8443"))
     #expect(
-        try template.name(of: pod, service: "httpbin.default", cluster: "west")
+        try template.name(of: pod, service: Service(name: "httpbin.default"), cluster: "west")
             == "w1.outbound_.8443_._.httpbin.default.west.mesh")
 }
 
+@Test func `the port in an SNI is the service's, where it has one: Istio's SNIs have that and not the pod's`() throws {
+    let template = try SNITemplate("outbound_.{port}_.{pod}_.{service}.{cluster}.local")
+    var service = Service(name: "httpbin")
+    service.port = 8000
+    let pods = ["a-1", "b-1"].map { Pod(name: $0, address: address("10.2.0.1:8443")) }
+    let names = try template.names(of: pods, of: service, in: "west")
+    #expect(
+        names == [
+            "a-1": "outbound_.8000_.a-1_.httpbin.west.local", "b-1": "outbound_.8000_.b-1_.httpbin.west.local",
+        ])
+}
+
+@Test func `an SNI that changes is another identity: older Envoys go on with the old SNI of a known one`() {
+    let address = { (template: SNITemplate) in mesh(.pods(sni: template)).assign(service, from: "east").west[0].address
+    }
+    let other = try? SNITemplate("{pod}.{service}.other")
+    #expect(address(.standard) != address(other ?? .standard))
+}
+
+@Test func `an SNI that a pod could get is found among any number of services`() throws {
+    let template = try SNITemplate("outbound_.{port}_.{pod}_.{service}.{cluster}.local")
+    let index = SNITemplate.ServiceIndex(["a", "web.shop", "Web"])
+    let find = { (name: String) in DNSName(name).flatMap { index.service(sharing: $0, by: template, in: "west") } }
+    #expect(find("outbound_.80_.p_.a.west.local") == "a")
+    #expect(find("outbound_.80_.p_.web.shop.west.local") == "web.shop")
+    #expect(find("outbound_.80_.p_.web.west.local") == "Web")
+    #expect(find("outbound_.80_.p.a.west.local") == nil)
+    #expect(find("outbound_.80_.p_.b.west.local") == nil)
+    #expect(find("outbound_.80_.p_.a.east.local") == nil)
+}
+
 @Test(arguments: [
-    "{service}.x", "{pod}.x", "x{pod}.{service}", "{pod}.{service}.{Zone}", "{pod}..{service}", "{pod}.{service}.", "",
+    "{service}.x", "{pod}.x", "{pod}{port}.{service}", "{pod}.x{service}", "{pod}.{service}.{Zone}", "{pod}..{service}",
+    "{pod}.{service}.", "",
 ])
 func `a template that couldn't tell pods apart, or makes no host names, is refused`(text: String) {
     #expect(throws: SNITemplate.Problem.self) { try SNITemplate(text) }

@@ -53,16 +53,18 @@ extension Mesh {
             let isDirect = cluster.isDirect(from: network)
             let pods = pods[cluster.name, default: [:]][service.name, default: []].sorted(by: Pod.precedes)
             var problem: String?
-            let route =
+            var route =
                 isDirect
                 ? .direct
                 : Route(
-                    to: cluster, of: service.name, for: audience, renewal: renewals[cluster.name], pods: pods,
+                    to: cluster, of: service, for: audience, renewal: renewals[cluster.name], pods: pods,
                     taken: seen, problem: &problem
                 )
+            let priority: UInt32 = service.balance == .localFirst && !isOwn ? 1 : 0
+            if priority > 0 { route.leaveOut(seen, of: client, problem: &problem) }
             var member = Member(
                 cluster: cluster,
-                priority: service.balance == .localFirst && !isOwn ? 1 : 0,
+                priority: priority,
                 route: route,
                 problem: problem,
                 multiplier: service.weights[cluster.name] ?? .one,

@@ -75,7 +75,8 @@ struct Member: Hashable, Sendable {
     private func address(of pod: Pod) -> Assignment.Endpoint.Address {
         switch route {
         case .direct, .connect, .gateways, .lanes: .socket(pod.address)
-        case .pods: .listener(cluster.gatewayListener, id: pod.name)
+        // The SNI is part of the identity: up to version 1.38 Envoy goes on with the old one where only that changes.
+        case .pods(let sni): .listener(cluster.gatewayListener, id: sni[pod.name] ?? pod.name)
         }
     }
 

@@ -26,7 +26,7 @@ struct Placement {
         pod endpoint: Assignment.Endpoint, activeWeight: UInt32, in locality: Locality, at priority: UInt32
     ) {
         if !shared.isEmpty, shared.contains(endpoint.address) {
-            merge(endpoint.address, activeWeight)
+            merge(endpoint, activeWeight)
         } else {
             append(endpoint, activeWeight, Key(priority: priority, locality: locality))
         }
@@ -34,9 +34,10 @@ struct Placement {
 
     /// Adds an endpoint that stands for many pods.
     ///
-    /// A second of one address, a gateway that two clusters share, adds its weight to the first.
+    /// A second of one address, a gateway that two clusters share, adds its weight to the first. Both are of one priority:
+    /// see `Route.leaveOut`.
     mutating func add(shared endpoint: Assignment.Endpoint, in locality: Locality, at priority: UInt32) {
-        if !merge(endpoint.address, endpoint.weight) {
+        if !merge(endpoint, endpoint.weight) {
             append(endpoint, endpoint.weight, Key(priority: priority, locality: locality))
         }
         shared.insert(endpoint.address)
@@ -69,9 +70,14 @@ struct Placement {
 
     /// Adds to the weight of the endpoint of that address; false where there is none.
     @discardableResult
-    private mutating func merge(_ address: Assignment.Endpoint.Address, _ weight: UInt32) -> Bool {
+    private mutating func merge(_ endpoint: Assignment.Endpoint, _ weight: UInt32) -> Bool {
         for group in groups.indices {
-            guard let place = groups[group].endpoints.firstIndex(where: { $0.address == address }) else { continue }
+            guard let place = groups[group].endpoints.firstIndex(where: { $0.address == endpoint.address }) else {
+                continue
+            }
+            guard weight > 0 else { return true }
+            // A pod that takes no traffic may share its address with a gateway that does.
+            if groups[group].activeWeights[place] == 0 { groups[group].endpoints[place].health = endpoint.health }
             groups[group].activeWeights[place] += weight
             groups[group].endpoints[place].weight = groups[group].activeWeights[place]
             return true

@@ -52,13 +52,36 @@ enum Route: Hashable, Sendable {
         }
     }
 
+    /// Leaves out gateways whose address is a pod's at another priority: EDS takes an address once, and weights of two
+    /// priorities can't be added.
+    ///
+    /// - Parameters:
+    ///   - taken: addresses that are endpoints already, and whose.
+    ///   - owner: the cluster at the other priority.
+    mutating func leaveOut(
+        _ taken: [SocketAddress: ClusterName], of owner: ClusterName, problem: inout String?
+    ) {
+        guard case .gateways(let addresses, let generation) = self else { return }
+        let usable = addresses.filter { taken[$0] != owner }
+        guard usable.count < addresses.count else { return }
+        self = .gateways(usable, generation: generation)
+        let others = addresses.filter { taken[$0] == owner }.map(\.description).joined(separator: ", ")
+        problem = [
+            problem,
+            """
+            its gateway \(others) has the address of a pod of cluster \(owner), which is at another priority, and EDS \
+            takes an address once; that gateway is left out
+            """,
+        ].compactMap(\.self).joined(separator: "; ")
+    }
+
     /// The route that a cluster's `reach` asks for, or the next best one and why.
     ///
     /// - Parameters:
     ///   - pods: those that may be sent.
     ///   - taken: addresses that are endpoints already, and whose.
     init(
-        to cluster: Cluster, of service: ServiceName, for audience: Audience, renewal: Renewal?, pods: [Pod],
+        to cluster: Cluster, of service: Service, for audience: Audience, renewal: Renewal?, pods: [Pod],
         taken: [SocketAddress: ClusterName], problem: inout String?
     ) {
         let addresses = Set(cluster.gateways).sorted()

@@ -35,12 +35,17 @@ public struct ClientSettings: Hashable, Sendable {
         public var ca: String
         /// What pods' certificates may say: SPIFFE ids or other URIs, or DNS names; empty for anything.
         public var identities: [String]
+        /// The protocols that are offered in the handshake (ALPN), the preferred first; nil for the HTTP version's own.
+        ///
+        /// Istio's gateways and sidecars pass on connections that offer `istio` only.
+        public var alpn: [String]?
 
         /// TLS with these files.
-        public init(certificate: KeyPair? = nil, ca: String, identities: [String] = []) {
+        public init(certificate: KeyPair? = nil, ca: String, identities: [String] = [], alpn: [String]? = nil) {
             self.certificate = certificate
             self.ca = ca
             self.identities = identities
+            self.alpn = alpn
         }
     }
 

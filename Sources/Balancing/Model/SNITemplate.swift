@@ -26,8 +26,8 @@ public struct DNSName: Hashable, Sendable, CustomStringConvertible {
 
 /// How a pod's SNI is made: text with `{pod}`, `{service}`, `{port}` and `{cluster}` in it.
 ///
-/// No two pods of a cluster can get the same SNI: `{pod}` and `{service}` are there, each between points, and a pod's
-/// name has no point in it.
+/// No two pods of a cluster can get the same SNI: `{service}` is there between points, `{pod}` is there with nothing that
+/// varies in the same label, and a pod's name has no point in it.
 public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
     /// What is wrong with a template, or with the SNI that it makes.
     public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
@@ -49,9 +49,15 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
     public init(_ text: String) throws(Problem) {
         description = text
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
-        for placeholder in ["{pod}", "{service}"] where !labels.contains(Substring(placeholder)) {
+        guard labels.contains("{service}") else {
+            throw Problem(description: "needs {service} between points: without it two pods could get the same SNI")
+        }
+        guard labels.contains(where: { $0.contains("{pod}") && !$0.replacing("{pod}", with: "").contains("{") }) else {
             throw Problem(
-                description: "needs \(placeholder) between points: without it two pods could get the same SNI")
+                description: """
+                    needs {pod} between points, with fixed text beside it at most, such as {pod}_: without it two pods \
+                    could get the same SNI
+                    """)
         }
         var sample = text
         for placeholder in Self.placeholders { sample = sample.replacing(placeholder, with: "1") }
@@ -72,8 +78,9 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         let labels = name.description.split(separator: ".", omittingEmptySubsequences: false)
         return pattern.count == labels.count
             && zip(pattern, labels).allSatisfy { expected, label in
-                guard expected != "{pod}" else { return true }
-                let around = expected.split(separator: "{port}", omittingEmptySubsequences: false)
+                // What a pod's name or a port may take the place of.
+                let around = expected.replacing("{pod}", with: "*").replacing("{port}", with: "*").split(
+                    separator: "*", omittingEmptySubsequences: false)
                 guard let head = around.first, let tail = around.last, around.count > 1 else {
                     return expected == label
                 }
@@ -81,8 +88,34 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
             }
     }
 
+    /// Service names by the labels that they are in SNIs.
+    public struct ServiceIndex: Sendable {
+        /// By name in lower case.
+        private let names: [String: ServiceName]
+        private let labelCounts: Set<Int>
+
+        /// An index of these.
+        public init(_ services: some Sequence<ServiceName>) {
+            names = Dictionary(services.map { ($0.rawValue.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
+            labelCounts = Set(names.keys.map { $0.count { $0 == "." } + 1 })
+        }
+
+        /// A service of which some pod in that cluster could get this SNI; the cost doesn't grow with the services.
+        public func service(sharing name: DNSName, by template: SNITemplate, in cluster: ClusterName) -> ServiceName? {
+            let pattern = template.description.replacing("{cluster}", with: cluster.rawValue).split(
+                separator: ".", omittingEmptySubsequences: false)
+            let labels = name.description.split(separator: ".", omittingEmptySubsequences: false)
+            guard let place = pattern.firstIndex(of: "{service}") else { return nil }
+            for count in labelCounts where place + count <= labels.count {
+                let candidate = names[labels[place..<place + count].joined(separator: ".")]
+                if let candidate, template.couldMake(name, service: candidate, cluster: cluster) { return candidate }
+            }
+            return nil
+        }
+    }
+
     /// The SNIs of a service's pods in one cluster, by their names.
-    public func names(of pods: [Pod], of service: ServiceName, in cluster: ClusterName) throws(Problem) -> [String:
+    public func names(of pods: [Pod], of service: Service, in cluster: ClusterName) throws(Problem) -> [String:
         String]
     {
         var names: [String: String] = [:]
@@ -97,11 +130,12 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         return names
     }
 
-    /// The SNI of a pod.
-    public func name(of pod: Pod, service: ServiceName, cluster: ClusterName) throws(Problem) -> String {
+    /// The SNI of a pod; the port in it is the service's, or else the pod's.
+    public func name(of pod: Pod, service: Service, cluster: ClusterName) throws(Problem) -> String {
         let name =
-            description.replacing("{pod}", with: pod.name).replacing("{service}", with: service.rawValue)
-            .replacing("{port}", with: String(pod.address.port)).replacing("{cluster}", with: cluster.rawValue)
+            description.replacing("{pod}", with: pod.name).replacing("{service}", with: service.name.rawValue)
+            .replacing("{port}", with: String(service.port ?? pod.address.port)).replacing(
+                "{cluster}", with: cluster.rawValue)
         guard DNSName.isLabel(pod.name[...]) else {
             throw Problem(description: "pod \(pod.name): its name can't be a label of an SNI")
         }

@@ -20,6 +20,8 @@ public struct Service: Hashable, Sendable {
     ///
     /// Nil where it has none.
     public var sni: DNSName?
+    /// The port that clients call it by, where that isn't the pods' own; SNIs may have it.
+    public var port: UInt16?
     /// What every endpoint says about itself, by filter and key, for clients that look for it.
     ///
     /// Istio's sidecars choose TLS by `envoy.transport_socket_match`'s `tlsMode`.
