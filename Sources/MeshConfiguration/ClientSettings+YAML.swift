@@ -17,16 +17,31 @@ extension ClientSettings {
 
 extension ClientSettings.TLS {
     fileprivate init(_ entry: YAMLReader, template: Self?) throws(ConfigurationError) {
-        let fields = try entry.mapping("certificate", "key", "ca", "identities")
+        let fields = try entry.mapping("certificate", "key", "ca", "identities", "alpn")
         // A client's files are its own: whether they exist can't be checked here.
         if let ca = try fields["ca"]?.text() ?? template?.ca {
-            self.init(certificate: template?.certificate, ca: ca, identities: template?.identities ?? [])
+            self.init(
+                certificate: template?.certificate, ca: ca, identities: template?.identities ?? [], alpn: template?.alpn
+            )
         } else {
             self.init(ca: try fields.required("ca", of: entry).text())
         }
         if let list = try fields["identities"]?.list() {
             identities = []
             for identity in list { identities.append(try identity.text()) }
+        }
+        if let list = fields["alpn"] {
+            var protocols: [String] = []
+            for entry in try list.list() {
+                // TLS has a byte for the length of each, and two for all (RFC 7301).
+                protocols.append(
+                    try entry.value("should be a protocol's name of 1 to 255 letters, digits and signs, such as h2") {
+                        (1...255).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+                            ? $0 : nil
+                    })
+            }
+            guard (1...32).contains(protocols.count) else { throw list.error("should be a list of 1 to 32 protocols") }
+            alpn = protocols
         }
         switch (fields["certificate"], fields["key"]) {
         case (let chain?, let key?):

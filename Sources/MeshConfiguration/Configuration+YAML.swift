@@ -16,17 +16,19 @@ extension Configuration {
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
         let path = { (text: String) in URL(fileURLWithPath: text, relativeTo: directory).path }
 
+        let ownField = try fields.required("cluster", of: root)
+        cluster = ClusterName(rawValue: try ownField.text())
         let clusterEntries = try fields.required("clusters", of: root).entries()
         var clusters: [ClusterSource] = []
         var shrinkGuard: ShrinkGuard? = ShrinkGuard()
         if let entry = fields["guard"] { shrinkGuard = try ShrinkGuard.reading(entry, template: shrinkGuard) }
         for (name, entry) in clusterEntries {
-            clusters.append(try ClusterSource(name: name, entry, shrinkGuard: shrinkGuard, path: path))
+            clusters.append(
+                try ClusterSource(
+                    name: name, entry, own: cluster, shrinkGuard: shrinkGuard, path: path))
         }
         let names = Set(clusters.map(\.cluster.name))
 
-        let ownField = try fields.required("cluster", of: root)
-        cluster = ClusterName(rawValue: try ownField.text())
         guard names.contains(cluster) else {
             throw ownField.error(
                 "`clusters` has no cluster of this name; it has: \(names.sorted().map(\.rawValue).joined(separator: ", "))"
@@ -37,19 +39,23 @@ extension Configuration {
         if let template = fields["envoy"] { client = try ClientSettings(template, template: client) }
         let listeners = Set(clusters.map(\.cluster.gatewayListener))
         var services: [ServedService] = []
+        // Which service has a resource; the names in lower case, and the SNIs, that one has.
         var owners: [String: String] = [:]
+        var (takenNames, takenSNIs): (Set<String>, Set<DNSName>) = ([], [])
+        var templateEntry: YAMLReader?
         for (name, entry) in try fields.required("services", of: root).entries() {
             guard name != "*" else {
                 template = try ServiceTemplate(entry, clusters: names, client: client)
+                templateEntry = entry
                 continue
             }
             let service = try ServedService(name: name, entry, clusters: names, client: client)
             if let sni = service.service.sni {
-                guard !services.contains(where: { $0.service.sni == sni }) else {
+                guard takenSNIs.insert(sni).inserted else {
                     throw entry.error("the SNI \(sni) is another service's already; a gateway couldn't tell them apart")
                 }
             }
-            guard !services.contains(where: { $0.service.name.rawValue.lowercased() == name.lowercased() }) else {
+            guard takenNames.insert(name.lowercased()).inserted else {
                 throw entry.error("another service's name differs only in case, which SNIs don't show")
             }
             if let resource = service.resources.first(where: listeners.contains) {
@@ -64,15 +70,30 @@ extension Configuration {
             services.append(service)
         }
 
+        let index = SNITemplate.ServiceIndex(services.map(\.service.name))
         for service in services {
             guard let sni = service.service.sni else { continue }
             for cluster in clusters.map(\.cluster) {
-                guard case .pods(let template) = cluster.reach else { continue }
-                for other in services.map(\.service.name)
-                where template.couldMake(sni, service: other, cluster: cluster.name) {
-                    throw root.error(
-                        "services.\(service.service.name).sni: \(sni) could also be a pod's of \(other) in \(cluster.name)"
-                    )
+                guard case .pods(let template) = cluster.reach,
+                    let other = index.service(sharing: sni, by: template, in: cluster.name)
+                else { continue }
+                throw root.error(
+                    "services.\(service.service.name).sni: \(sni) could also be a pod's of \(other) in \(cluster.name)"
+                )
+            }
+        }
+
+        // Those that are known to come, and that `*` would give a name that is taken.
+        if let template, let templateEntry {
+            let listed = Set(services.map(\.service.name))
+            for name in Set(clusters.flatMap(\.endpoints.services)).subtracting(listed).sorted() {
+                for resource in template.served(as: name).resources {
+                    let owner =
+                        owners[resource].map { "a resource of \($0)" }
+                        ?? (listeners.contains(resource) ? "the name of the way to a cluster's gateways" : nil)
+                    guard let owner else { continue }
+                    throw templateEntry.error(
+                        "would serve \(name) as \(resource), which is \(owner); list \(name) with other `resources`")
                 }
             }
         }
@@ -173,14 +194,15 @@ extension Configuration.AdminServer {
 
 extension Configuration.ClusterSource {
     fileprivate init(
-        name: String, _ entry: YAMLReader, shrinkGuard: Configuration.ShrinkGuard?, path: (String) -> String
+        name: String, _ entry: YAMLReader, own: ClusterName, shrinkGuard: Configuration.ShrinkGuard?,
+        path: (String) -> String
     ) throws(ConfigurationError) {
         let fields = try entry.mapping(
             "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "guard")
         cluster = Cluster(name: ClusterName(rawValue: name), network: try fields["network"]?.text())
         cluster.locality = try fields["locality"]?.locality() ?? Locality(region: name)
         cluster.reach = try Reach(fields)
-        endpoints = try Configuration.Endpoints(fields.required("endpoints", of: entry), path: path)
+        endpoints = try Configuration.Endpoints(fields.required("endpoints", of: entry), own: own, path: path)
         gateways = try Configuration.Gateways(fields["gateways"], endpoints: endpoints, path: path)
         cluster.gateways = gateways.addresses
         self.shrinkGuard = shrinkGuard
@@ -226,7 +248,7 @@ extension Configuration.ServedService {
     init(
         name: String, _ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings
     ) throws(ConfigurationError) {
-        let fields = try entry.mapping("resources", "balance", "weights", "sni", "metadata", "envoy")
+        let fields = try entry.mapping("resources", "balance", "weights", "sni", "port", "metadata", "envoy")
         service = Service(name: ServiceName(rawValue: name))
         service.balance = try fields["balance"]?.choice(Service.Balance.self) ?? .global
         for (key, multiplier) in try fields["weights"]?.entries() ?? [] {
@@ -237,6 +259,7 @@ extension Configuration.ServedService {
             )
         }
         service.sni = try fields["sni"]?.value("should be a host name, at most 253 bytes", DNSName.init(_:))
+        if let port = fields["port"] { service.port = UInt16(try port.integer(in: 1...65_535)) }
         for (filter, values) in try fields["metadata"]?.entries() ?? [] {
             for (key, value) in try values.entries() { service.metadata[filter, default: [:]][key] = try value.text() }
         }

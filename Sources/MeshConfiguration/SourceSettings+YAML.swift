@@ -2,7 +2,7 @@ import Balancing
 
 extension Configuration.Endpoints {
     /// Reads `endpoints`: exactly one of its kinds.
-    init(_ entry: YAMLReader, path: (String) -> String) throws(ConfigurationError) {
+    init(_ entry: YAMLReader, own: ClusterName, path: (String) -> String) throws(ConfigurationError) {
         let fields = try entry.mapping("file", "kubernetes", "ballast")
         guard let kind = fields.first, fields.count == 1 else {
             throw entry.error("should have exactly one of: file, kubernetes, ballast")
@@ -10,7 +10,7 @@ extension Configuration.Endpoints {
         switch kind.key {
         case "file": self = .file(path(try kind.value.text()))
         case "kubernetes": self = .kubernetes(try Configuration.KubernetesEndpoints(kind.value, path: path))
-        default: self = .ballast(try Configuration.BallastPeer(kind.value, path: path))
+        default: self = .ballast(try Configuration.BallastPeer(kind.value, importer: own, path: path))
         }
     }
 }
@@ -92,7 +92,10 @@ extension Configuration.Gateways {
 }
 
 extension Configuration.BallastPeer {
-    init(_ entry: YAMLReader, path: (String) -> String) throws(ConfigurationError) {
+    init(
+        _ entry: YAMLReader, importer: ClusterName, path: (String) -> String
+    ) throws(ConfigurationError) {
+        self.importer = importer
         let fields = try entry.mapping("address", "tls")
         let gateway = try fields.required("address", of: entry).value(
             "should be a host name or an IP address, and a port, such as ballast.west.example:18000", Gateway.init(_:))

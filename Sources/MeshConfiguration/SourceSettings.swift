@@ -9,6 +9,11 @@ extension Configuration {
         case kubernetes(KubernetesEndpoints)
         /// From the Ballast of the cluster itself, which exports them.
         case ballast(BallastPeer)
+
+        /// The services that are known to come from there; there may be more.
+        var services: [ServiceName] {
+            if case .kubernetes(let settings) = self { Array(settings.services.keys) } else { [] }
+        }
     }
 
     /// Where a cluster's gateways are learned.
@@ -131,6 +136,8 @@ extension Configuration {
 
     /// Another Ballast.
     public struct BallastPeer: Hashable, Sendable {
+        /// The cluster that this Ballast serves, as the other is told.
+        public var importer: ClusterName
         /// A host name or an IP address, and a port.
         public var address: String
         /// What this Ballast shows, and what it demands; paths of PEM files.

@@ -169,7 +169,7 @@ private struct Mistake: CustomTestStringConvertible {
     Mistake("reach: gateway", "reach: magic", "b.yaml:10: clusters.west.reach: \"magic\": should be one of: gateway"),
     Mistake(
         "reach: gateway", "reach: pods\n    sni: \"{pod}-{service}.x\"",
-        "b.yaml:11: clusters.west.sni: \"{pod}-{service}.x\": needs {pod} between points"),
+        "b.yaml:11: clusters.west.sni: \"{pod}-{service}.x\": needs {service} between points"),
     Mistake(
         "reach: gateway", "reach: pods\n    sni: \"{pod}.{service}.{zone}\"",
         "b.yaml:11: clusters.west.sni: \"{pod}.{service}.{zone}\": has a placeholder other than"),
@@ -296,4 +296,62 @@ func `a mistake in an endpoints file is named`(text: String, expected: String) {
     }
     let deep = String(repeating: "[", count: 100_000)
     #expect(throws: ConfigurationError.self) { try EndpointsFile(text: deep, file: "b.yaml") }
+}
+
+@Test func `ten thousand services with SNIs are read in a moment`() throws {
+    let services = (0..<10_000).map { "  s\($0): {sni: s\($0).mesh.example}" }.joined(separator: "\n")
+    let text = """
+        cluster: east
+        clusters:
+          east: {endpoints: {file: east.yaml}}
+          west: {endpoints: {file: west.yaml}, gateways: ["192.0.2.1:443"], reach: pods}
+        services:
+        \(services)
+        """
+    // Where each is compared with all others this takes many minutes.
+    let start = ContinuousClock.now
+    #expect(try Configuration(text: text, file: "/c/b.yaml").services.count == 10_000)
+    #expect(ContinuousClock.now - start < .seconds(120))
+}
+
+@Test func `what "*" would call as a listed service is called is refused, where it is known to come`() throws {
+    let read = { (name: String, resources: String) in
+        try Configuration(
+            text: """
+                cluster: east
+                clusters:
+                  east: {endpoints: {kubernetes: {services: {\(name): {namespace: n}}}}}
+                  west: {endpoints: {file: west.yaml}, gateways: ["192.0.2.1:443"]}
+                services: {"*": {}, b: {resources: [\(resources)]}}
+                """, file: "/c/b.yaml")
+    }
+    let error = #expect(throws: ConfigurationError.self) { try read("a", "a") }
+    #expect(error?.description.contains("services.*: would serve a as a, which is a resource of b") == true)
+    #expect(throws: ConfigurationError.self) { try read("west_gateway", "b") }
+    #expect(throws: Never.self) { try read("a", "other") }
+    #expect(throws: Never.self) { try read("b", "b") }
+}
+
+@Test func `a client's ALPN, and a service's port, are read and checked`() throws {
+    let read = { (settings: String) in
+        try Configuration(
+            text: """
+                cluster: east
+                clusters: {east: {endpoints: {file: east.yaml}}}
+                envoy: {tls: {ca: /ca, alpn: [istio, h2]}}
+                services: {s: {\(settings)}}
+                """, file: "/c/b.yaml"
+        ).services[0].service
+    }
+    #expect(try read("").client.tls?.alpn == ["istio", "h2"])
+    #expect(try read("envoy: {tls: {identities: [a]}}").client.tls?.alpn == ["istio", "h2"])
+    #expect(try read("envoy: {tls: {alpn: [istio-http/1.1]}}").client.tls?.alpn == ["istio-http/1.1"])
+    #expect(try read("port: 8000").port == 8000)
+    for wrong in [
+        "envoy: {tls: {alpn: []}}", "envoy: {tls: {alpn: h2}}", "envoy: {tls: {alpn: [\"a b\"]}}",
+        "envoy: {tls: {alpn: [\"\"]}}", "port: 0",
+        "port: 70000",
+    ] {
+        #expect(throws: ConfigurationError.self, "\(wrong)") { try read(wrong) }
+    }
 }

@@ -68,6 +68,20 @@ import Yams
         }
     }
 
+    @Test func `peers reach a Ballast that is not ready, for they make each other ready`() throws {
+        let service = try #require(
+            try objects("two-clusters-peers.yaml").first {
+                value("metadata.name", in: $0) as? String == "ballast-peers"
+            })
+        #expect(value("spec.publishNotReadyAddresses", in: service) as? Bool == true)
+        let labels = value("spec.template.metadata.labels", in: try object("Deployment")) as? [String: String]
+        #expect(value("spec.selector", in: service) as? [String: String] == labels)
+        let ports = value("spec.template.spec.containers.0.ports", in: try object("Deployment")) as? [[String: Any]]
+        #expect(
+            ports?.contains { $0["name"] as? String == value("spec.ports.0.targetPort", in: service) as? String }
+                == true)
+    }
+
     @Test func `it may list and watch what it reads, and nothing else`() throws {
         for file in ["ballast.yaml", "remote-reader.yaml"] {
             let role = try #require(try objects(file).first { $0["kind"] as? String == "ClusterRole" })
