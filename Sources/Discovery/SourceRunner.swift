@@ -10,7 +10,15 @@ public final class SourceRunner: Sendable {
     private let makeSource: @Sendable (SourceID) -> any EndpointSource
     private let configurations: AsyncStream<Configuration>
     private let continuation: AsyncStream<Configuration>.Continuation
-    private let running = Mutex<[SourceID: any EndpointSource]>([:])
+    private let running = Mutex<[SourceID: Run]>([:])
+
+    /// One life of a source: settings that go and come back make another one of the same `SourceID`.
+    private struct Run {
+        private static let last = Atomic(0)
+
+        let number = Self.last.add(1, ordering: .relaxed).newValue
+        let source: any EndpointSource
+    }
 
     /// - Parameter makeSource: makes the source of those settings.
     public init(registry: Registry, logger: Logger, makeSource: @escaping @Sendable (SourceID) -> any EndpointSource) {
@@ -41,11 +49,14 @@ public final class SourceRunner: Sendable {
     }
 
     private func run(_ id: SourceID, until stop: AsyncStream<Void>) async {
-        let source = makeSource(id)
-        running.withLock { $0[id] = source }
-        defer { running.withLock { $0[id] = nil } }
+        let run = Run(source: makeSource(id))
+        running.withLock { $0[id] = run }
+        let isCurrent = { @Sendable in self.running.withLock { $0[id]?.number == run.number } }
+        defer { running.withLock { if $0[id]?.number == run.number { $0[id] = nil } } }
         await withTaskGroup { group in
-            group.addTask { await source.run { report in await self.receive(report, from: id) } }
+            group.addTask {
+                await run.source.run { report in if isCurrent() { await self.receive(report, from: id) } }
+            }
             group.addTask { for await _ in stop {} }
             await group.next()
             group.cancelAll()
@@ -55,8 +66,8 @@ public final class SourceRunner: Sendable {
     /// Where the pods of a service are written down, by cluster and pod; as far as the sources know.
     public func origins(of service: ServiceName) async -> [ClusterName: [String: PodOrigin]] {
         var origins: [ClusterName: [String: PodOrigin]] = [:]
-        for (id, source) in running.withLock({ $0 }) {
-            origins[id.cluster, default: [:]].merge(await source.origins(of: service)) { first, _ in first }
+        for (id, run) in running.withLock({ $0 }) {
+            origins[id.cluster, default: [:]].merge(await run.source.origins(of: service)) { first, _ in first }
         }
         return origins
     }

@@ -98,6 +98,25 @@ import Testing
         }
     }
 
+    @Test(arguments: ["a.example b.example", "a.example. b.example.", ". b.example"])
+    func `a name is looked up in the domains to search, with or without their final point`(_ domains: String)
+        async throws
+    {
+        let server = try await NameServer()
+        server.set("gw.b.example", "A", .addresses(["192.0.2.7"], ttl: 60))
+        try await withTemporaryDirectory { directory in
+            try "search \(domains)\n".write(toFile: "\(directory)/resolv.conf", atomically: true, encoding: .utf8)
+            var settings = Configuration.DNS()
+            settings.servers = [try #require(SocketAddress(server.address))]
+            let servers = NameServers(
+                patience: Patience.usual, settings: settings, hostsFile: "/dev/null",
+                resolverFile: "\(directory)/resolv.conf")
+            let expected = [IPAddress("192.0.2.7")].compactMap(\.self)
+            #expect(await servers.find("gw", .a) == .addresses(expected, ttl: 60))
+        }
+        await server.stop()
+    }
+
     @Test func `a long answer is asked for over TCP`() async throws {
         try await resolving { server in
             server.set("gw.example", "A", .truncated((1...60).map { "192.0.2.\($0)" }))

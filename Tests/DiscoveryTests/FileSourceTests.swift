@@ -1,5 +1,5 @@
 import Balancing
-import Discovery
+@testable import Discovery
 import Foundation
 import MeshConfiguration
 import Synchronization
@@ -164,5 +164,55 @@ private final class Counts: Sendable {
             try await eventually("all have seen it") { seen.counts.withLock { $0.values.allSatisfy { $0 == 2 } } }
             group.cancelAll()
         }
+    }
+}
+
+@Test func `a file that hasn't changed isn't read, however often it is looked at`() async throws {
+    try await withTemporaryDirectory { directory in
+        let path = "\(directory)/a"
+        try "one".write(toFile: path, atomically: true, encoding: .utf8)
+        let reads = Mutex<[Date]>([])
+        let contents = Mutex<[String]>([])
+        let changes = FileChanges(of: [path], recheckInterval: .milliseconds(5)) { path in
+            reads.withLock { $0.append(Date()) }
+            return FileManager.default.contents(atPath: path)
+        }
+        let following = Task {
+            await changes.forEach { data in
+                contents.withLock { $0.append(String(decoding: data[0] ?? Data(), as: UTF8.self)) }
+            }
+        }
+        // What was written within two seconds may change again without a trace.
+        try await eventually("it is read") { contents.withLock { $0 } == ["one"] }
+        try await eventually("and then left alone") { reads.withLock { $0.last?.timeIntervalSinceNow ?? 0 } < -0.5 }
+        try "two".write(toFile: path, atomically: false, encoding: .utf8)
+        try await eventually("what is written in place is seen") { contents.withLock { $0 } == ["one", "two"] }
+        following.cancel()
+        await following.value
+    }
+}
+
+@Test func `a file that could not be read is tried again, though it hasn't changed`() async throws {
+    try await withTemporaryDirectory { directory in
+        let path = "\(directory)/a"
+        try "one".write(toFile: path, atomically: true, encoding: .utf8)
+        let firstRead = Mutex<Date?>(nil)
+        let contents = Mutex<[String?]>([])
+        // For so long that a change would show in its times.
+        let changes = FileChanges(of: [path], recheckInterval: .milliseconds(5)) { path in
+            let first = firstRead.withLock { first in
+                first = first ?? Date()
+                return first ?? Date()
+            }
+            return first.timeIntervalSinceNow < -4 ? FileManager.default.contents(atPath: path) : nil
+        }
+        let following = Task {
+            await changes.forEach { data in
+                contents.withLock { $0.append(data[0].map { String(decoding: $0, as: UTF8.self) }) }
+            }
+        }
+        try await eventually("it is read in the end") { contents.withLock { $0 } == [nil, "one"] }
+        following.cancel()
+        await following.value
     }
 }

@@ -1,5 +1,6 @@
 import Balancing
 @testable import Discovery
+import Logging
 import MeshConfiguration
 import Synchronization
 import TestBench
@@ -166,4 +167,83 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         #expect(gathered.withLock { $0[3] } == .milliseconds(120))
 
     }
+
+    @Test func `what this cluster exports waits for its own source only`() async throws {
+        let text = """
+            cluster: east
+            xds: {tls: {certificate: c, key: k, clientCA: ca}}
+            clusters: {east: {endpoints: {file: east.yaml}}, west: {endpoints: {file: west.yaml}}}
+            services: {s: {}}
+            export: {west: {identity: "spiffe://x/west", services: [s]}}
+            """
+        let configuration = try Configuration(text: text, file: "/c/b.yaml")
+        let registry = Registry(configuration) {}
+        await registry.receive(.pods(onePod), from: SourceID(configuration.clusters[1]))
+        #expect(await registry.takeChanges() == nil, "its own is still unknown")
+        await registry.receive(.pods(onePod), from: SourceID(configuration.clusters[0]))
+        #expect(await registry.takeChanges()?.isComplete == true)
+
+        let waiting = Registry(configuration) {}
+        await waiting.receive(.pods(onePod), from: SourceID(configuration.clusters[0]))
+        let changes = try #require(await waiting.takeChanges())
+        #expect(!changes.isComplete)
+        #expect(changes.pods["s"]?.keys.sorted() == ["east"])
+        #expect(await !waiting.state.isSynced)
+        await waiting.receive(.pods(onePod), from: SourceID(configuration.clusters[1]))
+        let rest = try #require(await waiting.takeChanges())
+        #expect(rest.isComplete)
+        #expect(rest.pods["s"]?.keys.sorted() == ["east", "west"])
+    }
+}
+
+/// A source that tells a pod of its own number, and goes on until it is stopped and for a moment longer.
+private final class NumberedSource: EndpointSource {
+    let number: Int
+    let stopping: AsyncStream<Void>
+    let stop: AsyncStream<Void>.Continuation
+
+    init(_ number: Int) {
+        self.number = number
+        (stopping, stop) = AsyncStream.makeStream()
+    }
+
+    func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
+        await report(.pods(["s": pods("p\(number)-", 1, network: number)]))
+        // Like a source that has something to finish, it ends when the test says so.
+        await Task { for await _ in stopping {} }.value
+        await report(.pods(["s": pods("late\(number)-", 1, network: number)]))
+    }
+
+    func origins(of service: ServiceName) async -> [String: PodOrigin] { ["p": PodOrigin(object: "\(number)")] }
+}
+
+@Test func `settings that go and come back are another source, whose provenance and word count`() async throws {
+    let made = Mutex<[NumberedSource]>([])
+    let (a, b) = try (configuration("east"), configuration("west"))
+    let registry = Registry(a) {}
+    let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let runner = SourceRunner(registry: registry, logger: quiet) { _ in
+        made.withLock { made in
+            made.append(NumberedSource(made.count + 1))
+            return made[made.count - 1]
+        }
+    }
+    let running = Task { await runner.run() }
+    let names = { await registry.state.mesh.pods.values.flatMap { $0.values.joined() }.map(\.name) }
+    for (number, configuration) in [a, b, a].enumerated() {
+        await registry.configure(configuration)
+        runner.configure(configuration)
+        try await eventually("source \(number + 1) has told") { await names() == ["p\(number + 1)-1"] }
+    }
+    // The first one ends only now.
+    for source in made.withLock({ $0.prefix(2) }) { source.stop.finish() }
+    try await eventually("what is known is the third's") {
+        await runner.origins(of: "s")["east"]?["p"] == PodOrigin(object: "3")
+    }
+    for _ in 0..<50 { await Task.yield() }
+    #expect(await runner.origins(of: "s")["east"]?["p"] == PodOrigin(object: "3"))
+    #expect(await names() == ["p3-1"])
+    made.withLock { $0[2].stop.finish() }
+    running.cancel()
+    await running.value
 }

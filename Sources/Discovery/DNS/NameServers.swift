@@ -17,7 +17,7 @@ struct NameServers: Sendable {
     private struct Timeout: Error {}
 
     /// How long a server may take.
-    private static let patience = Duration.seconds(2)
+    var patience = Duration.seconds(2)
     private static let attempts = 2
 
     let settings: Configuration.DNS
@@ -42,7 +42,9 @@ struct NameServers: Sendable {
         }
         guard !servers.isEmpty else { return .failure("\(resolverFile) names no name server") }
         let domains = lines.last { $0.first == "search" }.map { $0.dropFirst().map(String.init) } ?? []
-        for candidate in [name] + domains.map({ "\(name).\($0)" }) {
+        // A final point says that a domain is whole; names are asked for without it.
+        let suffixes = domains.map { $0.hasSuffix(".") ? String($0.dropLast()) : $0 }.filter { !$0.isEmpty }
+        for candidate in [name] + suffixes.map({ "\(name).\($0)" }) {
             let finding = await ask(servers, candidate, type)
             if finding != .noSuchName { return finding }
         }
@@ -71,7 +73,7 @@ struct NameServers: Sendable {
                     case .failed(let code): problems.append("\(server) answered with code \(code)")
                     }
                 } catch is Timeout {
-                    problems.append("\(server) did not answer within \(Self.patience)")
+                    problems.append("\(server) did not answer within \(patience)")
                 } catch {
                     problems.append("\(server): \(error)")
                 }
@@ -96,7 +98,7 @@ struct NameServers: Sendable {
             defer { group.cancelAll() }
             group.addTask(operation: body)
             group.addTask {
-                try await Task.sleep(for: Self.patience)
+                try await Task.sleep(for: patience)
                 throw Timeout()
             }
             guard let reply = try await group.next() else { throw Timeout() }

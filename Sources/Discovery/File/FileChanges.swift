@@ -1,19 +1,53 @@
 public import Foundation
+import Glibc
+import NIOPosix
 
 /// Follows what is in some files.
 ///
-/// A rename over a file, a write in place, and a removal with a later return are all seen.
+/// A rename over a file, a write in place, and a removal with a later return are all seen. Files are read on a thread that
+/// may block, and only where their times, sizes or inode numbers say that they may have changed.
 public struct FileChanges: Sendable {
     private let paths: [String]
     private let recheckInterval: Duration
+    private let read: @Sendable (String) -> Data?
 
     /// - Parameters:
     ///   - paths: the files; they need not exist yet.
     ///   - recheckInterval: how often they are looked at without a hint from the system, in case a directory came and
     ///     went.
     public init(of paths: [String], recheckInterval: Duration = .seconds(5)) {
+        self.init(of: paths, recheckInterval: recheckInterval) { FileManager.default.contents(atPath: $0) }
+    }
+
+    init(of paths: [String], recheckInterval: Duration, read: @escaping @Sendable (String) -> Data?) {
         self.paths = paths
         self.recheckInterval = recheckInterval
+        self.read = read
+    }
+
+    /// What the system knows of a file without reading it.
+    private struct Stamp: Hashable {
+        /// How exact a file system may be about times: what was written twice within this may look the same.
+        private static let resolution = 2
+
+        private let device: UInt64
+        private let number: UInt64
+        private let size: Int64
+        private let modified: [Int]
+        private let changed: [Int]
+
+        /// Nil where there is no such file.
+        init?(of path: String) {
+            var info = stat()
+            // Safe: the string outlives the call, and the kernel writes no more than the structure.
+            guard unsafe stat(path, &info) == 0 else { return nil }
+            (device, number, size) = (UInt64(info.st_dev), UInt64(info.st_ino), Int64(info.st_size))
+            modified = [info.st_mtim.tv_sec, info.st_mtim.tv_nsec]
+            changed = [info.st_ctim.tv_sec, info.st_ctim.tv_nsec]
+        }
+
+        /// Whether a later change would show.
+        func isSettled(at time: Date) -> Bool { changed[0] + Self.resolution < Int(time.timeIntervalSince1970) }
     }
 
     /// Calls `body` with the content of each file now, and whenever one has changed, until the task is cancelled; nil for
@@ -32,15 +66,28 @@ public struct FileChanges: Sendable {
                 continuation.finish()
             }
             var last: [Data?]?
+            var stamps: [Stamp?] = []
+            var isSettled = false
             for await _ in hints {
-                // Before the files are read, so that no change falls in between.
+                // Before the files are looked at, so that no change falls in between.
                 for watch in watches { _ = watch.renew() }
-                let contents = paths.map { FileManager.default.contents(atPath: $0) }
+                let now = Date()
+                let next = paths.map(Stamp.init(of:))
+                if isSettled, next == stamps { continue }
+                (stamps, isSettled) = (next, next.allSatisfy { $0?.isSettled(at: now) != false })
+                guard let contents = await readAll() else { return group.cancelAll() }
+                // One that is there and could not be read is tried again.
+                if zip(stamps, contents).contains(where: { $0 != nil && $1 == nil }) { isSettled = false }
                 if contents == last { continue }
                 last = contents
                 await body(contents)
             }
             group.cancelAll()
         }
+    }
+
+    /// Nil once the process ends.
+    private func readAll() async -> [Data?]? {
+        try? await NIOThreadPool.singleton.runIfActive { paths.map(read) }
     }
 }

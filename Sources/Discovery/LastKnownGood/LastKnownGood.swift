@@ -26,9 +26,29 @@ public struct LastKnownGood: Sendable {
         self.logger = logger
     }
 
-    /// Restores, and then writes what changes until the task is cancelled, and once more.
+    /// Reads what was known before.
+    ///
+    /// Call it before the sources run: their first reports are compared with it.
+    public func load() async {
+        let clusters = await registry.state.mesh.clusters.map(\.name)
+        let (saved, setAside) = directory.read(clusters)
+        for file in setAside {
+            logger.error(
+                "a state file can't be used", metadata: ["file": "\(file.file)", "reason": "\(file.reason)"])
+        }
+        await registry.remember(saved)
+    }
+
+    /// Serves what was known before where sources don't deliver, and then writes what changes until the task is
+    /// cancelled, and once more.
     public func run() async {
-        await restore()
+        try? await Task.sleep(for: Self.grace)
+        let restored = await registry.serveRemembered()
+        if !restored.isEmpty {
+            logger.warning(
+                "sources have not delivered yet; what was known before is served",
+                metadata: ["clusters": "\(restored.map(\.rawValue).joined(separator: ","))"])
+        }
         await withTaskGroup { group in
             group.addTask { for await _ in signals { changes.signal() } }
             group.addTask { await keep() }
@@ -50,22 +70,6 @@ public struct LastKnownGood: Sendable {
         }
         timer?.cancel()
         _ = save(failed.merging(await registry.takeUnsaved()) { $1 }, wasFailing: !failed.isEmpty)
-    }
-
-    private func restore() async {
-        let clusters = await registry.state.mesh.clusters.map(\.name)
-        let (saved, setAside) = directory.read(clusters)
-        for file in setAside {
-            logger.error(
-                "a state file can't be used", metadata: ["file": "\(file.file)", "reason": "\(file.reason)"])
-        }
-        guard !saved.isEmpty else { return }
-        try? await Task.sleep(for: Self.grace)
-        let restored = await registry.restore(saved)
-        guard !restored.isEmpty else { return }
-        logger.warning(
-            "sources have not delivered yet; what was known before is served",
-            metadata: ["clusters": "\(restored.map(\.rawValue).joined(separator: ","))"])
     }
 
     /// - Returns: what could not be written.

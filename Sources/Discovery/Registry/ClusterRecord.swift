@@ -44,6 +44,8 @@ struct ClusterRecord: Sendable {
     /// Whose word about gateways counts; nil where the configuration lists them.
     private var gatewayTeller: SourceID?
     private var shrinking: [ServiceName: ShrinkRecord] = [:]
+    /// What was known before this program started, until the sources have told what there is now.
+    private var remembered: SavedCluster?
     /// Whether something has changed that is not on disk.
     var isUnsaved = false
 
@@ -95,21 +97,31 @@ struct ClusterRecord: Sendable {
         var change = Change()
         switch report {
         case .pods(let all):
-            change.isNews = pods == nil
+            if pods == nil {
+                change.isNews = true
+                // A restart is no evidence: what is gone since is held as if this program had been there.
+                setPods(shrinkGuard == nil ? [:] : remembered?.pods ?? [:])
+                change.services = Set(all.keys).union(pods?.keys ?? [:].keys)
+            }
             let missing = (pods ?? [:]).keys.filter { all[$0] == nil }
-            pods = pods ?? [:]
             for (service, pods) in all { admit(service, pods, .none, at: now, &change) }
             for service in missing { admit(service, [], .none, at: now, &change) }
         case .changes(let services, let evidence):
-            guard pods != nil else { return change }
+            guard pods != nil else {
+                // What is vouched for is also what the rest is compared with.
+                if evidence == .vouched { remembered?.pods.merge(services) { $1 } }
+                return change
+            }
             for (service, pods) in services { admit(service, pods, evidence, at: now, &change) }
         case .gateways(let told):
             // What the configuration says goes before what another Ballast tells with its pods.
             guard gatewayTeller == id else { return change }
             // Without any gateway nobody would reach the pods; with the last ones, some may.
-            guard !told.isEmpty || gateways?.isEmpty != false else {
-                change.isNews = fail(
-                    id, "it names no gateway; the last ones stay: \(gateways.map(Self.list) ?? "")")
+            if told.isEmpty, let last = gateways ?? remembered?.gateways, !last.isEmpty {
+                change.hasOtherGateways = gateways != last
+                gateways = last
+                let isNews = fail(id, "it names no gateway; the last ones stay: \(Self.list(last))")
+                change.isNews = isNews || change.hasOtherGateways
                 return change
             }
             change.hasOtherGateways = gateways != told
@@ -195,14 +207,17 @@ struct ClusterRecord: Sendable {
 
     // MARK: Last known good
 
-    /// Takes what was known before this program started, for what isn't known yet.
+    /// Takes what was known before this program started: what the first report is compared with.
+    mutating func remember(_ saved: SavedCluster) { remembered = saved }
+
+    /// Serves what was known before this program started, as far as nothing is known yet.
     ///
     /// - Returns: whether anything was missing.
-    mutating func restore(_ saved: SavedCluster) -> Bool {
+    mutating func serveRemembered() -> Bool {
+        guard let saved = remembered.take() else { return false }
         var isNews = false
         if pods == nil {
-            pods = saved.pods.filter { !$0.value.isEmpty }
-            podCount = saved.pods.values.reduce(0) { $0 + $1.count }
+            setPods(saved.pods)
             Self.restore(&endpoints, saved)
             isNews = true
         }
@@ -215,6 +230,11 @@ struct ClusterRecord: Sendable {
             isNews = true
         }
         return isNews
+    }
+
+    private mutating func setPods(_ all: [ServiceName: [Pod]]) {
+        pods = all.filter { !$0.value.isEmpty }
+        podCount = all.values.reduce(0) { $0 + $1.count }
     }
 
     private static func restore(_ source: inout SourceRecord, _ saved: SavedCluster) {

@@ -21,6 +21,10 @@ public struct RegistryState: Hashable, Sendable {
 
 /// What has changed in a registry since it was asked last.
 public struct RegistryChanges: Sendable {
+    /// Whether there is enough to serve clients: see `RegistryState.isSynced`.
+    ///
+    /// Until then, only what this cluster exports may be served.
+    public var isComplete = true
     /// The configuration, with the clusters' gateways as they are known, where one of the two is new: `pods` has all
     /// services then.
     public var configuration: Configuration?
@@ -43,6 +47,8 @@ public actor Registry {
     private var configuration: Configuration
     private var known: [ClusterName: ClusterRecord] = [:]
     private var names: [String: NameRecord] = [:]
+    /// From before this program started; let go once it has been served where it was needed.
+    private var remembered: [ClusterName: SavedCluster] = [:]
     private var isSynced = false
     /// Not yet taken.
     private var isReconfigured = true
@@ -127,19 +133,31 @@ public actor Registry {
         return true
     }
 
-    /// Takes what was known before this program started, for clusters of which nothing is known yet.
+    /// Takes what was known before this program started.
     ///
-    /// - Returns: those.
+    /// Nothing is served of it yet: it is what the guard compares the sources' first reports with.
+    public func remember(_ saved: [ClusterName: SavedCluster]) {
+        remembered = saved
+        for (cluster, saved) in saved { known[cluster]?.remember(saved) }
+    }
+
+    /// Serves what was known before this program started, as far as nothing is known yet.
+    ///
+    /// - Returns: the clusters of which something was missing.
     @discardableResult
-    public func restore(_ saved: [ClusterName: SavedCluster]) -> [ClusterName] {
-        var restored: [ClusterName] = []
-        for (cluster, saved) in saved where known[cluster]?.restore(saved) == true { restored.append(cluster) }
+    public func serveRemembered() -> [ClusterName] {
+        var restored: Set<ClusterName> = []
+        for cluster in known.keys where known[cluster]?.serveRemembered() == true { restored.insert(cluster) }
         updateNames()
-        for saved in saved.values {
-            for (name, addresses) in saved.resolved where names[name]?.addresses.isEmpty == true {
+        for (cluster, saved) in remembered {
+            let gateways = known[cluster]?.gateways ?? []
+            for (name, addresses) in saved.resolved where gateways.contains(where: { $0.isNamed(name) }) {
+                guard names[name]?.addresses.isEmpty == true else { continue }
                 names[name]?.restore(addresses, at: saved.confirmed)
+                restored.insert(cluster)
             }
         }
+        remembered = [:]
         guard !restored.isEmpty else { return [] }
         isReconfigured = true
         noteChange()
@@ -173,11 +191,14 @@ public actor Registry {
 
     /// What has changed since the last time; everything, the first time.
     ///
-    /// Nil until there is enough to serve: see `RegistryState.isSynced`.
+    /// Nil until there is enough to serve (see `RegistryState.isSynced`), or to export: what this cluster exports needs
+    /// its own sources only, so that two that import from each other can start at the same time.
     public func takeChanges(at now: ContinuousClock.Instant = .now) -> RegistryChanges? {
-        guard isSynced else { return nil }
+        guard isSynced || !configuration.exports.isEmpty && known[configuration.cluster].map(isKnown) == true else {
+            return nil
+        }
         for cluster in known.keys { changedServices.formUnion(known[cluster]?.expireHolds(at: now) ?? []) }
-        var changes = RegistryChanges(since: changedSince)
+        var changes = RegistryChanges(isComplete: isSynced, since: changedSince)
         if isReconfigured {
             changes.configuration = effectiveConfiguration
             for record in known.values { changedServices.formUnion(record.pods?.keys ?? [:].keys) }
@@ -199,10 +220,12 @@ public actor Registry {
 
     private func noteChange() {
         // A report and a configuration can both be what was still missing.
-        isSynced = isSynced || known.values.allSatisfy { $0.pods != nil && gateways(of: $0) != nil }
+        isSynced = isSynced || known.values.allSatisfy(isKnown)
         changedSince = changedSince ?? .now
         changed()
     }
+
+    private func isKnown(_ record: ClusterRecord) -> Bool { record.pods != nil && gateways(of: record) != nil }
 
     // MARK: Gateways
 
