@@ -32,7 +32,8 @@ public final class KubernetesSource: EndpointSource {
     }
 
     private let settings: Configuration.KubernetesEndpoints
-    private let api: APIClient
+    /// A connection for every `APIClient.mostRequests` watches.
+    private let clients: [APIClient]
     private let backoff: Duration
     private let state: Mutex<State>
     private let logger: Logger
@@ -54,8 +55,11 @@ public final class KubernetesSource: EndpointSource {
         self.settings = settings
         self.backoff = backoff
         self.logger = logger
-        api = APIClient(settings.access, patience: patience, logger: logger)
         let namespaces = Self.namespaces(settings)
+        let watches = namespaces.count * (settings.takesExported ? 2 : 1)
+        clients = stride(from: 0, to: watches, by: APIClient.mostRequests).map { _ in
+            APIClient(settings.access, patience: patience, logger: logger)
+        }
         state = Mutex(
             State(
                 table: SliceTable(settings.services, keepsAll: settings.takesExported),
@@ -79,17 +83,24 @@ public final class KubernetesSource: EndpointSource {
         // One at a time: what is reported last is what there is.
         let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
         await withTaskGroup { group in
+            var watches = 0
+            let nextClient = {
+                defer { watches += 1 }
+                return self.clients[watches / APIClient.mostRequests]
+            }
             for namespace in Self.namespaces(settings) {
+                let client = nextClient()
                 group.addTask {
                     let slices = Resource.endpointSlices(in: namespace)
-                    await self.api.follow(slices, EndpointSlice.self, backoff: self.backoff) {
+                    await client.follow(slices, EndpointSlice.self, backoff: self.backoff) {
                         continuation.yield(.slices($0, namespace: namespace))
                     }
                 }
                 guard settings.takesExported else { continue }
+                let other = nextClient()
                 group.addTask {
                     let services = Resource.services(in: namespace, labelSelector: Self.exportLabel)
-                    await self.api.follow(services, KubernetesServiceObject.self, backoff: self.backoff) {
+                    await other.follow(services, KubernetesServiceObject.self, backoff: self.backoff) {
                         continuation.yield(.services($0, namespace: namespace))
                     }
                 }
@@ -97,7 +108,7 @@ public final class KubernetesSource: EndpointSource {
             for await input in inputs { await take(input, report) }
             await group.waitForAll()
         }
-        await api.shutdown()
+        for client in clients { await client.shutdown() }
     }
 
     /// The slices of a service's pods.

@@ -194,7 +194,9 @@ import Testing
     @Test func `without the certificate that the server demands, nothing is known`() async throws {
         var options = APIServer.Options()
         options.demandsCertificate = true
-        try await watching(options: options, user: "{}", before: { server, _ in fill(server) }) { watched in
+        try await watching(
+            options: options, user: "{}", patience: impatient, before: { server, _ in fill(server) }
+        ) { watched in
             try await eventually("refused") { watched.reports.now.failure != nil }
             #expect(watched.reports.now.pods == nil)
         }
@@ -294,7 +296,8 @@ import Testing
         let user = execUser.replacing(
             "command: ./login", with: "command: sh, args: [-c, 'sleep 1000 & echo $! >>$RUNS; wait']")
         try await watching(
-            user: user, kubeconfig: { $0.replacing("DIR", with: directory) }, before: { _, path in directory = path }
+            user: user, patience: impatient, kubeconfig: { $0.replacing("DIR", with: directory) },
+            before: { _, path in directory = path }
         ) { watched in
             try await eventually("told") {
                 watched.reports.now.failure?.contains("sh has not ended after 2.0 seconds") == true
@@ -308,7 +311,7 @@ import Testing
     @Test func `a server of another name is refused, and taken under tls-server-name`() async throws {
         var options = APIServer.Options()
         options.certificate = "peer"
-        try await watching(options: options, before: { server, _ in fill(server) }) { watched in
+        try await watching(options: options, patience: impatient, before: { server, _ in fill(server) }) { watched in
             try await eventually("refused") { watched.reports.now.failure?.contains("can't be reached") == true }
             #expect(watched.reports.now.pods == nil)
         }
@@ -321,6 +324,38 @@ import Testing
         ) { watched in
             try await eventually("synced") { watched.reports.names("httpbin") == ["a"] }
         }
+    }
+
+    @Test func `tls-server-name is what the certificate has to be for, whatever address it has besides`() async throws {
+        try await watching(
+            patience: impatient,
+            kubeconfig: {
+                $0.replacing("certificate-authority:", with: "tls-server-name: other.example, certificate-authority:")
+            },
+            before: { server, _ in fill(server) }
+        ) { watched in
+            try await eventually("refused, with the names that it has") {
+                watched.reports.now.failure?.contains(
+                    "is not for other.example (tls-server-name); it is for api.example") == true
+            }
+            // And so it goes on.
+            try await eventually("several times") { watched.reports.now.failures.count > 3 }
+            #expect(watched.reports.now.pods == nil)
+            #expect(watched.server.requests.isEmpty, "no request, and so no token, is sent to it")
+        }
+    }
+
+    @Test(arguments: [
+        ("api.example", "api.example", true), ("API.example.", "api.Example", true),
+        ("b.example", "api.example", false),
+        ("*.example.org", "api.example.org", true), ("*.example.org", "a.b.example.org", false),
+        ("*.example.org", "example.org", false), ("*.org", "example.org", false),
+        ("a*.example.org", "api.example.org", false),
+        ("*", "localhost", false),
+    ]) func `a certificate's name covers a host name as RFC 9525 says`(
+        _ pattern: String, _ name: String, _ isMatch: Bool
+    ) {
+        #expect(ServerIdentity.pattern(pattern, matches: name) == isMatch)
     }
 
     @Test(arguments: ["", "tls-server-name: api.example, "]) func `a server with an IPv6 address`(_ name: String)
@@ -339,6 +374,7 @@ import Testing
 
     @Test func `an unknown authority is refused; insecure-skip-tls-verify takes it, with a warning`() async throws {
         try await watching(
+            patience: impatient,
             kubeconfig: { $0.replacing(", certificate-authority: ca.crt", with: "") },
             before: { server, _ in fill(server) }
         ) { watched in

@@ -97,6 +97,11 @@ final class LogLines: Sendable {
     }
 }
 
+/// For what is bound to answer, on a machine that has much else to do.
+let patient = APIClient.Patience(
+    connect: .seconds(60), head: .seconds(60), silence: .seconds(600), plugin: .seconds(60))
+
+/// For what will not answer.
 let impatient = APIClient.Patience(connect: .seconds(2), head: .seconds(2), silence: .seconds(2), plugin: .seconds(2))
 
 extension Configuration {
@@ -119,6 +124,7 @@ func watching(
     gateways: String? = nil,
     options: APIServer.Options = APIServer.Options(),
     user: String = "{token: secret}",
+    patience: APIClient.Patience = patient,
     kubeconfig: (String) -> String = { $0 },
     before: (APIServer, String) async throws -> Void = { _, _ in },
     _ body: (Watched) async throws -> Void
@@ -135,10 +141,10 @@ func watching(
             let source: any EndpointSource
             if case .kubernetes(let gateways) = settings.gateways {
                 source = KubernetesGatewaySource(
-                    gateways, patience: impatient, backoff: .milliseconds(20), logger: log.logger)
+                    gateways, patience: patience, backoff: .milliseconds(20), logger: log.logger)
             } else if case .kubernetes(let endpoints) = settings.endpoints {
                 source = KubernetesSource(
-                    endpoints, patience: impatient, backoff: .milliseconds(20), logger: log.logger)
+                    endpoints, patience: patience, backoff: .milliseconds(20), logger: log.logger)
             } else {
                 preconditionFailure("the configuration names another source")
             }

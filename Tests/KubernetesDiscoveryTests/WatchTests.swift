@@ -1,6 +1,7 @@
 import Balancing
 import Discovery
 import Foundation
+import NIOCore
 import Synchronization
 import TestBench
 import TestSupport
@@ -25,6 +26,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
     /// Whether it has been asked for what comes after a list.
     private func isWatching(_ server: APIServer) -> Bool {
         server.requests.last?.isWatch == true && server.requests.last?.query["resourceVersion"] != nil
+            && server.watchCount > 0
     }
 
     @Test func `what is there is told, and what changes; a watch's deletes are evidence`() async throws {
@@ -176,7 +178,6 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("watching") { isWatching(server) }
-            try await eventually("the watch has begun") { reports.now.confirmations == 1 }
             let before = try #require(server.requests.last?.query["resourceVersion"].flatMap { Int($0) })
             // Others' objects change, and none of ours.
             for index in 0..<5 { server.putSlice("x\(index)", of: "else", in: "m", []) }
@@ -315,7 +316,8 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
     }
 
     @Test func `a server that falls silent is noticed, and left for a new connection`() async throws {
-        try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
+        try await watching(options: noWatchList, patience: impatient, before: { server, _ in fill(server) }) {
+            watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("synced") { reports.names("httpbin").count == 3 }
             server.fail(.watch, .silence)
@@ -326,8 +328,9 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         }
     }
 
-    @Test func `a server that is gone keeps the state, and is found again where it was`() async throws {
-        try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
+    @Test func `a server that is gone keeps the state, and is listed when it is back`() async throws {
+        try await watching(options: noWatchList, patience: impatient, before: { server, _ in fill(server) }) {
+            watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("synced") { reports.names("httpbin").count == 3 }
             let port = server.port
@@ -337,7 +340,103 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
             server.putSlice("three", of: "httpbin", in: "n", [.init("d", "10.0.0.4")])
             try await server.start(port: port)
             try await eventually("back") { reports.names("httpbin").count == 4 && reports.now.failure == nil }
-            #expect(lists(server) == 1, "resumed, not listed")
+            #expect(lists(server) == 2, "its storage may be another one")
+        }
+    }
+
+    @Test func `a server that answers a watch and says nothing has not confirmed anything`() async throws {
+        try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
+            let (server, reports) = (watched.server, watched.reports)
+            try await eventually("watching") { reports.names("httpbin").count == 3 && isWatching(server) }
+            let watches = server.requests.count
+            await server.disconnectAll()
+            try await eventually("stale") { reports.now.failure != nil }
+            try await eventually("watching again") { server.requests.count > watches && isWatching(server) }
+            #expect(reports.now.confirmations == 0)
+            #expect(reports.now.failure != nil, "an answer's head is no word about what there is")
+            try await eventually("a bookmark is") {
+                server.bookmark()
+                return reports.now.failure == nil && reports.now.confirmations > 0
+            }
+            #expect(lists(server) == 1)
+        }
+    }
+
+    @Test func `a storage that was replaced, and has overtaken what was known, is what is told`() async throws {
+        try await watching(options: noWatchList, patience: impatient, before: { server, _ in fill(server) }) {
+            watched in
+            let (server, reports) = (watched.server, watched.reports)
+            try await eventually("watching") { reports.names("httpbin").count == 3 && isWatching(server) }
+            let port = server.port
+            await server.stop()
+            await server.restore("endpointslices", to: ["n/one"], version: 50)
+            for index in 0..<200 { server.putSlice("x\(index)", of: "else", in: "m", []) }
+            try await eventually("an outage") { reports.now.failures.count >= 2 }
+            try await server.start(port: port)
+            try await eventually("the new world") { reports.names("httpbin") == ["a", "b"] }
+            #expect(reports.now.lastEvidence == SourceReport.Evidence.none, "so the guard looks at it")
+        }
+    }
+
+    @Test func `after its storage went back in time, the server's world is what is told`() async throws {
+        try await watching(options: noWatchList, patience: impatient, before: { server, _ in fill(server) }) {
+            watched in
+            let (server, reports) = (watched.server, watched.reports)
+            try await eventually("watching") { reports.names("httpbin").count == 3 && isWatching(server) }
+            server.bookmark()
+            try await eventually("up to date") { reports.now.confirmations > 0 }
+            await server.restore("endpointslices", to: ["n/one"], version: 50)
+            // Silence is all that a watch from the future gets; what comes meanwhile is in no watch.
+            server.putSlice("new", of: "httpbin", in: "n", [.init("d", "10.0.0.4")])
+            try await eventually("the old slice is there, and the new one") {
+                reports.names("httpbin") == ["a", "b", "d"]
+            }
+            #expect(reports.now.lastEvidence == SourceReport.Evidence.none, "so the guard looks at it")
+            #expect(reports.now.failure == nil)
+            server.putSlice("newer", of: "httpbin", in: "n", [.init("e", "10.0.0.5")])
+            try await eventually("it goes on from there") { reports.names("httpbin") == ["a", "b", "d", "e"] }
+        }
+    }
+
+    @Test func `more watches than a connection takes are spread over connections`() async throws {
+        let namespaces = (1...60).map { "n\($0)" }
+        try await watching(
+            "{kubeconfig: config, namespaces: [\(namespaces.joined(separator: ", "))], export: true}",
+            before: { server, _ in
+                for namespace in namespaces {
+                    server.putService("web", in: namespace, labels: ["ballast.dev/export": "true"])
+                    server.putSlice("web-1", of: "web", in: namespace, [.init("p", "10.0.0.1")])
+                }
+            }
+        ) { watched in
+            let (server, reports) = (watched.server, watched.reports)
+            try await eventually("all are synced") { reports.now.pods?.count == 60 }
+            #expect(reports.now.failures.isEmpty, "\(reports.now.failures.prefix(3))")
+            #expect(server.requests.count == 120, "one watch each, and no storm")
+        }
+    }
+
+    @Test func `a watch that fails ends no other`() async throws {
+        try await watching(
+            "{kubeconfig: config, namespaces: [n, m], services: {httpbin: {namespace: n}, other: {namespace: m}}}",
+            options: noWatchList,
+            patience: APIClient.Patience(connect: .seconds(60), head: .seconds(4), silence: .seconds(600)),
+            before: { server, _ in fill(server) }
+        ) { watched in
+            let (server, reports) = (watched.server, watched.reports)
+            try await eventually("both are watched") { server.watchCount == 2 && lists(server) == 2 }
+            try await eventually("synced") { reports.names("httpbin").count == 3 }
+            let watches = { (namespace: String) in
+                server.requests.count { $0.isWatch && $0.path.contains("/namespaces/\(namespace)/") }
+            }
+            let before = watches("n")
+            // One is ended and then answered with silence until it gives up: its connection is no good any more.
+            server.fail(.watch, .silence)
+            server.endWatches(of: "endpointslices", in: "m")
+            try await eventually("it has given up") { reports.now.failure?.contains("can't be reached") == true }
+            server.putSlice("three", of: "httpbin", in: "n", [.init("d", "10.0.0.4")])
+            try await eventually("the other goes on") { reports.names("httpbin").count == 4 }
+            #expect(watches("n") == before, "over the watch that it had")
         }
     }
 }

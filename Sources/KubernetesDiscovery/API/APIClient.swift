@@ -6,16 +6,13 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 
-/// Asks one API server, over connections that all of a source's requests share.
+/// Asks one API server, over a connection that its requests share.
 ///
-/// Who it asks as is read anew for each new connection, and when the server refuses it.
+/// Who it asks as is read anew for each new connection, and when the server refuses it. A connection that breaks or falls
+/// silent for one request is used for no new ones; those that run over it end by themselves.
 actor APIClient {
-    /// An answer whose head has come.
-    struct Answer: Sendable {
-        var body: HTTPClientResponse.Body
-        /// Which connection it came over, for `discard`.
-        var generation: Int
-    }
+    /// How many requests may run at a time: an API server takes 100 over one connection, and further ones would wait.
+    static let mostRequests = 64
 
     /// How long the server may take, and how long it may be silent.
     struct Patience: Sendable {
@@ -36,12 +33,19 @@ actor APIClient {
         var credential: ExecPlugin.Credential?
         /// The host to ask: another one than the server's where its certificate has another name.
         var base: String
+        /// Nil where the server's own name counts.
+        var identity: ServerIdentity?
     }
 
     private let settings: Configuration.KubernetesAccess
     private let patience: Patience
     private let logger: Logger
+    /// The one that new requests use.
     private var connection: Connection?
+    /// Those that are used for no new ones, by their generation.
+    private var retired: [Int: HTTPClient] = [:]
+    /// How many requests run over each, by its generation.
+    private var running: [Int: Int] = [:]
     /// While one is made, others wait for it.
     private var making: Task<Connection, any Error>?
     private var generation = 0
@@ -53,9 +57,25 @@ actor APIClient {
         self.logger = logger
     }
 
-    /// Asks for something, and waits until the answer begins.
-    func get(_ resource: Resource, _ parameters: [(String, String)]) async throws(APIFailure) -> Answer {
-        let connection = try await connected()
+    /// Asks for something, and calls `use` when the answer begins.
+    nonisolated func get<Result: Sendable>(
+        _ resource: Resource, _ parameters: [(String, String)],
+        _ use: (HTTPClientResponse.Body) async throws(APIFailure) -> Result
+    ) async throws(APIFailure) -> Result {
+        let connection = try await begin()
+        do throws(APIFailure) {
+            let result = try await use(answer(resource, parameters, over: connection))
+            await end(connection, isBroken: false)
+            return result
+        } catch {
+            await end(connection, isBroken: error.endsConnection)
+            throw error
+        }
+    }
+
+    private nonisolated func answer(
+        _ resource: Resource, _ parameters: [(String, String)], over connection: Connection
+    ) async throws(APIFailure) -> HTTPClientResponse.Body {
         var request = HTTPClientRequest(url: connection.base + resource.path(parameters))
         request.headers.add(name: "Accept", value: "application/json")
         request.headers.add(name: "User-Agent", value: "ballast")
@@ -67,30 +87,50 @@ actor APIClient {
         do {
             response = try await connection.client.execute(request, timeout: patience.head)
         } catch {
-            await discard(connection.generation)
-            throw .unreachable("\(connection.access.server.absoluteString) can't be reached: \(error)")
+            let reason: any Error = connection.identity?.mismatch ?? error
+            throw .unreachable("\(connection.access.server.absoluteString) can't be reached: \(reason)")
         }
         guard response.status == .ok else {
             let body = try? await response.body.collect(upTo: 1 << 20)
-            let failure = APIFailure(
+            throw APIFailure(
                 status: Int(response.status.code), body: body.map { Data($0.readableBytesView) } ?? Data(),
                 retryAfter: response.headers.first(name: "Retry-After"), resource: resource)
-            // Others' credentials are a new connection: client certificates belong to it.
-            if case .unauthorized = failure { await discard(connection.generation) }
-            throw failure
         }
-        return Answer(body: response.body, generation: connection.generation)
-    }
-
-    /// Drops the connection: it broke, or is dead without having said so.
-    func discard(_ generation: Int) async {
-        guard let connection, connection.generation == generation else { return }
-        self.connection = nil
-        try? await connection.client.shutdown()
+        return response.body
     }
 
     /// Ends all requests.
-    func shutdown() async { if let connection { await discard(connection.generation) } }
+    func shutdown() async {
+        let clients = [connection?.client].compactMap(\.self) + retired.values
+        (connection, retired) = (nil, [:])
+        for client in clients { try? await client.shutdown() }
+    }
+
+    private func begin() async throws(APIFailure) -> Connection {
+        let connection = try await connected()
+        running[connection.generation, default: 0] += 1
+        return connection
+    }
+
+    private func end(_ connection: Connection, isBroken: Bool) async {
+        let left = running[connection.generation, default: 1] - 1
+        running[connection.generation] = left == 0 ? nil : left
+        if isBroken, let current = self.connection, current.generation == connection.generation {
+            self.connection = nil
+            await retire(current)
+        } else if left == 0, let client = retired.removeValue(forKey: connection.generation) {
+            try? await client.shutdown()
+        }
+    }
+
+    /// Lets a connection go once nothing runs over it.
+    private func retire(_ connection: Connection) async {
+        if running[connection.generation] == nil {
+            try? await connection.client.shutdown()
+        } else {
+            retired[connection.generation] = connection.client
+        }
+    }
 
     private func connected() async throws(APIFailure) -> Connection {
         if let connection, connection.credential?.isExpired != true { return connection }
@@ -110,7 +150,7 @@ actor APIClient {
             if case .success(let next) = result {
                 let last = connection
                 connection = next
-                if let last, last.generation != next.generation { try? await last.client.shutdown() }
+                if let last, last.generation != next.generation { await retire(last) }
             }
         }
         do {
@@ -153,6 +193,8 @@ actor APIClient {
             timeout: .init(connect: patience.connect, read: patience.silence),
             decompression: .disabled)
         configuration.httpVersion = .automatic
+        // A server that can't be reached is told at once, and tried again by whoever asks.
+        configuration.connectionPool.retryConnectionEstablishment = false
         // Where there is HTTP/1.1 only, each watch has a connection to itself.
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
         if let proxy = access.proxy, let host = proxy.host() {
@@ -168,10 +210,17 @@ actor APIClient {
             base = "\(access.server.scheme ?? "https")://\(name)\(port)\(access.server.path())"
         }
         while base.hasSuffix("/") { base.removeLast() }
+        let identity = access.isInsecure ? nil : access.serverName.map(ServerIdentity.init(name:))
+        if let identity {
+            configuration.http1_1ConnectionDebugInitializer = { identity.check($0) }
+            configuration.http2ConnectionDebugInitializer = { identity.check($0) }
+        }
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        identity?.guardConnections(of: client)
         generation += 1
         return Connection(
-            client: HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration), access: access,
-            generation: generation, credential: credential, base: base)
+            client: client, access: access, generation: generation, credential: credential, base: base,
+            identity: identity)
     }
 
     private static func tls(

@@ -12,8 +12,12 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
     case versionTooLarge(String)
     /// Any other status, and how long the server wants to be left alone.
     case status(Int, String, retryAfter: Duration?)
-    /// There is no connection, or it broke.
+    /// There is no connection, or no answer over it.
     case unreachable(String)
+    /// An answer broke off.
+    case broken(String)
+    /// A watch brought nothing for so long that it may be dead, or from a future that the server has not reached.
+    case silent
     /// It sent something that is not what was asked for.
     case garbage(String)
 
@@ -40,10 +44,20 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Whether requests to come need another connection: this one is not what it seems, or others' credentials are asked
+    /// for, and client certificates belong to a connection.
+    var endsConnection: Bool {
+        switch self {
+        case .unreachable, .broken, .silent, .unauthorized: true
+        case .forbidden, .expired, .versionTooLarge, .status, .garbage: false
+        }
+    }
+
     var description: String {
         switch self {
+        case .silent: "the watch fell silent"
         case .unauthorized(let text), .forbidden(let text), .expired(let text), .versionTooLarge(let text),
-            .status(_, let text, _), .unreachable(let text), .garbage(let text):
+            .status(_, let text, _), .unreachable(let text), .broken(let text), .garbage(let text):
             text
         }
     }

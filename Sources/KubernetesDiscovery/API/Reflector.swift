@@ -10,7 +10,10 @@ protocol KubernetesObject: Decodable, Sendable {
 
 /// Keeps up with all objects of a resource: a list, and then a watch that goes on where the last one ended.
 ///
-/// It follows what the API asks of its clients (Kubernetes API concepts, "efficient detection of changes").
+/// It follows what the API asks of its clients (Kubernetes API concepts, "efficient detection of changes"). A watch that
+/// brings nothing at all proves nothing: a server whose storage was restored from a backup answers a watch from a version
+/// that it has not reached with 200 and silence. So a silent watch starts over from a list, and so does one after an outage,
+/// in which the storage may have been replaced and have overtaken that version.
 struct Reflector<Object: KubernetesObject>: Sendable {
     /// What it tells.
     enum Event: Sendable {
@@ -78,6 +81,9 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     ) async {
         var delay: Duration?
         switch failure {
+        case .silent:
+            position.version = nil
+            return
         case .expired, .versionTooLarge:
             // What is known stays until the new list is complete.
             position.version = nil
@@ -86,7 +92,8 @@ struct Reflector<Object: KubernetesObject>: Sendable {
                 return
             }
         case .status(_, _, let retryAfter): delay = retryAfter
-        case .unauthorized, .forbidden, .unreachable, .garbage: break
+        case .unreachable: position.version = nil
+        case .broken, .unauthorized, .forbidden, .garbage: break
         }
         await tell(.failed("\(resource.description): \(failure)"))
         await pause(after: &position.failures, delay)
@@ -126,18 +133,18 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     }
 
     private func page(_ parameters: [(String, String)]) async throws(APIFailure) -> ObjectList<Object> {
-        let answer = try await api.get(resource, parameters)
-        var body = Data()
-        do {
-            for try await part in answer.body { body.append(contentsOf: part.readableBytesView) }
-        } catch {
-            await api.discard(answer.generation)
-            throw .unreachable("the connection broke in the middle of a list: \(error)")
-        }
-        do {
-            return try JSONDecoder().decode(ObjectList<Object>.self, from: body)
-        } catch {
-            throw .garbage("the API server sent a list that can't be read: \(error)")
+        try await api.get(resource, parameters) { (answer: HTTPClientResponse.Body) throws(APIFailure) in
+            var body = Data()
+            do {
+                for try await part in answer { body.append(contentsOf: part.readableBytesView) }
+            } catch {
+                throw .broken("the connection broke in the middle of a list: \(error)")
+            }
+            do {
+                return try JSONDecoder().decode(ObjectList<Object>.self, from: body)
+            } catch {
+                throw .garbage("the API server sent a list that can't be read: \(error)")
+            }
         }
     }
 
@@ -147,6 +154,8 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         /// What came before the end of the initial events; nil where that was known before.
         var initial: [Object]?
         var hasEvents = false
+        /// Whether anything came, be it half an event.
+        var hasBytes = false
     }
 
     private func watch(
@@ -163,9 +172,9 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         var watching = Watching(initial: startsFresh ? [] : nil)
         let start = ContinuousClock.now
         do throws(APIFailure) {
-            let answer = try await api.get(resource, parameters)
-            if !startsFresh, position.shortWatches < Self.shortWatches { await tell(.confirmed) }
-            try await read(answer, &watching, &position, tell)
+            try await api.get(resource, parameters) { (answer: HTTPClientResponse.Body) throws(APIFailure) in
+                try await read(answer, &watching, &position, tell)
+            }
         } catch {
             guard watching.initial != nil, error.meansNoWatchList else { throw error }
             position.mayUseWatchList = false
@@ -177,11 +186,13 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         }
         let isShort = !watching.hasEvents && ContinuousClock.now - start < .seconds(1)
         position.shortWatches = isShort ? position.shortWatches + 1 : 0
-        if !isShort { position.failures = 0 }
+        guard !isShort else { return }
+        position.failures = 0
+        if !watching.hasBytes { position.version = nil }
     }
 
     private func read(
-        _ answer: APIClient.Answer, _ watching: inout Watching, _ position: inout Position,
+        _ answer: HTTPClientResponse.Body, _ watching: inout Watching, _ position: inout Position,
         _ tell: @Sendable (Event) async -> Void
     ) async throws(APIFailure) {
         var lines = LineSplitter()
@@ -189,7 +200,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         // Copied as they come: one that waits keeps alive all that the connection read with it, many times as much.
         let copying = Task {
             do {
-                for try await part in answer.body { buffer.yield(Data(part.readableBytesView)) }
+                for try await part in answer { buffer.yield(Data(part.readableBytesView)) }
                 buffer.finish()
             } catch {
                 buffer.finish(throwing: error)
@@ -201,12 +212,14 @@ struct Reflector<Object: KubernetesObject>: Sendable {
             let part: Data?
             do {
                 part = try await iterator.next()
+            } catch let error as HTTPClientError where error == .readTimeout {
+                throw .silent
             } catch {
-                await api.discard(answer.generation)
-                throw .unreachable("the watch broke: \(error)")
+                throw .broken("the watch broke: \(error)")
             }
             // Half a line at the end is an event that the next watch brings again.
             guard let part else { return }
+            watching.hasBytes = true
             for line in lines.take(part) {
                 try await take(line, &watching, &position, tell)
             }
@@ -276,7 +289,7 @@ extension APIFailure {
         switch self {
         case .status(let code, _, _): [400, 404, 405, 406, 415, 422, 500, 501].contains(code)
         case .garbage, .versionTooLarge, .expired: true
-        case .unauthorized, .forbidden, .unreachable: false
+        case .unauthorized, .forbidden, .unreachable, .broken, .silent: false
         }
     }
 }

@@ -24,8 +24,8 @@ struct ObjectKey: Hashable, Comparable, Sendable, CustomStringConvertible {
 }
 
 /// A page of a list.
-struct ObjectList<Object: Decodable>: Decodable {
-    struct Metadata: Decodable {
+struct ObjectList<Object: Decodable & Sendable>: Decodable, Sendable {
+    struct Metadata: Decodable, Sendable {
         var resourceVersion: String?
         var `continue`: String?
     }
