@@ -12,23 +12,29 @@ public struct Node: Hashable, Sendable {
     public var locality: Locality
     /// `envoy`, or `gRPC C-core linux Python` and the like.
     public var userAgent: String
+    /// Envoy's version; nil for other programs, and for an Envoy that doesn't say.
+    public var envoyVersion: EnvoyVersion?
     /// The strings at the top of `metadata`, such as `cluster` and `role`, and its booleans as `true` and `false`.
     public var metadata: [String: String]
 
     /// A node.
     public init(
         id: String = "", cluster: String = "", locality: Locality = Locality(), userAgent: String = "",
-        metadata: [String: String] = [:]
+        envoyVersion: EnvoyVersion? = nil, metadata: [String: String] = [:]
     ) {
         self.id = id
         self.cluster = cluster
         self.locality = locality
         self.userAgent = userAgent
+        self.envoyVersion = envoyVersion
         self.metadata = metadata
     }
 
     /// Whether this is a gRPC client, which understands less than an Envoy.
     public var isGRPC: Bool { userAgent.hasPrefix("gRPC") }
+
+    /// What Envoys call themselves.
+    public static let envoyAgent = "envoy"
 
     /// Whether this is another Ballast, which imports services.
     public var isPeer: Bool { metadata["role"] == Self.peerRole }
@@ -45,6 +51,12 @@ public struct Node: Hashable, Sendable {
         cluster = String(node.cluster)
         userAgent = String(node.user_agent_name)
         locality = Locality(node.locality?.pointee)
+        if node.user_agent_version_type_case
+            == ENVOY__CONFIG__CORE__V3__NODE__USER_AGENT_VERSION_TYPE_USER_AGENT_BUILD_VERSION,
+            userAgent == Self.envoyAgent
+        {
+            envoyVersion = node.user_agent_build_version?.pointee.version.map { EnvoyVersion($0.pointee) }
+        }
         metadata = [:]
         for field in messages(node.metadata?.pointee.fields, node.metadata?.pointee.n_fields ?? 0) {
             guard let value = field.value?.pointee else { continue }
@@ -66,6 +78,12 @@ public struct Node: Hashable, Sendable {
             node.user_agent_name = arena.string(userAgent)
             node.locality = locality.message(in: arena)
             node.metadata = structMessage(metadata, in: arena)
+            guard let envoyVersion else { return }
+            node.user_agent_version_type_case =
+                ENVOY__CONFIG__CORE__V3__NODE__USER_AGENT_VERSION_TYPE_USER_AGENT_BUILD_VERSION
+            node.user_agent_build_version = arena.make(envoy__config__core__v3__build_version__init) { build in
+                build.version = envoyVersion.message(in: arena)
+            }
         }
     }
 }

@@ -28,6 +28,7 @@
 #include "envoy/type/matcher/v3/string.pb-c.h"
 #include "envoy/type/v3/http.pb-c.h"
 #include "envoy/type/v3/percent.pb-c.h"
+#include "envoy/type/v3/semantic_version.pb-c.h"
 #include "google/protobuf/any.pb-c.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/struct.pb-c.h"

@@ -88,8 +88,9 @@ extension Service {
         message.common_lb_config = arena.make(envoy__config__cluster__v3__cluster__common_lb_config__init) { common in
             // Never send to pods that are called unhealthy.
             common.healthy_panic_threshold = arena.make(envoy__type__v3__percent__init) { $0.value = 0 }
-            // By default a pod that is ejected within a second of a change goes on getting traffic until that is over.
-            common.update_merge_window = arena.duration(.milliseconds(100))
+            // By default a pod that is ejected within a second of a change goes on getting traffic until that is over, and
+            // before 1.40 so does one that drains or is called unhealthy (measured; envoy#46302). 0 is at once.
+            common.update_merge_window = arena.duration(.zero)
             common.locality_config_specifier_case =
                 ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_LOCALITY_WEIGHTED_LB_CONFIG
             common.locality_weighted_lb_config = arena.make(

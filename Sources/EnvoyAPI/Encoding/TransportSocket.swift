@@ -54,8 +54,9 @@ extension Service {
                 validation.n_match_typed_subject_alt_names = matchers.count
                 validation.match_typed_subject_alt_names = arena.array(matchers)
             }
-            message.n_alpn_protocols = 1
-            message.alpn_protocols = arena.array([arena.string(client.http.alpn)])
+            let protocols = tls.alpn ?? [client.http.alpn]
+            message.n_alpn_protocols = protocols.count
+            message.alpn_protocols = arena.array(protocols.map { arena.string($0) })
         }
         let context = arena.make(envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__init) { message in
             message.common_tls_context = common

@@ -52,6 +52,51 @@ void   envoy__config__core__v3__locality__free_unpacked
   assert(message->base.descriptor == &envoy__config__core__v3__locality__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   envoy__config__core__v3__build_version__init
+                     (Envoy__Config__Core__V3__BuildVersion         *message)
+{
+  static const Envoy__Config__Core__V3__BuildVersion init_value = ENVOY__CONFIG__CORE__V3__BUILD_VERSION__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__build_version__get_packed_size
+                     (const Envoy__Config__Core__V3__BuildVersion *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__build_version__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__build_version__pack
+                     (const Envoy__Config__Core__V3__BuildVersion *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__build_version__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__build_version__pack_to_buffer
+                     (const Envoy__Config__Core__V3__BuildVersion *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__build_version__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__BuildVersion *
+       envoy__config__core__v3__build_version__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__BuildVersion *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__build_version__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__build_version__free_unpacked
+                     (Envoy__Config__Core__V3__BuildVersion *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__build_version__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   envoy__config__core__v3__node__init
                      (Envoy__Config__Core__V3__Node         *message)
 {
@@ -398,7 +443,45 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__locality__descriptor =
   (ProtobufCMessageInit) envoy__config__core__v3__locality__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__core__v3__node__field_descriptors[7] =
+static const ProtobufCFieldDescriptor envoy__config__core__v3__build_version__field_descriptors[1] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__BuildVersion, version),
+    &envoy__type__v3__semantic_version__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__build_version__field_indices_by_name[] = {
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange envoy__config__core__v3__build_version__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__build_version__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.BuildVersion",
+  "BuildVersion",
+  "Envoy__Config__Core__V3__BuildVersion",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__BuildVersion),
+  1,
+  envoy__config__core__v3__build_version__field_descriptors,
+  envoy__config__core__v3__build_version__field_indices_by_name,
+  1,  envoy__config__core__v3__build_version__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__build_version__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__config__core__v3__node__field_descriptors[8] =
 {
   {
     "id",
@@ -473,6 +556,18 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__node__field_descr
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "user_agent_build_version",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Core__V3__Node, user_agent_version_type_case),
+    offsetof(Envoy__Config__Core__V3__Node, user_agent_build_version),
+    &envoy__config__core__v3__build_version__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "client_features",
     10,
     PROTOBUF_C_LABEL_REPEATED,
@@ -486,11 +581,12 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__node__field_descr
   },
 };
 static const unsigned envoy__config__core__v3__node__field_indices_by_name[] = {
-  6,   /* field[6] = client_features */
+  7,   /* field[7] = client_features */
   1,   /* field[1] = cluster */
   0,   /* field[0] = id */
   3,   /* field[3] = locality */
   2,   /* field[2] = metadata */
+  6,   /* field[6] = user_agent_build_version */
   4,   /* field[4] = user_agent_name */
   5,   /* field[5] = user_agent_version */
 };
@@ -498,8 +594,8 @@ static const ProtobufCIntRange envoy__config__core__v3__node__number_ranges[3 + 
 {
   { 1, 0 },
   { 6, 4 },
-  { 10, 6 },
-  { 0, 7 }
+  { 10, 7 },
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor envoy__config__core__v3__node__descriptor =
 {
@@ -509,7 +605,7 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__node__descriptor =
   "Envoy__Config__Core__V3__Node",
   "envoy.config.core.v3",
   sizeof(Envoy__Config__Core__V3__Node),
-  7,
+  8,
   envoy__config__core__v3__node__field_descriptors,
   envoy__config__core__v3__node__field_indices_by_name,
   3,  envoy__config__core__v3__node__number_ranges,
