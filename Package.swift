@@ -214,6 +214,14 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(
+            name: "ControlPlaneTests",
+            dependencies: [
+                "Balancing", "ControlPlane", "Discovery", "MeshConfiguration", "TestSupport", "XDS",
+                .product(name: "HashTreeCollections", package: "swift-collections"),
+            ],
+            swiftSettings: swift
+        ),
+        .testTarget(
             name: "LoadClientTests",
             dependencies: ["Admin", "LoadClient", "MeshConfiguration", "TestBench", "TestSupport", "XDS"],
             swiftSettings: swift
@@ -227,7 +235,11 @@ let package = Package(
             swiftSettings: swift
         ),
         .testTarget(
-            name: "EnvoyTests", dependencies: ["ballast", "Conformance", "TestBench", "TestSupport", "Balancing"],
+            name: "EnvoyTests",
+            dependencies: [
+                "ballast", "Balancing", "Conformance", "EnvoyAPI", "TestBench", "TestSupport",
+                .product(name: "Yams", package: "Yams"),
+            ],
             exclude: ["discover.py", "grpc_client.py"], swiftSettings: swift
         ),
     ],

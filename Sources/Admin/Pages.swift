@@ -256,7 +256,7 @@ struct ClientsPage: Encodable {
                         node: stream.node, cluster: stream.nodeCluster, userAgent: stream.userAgent, peer: stream.peer,
                         identities: stream.identities.isEmpty ? nil : stream.identities,
                         view: stream.viewer?.cluster.rawValue, audience: stream.viewer?.audience.rawValue,
-                        note: Self.note(on: stream), streams: []
+                        note: stream.notes.isEmpty ? nil : stream.notes.joined(separator: "; "), streams: []
                     )
                 )
             }
@@ -266,12 +266,6 @@ struct ClientsPage: Encodable {
                     subscriptions: stream.subscriptions.map { Subscription($0.type, $0.subscription) })
             )
         }
-    }
-
-    private static func note(on stream: ClientStatus) -> String? {
-        guard !stream.reduced.isEmpty else { return nil }
-        let clusters = stream.reduced.map(\.rawValue).joined(separator: ", ")
-        return "gets gateway addresses only for \(clusters): gRPC, or its node metadata doesn't say lanes: true"
     }
 }
 

@@ -15,6 +15,8 @@ struct ClientSession {
     private(set) var viewer: Viewer?
     /// What the viewer sees; nil until it has been built.
     private(set) var view: Snapshot.View?
+    /// Whose view is built because of this session.
+    private var held: Viewer?
     /// Whose view it was when there was one.
     private var lastServed: Viewer?
     /// Why it may not see that.
@@ -68,7 +70,8 @@ struct ClientSession {
     }
 
     private mutating func findViewer() {
-        guard let node, let snapshot else { return }
+        // Until all is known, only what is exported is served.
+        guard let node, let snapshot, snapshot.isComplete || node.isPeer else { return }
         var viewer = Viewer(node, Method.at(head.method), in: snapshot.roster)
         if node.isPeer {
             let export = export(in: snapshot.roster)
@@ -79,16 +82,25 @@ struct ClientSession {
         }
         self.viewer = viewer
         findView()
-        if refusal == nil, view == nil { demand.ask(for: viewer) }
     }
 
     private mutating func findView() {
         guard let viewer, let snapshot else { return }
         // Load reports are about what is sent, whichever way.
-        view = head.method == LoadReport.method ? snapshot.services(of: viewer) : snapshot.views[viewer]
+        let isReport = head.method == LoadReport.method
+        view = isReport ? snapshot.services(of: viewer) : snapshot.views[viewer]
+        let isOther = isReport && view != nil && snapshot.views[viewer] == nil
+        hold(refusal != nil || isOther ? nil : viewer)
         guard view != nil, viewer != lastServed else { return }
         lastServed = viewer
-        noteReduction()
+        logNotes()
+    }
+
+    private mutating func hold(_ viewer: Viewer?) {
+        guard viewer != held else { return }
+        if let viewer { demand.hold(viewer) }
+        if let held { demand.release(held) }
+        held = viewer
     }
 
     /// What is exported to whom its certificate names; the first of several.
@@ -122,11 +134,36 @@ struct ClientSession {
     /// The clusters of which it gets gateway addresses only, though they can be reached better.
     var reduced: [ClusterName] { view?.content.reduced ?? [] }
 
+    /// What it is told less well than it could be; each a sentence.
+    var notes: [String] {
+        var notes: [String] = []
+        if !reduced.isEmpty {
+            let clusters = reduced.map(\.rawValue).joined(separator: ", ")
+            notes.append(
+                "gets gateway addresses only for \(clusters): gRPC, or its node metadata doesn't say lanes: true")
+        }
+        return notes + [ledsNote].compactMap(\.self)
+    }
+
+    /// Why it is not served collections, where it would be if it survived them.
+    private var ledsNote: String? {
+        guard let node, let snapshot, let viewer, !node.survivesLEDS,
+            Viewer.takesLEDS(viewer.audience, Method.at(head.method)), node.wantsLEDS(in: snapshot.roster)
+        else { return nil }
+        let version = node.envoyVersion.map { "Envoy \($0)" } ?? "an Envoy that doesn't say its version"
+        return """
+            gets whole assignments although it asks for LEDS: collections end \(version); from \
+            \(EnvoyVersion.survivesCollections) on they don't
+            """
+    }
+
     func warn(_ what: String, _ reason: String) {
         logger.warning("\(what)", metadata: metadata(["reason": "\(reason)"]))
     }
 
-    func noteEnd(_ status: GRPCStatus) {
+    /// The stream is over.
+    mutating func end(_ status: GRPCStatus) {
+        hold(nil)
         logger.debug("stream closed", metadata: metadata(["status": "\(status)"]))
     }
 
@@ -135,7 +172,8 @@ struct ClientSession {
         more.merging(["node": "\(node?.id ?? "")", "peer": "\(head.peer)"]) { given, _ in given }
     }
 
-    private func noteReduction() {
+    private func logNotes() {
+        if let ledsNote { logger.warning("\(ledsNote)", metadata: metadata([:])) }
         guard !reduced.isEmpty else { return }
         logger.info(
             "client gets gateway addresses only",

@@ -53,13 +53,13 @@ public final class ControlPlane: ServiceLifecycle.Service {
         sources = SourceRunner(registry: registry, logger: logger) { id in
             switch id.kind {
             case .endpoints(.file(let path)): FileSource(path: path)
-            case .endpoints(.ballast(let peer)): PeerSource(peer, into: configuration.cluster)
+            case .endpoints(.ballast(let peer)): PeerSource(peer)
             case .endpoints(.kubernetes), .gateways: makeSource(id) ?? UnsupportedSource(id: id)
             }
         }
         discovery = DiscoveryService(
             configuration.xds, controlPlane: "ballast/\(version)", demand: Demand { debounce.signal() },
-            metrics: metrics, logger: logger)
+            gateways: GatewayProgress { debounce.signal() }, metrics: metrics, logger: logger)
     }
 
     /// Serves until it is told to shut down.
@@ -74,6 +74,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             logger.warning("xDS is served in plaintext, to everyone who can reach it: xds.insecure is true")
         }
         started(port)
+        await lastKnownGood?.load()
         sources.configure(initial)
         await withTaskGroup { group in
             group.addTask { await self.sources.run() }
@@ -113,7 +114,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         get async {
             let state = await registry.state
             return Status(
-                isReady: discovery.snapshot != nil, sources: state.sources, holds: state.holds,
+                isReady: discovery.snapshot?.isComplete == true, sources: state.sources, holds: state.holds,
                 defaultCluster: state.configuration.cluster,
                 observed: discovery.observer.observations(at: .now)
             )
@@ -176,32 +177,35 @@ public final class ControlPlane: ServiceLifecycle.Service {
     }
 
     private func publishChanges() async {
-        var builder = SnapshotBuilder()
+        var builder = SnapshotBuilder(discovery.gateways)
         var timer: Task<Void, Never>?
         var problems: Set<String> = []
         defer { timer?.cancel() }
         var hasAny = false
         await debounce.forEach {
             guard let changes = await registry.takeChanges() else { return }
-            let outcome = builder.build(changes, for: discovery.demand.viewers, at: .now)
+            let now = ContinuousClock.now
+            let demand = discovery.demand.viewers(at: now)
+            let taken = builder.waitsForClients(at: now) ? await discovery.taken : 0
+            let outcome = builder.build(changes, for: demand.viewers, clientsHaveTaken: taken, at: now)
             let changed = outcome.changed
-            let isFirst = !hasAny
-            hasAny = true
+            let isFirst = !hasAny && changes.isComplete
+            hasAny = hasAny || changes.isComplete
             if let since = changes.since { metrics.sourceToSnapshot.record(since: since) }
             metrics.publications.increment()
             metrics.staleSources.set(changes.staleCount)
             metrics.heldEndpoints.set(changes.heldCount)
             await discovery.publish(outcome.publication)
             timer?.cancel()
-            timer = [outcome.next, changes.nextRelease].compactMap(\.self).min().map(signal(at:))
+            timer = [outcome.next, changes.nextRelease, demand.next].compactMap(\.self).min().map(signal(at:))
             let known = problems
             problems = outcome.publication.snapshot.problems
             for problem in problems.subtracting(known).sorted() {
-                logger.warning("a cluster is not reached as configured", metadata: ["reason": "\(problem)"])
+                logger.warning("something is not served as configured", metadata: ["reason": "\(problem)"])
             }
             let resources = Set(outcome.publication.snapshot.views.values.flatMap(\.changes).flatMap(\.names.names))
             if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
-            guard !isFirst, !resources.isEmpty else { return }
+            guard hasAny, !isFirst, !resources.isEmpty else { return }
             logger.info(
                 "published",
                 metadata: [

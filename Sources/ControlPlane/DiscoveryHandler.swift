@@ -14,11 +14,18 @@ final class DiscoveryHandler: StreamService {
     private var stream: DiscoveryStream
     private var progress: PushProgress
     private var knownNames: Acknowledgement.KnownNames?
+    private let gateways: GatewayProgress
+    private let gatewayStream = GatewayProgress.StreamID()
+    /// Whose gateway this is, if it takes all of CDS.
+    private var gatewayOf: ClusterName?
+    /// Why a gateway that asks on demand doesn't get far; nil where it does.
+    private var demandProblem: String?
 
     init(
         _ session: ClientSession, _ method: Method, limits: Configuration.Limits, metrics: ControlPlaneMetrics,
-        controlPlane: String
+        gateways: GatewayProgress, controlPlane: String
     ) {
+        self.gateways = gateways
         self.metrics = metrics
         progress = PushProgress(metrics)
         metrics.clients.increment()
@@ -36,7 +43,8 @@ final class DiscoveryHandler: StreamService {
             let acknowledgement = Acknowledgement(scanning: message, stream.variant, known: &knownNames),
             stream.take(acknowledgement)
         {
-            if acknowledgement.nonce == stream.lastNonce { progress.acknowledged() }
+            progress.acknowledged(acknowledgement.nonce, of: stream.lastNonce)
+            noteGateway()
             return
         }
         let message = [UInt8](copying: message)
@@ -53,7 +61,7 @@ final class DiscoveryHandler: StreamService {
             metrics.nacks.increment()
             session.warn("NACK", "\(decoded.type): \(reason)")
         }
-        if decoded.request.nonce == stream.lastNonce.description { progress.acknowledged() }
+        if let nonce = Nonce(decoded.request.nonce) { progress.acknowledged(nonce, of: stream.lastNonce) }
         do throws(ProtocolViolation) {
             try decoded.request.check(longestName: limits.nameBytes)
             try stream.receive(decoded.request, type: decoded.type, from: session.node?.kind ?? .envoy)
@@ -62,6 +70,7 @@ final class DiscoveryHandler: StreamService {
             session.warn("stream ended", status.message)
             throw status
         }
+        noteGateway()
     }
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
@@ -69,7 +78,10 @@ final class DiscoveryHandler: StreamService {
         guard stream.hasNews, let view = session.view,
             let (type, response) = stream.next(in: { view.index($0) })
         else {
-            if !stream.hasNews { progress.written() }
+            if !stream.hasNews, let snapshot = session.snapshot {
+                progress.written(snapshot.number, stream.lastNonce)
+                noteGateway()
+            }
             return nil
         }
         let index = view.index(type)
@@ -92,7 +104,8 @@ final class DiscoveryHandler: StreamService {
     func closed(_ status: GRPCStatus) {
         progress.ended()
         metrics.clients.decrement()
-        session.noteEnd(status)
+        if let gatewayOf { gateways.forget(gatewayStream, of: gatewayOf) }
+        session.end(status)
     }
 
     /// Takes a newer snapshot.
@@ -108,11 +121,39 @@ final class DiscoveryHandler: StreamService {
         if stream.hasNews { self.progress.owe(progress) }
     }
 
+    /// The greatest number for gateways and idle streams: they delay no removal.
+    var taken: UInt64 { stream.isIdle || session.viewer?.audience == .gateway ? .max : progress.taken }
+
     /// For whoever wants to look at it.
-    var status: ClientStatus { ClientStatus(session, subscriptions: stream.status) }
+    var status: ClientStatus {
+        ClientStatus(session, notes: [demandProblem].compactMap(\.self), subscriptions: stream.status)
+    }
 
     private func noteViewer() {
         if let viewer = session.viewer { stream.order = viewer.audience.servingOrder }
+    }
+
+    /// Tells how far a gateway has come that is told of all pods.
+    private func noteGateway() {
+        guard let viewer = session.viewer, viewer.audience == .gateway || gatewayOf != nil else { return }
+        let cluster = viewer.audience == .gateway && stream.wantsAll(.cluster) ? viewer.cluster : nil
+        if let gatewayOf, gatewayOf != cluster { gateways.forget(gatewayStream, of: gatewayOf) }
+        gatewayOf = cluster
+        if let cluster { gateways.note(gatewayStream, of: cluster, hasTaken: progress.taken) }
+        if viewer.audience == .gateway, cluster == nil { noteDemand() }
+    }
+
+    /// Tells once that a gateway asks on demand and is too old for it.
+    private func noteDemand() {
+        guard demandProblem == nil, stream.wants(.cluster), let version = session.node?.envoyVersion,
+            version < .takesClustersOnDemand
+        else { return }
+        let problem = """
+            it asks for clusters on demand, and Envoy \(version) drops all but the first of them: most connections through it \
+            time out. Use envoy-configs/gateway.yaml, or Envoy \(EnvoyVersion.takesClustersOnDemand)
+            """
+        demandProblem = problem
+        session.warn("a gateway is too old for what it does", problem)
     }
 }
 

@@ -9,16 +9,37 @@ import XDS
 final class DiscoveryService: Sendable {
     /// What a new stream starts with.
     private final class Current: Sendable {
-        let snapshot = Mutex<Snapshot?>(nil)
-        /// Those who wait for the next one.
-        let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
+        private struct State {
+            var snapshot: Snapshot?
+            /// Those who wait for another one.
+            var waiting: [CheckedContinuation<Void, Never>] = []
+        }
+
+        private let state = Mutex(State())
+
+        var snapshot: Snapshot? { state.withLock { $0.snapshot } }
+
+        /// Streams that start from now on start with this one; those who wait are woken by `wakeAll`.
+        func replace(with snapshot: Snapshot?) { state.withLock { $0.snapshot = snapshot } }
 
         func wakeAll() {
-            let waiting = waiting.withLock { waiting in
-                defer { waiting = [] }
-                return waiting
+            let waiting = state.withLock { state in
+                defer { state.waiting = [] }
+                return state.waiting
             }
             for continuation in waiting { continuation.resume() }
+        }
+
+        /// Waits until there is another one than this; there may be already.
+        func change(from snapshot: Snapshot) async {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    guard state.snapshot === snapshot else { return true }
+                    state.waiting.append(continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
         }
     }
 
@@ -26,15 +47,18 @@ final class DiscoveryService: Sendable {
     let observer = LoadObserver()
     /// Whose views there have to be.
     let demand: Demand
+    /// Who has to know of pods before clients do.
+    let gateways: GatewayProgress
     private let metrics: ControlPlaneMetrics
     private let current: Current
     private let server: Server<ServedStream>
 
     init(
-        _ settings: Configuration.XDSServer, controlPlane: String, demand: Demand, metrics: ControlPlaneMetrics,
-        logger: Logger
+        _ settings: Configuration.XDSServer, controlPlane: String, demand: Demand, gateways: GatewayProgress,
+        metrics: ControlPlaneMetrics, logger: Logger
     ) {
         self.demand = demand
+        self.gateways = gateways
         self.metrics = metrics
         let limits = settings.limits
         var configuration = ServerConfiguration()
@@ -51,10 +75,12 @@ final class DiscoveryService: Sendable {
         let interval = settings.loadReportInterval
         server = Server(configuration: configuration, logger: logger) { head in
             let session = ClientSession(
-                head, snapshot: current.snapshot.withLock { $0 }, demand: demand, logger: logger)
+                head, snapshot: current.snapshot, demand: demand, logger: logger)
             if let method = Method.at(head.method) {
                 return ServedStream(
-                    DiscoveryHandler(session, method, limits: limits, metrics: metrics, controlPlane: controlPlane))
+                    DiscoveryHandler(
+                        session, method, limits: limits, metrics: metrics, gateways: gateways,
+                        controlPlane: controlPlane))
             }
             guard head.method == LoadReport.method else { return nil }
             return ServedStream(LoadReportHandler(session, observer: observer, interval: interval))
@@ -62,7 +88,7 @@ final class DiscoveryService: Sendable {
     }
 
     /// The snapshot in force; nil before the first.
-    var snapshot: Snapshot? { current.snapshot.withLock { $0 } }
+    var snapshot: Snapshot? { current.snapshot }
 
     /// Listens, and serves until `shutdown`.
     ///
@@ -81,7 +107,7 @@ final class DiscoveryService: Sendable {
     ///
     /// Publications come one after the other.
     func publish(_ publication: Publication) async {
-        current.snapshot.withLock { $0 = publication.snapshot }
+        current.replace(with: publication.snapshot)
         let progress = PublicationProgress(metrics, at: .now)
         await server.forEach { $0.publish(publication, progress) }
         progress.told()
@@ -92,15 +118,16 @@ final class DiscoveryService: Sendable {
     ///
     /// Nil before the first snapshot, and where there is no such cluster.
     func services(of viewer: Viewer) async -> Snapshot.View? {
-        while let snapshot, snapshot.roster.clusters.contains(viewer.cluster) {
+        while let snapshot, snapshot.isComplete, snapshot.roster.clusters.contains(viewer.cluster) {
+            demand.ask(for: viewer)
             if let view = snapshot.services(of: viewer) { return view }
-            await withCheckedContinuation { continuation in
-                current.waiting.withLock { $0.append(continuation) }
-                demand.ask(for: viewer)
-            }
+            await current.change(from: snapshot)
         }
         return nil
     }
+
+    /// The newest publication that all clients have taken.
+    var taken: UInt64 { get async { await server.collect { $0.taken }.min() ?? .max } }
 
     var clients: [ClientStatus] {
         get async {
@@ -111,7 +138,7 @@ final class DiscoveryService: Sendable {
 
     func shutdown(grace: Duration) async {
         await server.shutdown(grace: grace)
-        current.snapshot.withLock { $0 = nil }
+        current.replace(with: nil)
         current.wakeAll()
     }
 }

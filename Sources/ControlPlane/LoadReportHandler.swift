@@ -38,7 +38,9 @@ final class LoadReportHandler: StreamService {
 
     func publish(_ publication: Publication, _: PublicationProgress) { _ = session.take(publication) }
 
-    func closed(_ status: GRPCStatus) { session.noteEnd(status) }
+    func closed(_ status: GRPCStatus) { session.end(status) }
+
+    var taken: UInt64 { .max }
 
     var status: ClientStatus { ClientStatus(session, subscriptions: []) }
 }

@@ -1,5 +1,6 @@
 import CoreMetrics
 import Synchronization
+import XDS
 
 /// How far a publication has come: how many streams have yet to be written what it changed for them, and to take it.
 final class PublicationProgress: Sendable {
@@ -44,9 +45,23 @@ final class PublicationProgress: Sendable {
 
 /// One stream's part in publications: what it owes its client, and what the client has yet to take.
 struct PushProgress {
+    /// Up to which publication everything has been written with which response.
+    private struct Mark {
+        var nonce: Nonce
+        var publication: UInt64
+    }
+
+    /// More responses without an answer than this are forgotten, the first ones first.
+    private static let mostMarks = 16
+
     private let metrics: ControlPlaneMetrics
     private var unwritten: PublicationProgress?
     private var unacknowledged: PublicationProgress?
+    /// Those that the client has not answered yet.
+    private var marks: [Mark] = []
+    private var answered = Nonce.none
+    /// The newest publication whose last response, and with it all before, the client has answered, be it with a NACK.
+    private(set) var taken: UInt64 = 0
 
     init(_ metrics: ControlPlaneMetrics) { self.metrics = metrics }
 
@@ -65,8 +80,31 @@ struct PushProgress {
         unwritten = progress
     }
 
-    /// Everything that the stream owes has been written.
-    mutating func written() {
+    /// Everything up to a publication has been written, with this response as the last one.
+    mutating func written(_ publication: UInt64, _ last: Nonce) {
+        written()
+        if answered == last {
+            taken = publication
+        } else if marks.last?.nonce == last {
+            marks[marks.count - 1].publication = publication
+        } else {
+            if marks.count == Self.mostMarks { marks.removeFirst() }
+            marks.append(Mark(nonce: last, publication: publication))
+        }
+    }
+
+    /// The client has answered a response; the last one is `last`.
+    mutating func acknowledged(_ nonce: Nonce, of last: Nonce) {
+        guard nonce > answered, nonce <= last else { return }
+        answered = nonce
+        while let mark = marks.first, mark.nonce <= nonce {
+            taken = mark.publication
+            marks.removeFirst()
+        }
+        if nonce == last { acknowledged() }
+    }
+
+    private mutating func written() {
         guard let progress = unwritten else { return }
         unwritten = nil
         metrics.queueDepth.decrement()
@@ -75,8 +113,7 @@ struct PushProgress {
         unacknowledged = progress
     }
 
-    /// The client has answered the last response.
-    mutating func acknowledged() {
+    private mutating func acknowledged() {
         unacknowledged?.acknowledged()
         unacknowledged = nil
     }

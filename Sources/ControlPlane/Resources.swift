@@ -50,7 +50,7 @@ extension Mesh {
         case .gateway, .lanes: break
         case .pods(let template):
             // Clients are told to use the service's own SNI where the pods have none that can be used.
-            let names = (try? template.names(of: pods, of: service.service.name, in: cluster.name)) ?? [:]
+            let names = (try? template.names(of: pods, of: service.service, in: cluster.name)) ?? [:]
             for pod in pods {
                 guard let name = names[pod.name], name != service.service.sni?.description else { continue }
                 contents.append((ResourceName(rawValue: name), .cluster(.pod(pod.address))))

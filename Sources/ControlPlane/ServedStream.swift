@@ -7,6 +7,9 @@ protocol StreamService: StreamHandler {
     /// - Parameter progress: told what becomes of it here.
     func publish(_ publication: Publication, _ progress: PublicationProgress)
 
+    /// The newest publication of which its client has taken everything; the greatest number where it takes none.
+    var taken: UInt64 { get }
+
     /// For whoever wants to look at it.
     var status: ClientStatus { get }
 }
@@ -26,6 +29,8 @@ final class ServedStream: StreamHandler {
     func publish(_ publication: Publication, _ progress: PublicationProgress) {
         service.publish(publication, progress)
     }
+
+    var taken: UInt64 { service.taken }
 
     var status: ClientStatus { service.status }
 }

@@ -81,12 +81,18 @@ final class Snapshot: Sendable {
         func index(_ type: TypeURL) -> ResourceIndex { content.resources[type] ?? ResourceIndex() }
     }
 
+    /// Counts up from 1.
+    let number: UInt64
+    /// Whether clients are served; else only what is exported is known.
+    let isComplete: Bool
     let roster: Roster
     let views: [Viewer: View]
     /// Why clusters are not reached as they are configured to be.
     let problems: Set<String>
 
-    init(roster: Roster, views: [Viewer: View], problems: Set<String>) {
+    init(number: UInt64, isComplete: Bool, roster: Roster, views: [Viewer: View], problems: Set<String>) {
+        self.number = number
+        self.isComplete = isComplete
         self.roster = roster
         self.views = views
         self.problems = problems
@@ -99,6 +105,13 @@ final class Snapshot: Sendable {
         twin.usesLEDS.toggle()
         return views[twin]
     }
+}
+
+/// When something is published.
+struct Moment {
+    var time: ContinuousClock.Instant
+    /// The snapshot's number.
+    var publication: UInt64
 }
 
 /// A new snapshot, on its way to the streams.

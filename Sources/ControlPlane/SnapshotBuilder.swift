@@ -8,8 +8,6 @@ import XDS
 ///
 /// Works on the services that changed, for the viewers that somebody asked for; all else stays as it is.
 struct SnapshotBuilder {
-    private typealias ServedService = Configuration.ServedService
-
     /// What became of a change.
     struct Outcome {
         var publication: Publication
@@ -21,8 +19,8 @@ struct SnapshotBuilder {
 
     private var clusters: [Cluster] = []
     private var roster: Roster?
-    private var services: [ServiceName: ServedService] = [:]
-    private var template: Configuration.ServiceTemplate?
+    private var catalog = ServiceCatalog()
+    private var announcements: Announcements
     private var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
     private var renewals = RenewalTracker()
     private var inForce: [ServiceName: [ClusterName: Renewal]] = [:]
@@ -30,93 +28,136 @@ struct SnapshotBuilder {
     private var renewAt: [ServiceName: ContinuousClock.Instant] = [:]
     private var builders: [Viewer: ViewBuilder] = [:]
     private var problems: [ServiceName: Set<String>] = [:]
+    /// Whether clients are served, or only what is exported.
+    private var isComplete = false
+    /// Counts publications.
+    private var number: UInt64 = 0
+
+    /// - Parameter gateways: who has to know of pods before clients do.
+    init(_ gateways: GatewayProgress) { announcements = Announcements(gateways) }
+
+    /// Whether `build` has to know what clients have taken.
+    func waitsForClients(at now: ContinuousClock.Instant) -> Bool {
+        builders.values.contains { $0.waitsForClients(at: now) }
+    }
 
     /// The snapshot after these changes, at that time.
+    ///
+    /// - Parameter taken: the newest publication that all clients have taken; 0 where that isn't known.
     mutating func build(
-        _ changes: RegistryChanges, for demand: Set<Viewer>, at now: ContinuousClock.Instant
+        _ changes: RegistryChanges, for demand: Set<Viewer>, clientsHaveTaken taken: UInt64,
+        at now: ContinuousClock.Instant
     ) -> Outcome {
-        var due = Set(changes.pods.keys)
-        var isWhole = false
+        number += 1
+        let moment = Moment(time: now, publication: number)
         let lastRoster = roster
+        var due = Set(changes.pods.keys)
+        var hasOtherPaths = false
         if let configuration = changes.configuration {
-            pods = [:]
-            due.formUnion(take(configuration, at: now))
-            isWhole = true
+            take(configuration, at: moment)
+            due.formUnion(pods.keys)
+            due.formUnion(catalog.names)
+            hasOtherPaths = true
         }
-        pods.merge(changes.pods) { $1 }
-        if let template {
-            for name in changes.pods.keys where services[name] == nil { services[name] = template.served(as: name) }
+        if changes.isComplete, !isComplete { due.formUnion(catalog.names) }
+        isComplete = changes.isComplete
+        for (name, next) in changes.pods { due.formUnion(replacePods(of: name, with: next, at: moment)) }
+        due.formUnion(catalog.expire(at: now))
+        let settled = announcements.settle(at: now)
+        due.formUnion(settled.services)
+        if settled.reach {
+            due.formUnion(catalog.names)
+            hasOtherPaths = true
         }
-        due = due.filter { services[$0] != nil }
         for (name, time) in renewAt where time <= now { due.insert(name) }
 
         let viewers = viewers(demand)
+        builders = builders.filter { viewers.contains($0.key) }
         for viewer in viewers {
             if builders[viewer] == nil {
-                builders[viewer] = ViewBuilder()
+                builders[viewer] = ViewBuilder(outlivesClients: viewer.audience == .gateway)
                 // For this one, everything is new.
-                replacePaths(of: viewer, at: now)
-                for name in services.keys where !isWhole && !due.contains(name) {
-                    rebuild(name, for: [viewer], at: now)
-                }
-            } else if isWhole {
-                replacePaths(of: viewer, at: now)
+                replacePaths(of: viewer, at: moment)
+                for name in catalog.names.subtracting(due) { rebuild(name, for: [viewer], audits: false, at: moment) }
+            } else if hasOtherPaths {
+                replacePaths(of: viewer, at: moment)
             }
         }
         for name in due {
+            guard catalog[name] != nil else {
+                forget(name, at: moment)
+                continue
+            }
             renew(name, at: now)
-            rebuild(name, for: viewers, at: now)
+            rebuild(name, for: viewers, audits: isComplete, at: moment)
         }
 
         var views: [Viewer: Snapshot.View] = [:]
         for viewer in viewers {
-            builders[viewer]?.expire(at: now)
+            builders[viewer]?.expire(at: now, clientsHaveTaken: taken)
             views[viewer] = builders[viewer]?.takeView()
         }
         let roster = roster ?? Roster(defaultCluster: ClusterName(rawValue: ""), clusters: [], leds: false)
         let snapshot = Snapshot(
-            roster: roster, views: views, problems: Set(problems.values.joined()))
+            number: number, isComplete: isComplete, roster: roster, views: views,
+            problems: Set(problems.values.joined()).union(catalog.problems))
+        let times = builders.values.map { $0.next(after: now) } + [catalog.next, announcements.next]
         return Outcome(
             publication: Publication(snapshot, hasNewRoster: roster != lastRoster),
-            changed: due.sorted(),
-            next: (builders.values.compactMap(\.next) + renewAt.values).min()
+            changed: due.filter { catalog[$0] != nil }.sorted(),
+            next: (times.compactMap(\.self) + renewAt.values).min()
         )
     }
 
     /// Puts a configuration in force.
-    ///
-    /// - Returns: the services, all of which have to be looked at.
-    private mutating func take(_ configuration: Configuration, at now: ContinuousClock.Instant) -> Set<ServiceName> {
+    private mutating func take(_ configuration: Configuration, at moment: Moment) {
+        let last = clusters
         clusters = configuration.clusters.map(\.cluster)
+        announcements.note(clusters, after: last, in: moment.publication, at: moment.time)
         roster = Roster(
             defaultCluster: configuration.cluster, clusters: Set(clusters.map(\.name)),
             access: configuration.xds.access, exports: configuration.exports, leds: configuration.xds.leds)
-        let last = services
-        services = Dictionary(uniqueKeysWithValues: configuration.services.map { ($0.service.name, $0) })
-        template = configuration.template
-        // Those that nobody listed stay, as the template says now.
-        if let template {
-            for name in last.keys where services[name] == nil { services[name] = template.served(as: name) }
+        let names = catalog.names
+        catalog.configure(configuration)
+        renewals.keep(catalog.names)
+        for name in names.subtracting(catalog.names) { forget(name, at: moment) }
+        // What gateways have not been told of a service before is new to them.
+        for name in catalog.names.subtracting(names) { pods[name] = nil }
+        // Clusters that are gone have no pods any more.
+        for name in pods.keys {
+            let left = pods[name]?.filter { roster?.clusters.contains($0.key) == true }
+            if left?.count != pods[name]?.count { _ = replacePods(of: name, with: left ?? [:], at: moment) }
         }
-        renewals.keep(Set(services.keys))
-        builders = builders.filter { roster?.clusters.contains($0.key.cluster) == true }
-        for name in last.keys where services[name] == nil {
-            for viewer in builders.keys { builders[viewer]?.remove(name, at: now) }
-            problems[name] = nil
-            renewAt[name] = nil
-            inForce[name] = nil
-        }
-        return Set(services.keys)
     }
 
-    /// Those whose views are built, in each cluster the plain ones first: those that somebody asked for, and gateways.
+    /// - Returns: the services that have to be looked at.
+    private mutating func replacePods(
+        of name: ServiceName, with next: [ClusterName: [Pod]], at moment: Moment
+    ) -> Set<ServiceName> {
+        let next = next.filter { !$0.value.isEmpty }
+        announcements.note(
+            name, next, after: pods[name] ?? [:], of: clusters, in: moment.publication, at: moment.time)
+        pods[name] = next.isEmpty ? nil : next
+        return catalog.note(name, hasPods: !next.isEmpty, at: moment.time)
+    }
+
+    private mutating func forget(_ name: ServiceName, at moment: Moment) {
+        for viewer in builders.keys { builders[viewer]?.remove(name, at: moment) }
+        problems[name] = nil
+        renewAt[name] = nil
+        inForce[name] = nil
+        announcements.forget(name)
+    }
+
+    /// Those whose views are built, in each cluster the plain ones first: those that somebody wants, and gateways.
     ///
     /// A gateway asks when the first client comes, who may have endpoints that have just been taken away: its view has
     /// to know what was there before.
     private func viewers(_ demand: Set<Viewer>) -> [Viewer] {
+        let wanted = demand.filter { roster?.clusters.contains($0.cluster) == true }
+        guard isComplete else { return wanted.filter { $0.peer != nil }.sorted() }
         let gateways = clusters.filter { !$0.gateways.isEmpty }.map { Viewer(cluster: $0.name, audience: .gateway) }
-        return demand.filter { roster?.clusters.contains($0.cluster) == true }
-            .union(builders.keys).union(gateways).sorted()
+        return wanted.union(gateways).sorted()
     }
 
     /// Those for whom assignments are worked out even if nobody looks, so that problems show: all ways to reach each
@@ -137,38 +178,48 @@ struct SnapshotBuilder {
         Mesh(clusters: clusters, pods: (pods[service] ?? [:]).mapValues { [service: $0] })
     }
 
-    private mutating func replacePaths(of viewer: Viewer, at now: ContinuousClock.Instant) {
-        let mesh = Mesh(clusters: clusters, pods: [:])
-        builders[viewer]?.replace(.paths, with: mesh.paths(for: viewer), like: nil, at: now)
+    /// What a viewer may know of it.
+    private func announced(_ mesh: Mesh, of service: ServiceName, to viewer: Viewer) -> Mesh {
+        guard viewer.audience != .gateway else { return mesh }
+        let network = clusters.first { $0.name == viewer.cluster }?.network ?? viewer.cluster.rawValue
+        return announcements.announced(mesh, of: service, in: viewer.peer == nil ? network : nil)
+    }
+
+    private mutating func replacePaths(of viewer: Viewer, at moment: Moment) {
+        let mesh = announced(Mesh(clusters: clusters, pods: [:]), of: ServiceName(rawValue: ""), to: viewer)
+        builders[viewer]?.replace(.paths, with: mesh.paths(for: viewer), like: nil, at: moment)
         builders[viewer]?.reduced = mesh.reduced(for: viewer)
     }
 
-    private mutating func rebuild(_ name: ServiceName, for viewers: [Viewer], at now: ContinuousClock.Instant) {
-        guard let service = services[name] else { return }
-        let mesh = mesh(of: name)
+    /// - Parameter audits: whether problems are looked for in every view.
+    private mutating func rebuild(_ name: ServiceName, for viewers: [Viewer], audits: Bool, at moment: Moment) {
+        guard let service = catalog[name] else { return }
+        let whole = mesh(of: name)
         var assignments: [Viewer: Assignment] = [:]
         // Most viewers see what the plain ones see: that is worked out once, and kept and encoded once.
-        for viewer in Set((auditors + viewers.filter { $0.peer == nil }).map(mesh.twin)) {
-            assignments[viewer] = mesh.assign(
+        for viewer in Set(((audits ? auditors : []) + viewers.filter { $0.peer == nil }).map(whole.twin)) {
+            assignments[viewer] = announced(whole, of: name, to: viewer).assign(
                 service.service, from: viewer.cluster, for: viewer.audience, renewals: inForce[name] ?? [:])
         }
         for viewer in viewers where viewer.peer == nil {
-            guard let assignment = assignments[mesh.twin(of: viewer)] else { continue }
+            guard let assignment = assignments[whole.twin(of: viewer)] else { continue }
             let plain = Viewer(cluster: viewer.cluster, audience: .plain)
             let other = viewer == plain ? nil : builders[plain]
+            let mesh = announced(whole, of: name, to: viewer)
             builders[viewer]?.replace(
                 .service(name), with: mesh.contents(of: service, assignment, for: viewer),
-                like: other, at: now)
+                like: other, at: moment)
             if viewer.usesLEDS { builders[viewer]?.list(name, assignment) }
             builders[viewer]?.describe(service.service, assignment)
         }
         for viewer in viewers where viewer.peer != nil {
+            let mesh = announced(whole, of: name, to: viewer)
             let contents = roster?.exported(service.service.name, to: viewer, in: mesh) ?? []
-            builders[viewer]?.replace(.service(name), with: contents, like: nil, at: now)
+            builders[viewer]?.replace(.service(name), with: contents, like: nil, at: moment)
         }
         let found = assignments.values.flatMap(\.problems).map { "\(name) in \($0.cluster): \($0.problem)" }
         // One viewer's says nothing about the others'.
-        let known = viewers.count == builders.count ? [] : problems[name] ?? []
+        let known = audits ? [] : problems[name] ?? []
         problems[name] = found.isEmpty && known.isEmpty ? nil : known.union(found)
     }
 }

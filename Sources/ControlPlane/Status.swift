@@ -45,12 +45,17 @@ public struct ClientStatus: Sendable {
     /// The clusters of which it gets gateway addresses only, though they can be reached better: its node metadata
     /// doesn't say `lanes: true`, or it is a gRPC client.
     public var reduced: [ClusterName]
+    /// What it is told less well than it could be, and what doesn't work with it; each a sentence.
+    public var notes: [String]
     /// Who its certificate says it is; empty without mutual TLS.
     public var identities: [String]
     /// What it wants and has, by type.
     public var subscriptions: [(type: TypeURL, subscription: SubscriptionStatus)]
 
-    init(_ session: ClientSession, subscriptions: [(type: TypeURL, subscription: SubscriptionStatus)]) {
+    init(
+        _ session: ClientSession, notes: [String] = [],
+        subscriptions: [(type: TypeURL, subscription: SubscriptionStatus)]
+    ) {
         let node = session.node ?? Node()
         self.node = node.id
         nodeCluster = node.cluster
@@ -59,6 +64,7 @@ public struct ClientStatus: Sendable {
         method = session.head.method
         viewer = session.viewer
         reduced = session.reduced
+        self.notes = session.notes + notes
         identities = session.head.identities.map(\.description)
         self.subscriptions = subscriptions
     }

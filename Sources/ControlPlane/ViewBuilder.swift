@@ -8,8 +8,8 @@ import XDS
 /// Content that hasn't changed is not encoded again, and keeps its slices.
 ///
 /// What is no longer wanted but may still be in use is kept for a while: make before break. Endpoints go at once. The
-/// listeners that they named go when every client has had time to take that, and the Envoy clusters that those led to,
-/// a gateway's clusters of single pods among them, go last.
+/// listeners that they named go when every client has had time to take that, and the Envoy clusters that those led to
+/// go last; a gateway's clusters of single pods not before clients have said that they took it.
 struct ViewBuilder {
     /// What a change replaces as a whole.
     enum Part: Hashable {
@@ -28,9 +28,25 @@ struct ViewBuilder {
         var name: ResourceName
     }
 
+    /// When a resource goes that is no longer wanted.
+    private struct Retirement {
+        /// The publication that clients were first served without it.
+        var publication: UInt64
+        /// Not before.
+        var earliest: ContinuousClock.Instant
+        /// Whatever clients say.
+        var latest: ContinuousClock.Instant
+    }
+
     /// How long a resource of a type outlives its end.
     private static let delays: [TypeURL: Duration] = [.listener: .seconds(2), .cluster: .seconds(4)]
+    /// How long a gateway's outlives that for clients that have not said that they no longer use it.
+    private static let patience = Duration.seconds(15)
+    /// How often clients are looked at meanwhile.
+    private static let lookInterval = Duration.milliseconds(500)
 
+    /// Whether it is what leads clients to pods, and has to be there as long as they use it.
+    private let outlivesClients: Bool
     private var view = Snapshot.Content()
     /// The names that came, went or changed since `takeView`.
     private var changes: [TypeURL: Set<ResourceName>] = [:]
@@ -39,10 +55,19 @@ struct ViewBuilder {
     private var holders: [Key: Int] = [:]
     /// The services whose endpoints are resources of their own (LEDS).
     private var listed: [ServiceName: Assignment] = [:]
-    private var retiring: [Key: ContinuousClock.Instant] = [:]
+    private var retiring: [Key: Retirement] = [:]
 
-    /// When the next of those that are no longer wanted goes.
-    var next: ContinuousClock.Instant? { retiring.values.min() }
+    init(outlivesClients: Bool) { self.outlivesClients = outlivesClients }
+
+    /// When to look at what is no longer wanted.
+    func next(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        retiring.values.map { $0.earliest > now ? $0.earliest : min($0.latest, now + Self.lookInterval) }.min()
+    }
+
+    /// Whether something goes as soon as clients have taken that it does.
+    func waitsForClients(at now: ContinuousClock.Instant) -> Bool {
+        retiring.values.contains { $0.earliest <= now && now < $0.latest }
+    }
 
     var reduced: [ClusterName] {
         get { view.reduced }
@@ -53,7 +78,7 @@ struct ViewBuilder {
     ///
     /// - Parameter other: another viewer's builder, which may have encoded the same content already.
     mutating func replace(
-        _ part: Part, with contents: [NamedContent], like other: ViewBuilder?, at now: ContinuousClock.Instant
+        _ part: Part, with contents: [NamedContent], like other: ViewBuilder?, at moment: Moment
     ) {
         var last = parts.removeValue(forKey: part) ?? [:]
         let twins = other?.parts[part] ?? [:]
@@ -74,7 +99,7 @@ struct ViewBuilder {
             if known == nil { holders[key, default: 0] += 1 }
             put(resource, key)
         }
-        for key in last.keys { release(key, at: now) }
+        for key in last.keys { release(key, at: moment) }
         parts[part] = entries.isEmpty ? nil : entries
     }
 
@@ -119,16 +144,20 @@ struct ViewBuilder {
     }
 
     /// Takes a service away.
-    mutating func remove(_ service: ServiceName, at now: ContinuousClock.Instant) {
+    mutating func remove(_ service: ServiceName, at moment: Moment) {
         forget(service, but: [])
         list(service, nil)
         view.services[service] = nil
-        replace(.service(service), with: [], like: nil, at: now)
+        replace(.service(service), with: [], like: nil, at: moment)
     }
 
     /// Lets go what has been kept long enough.
-    mutating func expire(at now: ContinuousClock.Instant) {
-        for (key, end) in retiring where end <= now { remove(key) }
+    ///
+    /// - Parameter taken: the newest publication that all clients have taken.
+    mutating func expire(at now: ContinuousClock.Instant, clientsHaveTaken taken: UInt64) {
+        for (key, end) in retiring where end.latest <= now || end.earliest <= now && end.publication <= taken {
+            remove(key)
+        }
     }
 
     /// What there is now, and what came, went or changed since the last time.
@@ -150,11 +179,15 @@ struct ViewBuilder {
         changes[key.type, default: []].insert(key.name)
     }
 
-    private mutating func release(_ key: Key, at now: ContinuousClock.Instant) {
+    private mutating func release(_ key: Key, at moment: Moment) {
         let count = (holders[key] ?? 1) - 1
         holders[key] = count > 0 ? count : nil
         guard count == 0 else { return }
-        if let delay = Self.delays[key.type] { retiring[key] = now + delay } else { remove(key) }
+        guard let delay = Self.delays[key.type] else { return remove(key) }
+        let earliest = moment.time + delay
+        retiring[key] = Retirement(
+            publication: moment.publication, earliest: earliest,
+            latest: outlivesClients ? earliest + Self.patience : earliest)
     }
 
     private mutating func remove(_ key: Key) {

@@ -54,13 +54,27 @@ extension Viewer {
             $0.map(ClusterName.init(rawValue:))
         }
         let audience = Audience(node)
-        // Envoy takes collections over delta ADS only; a gateway's and a gRPC client's endpoints are never that many.
-        let takesLEDS = method == .deltaAggregatedResources && (audience == .plain || audience == .lanes)
-        let wantsLEDS = node.metadata["leds"].map { $0 == "true" } ?? roster.leds
         self.init(
             cluster: claims.first { roster.clusters.contains($0) } ?? roster.defaultCluster, audience: audience,
-            usesLEDS: takesLEDS && wantsLEDS
+            usesLEDS: Self.takesLEDS(audience, method) && node.wantsLEDS(in: roster) && node.survivesLEDS
         )
+    }
+}
+
+extension Viewer {
+    /// Envoy takes collections over delta ADS only; a gateway's and a gRPC client's endpoints are never that many.
+    static func takesLEDS(_ audience: Audience, _ method: Method?) -> Bool {
+        method == .deltaAggregatedResources && (audience == .plain || audience == .lanes)
+    }
+}
+
+extension Node {
+    /// Whether it, or the configuration for it, asks for collections.
+    func wantsLEDS(in roster: Roster) -> Bool { metadata["leds"].map { $0 == "true" } ?? roster.leds }
+
+    /// False for Envoys that collections would end, or that don't say how old they are; whatever they ask for.
+    var survivesLEDS: Bool {
+        userAgent != Node.envoyAgent || envoyVersion.map { $0 >= .survivesCollections } == true
     }
 }
 

@@ -43,7 +43,10 @@ final class LoadStream: StreamHandler {
         encodedNames = plan.variant == .sotw ? Slice(DiscoveryRequest.encodedNames(names)) : nil
         var metadata = plan.metadata
         if plan.usesLEDS { metadata["leds"] = "true" }
-        let node = Node(id: "load-\(number)", cluster: "load", userAgent: "envoy", metadata: metadata)
+        // As new an Envoy as there is: servers may keep from older ones what those can't take.
+        let node = Node(
+            id: "load-\(number)", cluster: "load", userAgent: Node.envoyAgent, envoyVersion: EnvoyVersion(1, 40, 0),
+            metadata: metadata)
         let (assignments, endpoints) = Self.split(memory.versions)
         let request: DiscoveryRequest =
             switch plan.variant {

@@ -32,6 +32,8 @@ struct Serve: AsyncParsableCommand {
     var logLevel: Logger.Level = .info
 
     func run() async throws {
+        // First of all: a SIGHUP that nobody traps ends the process.
+        let reloads = await UnixSignalsSequence(trapping: .sighup)
         let level = logLevel
         LoggingSystem.bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)
@@ -57,7 +59,8 @@ struct Serve: AsyncParsableCommand {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [
-                    controlPlane, admin, ReloadOnSIGHUP(path: config, controlPlane: controlPlane, logger: logger),
+                    controlPlane, admin,
+                    ReloadOnSIGHUP(signals: reloads, path: config, controlPlane: controlPlane, logger: logger),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)
             )
@@ -91,12 +94,13 @@ private func makeSource(_ id: SourceID, _ logger: Logger) -> (any EndpointSource
 ///
 /// A bad one is refused, and the running one stays.
 struct ReloadOnSIGHUP: ServiceLifecycle.Service {
+    let signals: UnixSignalsSequence
     let path: String
     let controlPlane: ControlPlane
     let logger: Logger
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+        for await _ in signals.cancelOnGracefulShutdown() {
             do {
                 await controlPlane.reload(try Configuration(path: path))
             } catch {

@@ -7,7 +7,8 @@ import TestSupport
 import Testing
 import XDS
 
-private let node = Node(id: "n", userAgent: "envoy", metadata: ["cluster": "east", "leds": "true"])
+private let node = Node(
+    id: "n", userAgent: "envoy", envoyVersion: EnvoyVersion(1, 40, 0), metadata: ["cluster": "east", "leds": "true"])
 
 private func pods(_ count: Int, weight: Int = 1) -> String {
     let lines = (0..<count).map { number in
@@ -70,6 +71,58 @@ func `a changed pod of a thousand costs some hundred bytes`(isAlone: Bool) async
             let line = metrics.text.split(separator: "\n").first { $0.hasPrefix("ballast_publications_total ") }
             let publications = line?.split(separator: " ").last.flatMap { Int($0) } ?? .max
             #expect(publications < 100, "of 400 changes")
+        }
+    }
+}
+
+@Test(arguments: [
+    (EnvoyVersion(1, 36, 4), false), (EnvoyVersion(1, 38, 1), false), (EnvoyVersion(1, 38, 2), true),
+    (EnvoyVersion(1, 40, 0), true), (nil, false),
+])
+func `Envoys that collections would end are served whole assignments, whatever they and the configuration say`(
+    _ version: EnvoyVersion?, _ isServed: Bool
+) async throws {
+    try await withTemporaryDirectory { directory in
+        let configuration = RunningControlPlane.configuration.replacing("limits: {", with: "leds: true, limits: {")
+        try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
+            try await plane.withChannel { channel in
+                let client = await XDSClient(channel, .deltaAggregatedResources)
+                var node = node
+                node.envoyVersion = version
+                await client.ask(DeltaRequest(subscribe: ["httpbin"]), node: node)
+                let assignment = try DecodedAssignment(
+                    try #require(try await client.response().resources.first).content)
+                #expect(assignment.localities.allSatisfy { $0.endpoints.isEmpty == isServed })
+                let status = try #require(await plane.controlPlane.clients.first)
+                #expect(status.viewer?.usesLEDS == isServed)
+                #expect(
+                    status.notes.contains { $0.contains("gets whole assignments although it asks for LEDS") }
+                        != isServed)
+            }
+        }
+    }
+}
+
+@Test(
+    arguments: [
+        (EnvoyVersion(1, 39, 3), ["w1.httpbin.west.ballast"], true), (EnvoyVersion(1, 39, 3), [], false),
+        (EnvoyVersion(1, 40, 0), ["w1.httpbin.west.ballast"], false),
+    ] as [(EnvoyVersion, [ResourceName], Bool)])
+func `a gateway that asks on demand and drops what it gets is told so`(
+    _ version: EnvoyVersion, _ names: [ResourceName], _ isTold: Bool
+) async throws {
+    try await withTemporaryDirectory { directory in
+        try await RunningControlPlane.run(in: directory) { plane in
+            try await plane.withChannel { channel in
+                let client = await XDSClient(channel, .deltaClusters)
+                let gateway = Node(
+                    id: "g", userAgent: "envoy", envoyVersion: version,
+                    metadata: ["cluster": "west", "role": "gateway"])
+                await client.ask(DeltaRequest(subscribe: names), node: gateway, type: .cluster)
+                _ = try await client.response()
+                let notes = try #require(await plane.controlPlane.clients.first).notes
+                #expect(notes.contains { $0.contains("Envoy 1.39.3 drops all but the first") } == isTold, "\(notes)")
+            }
         }
     }
 }

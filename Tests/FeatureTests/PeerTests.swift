@@ -97,8 +97,8 @@ import XDS
                 let pods = assignment.localities.flatMap {
                     $0.endpoints.map { ($0.address.description, $0.weight, $0.health) }
                 }
-                #expect(pods.contains { $0 == ("far_gateway/w1", 3, .healthy) })
-                #expect(pods.contains { $0.0 == "far_gateway/w2" && $0.2 == .draining })
+                #expect(pods.contains { $0 == ("far_gateway/w1.httpbin.far.ballast", 3, .healthy) })
+                #expect(pods.contains { $0.0 == "far_gateway/w2.httpbin.far.ballast" && $0.2 == .draining })
                 #expect(assignment.localities.contains { $0.locality.zone == "a" })
                 let origin = await east.controlPlane.origins(of: "httpbin")["far"]?["w1"]
                 #expect(origin?.object.hasPrefix("httpbin of cluster west at 127.0.0.1:") == true)
@@ -265,6 +265,108 @@ import XDS
                 let pods = try exported.resources.map { try ExportedService($0.content) }.flatMap(\.pods).map(\.name)
                 #expect(pods == ["own"], "not what it imported")
             }
+        }
+    }
+
+    /// One of two that import from each other: its configuration, where the other is at that port.
+    private func mutual(_ own: String, _ other: String, certificate: String, at port: Int) -> String {
+        """
+        cluster: \(own)
+        guard: off
+        xds:
+          listen: "127.0.0.1:0"
+          tls: {certificate: certs/\(certificate).crt, key: certs/\(certificate).key, clientCA: certs/ca.crt}
+        clusters:
+          \(own): {endpoints: {file: \(own).yaml}}
+          \(other):
+            endpoints:
+              ballast:
+                address: "127.0.0.1:\(port)"
+                tls: {certificate: certs/\(certificate).crt, key: certs/\(certificate).key, ca: certs/ca.crt, serverName: \(certificate == "peer" ? "ballast" : "peer").example}
+        services: {httpbin: {}}
+        export: {\(other): {identity: "spiffe://mesh.example/\(certificate == "peer" ? "ballast" : "peer")", services: [httpbin]}}
+        """
+    }
+
+    @Test func `two new ones that import from each other get ready, whoever is first`() async throws {
+        try await withTemporaryDirectory { directory in
+            try FileManager.default.createDirectory(atPath: "\(directory)/certs", withIntermediateDirectories: true)
+            _ = try Certificates(in: "\(directory)/certs")
+            // East knows where west will be before west is there.
+            let relay = try await Relay()
+            let first = mutual("east", "west", certificate: "ballast", at: relay.port)
+            try RunningControlPlane.endpoints([("e1", "10.0.1.1:80")])
+                .write(toFile: "\(directory)/east.yaml", atomically: true, encoding: .utf8)
+            try RunningControlPlane.endpoints([("w1", "10.0.2.1:80")])
+                .write(toFile: "\(directory)/west.yaml", atomically: true, encoding: .utf8)
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: first) { east in
+                let second = mutual("west", "east", certificate: "peer", at: Int(east.port))
+                #expect(await !east.controlPlane.status.isReady)
+                try await RunningControlPlane.run(in: directory, isFed: false, configuration: second) { west in
+                    relay.connect(to: Int(west.port))
+                    try await eventually("both are ready") {
+                        let (isEastReady, isWestReady) = (
+                            await east.controlPlane.status.isReady, await west.controlPlane.status.isReady
+                        )
+                        return isEastReady && isWestReady
+                    }
+                    for plane in [east, west] {
+                        #expect(await plane.controlPlane.status.sources.map(\.podCount) == [1, 1])
+                    }
+                }
+            }
+            await relay.stop()
+        }
+    }
+
+    @Test func `before all is known nobody but importers is answered`() async throws {
+        try await running { west, directory in
+            // A third cluster whose source says nothing: west's own is known, and it starts anew.
+            let text = self.west().replacing(
+                "east: {endpoints: {file: east.yaml}}",
+                with: "east: {endpoints: {file: none.yaml}}")
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { plane in
+                let exported = try await ask(plane, directory, as: "peer", DeltaRequest(subscribe: ["*"])) {
+                    try await $0.response()
+                }
+                #expect(exported.resources.map(\.name) == ["httpbin"])
+                #expect(await !plane.controlPlane.status.isReady)
+                #expect(await plane.controlPlane.services(of: Viewer(cluster: "west", audience: .plain)) == nil)
+            }
+        }
+    }
+
+    @Test func `an importer whose own cluster gets another name says so`() async throws {
+        try await running { west, directory in
+            let text = east(west.port)
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
+                try await eventually("imported") { await names("httpbin", east).count == 3 }
+                #expect(await west.controlPlane.clients.contains { $0.node == "ballast-east" })
+                await east.controlPlane.reload(try east.configuration(self.east(west.port, cluster: "north")))
+                try await eventually("it has said it") {
+                    let nodes = await west.controlPlane.clients.map(\.node)
+                    return nodes.contains("ballast-north") && !nodes.contains("ballast-east")
+                }
+            }
+        }
+    }
+
+    @Test func `an export that takes its time to arrive is taken`() async throws {
+        try await running { west, directory in
+            let pods = (0..<1_500).map { ("w\($0)", "10.2.\($0 / 250).\($0 % 250 + 1):80") }
+            try west.write(RunningControlPlane.endpoints(pods), to: "west.yaml")
+            try await eventually("read") {
+                await west.controlPlane.status.sources.contains { $0.cluster == "west" && $0.podCount == 1_500 }
+            }
+            // Some 45 kB in 9 seconds; silence is told after 6.
+            let relay = try await Relay(to: Int(west.port), bytesPerSecond: 6_000)
+            let text = east(UInt16(relay.port))
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
+                try await eventually("imported") { await names("httpbin", east).count == 1_500 }
+                try await eventually("and well") { await far(east)?.staleReason == nil }
+            }
+            #expect(relay.connections == 1, "it was not begun anew")
+            await relay.stop()
         }
     }
 }

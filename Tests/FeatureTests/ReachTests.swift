@@ -39,7 +39,7 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
     {
         try await running { plane, channel in
             for (node, expected, reduced) in [
-                (client, (1...3).map { "west_gateway/w\($0) 1" }, [ClusterName]()),
+                (client, (1...3).map { "west_gateway/w\($0).httpbin.west.ballast 1" }, [ClusterName]()),
                 (plain, ["127.0.0.9:15443 3"], ["west"]),
                 (proxyless, ["127.0.0.9:15443 3"], ["west"]),
             ] {
@@ -97,9 +97,43 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
                 RunningControlPlane.endpoints([("w1", "10.0.2.1:80"), ("w2", "10.0.2.2:80")]), to: "west.yaml")
             let second = try await clientStream.response()
             #expect(try endpoints(second).count == 4)
+            await clientStream.acknowledge(second, names: [])
             let removal = try await stream.response()
             #expect(removal.removed == ["w3.httpbin.west.ballast"])
             #expect(clock.now - start > .seconds(3.5), "connections to a pod outlive its endpoint")
+        }
+    }
+
+    @Test func `a new pod is announced when the gateway that is told all has acknowledged it`() async throws {
+        try await running { plane, channel in
+            let told = await XDSClient(channel, .deltaClusters)
+            await told.ask(DeltaRequest(), node: gateway, type: .cluster)
+            let all = try await told.response()
+            await told.ask(DeltaRequest(nonce: all.nonce), type: .cluster)
+            let clientStream = await XDSClient(channel, .deltaEndpoints)
+            await clientStream.subscribe(["httpbin"], node: client)
+            let first = try await clientStream.response()
+            #expect(try endpoints(first).count == 5)
+            await clientStream.acknowledge(first, names: [])
+            // Known to have been taken, or the new pod wouldn't wait for it.
+            try await eventually("the gateway has taken all") {
+                await plane.controlPlane.clients.first { $0.node == "gateway" }?.subscriptions.first?.subscription
+                    .acknowledged != nil
+            }
+
+            let start = ContinuousClock.now
+            try plane.write(
+                RunningControlPlane.endpoints((1...4).map { ("w\($0)", "10.0.2.\($0):80") }), to: "west.yaml")
+            let news = try await told.response()
+            #expect(news.resources.map(\.name).contains("w4.httpbin.west.ballast"))
+            let services = await plane.controlPlane.services(of: Viewer(cluster: "east", audience: .lanes))
+            let pods = services?.first { $0.service.name == "httpbin" }?.assignment.localities.flatMap(\.endpoints)
+            // After two seconds nobody waits for it any more.
+            let isWaiting = ContinuousClock.now - start < .seconds(1.9)
+            #expect(!isWaiting || pods?.count == 5, "its gateway has not acknowledged it")
+            await told.ask(DeltaRequest(nonce: news.nonce), type: .cluster)
+            let second = try await clientStream.response()
+            #expect(try endpoints(second).count == 6)
         }
     }
 

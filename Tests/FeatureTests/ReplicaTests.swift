@@ -62,7 +62,7 @@ func `replicas that saw different things serve the same bytes and versions`(vari
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: configuration) { other in
                 try await eventually("the second is ready") { await other.controlPlane.status.isReady }
                 // Renewals of the first take their time.
-                try await eventually(within: .seconds(30), every: .milliseconds(200), "both serve the same") {
+                try await eventually(every: .milliseconds(200), "both serve the same") {
                     try await everything(one, variant) == everything(other, variant)
                 }
                 let all = try await everything(one, variant).flatMap { $0 }

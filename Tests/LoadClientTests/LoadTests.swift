@@ -50,7 +50,7 @@ func `every client gets every change, one after the other and all at once`(form:
                 let run = try LoadRun(
                     form.plan(plane.port, 4), trigger: .file(try LoadedServices(changing: file.path))
                 ) { _ in }
-                let report = try await run.play(pace, patience: .seconds(20), listening: .zero)
+                let report = try await run.play(pace, patience: Patience.usual, listening: .zero)
                 let changes = try #require(report.changes)
                 #expect(report.sync.streams == 12)
                 #expect(changes.missing == 0 && changes.receipts == 9 * changes.count && changes.count >= 4)
@@ -66,7 +66,7 @@ func `every client gets every change, one after the other and all at once`(form:
         let metrics = PrometheusMetrics()
         try await withPlane(directory, services: 2, metrics: metrics) { plane, file in
             let run = try LoadRun(Form.delta.plan(plane.port, 2), trigger: .file(file)) { _ in }
-            let report = try await run.play(.rounds(3), patience: .seconds(20), listening: .zero)
+            let report = try await run.play(.rounds(3), patience: Patience.usual, listening: .zero)
             #expect(report.changes?.missing == 0)
             try await eventually("all have gone") { metrics.value("ballast_connected_streams") == 0 }
             for stage in ["source_to_snapshot", "snapshot_to_last_write", "snapshot_to_last_ack"] {
@@ -92,13 +92,14 @@ func `clients that come back after a restart are sent nothing that they have`(fo
             let run = try LoadRun(form.plan(plane.port, 4), trigger: nil) { line in
                 if line.contains("12 of 12 in sync") { continuation.yield(0) }
             }
-            load = Task { try await run.play(.none, patience: .seconds(20), listening: .seconds(3)) }
+            load = Task { try await run.play(.none, patience: Patience.usual, listening: .seconds(3_600)) }
             _ = await ports.next()
             continuation.yield(plane.port)
         }
         let port = await ports.next() ?? 0
         try await withPlane(directory, services: 4, metrics: metrics, port: port) { _, _ in
             try await eventually("all are back") { metrics.value("ballast_requests_total") ?? 0 >= 12 }
+            load?.cancel()
             let report = try await load?.value
             #expect(report?.losses ?? 0 >= 12)
             #expect(metrics.value("ballast_pushed_resources_total") == 0)

@@ -11,17 +11,22 @@ import XDS
 ///
 /// Over delta ADS and mutual TLS; a stream that is opened again asks for what has changed since only.
 final class PeerSource: EndpointSource {
-    /// How often the other is asked whether it is there, and how long it may take to answer.
+    /// How often the other is asked whether that is all, and how long it may take to answer before that is told.
+    ///
+    /// An answer comes after all that was sent before it: over a slow line that takes its time, and is no reason to begin
+    /// anew.
     private static let probeInterval = Duration.seconds(2)
     private static let patience = Duration.seconds(6)
+    /// A connection that brings nothing at all is lost.
+    private static let keepalive = Keepalive(interval: .seconds(6), timeout: .seconds(10))
     private static let longestPause = Duration.seconds(5)
 
     private let peer: Configuration.BallastPeer
     private let node: Node
     private let imported: Mutex<ImportedServices>
 
-    /// - Parameter cluster: the cluster that imports.
-    init(_ peer: Configuration.BallastPeer, into cluster: ClusterName) {
+    init(_ peer: Configuration.BallastPeer) {
+        let cluster = peer.importer
         self.peer = peer
         node = Node(
             id: "ballast-\(cluster)", cluster: cluster.rawValue, userAgent: "ballast",
@@ -56,7 +61,7 @@ final class PeerSource: EndpointSource {
     private func follow(_ report: @escaping @Sendable (SourceReport) async -> Void) async -> String {
         let channel: Channel
         do {
-            channel = try Channel(address: peer.address, security: try security())
+            channel = try Channel(address: peer.address, security: try security(), keepalive: Self.keepalive)
         } catch {
             return "\(error)"
         }
@@ -66,8 +71,13 @@ final class PeerSource: EndpointSource {
             group.addTask { await self.read(stream, report) { answered.note() } }
             group.addTask {
                 while (try? await Task.sleep(for: Self.probeInterval)) != nil {
-                    guard answered.age < Self.patience else {
-                        return "it has not answered for \(Self.patience)"
+                    if answered.age > Self.patience {
+                        await report(
+                            .failure(
+                                reason: """
+                                    ballast \(self.peer.address): it has not answered for more than \(Self.patience); the \
+                                    connection is kept
+                                    """))
                     }
                     await self.send(DeltaRequest(subscribe: [ImportedServices.probe]), on: stream)
                 }

@@ -1,0 +1,62 @@
+import Balancing
+import Synchronization
+
+/// How far the gateways have come that are told of every pod before it is announced.
+///
+/// These are gateways that take all of CDS. One that asks on demand asks when a client's connection comes for a pod: it
+/// need not know the pod before.
+final class GatewayProgress: Sendable {
+    /// One gateway's stream.
+    struct StreamID: Hashable, Sendable {
+        private static let last = Atomic(0)
+        private let number = Self.last.add(1, ordering: .relaxed).newValue
+    }
+
+    private struct State {
+        /// By cluster and stream: the newest publication of which the gateway has taken everything.
+        var taken: [ClusterName: [StreamID: UInt64]] = [:]
+        /// By cluster: the publication that somebody waits for.
+        var awaited: [ClusterName: UInt64] = [:]
+
+        func haveTaken(_ publication: UInt64, in cluster: ClusterName) -> Bool {
+            taken[cluster, default: [:]].values.allSatisfy { $0 >= publication }
+        }
+    }
+
+    private let state = Mutex(State())
+    private let arrived: @Sendable () -> Void
+
+    /// - Parameter arrived: called when all gateways of a cluster have taken what somebody waits for.
+    init(arrived: @escaping @Sendable () -> Void) { self.arrived = arrived }
+
+    /// Whether there is any such gateway of a cluster.
+    func hasGateways(in cluster: ClusterName) -> Bool { state.withLock { $0.taken[cluster]?.isEmpty == false } }
+
+    /// Whether every such gateway of a cluster has taken a publication; if not, `arrived` is called when they have.
+    func haveTaken(_ publication: UInt64, in cluster: ClusterName) -> Bool {
+        state.withLock { state in
+            let haveTaken = state.haveTaken(publication, in: cluster)
+            if !haveTaken { state.awaited[cluster] = max(publication, state.awaited[cluster] ?? 0) }
+            return haveTaken
+        }
+    }
+
+    /// A gateway has taken everything up to this publication.
+    func note(_ stream: StreamID, of cluster: ClusterName, hasTaken publication: UInt64) {
+        change(cluster) { $0[stream] = publication }
+    }
+
+    /// A gateway's stream is over.
+    func forget(_ stream: StreamID, of cluster: ClusterName) { change(cluster) { $0[stream] = nil } }
+
+    private func change(_ cluster: ClusterName, _ body: (inout [StreamID: UInt64]) -> Void) {
+        let hasArrived = state.withLock { state in
+            body(&state.taken[cluster, default: [:]])
+            if state.taken[cluster]?.isEmpty == true { state.taken[cluster] = nil }
+            guard let awaited = state.awaited[cluster], state.haveTaken(awaited, in: cluster) else { return false }
+            state.awaited[cluster] = nil
+            return true
+        }
+        if hasArrived { arrived() }
+    }
+}

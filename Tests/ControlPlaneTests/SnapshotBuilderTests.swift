@@ -1,0 +1,238 @@
+import Balancing
+@testable import Discovery
+import HashTreeCollections
+import MeshConfiguration
+import Synchronization
+import TestSupport
+import Testing
+import XDS
+
+@testable import ControlPlane
+
+/// A builder, its gateways, and a clock that the test sets.
+private struct Builder {
+    var builder: SnapshotBuilder
+    let gateways = GatewayProgress {}
+    var now = ContinuousClock.now
+    var viewers: Set<Viewer> = []
+
+    init() { builder = SnapshotBuilder(gateways) }
+
+    static func configuration(reach: String = "pods", services: String = "{\"*\": {}, s: {}}") throws -> Configuration {
+        try Configuration(
+            text: """
+                cluster: east
+                clusters:
+                  east: {endpoints: {file: east.yaml}}
+                  west: {endpoints: {file: west.yaml}, gateways: ["192.0.2.1:443"], reach: \(reach)}
+                services: \(services)
+                """, file: "/c/b.yaml")
+    }
+
+    mutating func build(
+        _ pods: [ServiceName: [ClusterName: [Pod]]] = [:], configuration: Configuration? = nil,
+        after wait: Duration = .zero,
+        taken: UInt64 = 0
+    ) -> Snapshot {
+        now += wait
+        var changes = RegistryChanges()
+        changes.configuration = configuration
+        changes.pods = pods
+        return builder.build(changes, for: viewers, clientsHaveTaken: taken, at: now).publication.snapshot
+    }
+}
+
+extension Snapshot {
+    fileprivate func names(_ type: TypeURL, _ viewer: Viewer) -> [String] {
+        (views[viewer]?.index(type).names ?? []).map(\.rawValue).sorted()
+    }
+
+    fileprivate func endpoints(_ service: ServiceName, _ viewer: Viewer) -> [String] {
+        (views[viewer]?.content.services[service]?.assignment.localities ?? []).flatMap(\.endpoints)
+            .map(\.address.description).sorted()
+    }
+}
+
+private let client = Viewer(cluster: "east", audience: .lanes)
+private let gateway = Viewer(cluster: "west", audience: .gateway)
+
+private func west(_ count: Int) -> [ClusterName: [Pod]] { ["west": pods("w", count, network: 2)] }
+
+private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west_gateway/w\($0).s.west.ballast" } }
+
+@Suite struct SnapshotBuilderTests {
+    @Test func `services that nobody listed come and go with their pods, and replicas agree`() throws {
+        var long = Builder()
+        long.viewers = [client]
+        _ = long.build(["s": west(1)], configuration: try Builder.configuration())
+        for number in 0..<30 {
+            let name = ServiceName(rawValue: "new\(number)")
+            let there = long.build([name: west(2)])
+            #expect(there.endpoints(name, client).count == 2)
+            let empty = long.build([name: [:]])
+            #expect(empty.names(.cluster, client).contains(name.rawValue))
+            #expect(empty.endpoints(name, client).isEmpty)
+        }
+        _ = long.build(after: ServiceCatalog.removalDelay)
+        let later = long.build(after: .seconds(5))
+        #expect(later.names(.cluster, client) == ["s", "west_gateway"])
+        #expect(later.names(.clusterLoadAssignment, client) == ["s"])
+
+        var fresh = Builder()
+        fresh.viewers = [client]
+        let started = fresh.build(["s": west(1)], configuration: try Builder.configuration())
+        for type in [TypeURL.cluster, .clusterLoadAssignment, .listener, .routeConfiguration] {
+            #expect(started.names(type, client) == later.names(type, client))
+        }
+    }
+
+    @Test func `views are built for those who want them, and for gateways, and go with them`() throws {
+        var builder = Builder()
+        builder.viewers = [client, Viewer(cluster: "west", audience: .plain)]
+        #expect(builder.build(configuration: try Builder.configuration()).views.count == 3)
+        builder.viewers = [client]
+        #expect(Set(builder.build().views.keys) == [client, gateway])
+    }
+
+    // MARK: Announcements
+
+    /// A gateway that takes all of CDS has taken what there is, and clients are served three pods.
+    private func announcing(_ stream: GatewayProgress.StreamID) throws -> Builder {
+        var builder = Builder()
+        builder.viewers = [client]
+        let snapshot = builder.build(["s": west(3)], configuration: try Builder.configuration())
+        builder.gateways.note(stream, of: "west", hasTaken: snapshot.number)
+        return builder
+    }
+
+    @Test func `a new pod is announced when its gateways have acknowledged it`() throws {
+        let stream = GatewayProgress.StreamID()
+        var builder = try announcing(stream)
+        let next = builder.build(["s": west(5)])
+        #expect(next.names(.cluster, gateway).count == 5)
+        #expect(next.endpoints("s", client) == ways(1...3))
+        builder.gateways.note(stream, of: "west", hasTaken: next.number - 1)
+        #expect(builder.build().endpoints("s", client) == ways(1...3))
+        builder.gateways.note(stream, of: "west", hasTaken: next.number)
+        #expect(builder.build().endpoints("s", client) == ways(1...5))
+    }
+
+    @Test func `pods that all are replaced stay announced until the new ones are`() throws {
+        let stream = GatewayProgress.StreamID()
+        var builder = try announcing(stream)
+        let others: [ClusterName: [Pod]] = ["west": Array(pods("w", 6, network: 2).suffix(3))]
+        let next = builder.build(["s": others])
+        #expect(next.endpoints("s", client) == ways(1...3), "or clients would have none")
+        #expect(next.names(.cluster, gateway).count == 6)
+        // Once more, before the gateways have said anything.
+        let last: [ClusterName: [Pod]] = ["west": Array(pods("w", 9, network: 2).suffix(3))]
+        let newest = builder.build(["s": last])
+        #expect(newest.endpoints("s", client) == ways(1...3))
+        builder.gateways.note(stream, of: "west", hasTaken: newest.number)
+        #expect(builder.build().endpoints("s", client) == ways(7...9))
+    }
+
+    @Test func `a pod that comes back elsewhere under its name is the same one to clients`() throws {
+        var builder = try announcing(GatewayProgress.StreamID())
+        var moved = west(3)
+        moved["west"]?[0].address = address("10.9.9.9:8000")
+        #expect(builder.build(["s": moved]).endpoints("s", client) == ways(1...3))
+    }
+
+    @Test func `whoever waits for gateways is told when they have acknowledged the last thing that is waited for`() {
+        let arrivals = Mutex(0)
+        let progress = GatewayProgress { arrivals.withLock { $0 += 1 } }
+        let (one, other) = (GatewayProgress.StreamID(), GatewayProgress.StreamID())
+        progress.note(one, of: "west", hasTaken: 5)
+        // In whichever order they are asked for.
+        #expect(!progress.haveTaken(7, in: "west"))
+        #expect(progress.haveTaken(5, in: "west"))
+        progress.note(one, of: "west", hasTaken: 6)
+        #expect(arrivals.withLock { $0 } == 0)
+        progress.note(one, of: "west", hasTaken: 7)
+        #expect(arrivals.withLock { $0 } == 1)
+        progress.note(other, of: "west", hasTaken: 0)
+        #expect(!progress.haveTaken(7, in: "west"))
+        progress.forget(other, of: "west")
+        #expect(arrivals.withLock { $0 } == 2, "one that is gone is not waited for")
+    }
+
+    @Test func `or when their time is up, or they are gone`() throws {
+        var builder = try announcing(GatewayProgress.StreamID())
+        _ = builder.build(["s": west(4)])
+        #expect(builder.build(after: .seconds(1)).endpoints("s", client) == ways(1...3))
+        #expect(builder.build(after: .seconds(1)).endpoints("s", client) == ways(1...4))
+        let stream = GatewayProgress.StreamID()
+        builder = try announcing(stream)
+        _ = builder.build(["s": west(4)])
+        builder.gateways.forget(stream, of: "west")
+        #expect(builder.build().endpoints("s", client) == ways(1...4))
+    }
+
+    @Test func `what else changes meanwhile is not held back`() throws {
+        let stream = GatewayProgress.StreamID()
+        var builder = try announcing(stream)
+        _ = builder.build(["s": west(5)])
+        var pods = west(5)
+        pods["west"]?.removeFirst()
+        pods["east"] = TestSupport.pods("e", 1, network: 1)
+        let next = builder.build(["s": pods])
+        #expect(next.endpoints("s", client) == ["10.1.0.1:8000"] + ways(2...3))
+        #expect(next.endpoints("s", gateway).count == 4)
+    }
+
+    @Test func `without a gateway that takes all of CDS nobody is waited for`() throws {
+        var builder = Builder()
+        builder.viewers = [client]
+        _ = builder.build(["s": west(3)], configuration: try Builder.configuration())
+        #expect(builder.build(["s": west(4)]).endpoints("s", client) == ways(1...4))
+    }
+
+    @Test func `another way to reach a cluster is taken when its gateways know it`() throws {
+        let stream = GatewayProgress.StreamID()
+        var builder = Builder()
+        builder.viewers = [client]
+        let first = builder.build(["s": west(3)], configuration: try Builder.configuration(reach: "gateway"))
+        builder.gateways.note(stream, of: "west", hasTaken: first.number)
+        #expect(first.endpoints("s", client) == ["192.0.2.1:443"])
+        let next = builder.build(configuration: try Builder.configuration(reach: "pods"))
+        #expect(next.names(.cluster, gateway).count == 3)
+        #expect(next.endpoints("s", client) == ["192.0.2.1:443"])
+        #expect(next.names(.listener, client).isEmpty)
+        builder.gateways.note(stream, of: "west", hasTaken: next.number)
+        let last = builder.build()
+        #expect(last.endpoints("s", client) == ways(1...3))
+        #expect(last.names(.listener, client) == ["west_gateway"])
+    }
+
+    @Test func `a pod is taken from its gateways when clients no longer use it`() throws {
+        var builder = try announcing(GatewayProgress.StreamID())
+        let without = builder.build(["s": west(2)])
+        #expect(without.endpoints("s", client) == ways(1...2))
+        #expect(without.names(.cluster, gateway).count == 3)
+        #expect(builder.build(after: .seconds(5), taken: without.number - 1).names(.cluster, gateway).count == 3)
+        #expect(builder.builder.waitsForClients(at: builder.now))
+        #expect(builder.build(taken: without.number).names(.cluster, gateway).count == 2)
+
+        builder = try announcing(GatewayProgress.StreamID())
+        _ = builder.build(["s": west(2)])
+        #expect(builder.build(after: .seconds(20)).names(.cluster, gateway).count == 2, "a client that hangs delays it")
+    }
+}
+
+@Test func `what somebody asked for once is wanted for a while, and what streams hold until they let it go`() {
+    let demand = Demand {}
+    let other = Viewer(cluster: "east", audience: .plain)
+    demand.ask(for: other)
+    demand.hold(client)
+    demand.hold(client)
+    #expect(demand.viewers(at: .now).viewers == [client, other])
+    let later = ContinuousClock.now + Demand.patience + .seconds(1)
+    #expect(demand.viewers(at: later).viewers == [client])
+    demand.release(client)
+    #expect(demand.viewers(at: later).viewers == [client])
+    demand.release(client)
+    #expect(demand.viewers(at: .now).viewers == [client], "who reconnects finds it")
+    #expect(demand.viewers(at: .now).next != nil)
+    #expect(demand.viewers(at: later + .seconds(1)).viewers.isEmpty)
+}
