@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 RELEASE_BUILD := swift build -c release --disable-index-store --quiet
 RELEASE := .build/release
+# The Envoys that `make test` tests with: the oldest that is promised, and the newest. 1.38.3 is tested by hand.
+ENVOYS := 1.36.4 1.40.0
 
 .PHONY: help run bench bench-fanout bench-kubernetes conformance soak fuzz test test-sanitize lint format proto setup clean
 
@@ -47,10 +49,14 @@ soak: setup ## put 200 bad clients on Ballast for SECONDS (600) while good ones 
 fuzz: setup ## run each fuzzer for SECONDS (30)
 	@scripts/fuzz $(or $(SECONDS),30)
 
-test: setup lint ## run every check and every test; those with real Envoys last, since they measure
+test: setup lint ## run every check and every test; those with real Envoys last, since they measure, and with each of ENVOYS
+	@scripts/setup $(ENVOYS)
 	@swift build --build-tests --explicit-target-dependency-import-check error
 	@swift test --skip-build --skip '^EnvoyTests\.'
-	@swift test --skip-build --filter '^EnvoyTests\.'
+	@for envoy in $(ENVOYS); do \
+	    echo "With Envoy $$envoy:"; \
+	    BALLAST_ENVOY=$$envoy swift test --skip-build --filter '^EnvoyTests\.' || exit 1; \
+	done
 
 test-sanitize: setup ## run the tests that stay in one process under AddressSanitizer (with leaks) and ThreadSanitizer
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --no-parallel --sanitize=address --scratch-path .build/asan --skip EnvoyTests

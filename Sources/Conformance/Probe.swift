@@ -2,6 +2,7 @@ import Balancing
 import EnvoyAPI
 import GRPCTransport
 import Synchronization
+import TestBench
 import XDS
 
 /// A client that does just what a case says, in one form: it never answers on its own.
@@ -150,7 +151,7 @@ final class Probe: Sendable {
     // MARK: Hearing
 
     /// The next response, of any type; throws where the stream ends instead, or nothing comes.
-    func next(within limit: Duration = .seconds(5)) async throws -> DecodedResponse {
+    func next(within limit: Duration = Patience.usual) async throws -> DecodedResponse {
         let end = ContinuousClock.now + limit
         while ContinuousClock.now < end {
             if let result = state.withLock({ $0.received.isEmpty ? nil : $0.received.removeFirst() }) {
@@ -162,7 +163,7 @@ final class Probe: Sendable {
     }
 
     /// The next response, which has to be of this type.
-    func next(_ type: TypeURL, within limit: Duration = .seconds(5)) async throws -> DecodedResponse {
+    func next(_ type: TypeURL, within limit: Duration = Patience.usual) async throws -> DecodedResponse {
         let response = try await next(within: limit)
         try expect(response.type == type.rawValue, "expected a response for \(type), and one for \(response.type) came")
         return response

@@ -31,7 +31,7 @@ actor TestMesh {
         try await subject.publish(services)
         let expected = Set(pods ?? [])
         let address = subject.address
-        try await eventually(within: .seconds(20), every: .milliseconds(20), "\(name) is served as published") {
+        try await eventually(every: .milliseconds(20), "\(name) is served as published") {
             try await Probe.endpoints(of: name, at: address) == expected
         }
     }

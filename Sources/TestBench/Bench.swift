@@ -6,7 +6,7 @@ import Synchronization
 public struct BenchTools: Sendable {
     /// The `ballast` program.
     public var ballast: String
-    /// Envoy 1.40.
+    /// Envoy.
     public var envoy: String
     /// The directory `envoy-configs`.
     public var configs: String
@@ -172,7 +172,7 @@ public final class Bench: Sendable {
         var config = try template("bench/client.yaml")
         if upstream == .http1 {
             config = config.replacing("{http2_protocol_options: {}}", with: "{http_protocol_options: {}}")
-                .replacing("alpn_protocols: [h2]", with: "alpn_protocols: [http/1.1]")
+                .replacing("alpn_protocols: [istio, h2]", with: "alpn_protocols: [istio, http/1.1]")
         }
         guard let requestsPerConnection else { return config }
         let options = "        common_http_protocol_options: {max_requests_per_connection: \(requestsPerConnection)}\n"
@@ -209,7 +209,9 @@ public final class Bench: Sendable {
         case passthrough
         /// The same, but it picks pods in turn.
         case passthroughInTurn
-        /// Asks Ballast for what clients ask it for.
+        /// Is told all of its cluster's pods by Ballast: envoy-configs/gateway.yaml.
+        case told
+        /// Asks Ballast for what clients ask it for: envoy-configs/gateway-on-demand.yaml, for Envoy 1.40 and newer.
         case onDemand
     }
 
@@ -234,7 +236,8 @@ public final class Bench: Sendable {
         case .passthrough: try template("bench/gateway.yaml")
         case .passthroughInTurn:
             try template("bench/gateway.yaml").replacing("lb_policy: LEAST_REQUEST", with: "lb_policy: ROUND_ROBIN")
-        case .onDemand: try template("gateway.yaml")
+        case .told: try template("gateway.yaml")
+        case .onDemand: try template("gateway-on-demand.yaml")
         }
     }
 
@@ -282,8 +285,11 @@ public final class Bench: Sendable {
     }
 
     /// Starts pods, at once, and waits until they answer.
-    public func startPods(_ names: [String]) async throws {
-        let text = try template("bench/pod.yaml")
+    ///
+    /// - Parameter areSidecars: whether they take only who offers one of Istio's protocols, as its sidecars do.
+    public func startPods(_ names: [String], areSidecars: Bool = false) async throws {
+        var text = try template("bench/pod.yaml")
+        if areSidecars { text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain) }
         try await withThrowingTaskGroup { group in
             for name in names where processes.withLock({ $0[name]?.isRunning != true }) {
                 let host = try pod(name).address.host.description
@@ -295,6 +301,18 @@ public final class Bench: Sendable {
             try await group.waitForAll()
         }
     }
+
+    private static let sidecarChain = """
+            listener_filters:
+            - name: envoy.filters.listener.tls_inspector
+              typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
+            filter_chains:
+            - filter_chain_match:
+                transport_protocol: tls
+                application_protocols: [istio, istio-peer-exchange, istio-http/1.0, istio-http/1.1, istio-h2]
+              filters:
+
+        """
 
     /// Starts everything: the pods of the example files, two in east and three in west, a gateway that can't be changed,
     /// Ballast, and a client that takes endpoints only.
@@ -359,7 +377,7 @@ public final class Bench: Sendable {
     private func waitUntil(_ what: String, _ process: ManagedProcess, _ condition: () async throws -> Bool) async throws
     {
         do {
-            try await eventually(within: .seconds(30), what) {
+            try await eventually(what) {
                 guard process.isRunning else { return true }
                 return try await condition()
             }

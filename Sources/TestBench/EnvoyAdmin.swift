@@ -17,7 +17,10 @@ public struct EnvoyAdmin: Sendable {
 
     /// A counter or a gauge; 0 where there is none yet.
     public func stat(_ name: String) async throws -> Int {
-        let page = try await HTTPConnection.get(host: host, port: port, "/stats?filter=\(name)")
+        // A regular expression, in a URL.
+        let filter = NSRegularExpression.escapedPattern(for: name).addingPercentEncoding(
+            withAllowedCharacters: .alphanumerics)
+        let page = try await HTTPConnection.get(host: host, port: port, "/stats?filter=\(filter ?? "")")
         let line = page.body.split(separator: "\n").first { $0.hasPrefix("\(name): ") }
         return line.flatMap { Int($0.dropFirst(name.count + 2)) } ?? 0
     }

@@ -1,3 +1,15 @@
+import Foundation
+
+/// How long the bench, the conformance suite and the tests wait for what is bound to come.
+///
+/// Long, for a machine that has much else to do: what is waited for is a condition, and nobody waits longer than that
+/// takes. `BALLAST_PATIENCE` says another number of seconds, for servers that are bound to fail.
+public enum Patience {
+    /// 120 seconds unless told otherwise.
+    public static let usual = Duration.seconds(
+        ProcessInfo.processInfo.environment["BALLAST_PATIENCE"].flatMap { Int($0) } ?? 120)
+}
+
 /// A condition that didn't come true in time.
 public struct TimedOut: Error, CustomStringConvertible {
     /// What was waited for.
@@ -8,7 +20,7 @@ public struct TimedOut: Error, CustomStringConvertible {
 ///
 /// An error of the condition counts as not yet.
 public func eventually(
-    within limit: Duration = .seconds(20), every interval: Duration = .milliseconds(10), _ what: String,
+    within limit: Duration = Patience.usual, every interval: Duration = .milliseconds(10), _ what: String,
     isolation: isolated (any Actor)? = #isolation, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()

@@ -21,7 +21,7 @@ public struct HTTPConnection {
         host: String, port: Int, _ body: @Sendable (inout HTTPConnection) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .connectTimeout(.seconds(2))
+            .connectTimeout(.nanoseconds(Patience.usual.components.seconds * 1_000_000_000))
             .connect(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()

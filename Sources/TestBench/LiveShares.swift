@@ -10,7 +10,7 @@ public struct LiveShares: Sendable {
         say("starting five pods, a gateway, Ballast and a client")
         try await bench.startPods(["e1", "e2", "w1", "w2", "w3"])
         try await bench.startBallast()
-        try await bench.startGateway(.onDemand)
+        try await bench.startGateway(.told)
         try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
     }
 

@@ -47,7 +47,7 @@ public struct ServicesAnswer: Decodable, Sendable {
         /// What makes it another one for an Envoy.
         var name: String { address + (subZone.isEmpty ? "" : " in \(subZone)") }
 
-        /// `10.0.0.1:80`, or `west_gateway/w1`.
+        /// `10.0.0.1:80`, or `west_gateway/w1.httpbin.west.ballast`.
         public var address: String
         /// At least 1.
         public var weight: Int

@@ -78,7 +78,7 @@ struct KubernetesScale: AsyncParsableCommand {
             "ballast", options.absolute(options.ballast), ["serve", "--config", "ballast.yaml"], directory: directory,
             logPath: "\(directory)/ballast.log")
         defer { Task { await ballast.stop() } }
-        try await eventually(within: .seconds(120), every: .milliseconds(20), "ready") {
+        try await eventually(every: .milliseconds(20), "ready") {
             try await HTTPConnection.get(host: network, port: 18080, "/readyz").status == 200
         }
         let synced = ContinuousClock.now - start

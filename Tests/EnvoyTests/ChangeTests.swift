@@ -1,4 +1,5 @@
 import Balancing
+import EnvoyAPI
 import Foundation
 import TestBench
 import TestSupport
@@ -49,7 +50,7 @@ extension EnvoyTests {
                 let bench = stage.bench
                 let plan = Plan(.pods)
                 try await stage.open(plan, east: east, west: west)
-                try await bench.startGateway(.onDemand, name: "north-gateway", at: 7, of: "north")
+                try await bench.startGateway(.told, name: "north-gateway", at: 7, of: "north")
                 let base = plan.configuration(bench, .http2)
                 let north = base.replacing(
                     "services:\n",
@@ -78,7 +79,7 @@ extension EnvoyTests {
                         let isThere = configuration == north
                         try await eventually("north is \(isThere ? "there" : "gone")") {
                             let endpoints = try await bench.client.endpoints(of: "httpbin").keys
-                            return endpoints.contains("north_gateway/w5") == isThere
+                            return endpoints.contains("north_gateway/w5.httpbin.north.ballast") == isThere
                         }
                         let start = load.result
                         try await eventually("requests") { load.result.requests > start.requests + 300 }
@@ -87,6 +88,25 @@ extension EnvoyTests {
                     }
                     try await eventually("north's gateway is forgotten") {
                         try await !bench.client.clusters.contains("north_gateway")
+                    }
+                }
+                let log = try bench.process("client").log
+                #expect(result.failed == 0, "of \(result.requests): \(log.suffix(2_000))")
+            }
+        }
+
+        @Test func `all of a remote cluster's pods are replaced under load, and no request fails`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                let plan = Plan(.pods)
+                try await stage.open(plan, east: [], west: ["w1", "w2"])
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    for pods in [["w3", "w4"], ["w1", "w2"], ["w5", "w6"], ["w1", "w2"]] {
+                        try await stage.scale("west", to: pods, plan)
+                        let start = load.result
+                        try await eventually("both answer") {
+                            Set((load.result - start).byPod.filter { $0.value > 20 }.keys).isSuperset(of: pods)
+                        }
                     }
                 }
                 let log = try bench.process("client").log
@@ -196,9 +216,27 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `a gateway refuses names and addresses that are not its cluster's pods`() async throws {
+        @Test(.enabled(if: envoyVersion < .takesClustersOnDemand))
+        func `a gateway that asks on demand, and is too old for it, is told so`() async throws {
             try await withStage { stage in
                 let bench = stage.bench
+                await bench.stop("gateway-1")
+                try await bench.startGateway(.onDemand, name: "gateway-1", at: 1)
+                try await stage.open(Plan(.pods), east: east, west: ["w1"])
+                _ = try await Load.run(20, on: bench)
+                let page = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/clients").body
+                #expect(page.contains("Envoy \(envoyVersion) drops all but the first"))
+                #expect(try bench.process("ballast").log.contains("a gateway is too old for what it does"))
+            }
+        }
+
+        @Test(arguments: gatewayKinds) func `a gateway refuses names and addresses that are not its cluster's pods`(
+            kind: Bench.GatewayKind
+        ) async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                await bench.stop("gateway-1")
+                try await bench.startGateway(kind, name: "gateway-1", at: 1)
                 try await stage.open(Plan(.connect), east: east, west: ["w1"])
                 let connect = { (address: String) in
                     try run(
@@ -220,7 +258,9 @@ extension EnvoyTests {
                 ] {
                     #expect(try connect(other).contains("503"), "\(other)")
                 }
+                #expect(try !connect("ballast").contains(" 200 "), "Ballast itself is no pod")
                 try await stage.reload(Plan(.pods))
+                try await stage.wait(Plan(.pods))
                 let handshake = { (name: String) in
                     try run(
                         "bash",
@@ -234,7 +274,10 @@ extension EnvoyTests {
                 #expect(
                     try handshake(Certificates.serviceName).contains("BEGIN CERTIFICATE"), "the service's own SNI works"
                 )
-                #expect(try !handshake("e1.httpbin.east.ballast").contains("BEGIN CERTIFICATE"))
+                for other in ["e1.httpbin.east.ballast", "ballast"] {
+                    #expect(try !handshake(other).contains("BEGIN CERTIFICATE"), "\(other)")
+                }
+                #expect(try await bench.gateway(at: 1).stat("cluster.ballast.upstream_cx_total") <= 2, "its own only")
             }
         }
 

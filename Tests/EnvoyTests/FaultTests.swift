@@ -62,6 +62,24 @@ extension EnvoyTests {
             }
         }
 
+        @Test func `a SIGHUP while it starts does not end it`() async throws {
+            try await withBench { bench in
+                // Reading this takes it some seconds of CPU time, in a debug build.
+                let more = (0..<10_000).map { "  s\($0): {sni: s\($0).mesh.example}\n" }.joined()
+                try bench.write(
+                    bench.template("ballast.yaml").replacing("services:\n", with: "services:\n\(more)"), to: "big.yaml")
+                try await bench.startBallast(config: "big.yaml", untilReady: false)
+                let ballast = try bench.process("ballast")
+                try await eventually("it has begun to read") { ballast.cpuTime > .milliseconds(400) }
+                #expect(!ballast.log.contains("listening"), "and has not come to its end")
+                ballast.signal(SIGHUP)
+                try await eventually("it is ready") {
+                    try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/readyz").status == 200
+                }
+                #expect(ballast.isRunning)
+            }
+        }
+
         @Test(arguments: [SIGTERM, SIGINT]) func `a signal ends it cleanly`(signal: Int32) async throws {
             try await withBench { bench in
                 try await bench.startAll()

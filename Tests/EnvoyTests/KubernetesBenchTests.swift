@@ -68,7 +68,7 @@ extension EnvoyTests {
                     try await bench.startBallast()
                     try await bench.startBallast(name: "replica", config: "replica.yaml", at: "\(bench.network)9")
                     for number in [1, 2] {
-                        try await bench.startGateway(.onDemand, name: "gateway-\(number)", at: number)
+                        try await bench.startGateway(.told, name: "gateway-\(number)", at: number)
                     }
                     try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
                     try await play(bench, server, all)
@@ -99,7 +99,7 @@ extension EnvoyTests {
                 try await reach(all, "all are reached without it")
                 try await server.start(port: port)
                 server.compact()
-                try await eventually(within: .seconds(40), "listed again") {
+                try await eventually("listed again") {
                     try await !ready(bench).contains("\"stale\"")
                 }
 

@@ -51,11 +51,12 @@ extension EnvoyTests {
                         let updates = try await bench.client.stat("cluster_manager.cluster_modified")
                         try bench.write(text, to: "ballast.yaml")
                         try bench.process("ballast").signal(SIGHUP)
-                        try await eventually(within: .seconds(5), "the changed cluster is in use") {
+                        try await eventually("the changed cluster is in use") {
                             let warming = try await bench.client.stat("cluster_manager.warming_clusters")
                             return try await bench.client.stat("cluster_manager.cluster_modified") > updates
                                 && warming == 0
                         }
+                        #expect(try await bench.client.stat("cluster.httpbin.init_fetch_timeout") == 0, "at once")
                     }
                     let start = load.result
                     try await eventually("requests") { load.result.requests > start.requests + 100 }
@@ -72,7 +73,7 @@ extension EnvoyTests {
                 let plan = Plan(.pods)
                 try await stage.open(plan, east: ["e1", "e2"], west: ["w1", "w2", "w3"])
                 // What was sent before Ballast asked for reports is in none.
-                try await eventually(within: .seconds(30), "enough requests are reported") {
+                try await eventually("enough requests are reported") {
                     #expect(try await Load.run(500, on: bench).failed == 0)
                     let service = try await bench.services().services.first
                     return service?.intended.compactMap(\.observed?.requests).reduce(0, +) ?? 0 > 2_000
@@ -130,7 +131,7 @@ extension EnvoyTests {
                 let reconnect = { (to: String, restart: () async throws -> Void) in
                     let before = try await stats()
                     try await restart()
-                    try await eventually(within: .seconds(30), "the client is connected to \(to)") {
+                    try await eventually("the client is connected to \(to)") {
                         try await bench.isServed("my-envoy", at: to)
                     }
                     // A change after that shows that nothing is on its way any more.

@@ -1,4 +1,5 @@
 import Balancing
+import EnvoyAPI
 import TestBench
 import TestSupport
 import Testing
@@ -72,11 +73,13 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `two hundred pods behind one gateway have equal shares`() async throws {
+        @Test(arguments: gatewayKinds) func `two hundred pods behind one gateway have equal shares`(
+            kind: Bench.GatewayKind
+        ) async throws {
             try await withBench { bench in
                 let story = Story(bench, say: { _ in })
                 try await Stage.prepare(bench)
-                let many = try await story.measureManyPods(200, requests: 8_080)
+                let many = try await story.measureManyPods(200, requests: 8_080, through: kind)
                 #expect(many.failed == 0)
                 #expect(many.fewest >= 39 && many.most <= 41, "\(many.description)")
                 #expect(many.gatewayClusters[1] - many.gatewayClusters[0] == 200)

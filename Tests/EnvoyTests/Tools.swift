@@ -1,15 +1,31 @@
+import EnvoyAPI
 import Foundation
 import TestBench
 import TestSupport
 import Testing
+
+/// The Envoy that is tested with: `BALLAST_ENVOY`, or the newest.
+let envoyVersion: EnvoyVersion = {
+    guard let text = ProcessInfo.processInfo.environment["BALLAST_ENVOY"] else { return newestEnvoy }
+    let parts = text.split(separator: ".").compactMap { Int($0) }
+    guard parts.count == 3 else { preconditionFailure("BALLAST_ENVOY: \(text) is no version, such as 1.36.4") }
+    return EnvoyVersion(parts[0], parts[1], parts[2])
+}()
+
+/// What users are pointed to.
+let newestEnvoy = EnvoyVersion(1, 40, 0)
 
 /// What the tests run: the `ballast` that was built with them, and Envoy from the setup.
 let tools = BenchTools(
     ballast: URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent(
         "ballast"
     ).path,
-    envoy: "\(repository)/.build/venv/bin/envoy", configs: "\(repository)/envoy-configs"
+    envoy: "\(repository)/.build/\(envoyVersion == newestEnvoy ? "venv" : "envoy-\(envoyVersion)")/bin/envoy",
+    configs: "\(repository)/envoy-configs"
 )
+
+/// The kinds of gateway that Ballast tells pods, as far as this Envoy can be one.
+let gatewayKinds: [Bench.GatewayKind] = [.told] + (envoyVersion < .takesClustersOnDemand ? [] : [.onDemand])
 
 /// Tests that share the machine's few cores one after the other: what they measure is not to be disturbed.
 @Suite(.serialized) enum EnvoyTests {}

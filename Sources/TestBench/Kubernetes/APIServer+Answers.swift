@@ -90,11 +90,11 @@ extension APIServer {
             return try await play(.says(#"{"type":"ERROR","object":\#(status)}"# + "\n"), to: answer)
         }
         let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let (number, start, initial) = state.withLock { state in
+        let (number, start, initial, firstBookmarks) = state.withLock { state in
             state.lastWatcher += 1
-            state.watchers[state.lastWatcher] = (plural, continuation)
+            state.watchers[state.lastWatcher] = (plural, request.namespace, continuation)
             let initial = wantsInitial ? (state.objects[plural] ?? [:]).values.filter { $0.matches(request) } : []
-            return (state.lastWatcher, state.version, initial)
+            return (state.lastWatcher, state.version, initial, state.bookmarks)
         }
         defer { _ = state.withLock { $0.watchers.removeValue(forKey: number) } }
         try await answer.head(200, [("content-type", "application/json")])
@@ -103,10 +103,11 @@ extension APIServer {
             let added = initial.map { "{\"type\":\"ADDED\",\"object\":\($0.text)}\n" }.joined()
             try await answer.write(added + Self.bookmark(start, isEndOfInitial: true))
         }
-        var bookmarks = state.withLock { $0.bookmarks }
+        var bookmarks = firstBookmarks
         continuation.yield()
         for await _ in signals {
             let (lines, isTooOld) = state.withLock { state in
+                guard position <= state.version else { return ("", false) }
                 guard position >= state.compacted else { return ("", true) }
                 var lines = ""
                 for event in state.events.reversed().prefix(while: { $0.object.version > position }).reversed()
@@ -134,13 +135,19 @@ extension APIServer {
     }
 }
 
+extension APIServer.Request {
+    /// The namespace that it is about; nil for all.
+    var namespace: String? {
+        let parts = path.split(separator: "/").map(String.init)
+        guard let index = parts.firstIndex(of: "namespaces"), index + 1 < parts.count else { return nil }
+        return parts[index + 1]
+    }
+}
+
 extension APIServer.Object {
     /// Whether a request asks for it: by its namespace, and by its labels, of which it may name some and values of some.
     func matches(_ request: APIServer.Request) -> Bool {
-        let parts = request.path.split(separator: "/").map(String.init)
-        if let index = parts.firstIndex(of: "namespaces"), index + 1 < parts.count, parts[index + 1] != namespace {
-            return false
-        }
+        if let wanted = request.namespace, wanted != namespace { return false }
         return (request.query["labelSelector"] ?? "").split(separator: ",").allSatisfy { term in
             let pair = term.split(separator: "=", maxSplits: 1).map(String.init)
             return pair.count == 2 ? labels[pair[0]] == pair[1] : labels[pair[0]] != nil

@@ -75,7 +75,7 @@ public final class APIServer: Sendable {
         var compacted = 0
         var pages: [String: [Object]] = [:]
         var lastPage = 0
-        var watchers: [Int: (plural: String, signal: AsyncStream<Void>.Continuation)] = [:]
+        var watchers: [Int: (plural: String, namespace: String?, signal: AsyncStream<Void>.Continuation)] = [:]
         var lastWatcher = 0
         var faults: [(verb: Verb, fault: Fault)] = []
         var requests: [Request] = []
@@ -185,12 +185,36 @@ public final class APIServer: Sendable {
         }
     }
 
+    /// Puts the storage back to what it was, or makes it empty: objects and versions are those of an earlier time.
+    ///
+    /// A watch from a version that is not reached yet is answered 200, and then with silence, as a real one does.
+    public func restore(_ plural: String, to names: Set<String>, version: Int) async {
+        state.withLock { state in
+            state.version = version
+            state.compacted = 0
+            state.events = []
+            state.objects[plural] = (state.objects[plural] ?? [:]).filter { names.contains($0.key) }.mapValues {
+                var object = $0
+                object.version = version
+                return object
+            }
+        }
+        await disconnectAll()
+    }
+
     /// Sends a bookmark to every watch.
     public func bookmark() { change { $0.bookmarks += 1 } }
 
     /// Ends the watches of a kind as a server does whose time is over.
-    public func endWatches(of plural: String) {
-        state.withLock { for watcher in $0.watchers.values where watcher.plural == plural { watcher.signal.finish() } }
+    ///
+    /// - Parameter namespace: those of that namespace only; nil for all.
+    public func endWatches(of plural: String, in namespace: String? = nil) {
+        state.withLock { state in
+            for watcher in state.watchers.values
+            where watcher.plural == plural && (namespace == nil || watcher.namespace == namespace) {
+                watcher.signal.finish()
+            }
+        }
     }
 
     /// Changes what it does and demands.
@@ -201,6 +225,9 @@ public final class APIServer: Sendable {
 
     /// All requests so far.
     public var requests: [Request] { state.withLock { $0.requests } }
+
+    /// How many watches run now.
+    public var watchCount: Int { state.withLock { $0.watchers.count } }
 
     private func change(_ body: (inout State) -> Void) {
         let watchers = state.withLock { state in

@@ -19,7 +19,7 @@ public final class Proxy: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        Relay { target in log.targets.withLock { $0.append(target) } })
+                        ProxyConnection { target in log.targets.withLock { $0.append(target) } })
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -36,7 +36,7 @@ public final class Proxy: Sendable {
 }
 
 /// Reads where to, connects, and passes bytes on in both directions.
-private final class Relay: ChannelInboundHandler {
+private final class ProxyConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 

@@ -5,14 +5,23 @@ extension Story {
     /// Puts many pods behind one gateway, and counts their shares.
     ///
     /// The pods are listeners of one Envoy: what is tried is the way to them.
-    public func measureManyPods(_ count: Int = 200, requests: Int = 40_400) async throws -> Report.ManyPods {
+    ///
+    /// - Parameter kind: of the gateway.
+    public func measureManyPods(
+        _ count: Int = 200, requests: Int = 40_400, through kind: Bench.GatewayKind = .told
+    ) async throws -> Report.ManyPods {
         let plan = Plan(.pods)
         let stage = Stage(bench, .http2, workers: 2)
         try await startManyPods(count)
-        // A gateway that has been asked for nothing yet.
+        // A gateway that knows no pod yet.
+        try bench.publish([], in: "west")
         await bench.stop("gateway-1")
-        try await bench.startGateway(.onDemand, name: "gateway-1", at: 1)
+        try await bench.startGateway(kind, name: "gateway-1", at: 1)
         let gateway = bench.gateway(at: 1)
+        // Pods that were there before leave it a little later.
+        try await eventually("the gateway knows no pod") {
+            try await !gateway.clusters.contains { $0.hasSuffix(".west.ballast") }
+        }
         let clustersBefore = try await gateway.clusters.count
         let bytesBefore = try await gateway.allocatedBytes
 

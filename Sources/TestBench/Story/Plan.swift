@@ -32,7 +32,7 @@ public struct Plan: Sendable {
             }
         }
 
-        /// .3 and .4 can't be changed, .1 and .2 ask Ballast.
+        /// .3 and .4 can't be changed, .1 and .2 are told by Ballast.
         fileprivate var gateways: [Int] {
             switch self {
             case .imported, .gateway, .refresh, .lanes: [3]
@@ -72,6 +72,13 @@ public struct Plan: Sendable {
     /// The audience that the client is of.
     public var audience: Audience { isServedWhole ? .lanes : .plain }
 
+    /// What clients offer in the TLS handshake; without Istio's protocol its gateways take nobody.
+    public var offersIstio = true
+
+    private func alpn(_ upstream: Bench.UpstreamProtocol) -> String {
+        offersIstio ? ", alpn: [istio, \(upstream == .http1 ? "http/1.1" : "h2")]" : ""
+    }
+
     /// `ballast.yaml`.
     public func configuration(_ bench: Bench, _ upstream: Bench.UpstreamProtocol) -> String {
         let gateways = gateways.map { "\"\(bench.network)\($0):15443\"" }
@@ -100,7 +107,7 @@ public struct Plan: Sendable {
             \(checksHealth ? "      healthCheck: {path: /, interval: 100ms, timeout: 1s}" : "")
             \(ejectsOutliers ? "      outlierDetection: {consecutive5xx: 5, interval: 1s, ejectionTime: 60s, maxEjectionPercent: 100}" : "")
                   tls:
-                    {certificate: certs/client.crt, key: certs/client.key, ca: certs/ca.crt, identities: ["spiffe://mesh.example/httpbin"]}
+                    {certificate: certs/client.crt, key: certs/client.key, ca: certs/ca.crt, identities: ["spiffe://mesh.example/httpbin"]\(alpn(upstream))}
 
             """
     }

@@ -19,7 +19,9 @@ public struct Stage: Sendable {
     }
 
     /// Starts pods, gateways of all kinds, and Ballast.
-    public static func prepare(_ bench: Bench) async throws {
+    ///
+    /// - Parameter withSidecars: whether pods take only who offers one of Istio's protocols.
+    public static func prepare(_ bench: Bench, withSidecars: Bool = false) async throws {
         try bench.write(
             "services: {httpbin: [{name: west-gateway, address: \"\(bench.network)3:15443\"}]}\n",
             to: "west-imported.yaml"
@@ -27,10 +29,10 @@ public struct Stage: Sendable {
         try bench.write(Plan(.pods).configuration(bench, .http2), to: "ballast.yaml")
         try bench.publish([bench.pod("e1")], in: "east")
         try bench.publish([bench.pod("w1")], in: "west")
-        try await bench.startPods(["e1", "e2"] + (1...6).map { "w\($0)" })
+        try await bench.startPods(["e1", "e2"] + (1...6).map { "w\($0)" }, areSidecars: withSidecars)
         try await bench.startBallast()
-        try await bench.startGateway(.onDemand, name: "gateway-1", at: 1)
-        try await bench.startGateway(.onDemand, name: "gateway-2", at: 2)
+        try await bench.startGateway(.told, name: "gateway-1", at: 1)
+        try await bench.startGateway(.told, name: "gateway-2", at: 2)
         try await bench.startGateway(.passthrough, name: "gateway-3", at: 3)
         try await bench.startGateway(.passthroughInTurn, name: "gateway-4", at: 4)
     }

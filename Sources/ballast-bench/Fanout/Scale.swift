@@ -89,7 +89,7 @@ struct Scale {
         let next = try ManagedProcess(
             "ballast", ballast, ["serve", "--config", "ballast.yaml", "--log-level", "warning"], directory: directory,
             logPath: "\(directory)/again.log")
-        try await eventually(within: .seconds(60), "all have come back") {
+        try await eventually("all have come back") {
             (try? await RunningServer.metric("ballast_requests_total", admin)) ?? 0 >= 10_000
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
