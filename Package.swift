@@ -37,6 +37,8 @@ let package = Package(
         .systemLibrary(name: "CGRPC"),
         .target(name: "CEnvoyAPI"),
         .target(name: "CAbseil", linkerSettings: [.linkedLibrary("absl_synchronization")]),
+        // Stands in for functions of libc and OpenSSL that libgrpc calls.
+        .target(name: "CConnectionGuard", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The way through the house.
         .target(name: "Balancing", swiftSettings: safeSwift),
@@ -44,7 +46,11 @@ let package = Package(
         .target(name: "EnvoyAPI", dependencies: ["CEnvoyAPI", "Balancing", "XDS"], swiftSettings: swift),
         .target(
             name: "GRPCTransport",
-            dependencies: ["CAbseil", "CGRPC", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CAbseil", "CConnectionGuard", "CGRPC",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: swift
         ),
         .target(

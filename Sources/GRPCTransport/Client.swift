@@ -16,16 +16,18 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
     ///   - queues: at least 1, each with a thread of its own.
     ///   - keepalive: how long a connection may bring nothing before it is pinged, and how long the answer may take; a
     ///     connection over which anything comes, however slowly, is alive. Nil where it is never pinged.
+    ///   - messageBytes: the longest message that is taken, in bytes; nil for any. A longer one ends its stream with
+    ///     RESOURCE_EXHAUSTED.
     public init(
         address: String, security: ChannelSecurity = .plaintext, connections: Int = 1, queues: Int = 1,
-        keepalive: Keepalive? = nil
+        keepalive: Keepalive? = nil, messageBytes: Int? = nil
     ) throws(TransportError) {
         CoreLibrary.initialize()
         OpenFiles.raiseLimit()
         var arguments = ChannelArguments()
         arguments.set(GRPC_ARG_HTTP2_BDP_PROBE, 0)
         arguments.set(GRPC_ARG_ENABLE_CHANNELZ, 0)
-        arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1)
+        arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, messageBytes ?? -1)
         arguments.set(GRPC_ARG_ENABLE_HTTP_PROXY, 0)
         arguments.set(GRPC_ARG_ENABLE_RETRIES, 0)
         // Each channel connects by itself, and comes back about as soon as an Envoy does.
@@ -87,11 +89,12 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
                     self.channels[channel], nil, 0, shard.queue.raw, name, nil,
                     gpr_inf_future(GPR_CLOCK_MONOTONIC), nil)
             else { preconditionFailure("C-core returns a call or ends the process") }
-            let stream = MessageStream(call: call, role: .client, handler: handler) { [unowned shard] id in
+            let stream = MessageStream<Handler>(call: call, role: .client) { [unowned shard] id in
                 shard.assumeIsolated { $0.drop(id) }
             }
             shard.keep(stream)
-            stream.start(isReading: isReading)
+            stream.start()
+            stream.open(handler, isReading: isReading)
             return stream.id
         }
         return StreamReference(shard: shard, id: id)

@@ -3,7 +3,9 @@ import CGRPC
 /// A bidirectional stream of messages over one C-core call: reads all the time, and writes one message after the
 /// other.
 ///
-///     open ──finish or closed by the peer──> finishing ──last operation completed──> gone
+///     waiting ──open──> open ──finish or closed by the peer──> finishing ──last operation completed──> gone
+///
+/// One that waits has no handler, and costs no more than to notice its end.
 ///
 /// Used on one queue's thread only.
 final class MessageStream<Handler: StreamHandler>: OperationOwner {
@@ -36,20 +38,23 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     /// Owned: one reference, given back in `deinit`.
     private let call: OpaquePointer
     private let role: Role
-    private let handler: Handler?
+    private var handler: Handler?
     /// Owned; C-core writes into it until the last operation has completed.
     private let outputs: UnsafeMutablePointer<Outputs>
     /// Told once, after the last operation.
     private let gone: (OwnerID) -> Void
     /// How fast the peer may send, and who calls `resumeReading` when it was faster.
-    private var reading: (pace: Pace, pause: (OwnerID, Duration) -> Task<Void, Never>)?
+    private var reading: ReadingPace?
     /// Runs while nothing is read since the peer was too fast; ends with the stream.
     private var pausing: Task<Void, Never>?
 
     private var state = State.open
+    private var isReading = false
     private var isWriting = false
     private var hasSentMetadata = false
     private var isEnded = false
+    /// Whether the next read waits until the handler takes more.
+    private var isHeldBack = false
     private var isHalfClosing = false
     private var isHalfClosed = false
     private var outstanding = 0
@@ -62,19 +67,16 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
 
     /// - Parameters:
     ///   - call: taken over; given back when the stream is gone.
-    ///   - handler: nil for a stream that is only there to be refused.
-    ///   - reading: how fast messages are taken; `pause` calls `resumeReading` after that time, in a task that is
-    ///     cancelled when the stream ends.
+    ///   - reading: how fast messages are taken.
     ///   - gone: called on the queue's thread when no operation is outstanding any more.
     init(
-        call: OpaquePointer, role: Role, handler: Handler?,
-        reading: (pace: Pace, pause: (OwnerID, Duration) -> Task<Void, Never>)? = nil,
+        call: OpaquePointer, role: Role,
+        reading: ReadingPace? = nil,
         gone: @escaping (OwnerID) -> Void
     ) {
         self.call = call
         self.reading = reading
         self.role = role
-        self.handler = handler
         self.gone = gone
         outputs = .allocate(capacity: 1)
         outputs.initialize(to: Outputs())
@@ -97,8 +99,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         if case .open = state, !isEnded { handler } else { nil }
     }
 
-    /// Starts the operations that run for the stream's whole life, and the first read unless `isReading` is false.
-    func start(isReading: Bool = true) {
+    /// Starts the operations that run for the stream's whole life.
+    func start() {
         var end = grpc_op()
         switch role {
         case .server:
@@ -119,13 +121,25 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
             end.data.recv_status_on_client.status_details = address(of: &outputs.pointee.statusDetails)
             begin(&end, ended)
         }
+    }
+
+    /// Has a handler take messages, unless `isReading` is false, and write them.
+    func open(_ handler: Handler, isReading: Bool = true) {
+        self.handler = handler
+        // It may have ended while it waited.
+        guard openHandler != nil else { return handler.closed(closingStatus) }
         if isReading { read() }
         pump()
     }
 
     /// Writes the handler's next message, if it has one and no write is in flight.
     func pump() {
-        guard !isWriting, let handler = openHandler else { return }
+        guard let handler = openHandler else { return }
+        if isHeldBack, handler.takesMore {
+            isHeldBack = false
+            read()
+        }
+        guard !isWriting else { return }
         let message: [Slice]?
         do throws(GRPCStatus) {
             message = try handler.nextMessage()
@@ -191,6 +205,7 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     }
 
     private func messageReceived(isOK: Bool) {
+        isReading = false
         guard let buffer = outputs.pointee.message else {
             // The peer has closed its half, or the stream is broken and `ended` follows.
             if isOK, role == .server { finish(GRPCStatus(.ok)) }
@@ -199,6 +214,7 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         outputs.pointee.message = nil
         // Ours from here on.
         defer { grpc_byte_buffer_destroy(buffer) }
+        let byteCount = grpc_byte_buffer_length(buffer)
         guard let handler = openHandler else { return }
         do throws(GRPCStatus) {
             let isRead = try withBytes(of: buffer) { bytes throws(GRPCStatus) in try handler.receive(bytes) }
@@ -207,10 +223,12 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
             return finish(error)
         }
         // A peer that floods is left waiting, and HTTP/2's flow control with it.
-        if let wait = reading?.pace.take(at: .now) {
+        if let wait = reading?.take(byteCount, at: .now) {
             pausing = reading?.pause(id, wait)
-        } else {
+        } else if handler.takesMore {
             read()
+        } else {
+            isHeldBack = true
         }
         pump()
     }
@@ -222,6 +240,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     }
 
     private func read() {
+        guard !isReading else { return }
+        isReading = true
         var receive = grpc_op()
         receive.op = GRPC_OP_RECV_MESSAGE
         receive.data.recv_message.recv_message = address(of: &outputs.pointee.message)

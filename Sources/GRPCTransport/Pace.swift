@@ -13,13 +13,34 @@ struct Pace {
         burst = interval * max(rate, 1)
     }
 
-    /// Counts one event.
+    /// Counts some events, one unless given.
     ///
-    /// - Returns: how long it has to wait; nil where it needn't.
-    mutating func take(at now: ContinuousClock.Instant) -> Duration? {
+    /// - Returns: how long they have to wait; nil where they needn't.
+    mutating func take(_ count: Int = 1, at now: ContinuousClock.Instant) -> Duration? {
         let start = max(due ?? now, now)
-        due = start + interval
+        due = start + interval * count
         let wait = now.duration(to: start) - burst
         return wait > .zero ? wait : nil
+    }
+}
+
+/// How fast messages are read from one stream: so many in a second, and so many bytes.
+struct ReadingPace {
+    private var messages: Pace
+    private var kilobytes: Pace
+    /// Has the stream read again after a while; the task is cancelled when the stream ends.
+    let pause: (OwnerID, Duration) -> Task<Void, Never>
+
+    init(_ limits: ServerLimits, pause: @escaping (OwnerID, Duration) -> Task<Void, Never>) {
+        messages = Pace(rate: limits.messagesPerSecond)
+        kilobytes = Pace(rate: limits.messageBytesPerSecond / 1_024)
+        self.pause = pause
+    }
+
+    /// Counts a message.
+    ///
+    /// - Returns: how long the next one has to wait; nil where it needn't.
+    mutating func take(_ byteCount: Int, at now: ContinuousClock.Instant) -> Duration? {
+        [messages.take(at: now), kilobytes.take(byteCount / 1_024, at: now)].compactMap(\.self).max()
     }
 }

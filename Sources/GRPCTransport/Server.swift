@@ -1,6 +1,5 @@
 import CGRPC
 public import Logging
-import Synchronization
 
 /// A gRPC server of bidirectional streams, on C-core.
 public final class Server<Handler: StreamHandler>: @unchecked Sendable {
@@ -11,13 +10,15 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private let shards: [StreamShard<Handler>]
     private let admission: Admission
     private let limits: ServerLimits
-    /// How fast streams are accepted, on all queues together.
-    private let accepting: Mutex<Pace>
     private let accept: @Sendable (StreamHead) -> Handler?
     private let logger: Logger
     private let certificates = ServerCertificates(.plaintext)
+    /// What comes over its connections.
+    public let connections: ConnectionGuard
 
-    /// Streams that may be accepted at once on each queue, before any of them has been looked at.
+    /// Calls that C-core may hand over at once on each queue, before any of them has been looked at.
+    ///
+    /// They are always offered: calls that find no place wait in C-core, without a limit.
     private static var acceptSlots: Int { 64 }
 
     /// A server that doesn't listen yet.
@@ -37,8 +38,9 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         self.logger = logger
         admission = Admission(limits: configuration.limits)
         limits = configuration.limits
-        accepting = Mutex(Pace(rate: configuration.limits.streamsPerSecond))
-        shards = (0..<configuration.queues).map { _ in StreamShard() }
+        connections = ConnectionGuard(configuration.connections)
+        let rate = configuration.limits.streamsPerSecond / configuration.queues
+        shards = (0..<configuration.queues).map { _ in StreamShard(streamsPerSecond: rate) }
         for shard in shards { grpc_server_register_completion_queue(raw, shard.queue.raw, nil) }
     }
 
@@ -48,13 +50,21 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     /// - Returns: the port.
     /// - Throws: where it can't listen. The server is then of no more use.
     public func start(address: String, security: ServerSecurity) async throws(TransportError) -> UInt16 {
+        if let name = ConnectionGuard.missingFunction {
+            await free()
+            throw TransportError(
+                """
+                the connection guard can't see what libgrpc reads: libgrpc doesn't call this program's `\(name)`. Link \
+                libgrpc as a shared library that is not linked with -Bsymbolic, as Debian's
+                """)
+        }
         certificates.replace(with: security)
         guard let credentials = certificates.makeCredentials() else {
             await free()
             throw TransportError(
                 "the TLS certificate or key can't be used: check that both are PEM and belong together")
         }
-        let port = grpc_server_add_http2_port(raw, address, credentials)
+        let port = connections.whileListening { grpc_server_add_http2_port(raw, address, credentials) }
         grpc_server_credentials_release(credentials)
         guard let port = UInt16(exactly: port), port > 0 else {
             await free()
@@ -143,50 +153,49 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             shard.assumeIsolated { $0.drop(pending) }
             guard let call else { return }
             shard.assumeIsolated { shard in
-                if let wait = self.accepting.withLock({ $0.take(at: .now) }) {
-                    self.requestCall(on: shard, after: wait)
-                } else {
-                    self.requestCall(on: shard)
-                }
-                self.open(call, on: shard)
+                self.requestCall(on: shard)
+                self.accept(call, on: shard)
             }
         }
         shard.keep(waiting: pending)
         pending.request(from: raw, queue: shard.queue.raw)
     }
 
-    /// Leaves a place for a call empty for a while: calls wait in C-core meanwhile.
-    private nonisolated func requestCall(on shard: StreamShard<Handler>, after wait: Duration) {
-        Task {
-            try? await Task.sleep(for: wait)
-            await shard.perform { shard in if shard.finalStatus == nil { self.requestCall(on: shard) } }
+    /// Has a call's stream opened, refused, or put into the line.
+    private func accept(_ accepted: AcceptedCall, on shard: isolated StreamShard<Handler>) {
+        let head = accepted.head
+        let admitted = admission.admit(head.peer)
+        let pace = ReadingPace(limits) { [unowned shard] id, wait in shard.resumeReading(id, after: wait) }
+        let stream = MessageStream<Handler>(call: accepted.call, role: .server, reading: pace) {
+            [unowned shard, admission] id in
+            shard.assumeIsolated { $0.drop(id, of: head.peer) }
+            if case .success = admitted { admission.leave(head.peer) }
+        }
+        stream.start()
+        shard.keep(stream)
+        switch admitted {
+        case .failure(let status): refuse(stream, head, status)
+        case .success where shard.waitingCount >= limits.waitingStreams:
+            refuse(
+                stream, head,
+                GRPCStatus(
+                    .resourceExhausted,
+                    "the server's limit of \(limits.waitingStreams) streams that wait is reached (xds.limits.waitingStreams)"))
+        case .success: shard.open(stream.id, of: head.peer) { [self] in open($0, head) }
         }
     }
 
-    private func open(_ accepted: AcceptedCall, on shard: isolated StreamShard<Handler>) {
-        let head = accepted.head
-        let admitted = admission.admit(head.peer)
-        var refusal: GRPCStatus?
-        var handler: Handler?
-        switch admitted {
-        case .success:
-            handler = accept(head)
-            if handler == nil { refusal = GRPCStatus(.unimplemented, "no such method: \(head.method)") }
-        case .failure(let status):
-            refusal = status
+    private func open(_ stream: MessageStream<Handler>, _ head: StreamHead) {
+        if let handler = accept(head) {
+            stream.open(handler)
+        } else {
+            refuse(stream, head, GRPCStatus(.unimplemented, "no such method: \(head.method.prefix(200))"))
         }
-        if let refusal { logger.debug("stream refused", metadata: ["peer": "\(head.peer)", "status": "\(refusal)"]) }
-        let pause = { [unowned shard] (id: OwnerID, wait: Duration) in shard.resumeReading(id, after: wait) }
-        let stream = MessageStream(
-            call: accepted.call, role: .server, handler: handler,
-            reading: (Pace(rate: limits.messagesPerSecond), pause)
-        ) { [unowned shard, admission] id in
-            shard.assumeIsolated { $0.drop(id) }
-            if case .success = admitted { admission.leave(head.peer) }
-        }
-        shard.keep(stream)
-        stream.start()
-        if let refusal { stream.finish(refusal) }
+    }
+
+    private func refuse(_ stream: MessageStream<Handler>, _ head: StreamHead, _ status: GRPCStatus) {
+        logger.debug("stream refused", metadata: ["peer": "\(head.peer)", "status": "\(status)"])
+        stream.finish(status)
     }
 }
 

@@ -18,14 +18,23 @@ public struct ServerLimits: Hashable, Sendable {
     ///
     /// A stream from one more is refused with RESOURCE_EXHAUSTED.
     public var connections = 20_000
-    /// Streams that are accepted in a second, after a burst of as many.
+    /// Streams that are opened in a second, after a burst of as many.
     ///
-    /// Further ones wait: when thousands of clients come back at once, those who are served are served well.
+    /// Further ones wait, those of each connection in order and the connections in turn: when thousands of clients come
+    /// back at once, those that are served are served well.
     public var streamsPerSecond = 5_000
+    /// Streams that wait to be opened, on each completion queue.
+    ///
+    /// One more is refused with RESOURCE_EXHAUSTED.
+    public var waitingStreams = 10_000
     /// Messages that are taken from one stream in a second, after a burst of as many.
     ///
     /// Further ones wait, in the client in the end.
     public var messagesPerSecond = 1_000
+    /// Bytes of messages that are taken from one stream in a second, after a burst of as many; at least 1,024.
+    ///
+    /// Further messages wait, in the client in the end.
+    public var messageBytesPerSecond = 8 << 20
 
     /// The default limits.
     public init() {}
@@ -35,6 +44,8 @@ public struct ServerLimits: Hashable, Sendable {
 public struct ServerConfiguration: Hashable, Sendable {
     /// How much it takes.
     public var limits = ServerLimits()
+    /// How much it takes of its connections before anything is a stream.
+    public var connections = ConnectionLimits()
     /// Completion queues, each with a thread of its own.
     public var queues = 2
     /// A connection that has been silent for this long is pinged, and closed if no answer comes within
@@ -53,6 +64,8 @@ public struct ServerConfiguration: Hashable, Sendable {
         var arguments = ChannelArguments()
         arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, limits.messageBytes)
         arguments.set(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streamsPerConnection)
+        // A connection has to have sent its SETTINGS by then, after its TLS handshake if there is one.
+        arguments.set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, connections.handshake.milliseconds)
         arguments.set(GRPC_ARG_KEEPALIVE_TIME_MS, keepaliveInterval.milliseconds)
         arguments.set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepaliveTimeout.milliseconds)
         arguments.set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1)

@@ -17,8 +17,16 @@ public protocol StreamHandler: AnyObject, SendableMetatype {
     /// An error ends the stream with that status.
     func nextMessage() throws(GRPCStatus) -> [Slice]?
 
+    /// Whether another message is read now; if not, it is asked again before the next write.
+    var takesMore: Bool { get }
+
     /// The stream is over; nothing more is asked of the handler.
     func closed(_ status: GRPCStatus)
+}
+
+extension StreamHandler {
+    /// Always.
+    public var takesMore: Bool { true }
 }
 
 /// What is known of a stream before its first message.

@@ -6,8 +6,16 @@ actor StreamShard<Handler: StreamHandler> {
     private var streams: [OwnerID: MessageStream<Handler>] = [:]
     /// Those who wait for something else than a stream's messages: for calls, for the server's end.
     private var waiting: [OwnerID: any OperationOwner] = [:]
+    /// Streams that wait to be opened, and what opens each.
+    private var line = WaitingLine()
+    private var openers: [OwnerID: (MessageStream<Handler>) -> Void] = [:]
+    private var opening: Pace
+    private var isAdvancing = false
     /// Set once: every stream, also one that is only just being accepted, ends with it.
     private(set) var finalStatus: GRPCStatus?
+
+    /// - Parameter streamsPerSecond: how fast streams are opened that wait in line.
+    init(streamsPerSecond: Int = .max) { opening = Pace(rate: min(streamsPerSecond, 1_000_000)) }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -62,6 +70,38 @@ actor StreamShard<Handler: StreamHandler> {
     /// Lets an owner go; none of its operations may be outstanding.
     func drop(_ id: OwnerID) {
         if streams.removeValue(forKey: id) == nil { waiting[id] = nil }
+    }
+
+    /// Lets a stream of a connection go, wherever it waits.
+    func drop(_ id: OwnerID, of connection: String) {
+        drop(id)
+        if openers.removeValue(forKey: id) != nil { line.remove(id, of: connection) }
+    }
+
+    /// How many streams wait to be opened.
+    var waitingCount: Int { line.count }
+
+    /// Opens a kept stream when its turn comes: at once, if no other waits and the pace allows it.
+    func open(_ id: OwnerID, of connection: String, _ opener: @escaping (MessageStream<Handler>) -> Void) {
+        line.append(id, of: connection)
+        openers[id] = opener
+        if !isAdvancing { advance() }
+    }
+
+    /// Opens streams until none waits or the pace demands a pause.
+    private func advance() {
+        isAdvancing = false
+        while let id = line.next() {
+            guard let opener = openers.removeValue(forKey: id), let stream = streams[id] else { continue }
+            opener(stream)
+            guard let wait = opening.take(at: .now) else { continue }
+            isAdvancing = true
+            Task {
+                try? await Task.sleep(for: wait)
+                self.advance()
+            }
+            return
+        }
     }
 
     /// The stream of that identity, if it is still there.

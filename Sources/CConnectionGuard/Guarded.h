@@ -1,0 +1,103 @@
+// What the files of this room share.
+//
+// Who owns what:
+// - The table of sockets has one reference to a socket for each descriptor; `close` gives it back. libgrpc never closes a
+//   descriptor while it reads from it, so a socket that a read has found stays until the read is over.
+// - A TLS session has a second reference, in its ex_data; OpenSSL gives it back with the session.
+// - Sockets have a reference to their guard; so has the guard's owner.
+// - A socket's scanner is used by the thread that reads from it: libgrpc reads a connection on one thread at a time.
+#ifndef BALLAST_GUARDED_H
+#define BALLAST_GUARDED_H
+
+#include "CConnectionGuard.h"
+#include "Scanner.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+enum {
+    MOST_DESCRIPTORS = 1 << 20,
+    PEER_BUCKETS = 4096,
+    MOST_EVENTS = 64,
+    RANDOM_BYTES = 32,
+};
+
+/// One address.
+struct peer {
+    struct peer *next;
+    uint8_t key[16];
+    uint32_t connections;
+    struct bucket rate;
+};
+
+struct ballast_guard {
+    _Atomic uint32_t references;
+    struct ballast_guard_limits limits;
+    /// Whether anything is limited.
+    bool is_on;
+    uint32_t most_descriptor;
+    pthread_mutex_t lock;
+    // In the lock:
+    struct peer *peers[PEER_BUCKETS];
+    uint32_t peer_count;
+    uint32_t open;
+    uint64_t accepted;
+    uint64_t refused[BALLAST_GUARD_REASONS];
+    struct ballast_guard_event events[MOST_EVENTS];
+    uint32_t event_count;
+};
+
+/// What a descriptor of a guarded server is.
+enum kind { LISTENER, NEW, CLEAR, TLS, ENDED };
+
+/// A descriptor of a guarded server.
+struct guarded {
+    _Atomic uint32_t references;
+    enum kind kind;
+    struct ballast_guard *guard;
+    /// Of connections only, as are all below.
+    struct sockaddr_storage address;
+    struct scanner scanner;
+    /// Of TLS only: the ClientHello's random number, which tells a connection from others, and how many bytes of the
+    /// ClientHello have been looked at.
+    uint8_t random[RANDOM_BYTES];
+    uint32_t hello_count;
+    // In the lock of the table of random numbers:
+    struct guarded *next_hello;
+    bool is_in_hellos;
+};
+
+/// The limit that one more connection would break; -1 if it is let in, and counted until `guard_leave`.
+int guard_admit(struct ballast_guard *guard, const struct sockaddr_storage *address, int descriptor);
+
+/// A connection that was let in is over.
+void guard_leave(struct ballast_guard *guard, const struct sockaddr_storage *address);
+
+/// Counts that a connection was refused or ended.
+void guard_note(struct ballast_guard *guard, int reason, const struct sockaddr_storage *address);
+
+/// A socket of that guard, with one reference for the caller; NULL if there is no memory.
+struct guarded *guarded_make(struct ballast_guard *guard, enum kind kind);
+
+/// Gives back a reference.
+void guarded_release(struct guarded *socket);
+
+/// Ends a connection at its next read, and counts that.
+void guarded_end(struct guarded *socket, int reason);
+
+/// Looks for the ClientHello's random number in the first bytes of a TLS connection.
+///
+/// Returns -1 if the connection may go on, else why not.
+int hello_read(struct guarded *socket, const uint8_t *bytes, size_t count);
+
+/// Whether `hello_read` has to see more bytes.
+bool hello_is_wanted(const struct guarded *socket);
+
+/// Forgets a connection's random number.
+void hello_forget(struct guarded *socket);
+
+/// FNV-1a.
+uint32_t hash_bytes(const uint8_t *bytes, size_t count);
+
+#endif

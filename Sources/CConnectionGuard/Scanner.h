@@ -1,0 +1,53 @@
+// Looks at HTTP/2 frame headers in the bytes of one connection, and counts what costs a server more than its client.
+#ifndef BALLAST_SCANNER_H
+#define BALLAST_SCANNER_H
+
+#include "CConnectionGuard.h"
+
+#include <stddef.h>
+
+/// Lets through so many events a second, after a burst. Counts in thousandths of an event.
+struct bucket {
+    uint64_t tokens;
+    uint64_t updated;
+};
+
+/// What is known of one connection's bytes. One thread at a time.
+struct scanner {
+    /// Bytes of the client's preface (RFC 9113, 3.4) that have yet to come.
+    uint8_t preface_left;
+    uint8_t header_count;
+    uint8_t header[9];
+    /// Bytes of the frame's payload that have yet to come.
+    uint32_t payload_left;
+    uint32_t block_bytes;
+    uint32_t block_continuations;
+    uint32_t last_stream;
+    /// The newest stream of about 1 second ago, and of up to 2 seconds ago.
+    uint32_t last_stream_recently, last_stream_before;
+    uint64_t marked;
+    struct bucket streams, resets, pings, settings, priorities, frames, header_bytes;
+};
+
+/// A scanner of a new connection.
+void scanner_start(struct scanner *scanner, const struct ballast_guard_limits *limits, uint64_t now);
+
+/// Reads the next bytes of a connection.
+///
+/// Returns the limit that they break, or -1 if they break none.
+int scanner_read(
+    struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count);
+
+/// Fills a bucket.
+void bucket_fill(struct bucket *bucket, uint64_t burst, uint64_t now);
+
+/// Takes `count` events; false if there are not that many. A rate of 0 lets all through.
+bool bucket_take(struct bucket *bucket, uint64_t rate, uint64_t burst, uint64_t count, uint64_t now);
+
+/// Whether a burst is whole again.
+bool bucket_is_full(const struct bucket *bucket, uint64_t rate, uint64_t burst, uint64_t now);
+
+/// Milliseconds of a clock that never goes back; exact to some 4 ms.
+uint64_t milliseconds(void);
+
+#endif

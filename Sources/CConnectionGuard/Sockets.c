@@ -1,0 +1,216 @@
+// The functions of libc that libgrpc calls for its sockets.
+#define _GNU_SOURCE
+#include "Guarded.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TLS_HANDSHAKE = 0x16 };
+
+static _Atomic(struct guarded *) table[MOST_DESCRIPTORS];
+
+/// Whose sockets this thread is making.
+static _Thread_local struct ballast_guard *listening;
+
+/// Kept open, so that one connection can be taken and closed when the process has no descriptor left.
+static int spare = -1;
+static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
+
+// libc's own functions.
+static int (*next_listen)(int, int);
+static int (*next_accept4)(int, struct sockaddr *, socklen_t *, int);
+static ssize_t (*next_recvmsg)(int, struct msghdr *, int);
+static int (*next_close)(int);
+static pthread_once_t resolved = PTHREAD_ONCE_INIT;
+
+static void resolve(void) {
+    next_listen = (int (*)(int, int))dlsym(RTLD_NEXT, "listen");
+    next_accept4 = (int (*)(int, struct sockaddr *, socklen_t *, int))dlsym(RTLD_NEXT, "accept4");
+    next_recvmsg = (ssize_t(*)(int, struct msghdr *, int))dlsym(RTLD_NEXT, "recvmsg");
+    next_close = (int (*)(int))dlsym(RTLD_NEXT, "close");
+}
+
+static struct guarded *find(int descriptor) {
+    if (descriptor < 0 || descriptor >= MOST_DESCRIPTORS) return NULL;
+    return atomic_load_explicit(&table[descriptor], memory_order_acquire);
+}
+
+static void put(int descriptor, struct guarded *socket) {
+    struct guarded *last = atomic_exchange(&table[descriptor], socket);
+    if (last) guarded_release(last);
+}
+
+struct guarded *guarded_make(struct ballast_guard *guard, enum kind kind) {
+    struct guarded *socket = calloc(1, sizeof *socket);
+    if (!socket) return NULL;
+    socket->references = 1;
+    socket->kind = kind;
+    socket->guard = guard;
+    atomic_fetch_add(&guard->references, 1);
+    return socket;
+}
+
+void guarded_release(struct guarded *socket) {
+    if (atomic_fetch_sub(&socket->references, 1) != 1) return;
+    ballast_guard_release(socket->guard);
+    free(socket);
+}
+
+void guarded_end(struct guarded *socket, int reason) {
+    socket->kind = ENDED;
+    guard_note(socket->guard, reason, &socket->address);
+}
+
+// MARK: Listening
+
+void ballast_guard_begin_listening(struct ballast_guard *guard) { listening = guard; }
+
+void ballast_guard_end_listening(void) { listening = NULL; }
+
+int listen(int descriptor, int backlog) {
+    pthread_once(&resolved, resolve);
+    if (listening && descriptor >= 0 && descriptor < MOST_DESCRIPTORS) {
+        pthread_mutex_lock(&spare_lock);
+        if (spare < 0) spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        pthread_mutex_unlock(&spare_lock);
+        struct guarded *socket = guarded_make(listening, LISTENER);
+        if (!socket) {
+            errno = ENOMEM;
+            return -1;
+        }
+        put(descriptor, socket);
+    }
+    return next_listen(descriptor, backlog);
+}
+
+/// Takes one connection off a listener's queue with the spare descriptor, and closes it; false if there is none.
+static bool shed(int listener, struct ballast_guard *guard) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    memset(&address, 0, sizeof address);
+    pthread_mutex_lock(&spare_lock);
+    if (spare >= 0) next_close(spare);
+    int connection = next_accept4(listener, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
+    if (connection >= 0) next_close(connection);
+    spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    pthread_mutex_unlock(&spare_lock);
+    if (connection >= 0) guard_note(guard, BALLAST_GUARD_DESCRIPTORS, &address);
+    return connection >= 0;
+}
+
+/// What to do about an error of `accept4`: true if the next connection may be tried.
+///
+/// libgrpc 1.51 stops listening for good at any other error than EAGAIN and EINTR.
+static bool recovers(int listener, struct ballast_guard *guard) {
+    switch (errno) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        if (shed(listener, guard)) return true;
+        // The next connection tells libgrpc to try again.
+        errno = EAGAIN;
+        return false;
+    case EAGAIN:
+    case EINTR:
+    case EBADF:
+    case EINVAL:
+    case ENOTSOCK:
+    case EOPNOTSUPP: return false;
+    // accept(2), "error handling": these are errors of one connection, which is gone.
+    default: return true;
+    }
+}
+
+int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags) {
+    pthread_once(&resolved, resolve);
+    struct guarded *listener = find(descriptor);
+    if (!listener || listener->kind != LISTENER) return next_accept4(descriptor, address, length, flags);
+    struct ballast_guard *guard = listener->guard;
+    for (;;) {
+        struct sockaddr_storage peer;
+        socklen_t peer_length = sizeof peer;
+        memset(&peer, 0, sizeof peer);
+        int connection = next_accept4(descriptor, (struct sockaddr *)&peer, &peer_length, flags);
+        if (connection < 0) {
+            if (guard->is_on && recovers(descriptor, guard)) continue;
+            return -1;
+        }
+        if (guard_admit(guard, &peer, connection) >= 0) {
+            next_close(connection);
+            continue;
+        }
+        struct guarded *socket = guarded_make(guard, NEW);
+        if (!socket) {
+            guard_leave(guard, &peer);
+            next_close(connection);
+            continue;
+        }
+        socket->address = peer;
+        scanner_start(&socket->scanner, &guard->limits, milliseconds());
+        put(connection, socket);
+        if (address && length) {
+            memcpy(address, &peer, *length < peer_length ? *length : peer_length);
+            *length = peer_length;
+        }
+        return connection;
+    }
+}
+
+int close(int descriptor) {
+    pthread_once(&resolved, resolve);
+    struct guarded *socket = find(descriptor) ? atomic_exchange(&table[descriptor], NULL) : NULL;
+    if (socket) {
+        hello_forget(socket);
+        if (socket->kind != LISTENER) guard_leave(socket->guard, &socket->address);
+        guarded_release(socket);
+    }
+    return next_close(descriptor);
+}
+
+// MARK: Reading
+
+/// Returns -1 if the connection may go on, else the limit that the bytes break.
+static int read_bytes(struct guarded *socket, const uint8_t *bytes, size_t count) {
+    if (socket->kind == NEW && count > 0) socket->kind = bytes[0] == TLS_HANDSHAKE ? TLS : CLEAR;
+    // What comes over TLS is looked at when it has been decrypted.
+    if (socket->kind == TLS) return hello_read(socket, bytes, count);
+    return socket->guard->is_on ? scanner_read(&socket->scanner, &socket->guard->limits, bytes, count) : -1;
+}
+
+ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
+    pthread_once(&resolved, resolve);
+    ssize_t count = next_recvmsg(descriptor, message, flags);
+    struct guarded *socket = count > 0 ? find(descriptor) : NULL;
+    if (!socket || socket->kind == LISTENER || (socket->kind == TLS && !hello_is_wanted(socket))) return count;
+    size_t left = (size_t)count;
+    for (size_t i = 0; i < message->msg_iovlen && left > 0 && socket->kind != ENDED; i++) {
+        size_t part = message->msg_iov[i].iov_len < left ? message->msg_iov[i].iov_len : left;
+        int reason = read_bytes(socket, message->msg_iov[i].iov_base, part);
+        if (reason >= 0) guarded_end(socket, reason);
+        left -= part;
+    }
+    if (socket->kind != ENDED) return count;
+    shutdown(descriptor, SHUT_RDWR);
+    errno = ECONNRESET;
+    return -1;
+}
+
+const char *ballast_guard_missing_function(void) {
+    extern int SSL_read(void *, void *, int);
+    static const struct {
+        const char *name;
+        void *ours;
+    } functions[] = {
+        {"listen", (void *)listen}, {"accept4", (void *)accept4},   {"recvmsg", (void *)recvmsg},
+        {"close", (void *)close},   {"SSL_read", (void *)SSL_read},
+    };
+    // The dynamic linker looks for libgrpc's symbols in the same order.
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        if (dlsym(RTLD_DEFAULT, functions[i].name) != functions[i].ours) return functions[i].name;
+    return NULL;
+}

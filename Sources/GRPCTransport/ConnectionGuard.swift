@@ -1,0 +1,128 @@
+import CConnectionGuard
+
+/// Limits the connections of one server, and what HTTP/2 frames come over them.
+///
+/// C-core 1.51 has known wounds there; docs/decisions/001-connection-guard.md has the reasons.
+public final class ConnectionGuard: @unchecked Sendable {
+    // Safety: the pointer is set once, and the guard behind it has a lock of its own.
+
+    /// Why a connection was refused or ended.
+    public enum Reason: String, Hashable, Sendable, CaseIterable {
+        /// `ConnectionLimits.connections`.
+        case connections
+        /// `ConnectionLimits.perAddress`.
+        case connectionsPerAddress = "connections_per_address"
+        /// `ConnectionLimits.newPerSecond`.
+        case connectionRate = "connection_rate"
+        /// The process has no file descriptor left for it.
+        case descriptors
+        /// `ConnectionLimits.streamsPerSecond`.
+        case newStreams = "new_streams"
+        /// `ConnectionLimits.resetsPerSecond`.
+        case resets
+        /// `ConnectionLimits.pingsPerSecond`.
+        case pings
+        /// `ConnectionLimits.settingsPerSecond`.
+        case settings
+        /// `ConnectionLimits.prioritiesPerSecond`.
+        case priorities
+        /// `ConnectionLimits.framesPerSecond`.
+        case frames
+        /// `ConnectionLimits.headerBlockBytes`, or `.continuations`.
+        case headerBlock = "header_block"
+        /// `ConnectionLimits.headerBytesPerSecond`.
+        case headerRate = "header_rate"
+        /// Its ClientHello is another connection's.
+        case clientHello = "client_hello"
+
+        fileprivate var raw: ballast_guard_reason {
+            switch self {
+            case .connections: BALLAST_GUARD_CONNECTIONS
+            case .connectionsPerAddress: BALLAST_GUARD_CONNECTIONS_PER_ADDRESS
+            case .connectionRate: BALLAST_GUARD_CONNECTION_RATE
+            case .descriptors: BALLAST_GUARD_DESCRIPTORS
+            case .newStreams: BALLAST_GUARD_NEW_STREAMS
+            case .resets: BALLAST_GUARD_RESETS
+            case .pings: BALLAST_GUARD_PINGS
+            case .settings: BALLAST_GUARD_SETTINGS
+            case .priorities: BALLAST_GUARD_PRIORITIES
+            case .frames: BALLAST_GUARD_FRAMES
+            case .headerBlock: BALLAST_GUARD_HEADER_BLOCK
+            case .headerRate: BALLAST_GUARD_HEADER_RATE
+            case .clientHello: BALLAST_GUARD_CLIENT_HELLO
+            }
+        }
+    }
+
+    /// Connections that were refused or ended for one reason, of one address.
+    public struct Refusal: Hashable, Sendable {
+        /// Why.
+        public var reason: Reason
+        /// The peers' address, without a port.
+        public var address: String
+        /// How many.
+        public var count: Int
+    }
+
+    /// Owned: one reference, given back in `deinit`; open connections have others.
+    private let raw: OpaquePointer
+
+    init(_ limits: ConnectionLimits) {
+        var raw = ballast_guard_limits()
+        if limits.isOn {
+            raw.connections = UInt32(clamping: limits.connections)
+            raw.connections_per_address = UInt32(clamping: limits.perAddress)
+            raw.connections_per_second = UInt32(clamping: limits.newPerSecond)
+            raw.streams_per_second = UInt32(clamping: limits.streamsPerSecond)
+            raw.streams_burst = UInt32(clamping: limits.streamsBurst)
+            raw.resets_per_second = UInt32(clamping: limits.resetsPerSecond)
+            raw.pings_per_second = UInt32(clamping: limits.pingsPerSecond)
+            raw.settings_per_second = UInt32(clamping: limits.settingsPerSecond)
+            raw.priorities_per_second = UInt32(clamping: limits.prioritiesPerSecond)
+            raw.frames_per_second = UInt32(clamping: limits.framesPerSecond)
+            raw.header_block_bytes = UInt32(clamping: limits.headerBlockBytes)
+            raw.continuations = UInt32(clamping: limits.continuations)
+            raw.header_bytes_per_second = UInt32(clamping: limits.headerBytesPerSecond)
+        }
+        guard let guardian = ballast_guard_create(&raw) else { preconditionFailure("there is no memory for a guard") }
+        self.raw = guardian
+    }
+
+    deinit { ballast_guard_release(raw) }
+
+    /// The name of a function that libgrpc doesn't call in this program; nil if the guard sees everything.
+    static var missingFunction: String? { ballast_guard_missing_function().map { String(cString: $0) } }
+
+    /// Calls `body`; what it listens on is guarded from then on.
+    func whileListening<Result>(_ body: () -> Result) -> Result {
+        ballast_guard_begin_listening(raw)
+        defer { ballast_guard_end_listening() }
+        return body()
+    }
+
+    /// Connections that were let in so far.
+    public var accepted: Int { Int(clamping: ballast_guard_accepted(raw)) }
+
+    /// Connections that are open.
+    public var open: Int { Int(ballast_guard_open(raw)) }
+
+    /// Connections that were refused or ended for a reason so far.
+    public func refused(_ reason: Reason) -> Int { Int(clamping: ballast_guard_refused(raw, reason.raw)) }
+
+    /// What was refused or ended since the last call, at most 64 reasons and addresses.
+    ///
+    /// To be called about once a second.
+    public func takeRefusals() -> [Refusal] {
+        ballast_guard_sweep(raw)
+        var refusals: [Refusal] = []
+        var event = ballast_guard_event()
+        while refusals.count < 64, ballast_guard_take_event(raw, &event) {
+            guard let reason = Reason.allCases.first(where: { $0.raw == event.reason }) else { continue }
+            let address = withUnsafeBytes(of: event.address) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            refusals.append(Refusal(reason: reason, address: address, count: Int(clamping: event.count)))
+        }
+        return refusals
+    }
+}
