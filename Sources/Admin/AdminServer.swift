@@ -77,7 +77,7 @@ public struct AdminServer: ServiceLifecycle.Service {
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
         }
-        router.get("v1/clients") { _, _ in try json(ClientsPage(await controlPlane.clients)) }
+        router.get("v1/clients") { _, _ in try json(ClientsPage(await controlPlane.clients())) }
         return router
     }
 

@@ -49,12 +49,13 @@ struct ClientSession {
 
     /// Takes a newer snapshot.
     ///
-    /// - Returns: whether the client gets another view now, or its first.
-    mutating func take(_ publication: Publication) -> Bool {
-        snapshot = publication.snapshot
+    /// - Returns: whether the client gets another view now, or its first; nil if it has a newer snapshot.
+    mutating func take(_ item: PublicationQueue.Item) -> Bool? {
+        guard item.publication.snapshot.number > snapshot?.number ?? 0 else { return nil }
+        snapshot = item.publication.snapshot
         guard node != nil else { return false }
         let (lastViewer, hadView) = (viewer, view != nil)
-        if publication.hasNewRoster || viewer == nil {
+        if item.hasNewRoster || viewer == nil {
             findViewer()
         } else {
             findView()

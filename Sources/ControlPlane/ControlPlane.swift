@@ -59,7 +59,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         }
         discovery = DiscoveryService(
             configuration.xds, controlPlane: "ballast/\(version)", demand: Demand { debounce.signal() },
-            gateways: GatewayProgress { debounce.signal() }, metrics: metrics, logger: logger)
+            gateways: GatewayProgress { debounce.signal() }, metrics: metrics, logger: logger
+        ) { debounce.signal() }
     }
 
     /// Serves until it is told to shut down.
@@ -81,6 +82,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             group.addTask { await self.resolver.run(for: self.registry) }
             if let lastKnownGood { group.addTask { await lastKnownGood.run() } }
             group.addTask { await self.publishChanges() }
+            group.addTask { await self.discovery.run() }
             if let files = settings.tls { group.addTask { await self.renewCertificates(files) } }
             try? await gracefulShutdown()
             group.cancelAll()
@@ -147,7 +149,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
     }
 
     /// Every open stream, by node.
-    public var clients: [ClientStatus] { get async { await discovery.clients } }
+    ///
+    /// - Parameter limit: how many resources of each type of a stream are listed; the rest is only counted.
+    public func clients(listing limit: Int = .max) async -> [ClientStatus] { await discovery.clients(listing: limit) }
 
     /// Reads the certificates again whenever their files change.
     private func renewCertificates(_ files: Configuration.TLSFiles) async {
@@ -186,7 +190,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             guard let changes = await registry.takeChanges() else { return }
             let now = ContinuousClock.now
             let demand = discovery.demand.viewers(at: now)
-            let taken = builder.waitsForClients(at: now) ? await discovery.taken : 0
+            let taken = builder.waitsForClients(at: now) ? discovery.taken() : 0
             let outcome = builder.build(changes, for: demand.viewers, clientsHaveTaken: taken, at: now)
             let changed = outcome.changed
             let isFirst = !hasAny && changes.isComplete
@@ -195,7 +199,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             metrics.publications.increment()
             metrics.staleSources.set(changes.staleCount)
             metrics.heldEndpoints.set(changes.heldCount)
-            await discovery.publish(outcome.publication)
+            discovery.publish(outcome.publication)
             timer?.cancel()
             timer = [outcome.next, changes.nextRelease, demand.next].compactMap(\.self).min().map(signal(at:))
             let known = problems

@@ -18,6 +18,10 @@ struct ControlPlaneMetrics: Sendable {
     let queueDepth: Meter
     let staleSources: Meter
     let heldEndpoints: Meter
+    let droppedLoadReports: Counter
+    let clientBytes: Meter
+    let connections: Meter
+    private let factory: any MetricsFactory
 
     init(_ factory: any MetricsFactory) {
         sourceToSnapshot = Timer(label: "ballast_source_to_snapshot_seconds", factory: factory)
@@ -34,6 +38,15 @@ struct ControlPlaneMetrics: Sendable {
         queueDepth = Meter(label: "ballast_queue_depth", factory: factory)
         staleSources = Meter(label: "ballast_stale_sources", factory: factory)
         heldEndpoints = Meter(label: "ballast_held_endpoints", factory: factory)
+        droppedLoadReports = Counter(label: "ballast_dropped_load_reports_total", factory: factory)
+        clientBytes = Meter(label: "ballast_client_bytes", factory: factory)
+        connections = Meter(label: "ballast_connections", factory: factory)
+        self.factory = factory
+    }
+
+    /// Connections that were refused or ended for a reason.
+    func refusedConnections(_ reason: String) -> Counter {
+        Counter(label: "ballast_refused_connections_total", dimensions: [("reason", reason)], factory: factory)
     }
 }
 

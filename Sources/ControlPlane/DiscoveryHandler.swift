@@ -12,6 +12,8 @@ final class DiscoveryHandler: StreamService {
     private let limits: Configuration.Limits
     private let metrics: ControlPlaneMetrics
     private var stream: DiscoveryStream
+    private let budget: Budget
+    private var share: Budget.Share
     private var progress: PushProgress
     private var knownNames: Acknowledgement.KnownNames?
     private let gateways: GatewayProgress
@@ -22,9 +24,11 @@ final class DiscoveryHandler: StreamService {
     private var demandProblem: String?
 
     init(
-        _ session: ClientSession, _ method: Method, limits: Configuration.Limits, metrics: ControlPlaneMetrics,
-        gateways: GatewayProgress, controlPlane: String
+        _ session: ClientSession, _ method: Method, limits: Configuration.Limits, budget: Budget,
+        metrics: ControlPlaneMetrics, gateways: GatewayProgress, controlPlane: String
     ) {
+        self.budget = budget
+        share = Budget.Share(session.head)
         self.gateways = gateways
         self.metrics = metrics
         progress = PushProgress(metrics)
@@ -59,7 +63,7 @@ final class DiscoveryHandler: StreamService {
         noteViewer()
         if let reason = decoded.request.rejection {
             metrics.nacks.increment()
-            session.warn("NACK", "\(decoded.type): \(reason)")
+            session.warn("NACK", "\(decoded.type.prefix(utf8Count: 100)): \(reason)")
         }
         if let nonce = Nonce(decoded.request.nonce) { progress.acknowledged(nonce, of: stream.lastNonce) }
         do throws(ProtocolViolation) {
@@ -69,6 +73,12 @@ final class DiscoveryHandler: StreamService {
             let status = GRPCStatus(error)
             session.warn("stream ended", status.message)
             throw status
+        }
+        do throws(GRPCStatus) {
+            try budget.charge(&share, stream.nameBytes)
+        } catch {
+            session.warn("stream ended", error.message)
+            throw error
         }
         noteGateway()
     }
@@ -103,6 +113,7 @@ final class DiscoveryHandler: StreamService {
 
     func closed(_ status: GRPCStatus) {
         progress.ended()
+        budget.release(&share)
         metrics.clients.decrement()
         if let gatewayOf { gateways.forget(gatewayStream, of: gatewayOf) }
         session.end(status)
@@ -111,22 +122,25 @@ final class DiscoveryHandler: StreamService {
     /// Takes a newer snapshot.
     ///
     /// What it changes for this stream is sent when the stream can take it.
-    func publish(_ publication: Publication, _ progress: PublicationProgress) {
-        if session.take(publication) {
+    func publish(_ item: PublicationQueue.Item) {
+        // A stream that is newer than the publication has started with it, or with a later one.
+        guard let hasOtherView = session.take(item) else { return }
+        if hasOtherView || item.followsGap {
             noteViewer()
             stream.publishAll()
         } else {
             for (type, names) in session.view?.changes ?? [] { stream.publish(type, names) }
         }
-        if stream.hasNews { self.progress.owe(progress) }
+        if stream.hasNews { progress.owe(item.progress) }
     }
 
     /// The greatest number for gateways and idle streams: they delay no removal.
     var taken: UInt64 { stream.isIdle || session.viewer?.audience == .gateway ? .max : progress.taken }
 
     /// For whoever wants to look at it.
-    var status: ClientStatus {
-        ClientStatus(session, notes: [demandProblem].compactMap(\.self), subscriptions: stream.status)
+    func status(listing limit: Int) -> ClientStatus {
+        ClientStatus(
+            session, notes: [demandProblem].compactMap(\.self), subscriptions: stream.status(listing: limit))
     }
 
     private func noteViewer() {
@@ -200,13 +214,15 @@ extension GRPCStatus {
     fileprivate init(_ violation: ProtocolViolation) {
         switch violation {
         case .wrongType(let type):
-            self.init(.invalidArgument, type.isEmpty ? "the request has no type_url" : "this stream is not for \(type)")
+            self.init(.invalidArgument, type.isEmpty ? "the request has no type_url" : "this stream is not for \(type.prefix(utf8Count: 256))")
         case .tooManyNames(let limit):
             self.init(.resourceExhausted, "a stream may subscribe to \(limit) names (xds.limits.namesPerStream)")
         case .longName(let limit):
             self.init(.invalidArgument, "a name may have \(limit) bytes (xds.limits.nameBytes)")
         case .tooManyTypes(let limit):
             self.init(.resourceExhausted, "a stream may subscribe to \(limit) types")
+        case .longType(let limit):
+            self.init(.invalidArgument, "a type URL may have \(limit) bytes")
         }
     }
 }

@@ -1,3 +1,4 @@
+import CoreMetrics
 import EnvoyAPI
 import GRPCTransport
 import Logging
@@ -52,26 +53,43 @@ final class DiscoveryService: Sendable {
     private let metrics: ControlPlaneMetrics
     private let current: Current
     private let server: Server<ServedStream>
+    private let reports: LoadReportQueue
+    private let budget: Budget
+    /// For each of the server's threads.
+    private let queues: [PublicationQueue]
+    private let clientsTaken: Mutex<ClientsTaken>
+    private let takenMore: @Sendable () -> Void
+    private let logger: Logger
 
+    /// The newest publication that all clients have taken, as far as it is known.
+    private struct ClientsTaken {
+        var publication: UInt64 = 0
+        /// Whether clients are being asked.
+        var isAsking = false
+    }
+
+    /// - Parameter takenMore: called when clients are known to have taken more than before.
     init(
         _ settings: Configuration.XDSServer, controlPlane: String, demand: Demand, gateways: GatewayProgress,
-        metrics: ControlPlaneMetrics, logger: Logger
+        metrics: ControlPlaneMetrics, logger: Logger, takenMore: @escaping @Sendable () -> Void
     ) {
+        self.logger = logger
+        self.takenMore = takenMore
+        clientsTaken = Mutex(ClientsTaken())
         self.demand = demand
         self.gateways = gateways
         self.metrics = metrics
         let limits = settings.limits
         var configuration = ServerConfiguration()
-        configuration.limits.messageBytes = limits.messageBytes
-        configuration.limits.streamsPerConnection = limits.streamsPerConnection
-        configuration.limits.streams = limits.streams
-        configuration.limits.connections = limits.connections
-        configuration.limits.streamsPerSecond = limits.streamsPerSecond
-        configuration.limits.messagesPerSecond = limits.requestsPerSecond
+        configuration.limits = ServerLimits(limits)
+        configuration.connections = ConnectionLimits(limits, isOn: settings.guardsConnections)
         CoreLog.forward(to: logger)
         let current = Current()
         self.current = current
-        let observer = observer
+        let reports = LoadReportQueue(observer, metrics: metrics)
+        self.reports = reports
+        let budget = Budget(limits)
+        self.budget = budget
         let interval = settings.loadReportInterval
         server = Server(configuration: configuration, logger: logger) { head in
             let session = ClientSession(
@@ -79,12 +97,13 @@ final class DiscoveryService: Sendable {
             if let method = Method.at(head.method) {
                 return ServedStream(
                     DiscoveryHandler(
-                        session, method, limits: limits, metrics: metrics, gateways: gateways,
+                        session, method, limits: limits, budget: budget, metrics: metrics, gateways: gateways,
                         controlPlane: controlPlane))
             }
             guard head.method == LoadReport.method else { return nil }
-            return ServedStream(LoadReportHandler(session, observer: observer, interval: interval))
+            return ServedStream(LoadReportHandler(session, reports: reports, interval: interval))
         }
+        queues = (0..<server.threadCount).map { _ in PublicationQueue() }
     }
 
     /// The snapshot in force; nil before the first.
@@ -103,13 +122,31 @@ final class DiscoveryService: Sendable {
         server.replaceCertificates(try ServerSecurity(readingFrom: files))
     }
 
-    /// Puts a snapshot in force.
+    /// Tells streams what is published, adds up load reports, and reports what the connection guard does, until the task
+    /// is cancelled.
+    func run() async {
+        await withTaskGroup { group in
+            for (thread, queue) in queues.enumerated() {
+                group.addTask {
+                    await queue.forEach { items in
+                        await self.server.forEach(onThread: thread) { stream in
+                            for item in items { stream.publish(item) }
+                        }
+                    }
+                }
+            }
+            group.addTask { await self.reports.run() }
+            group.addTask { await self.reportConnections() }
+        }
+    }
+
+    /// Puts a snapshot in force, and has streams told.
     ///
     /// Publications come one after the other.
-    func publish(_ publication: Publication) async {
+    func publish(_ publication: Publication) {
         current.replace(with: publication.snapshot)
         let progress = PublicationProgress(metrics, at: .now)
-        await server.forEach { $0.publish(publication, progress) }
+        for queue in queues { queue.add(publication, progress) }
         progress.told()
         current.wakeAll()
     }
@@ -126,13 +163,55 @@ final class DiscoveryService: Sendable {
         return nil
     }
 
-    /// The newest publication that all clients have taken.
-    var taken: UInt64 { get async { await server.collect { $0.taken }.min() ?? .max } }
+    /// The newest publication that all clients are known to have taken; has them asked again.
+    ///
+    /// Nobody waits for the answer: `takenMore` is called when there is news.
+    func taken() -> UInt64 {
+        let (known, asks) = clientsTaken.withLock { taken in
+            defer { taken.isAsking = true }
+            return (taken.publication, !taken.isAsking)
+        }
+        guard asks else { return known }
+        Task {
+            // A client that comes later starts with a snapshot that is at least as new.
+            let newest = snapshot?.number ?? 0
+            let taken = min(await server.collect { $0.taken }.min() ?? .max, newest)
+            let isNews = clientsTaken.withLock { last in
+                defer { last = ClientsTaken(publication: max(taken, last.publication)) }
+                return taken > last.publication
+            }
+            if isNews { takenMore() }
+        }
+        return known
+    }
 
-    var clients: [ClientStatus] {
-        get async {
-            await server.collect { $0.status }
-                .sorted { ($0.node, $0.peer, $0.method) < ($1.node, $1.peer, $1.method) }
+    /// Every open stream, by node.
+    ///
+    /// - Parameter limit: how many resources of each type of a stream are listed; the rest is only counted.
+    func clients(listing limit: Int) async -> [ClientStatus] {
+        await server.collect { $0.status(listing: limit) }
+            .sorted { ($0.node, $0.peer, $0.method) < ($1.node, $1.peer, $1.method) }
+    }
+
+    /// Counts and logs what the connection guard refuses, once a second.
+    private func reportConnections() async {
+        var counted: [ConnectionGuard.Reason: Int] = [:]
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            metrics.connections.set(server.connections.open)
+            metrics.clientBytes.set(budget.total)
+            for reason in ConnectionGuard.Reason.allCases {
+                let count = server.connections.refused(reason)
+                guard count > counted[reason, default: 0] else { continue }
+                metrics.refusedConnections(reason.rawValue).increment(by: count - counted[reason, default: 0])
+                counted[reason] = count
+            }
+            for refusal in server.connections.takeRefusals().prefix(10) {
+                logger.warning(
+                    "connections refused or ended",
+                    metadata: [
+                        "reason": "\(refusal.reason.rawValue)", "peer": "\(refusal.address)", "count": "\(refusal.count)",
+                    ])
+            }
         }
     }
 
@@ -152,5 +231,40 @@ extension ServerSecurity {
         var clientCA: String?
         if let path = files.clientCA { clientCA = try TextFile.read(path) }
         self = .tls(pair, clientCA: clientCA)
+    }
+}
+
+extension ServerLimits {
+    fileprivate init(_ limits: Configuration.Limits) {
+        self.init()
+        messageBytes = limits.messageBytes
+        streamsPerConnection = limits.streamsPerConnection
+        streams = limits.streams
+        connections = limits.connections
+        streamsPerSecond = limits.streamsPerSecond
+        waitingStreams = limits.waitingStreams
+        messagesPerSecond = limits.requestsPerSecond
+        messageBytesPerSecond = limits.requestBytesPerSecond
+    }
+}
+
+extension ConnectionLimits {
+    fileprivate init(_ limits: Configuration.Limits, isOn: Bool) {
+        self.init()
+        self.isOn = isOn
+        connections = limits.connections
+        perAddress = limits.connectionsPerAddress
+        newPerSecond = limits.newConnectionsPerSecond
+        handshake = limits.handshake
+        streamsPerSecond = limits.newStreamsPerSecond
+        streamsBurst = limits.streamsPerConnection
+        resetsPerSecond = limits.resetsPerSecond
+        pingsPerSecond = limits.pingsPerSecond
+        settingsPerSecond = limits.settingsPerSecond
+        prioritiesPerSecond = limits.prioritiesPerSecond
+        framesPerSecond = limits.framesPerSecond
+        headerBlockBytes = limits.headerBlockBytes
+        continuations = limits.continuations
+        headerBytesPerSecond = limits.headerBytesPerSecond
     }
 }

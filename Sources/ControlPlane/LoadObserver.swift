@@ -24,21 +24,19 @@ final class LoadObserver: Sendable {
         var reports: Int
     }
 
-    private typealias Origins = [Assignment.Endpoint.Address: Assignment.Origin]
-
     private let buckets = Mutex<[Key: [Bucket]]>([:])
     /// Whose each endpoint is, for as long as the assignment is the same: there are many reports of each.
-    private let origins = Mutex<[Key: (assignment: Assignment, origins: Origins)]>([:])
+    private let targets = Mutex<[Key: (assignment: Assignment, targets: KnownTargets)]>([:])
 
     /// Takes a report in, as far as it is about what the view has.
     func record(_ report: LoadReport, of viewer: Viewer, in view: Snapshot.View, at now: ContinuousClock.Instant) {
         for cluster in report.clusters {
             guard let service = view.service(serving: ResourceName(rawValue: cluster.name)) else { continue }
             let key = Key(viewer: viewer, service: service.service.name)
-            let origins = origins(of: service.assignment, key)
+            let targets = targets(of: service.assignment, key)
             var tallies: [ObservedTarget: Tally] = [:]
             for locality in cluster.localities {
-                for (target, load) in locality.targets(in: service.assignment, origins) {
+                targets.forEach(in: locality) { target, load in
                     tallies[target, default: Tally()].add(load, over: cluster.interval)
                 }
             }
@@ -48,12 +46,12 @@ final class LoadObserver: Sendable {
         }
     }
 
-    private func origins(of assignment: Assignment, _ key: Key) -> Origins {
-        origins.withLock { known in
-            if let last = known[key], last.assignment == assignment { return last.origins }
-            let origins = assignment.origins
-            known[key] = (assignment, origins)
-            return origins
+    private func targets(of assignment: Assignment, _ key: Key) -> KnownTargets {
+        targets.withLock { known in
+            if let last = known[key], last.assignment == assignment { return last.targets }
+            let targets = KnownTargets(assignment)
+            known[key] = (assignment, targets)
+            return targets
         }
     }
 
@@ -91,23 +89,30 @@ final class LoadObserver: Sendable {
     }
 }
 
-extension LoadReport.LocalityLoad {
-    /// What its requests went to: the service, the locality where the view has it, and the clusters and pods as far as
-    /// they can be told.
-    fileprivate func targets(
-        in assignment: Assignment, _ origins: [Assignment.Endpoint.Address: Assignment.Origin]
-    ) -> [(ObservedTarget, LoadReport.Load)] {
-        var targets: [(ObservedTarget, LoadReport.Load)] = [(.service, load)]
-        let entries = assignment.localities.filter { $0.locality == locality }
-        guard !entries.isEmpty else { return targets }
-        targets.append((.locality(locality), load))
-        let clusters = Set(entries.flatMap(\.endpoints).compactMap { origins[$0.address]?.cluster })
-        if clusters.count == 1, let cluster = clusters.first { targets.append((.cluster(cluster), load)) }
-        for (address, load) in endpoints {
-            guard let origin = origins[address] else { continue }
-            if clusters.count > 1 { targets.append((.cluster(origin.cluster), load)) }
-            if let pod = origin.pod { targets.append((.pod(origin.cluster, pod), load)) }
+/// Whose each endpoint of an assignment is, and each locality; found once for many reports.
+private struct KnownTargets {
+    private let origins: [Assignment.Endpoint.Address: Assignment.Origin]
+    private var clusters: [Locality: Set<ClusterName>] = [:]
+
+    init(_ assignment: Assignment) {
+        origins = assignment.origins
+        for entry in assignment.localities {
+            let found = Set(entry.endpoints.compactMap { [origins] in origins[$0.address]?.cluster })
+            clusters[entry.locality, default: []].formUnion(found)
         }
-        return targets
+    }
+
+    /// Calls `body` with what a locality's requests went to: the service, the locality if the assignment has it, and the
+    /// clusters and pods as far as they can be told.
+    func forEach(in report: LoadReport.LocalityLoad, _ body: (ObservedTarget, LoadReport.Load) -> Void) {
+        body(.service, report.load)
+        guard let clusters = clusters[report.locality] else { return }
+        body(.locality(report.locality), report.load)
+        if clusters.count == 1, let cluster = clusters.first { body(.cluster(cluster), report.load) }
+        for (address, load) in report.endpoints {
+            guard let origin = origins[address] else { continue }
+            if clusters.count > 1 { body(.cluster(origin.cluster), load) }
+            if let pod = origin.pod { body(.pod(origin.cluster, pod), load) }
+        }
     }
 }

@@ -4,20 +4,28 @@ import GRPCTransport
 /// One stream of load reports: asks once, and takes what comes.
 final class LoadReportHandler: StreamService {
     private var session: ClientSession
-    private let observer: LoadObserver
+    private let reports: LoadReportQueue
     private let interval: Duration
     private var hasAsked = false
 
-    init(_ session: ClientSession, observer: LoadObserver, interval: Duration) {
+    init(_ session: ClientSession, reports: LoadReportQueue, interval: Duration) {
         self.session = session
-        self.observer = observer
+        self.reports = reports
         self.interval = interval
     }
 
     func receive(_ message: RawSpan) throws(GRPCStatus) {
+        // Later ones are looked at elsewhere: what they cost is their sender's choice.
+        guard let viewer = session.viewer, let view = session.view else { return try greet([UInt8](copying: message)) }
+        try session.authorize()
+        reports.add([UInt8](copying: message), of: viewer, in: view)
+    }
+
+    /// Only a stream's first report is sure to have the node.
+    private func greet(_ message: [UInt8]) throws(GRPCStatus) {
         let report: LoadReport
         do throws(DecodingFailure) {
-            report = try LoadReport([UInt8](copying: message))
+            report = try LoadReport(message)
         } catch {
             session.warn("load report refused", "\(error)")
             throw GRPCStatus(.invalidArgument, "\(error)")
@@ -25,7 +33,7 @@ final class LoadReportHandler: StreamService {
         session.greet(report.node)
         try session.authorize()
         guard let viewer = session.viewer, let view = session.view else { return }
-        observer.record(report, of: viewer, in: view, at: .now)
+        reports.add(message, of: viewer, in: view)
     }
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
@@ -36,11 +44,11 @@ final class LoadReportHandler: StreamService {
         return [Slice(LoadReport.request(every: interval))]
     }
 
-    func publish(_ publication: Publication, _: PublicationProgress) { _ = session.take(publication) }
+    func publish(_ item: PublicationQueue.Item) { _ = session.take(item) }
 
     func closed(_ status: GRPCStatus) { session.end(status) }
 
     var taken: UInt64 { .max }
 
-    var status: ClientStatus { ClientStatus(session, subscriptions: []) }
+    func status(listing limit: Int) -> ClientStatus { ClientStatus(session, subscriptions: []) }
 }

@@ -33,12 +33,17 @@ public struct Tally: Hashable, Sendable {
         var total = 0.0
 
         static func + (left: Sum, right: Sum) -> Sum {
-            Sum(count: left.count + right.count, total: left.total + right.total)
+            // JSON has no infinity.
+            let most = Double.greatestFiniteMagnitude
+            return Sum(
+                count: left.count + right.count, total: min(max(left.total + right.total, -most), most))
         }
     }
 
     /// Kinds of metrics that one target may have.
     private static let mostMetrics = 16
+    /// The longest name of a metric that is kept, in bytes.
+    private static let longestMetric = 128
 
     /// The mean time that a request took, in seconds; nil where none ended.
     ///
@@ -56,7 +61,7 @@ public struct Tally: Hashable, Sendable {
         errors = errors.addingSaturated(load.errors)
         ended = ended.addingSaturated(load.successes.addingSaturated(load.errors))
         busy += Double(load.inProgress) * (interval / .seconds(1))
-        for metric in load.metrics where metric.total.isFinite {
+        for metric in load.metrics where metric.total.isFinite && metric.name.utf8.count <= Self.longestMetric {
             guard metrics[metric.name] != nil || metrics.count < Self.mostMetrics else { continue }
             metrics[metric.name] =
                 (metrics[metric.name] ?? Sum()) + Sum(count: Double(metric.count), total: metric.total)

@@ -36,7 +36,10 @@ final class PublicationProgress: Sendable {
 
     func acknowledged() { acknowledging.leave(since: start) }
 
-    /// All streams have been told.
+    /// The streams of one more thread are to be told.
+    func tell() { owe() }
+
+    /// All streams of a thread have been told; and once more, by the publisher.
     func told() {
         written()
         acknowledged()

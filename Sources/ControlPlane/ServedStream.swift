@@ -3,15 +3,15 @@ import GRPCTransport
 /// What every service's streams have in common.
 protocol StreamService: StreamHandler {
     /// Takes a newer snapshot.
-    ///
-    /// - Parameter progress: told what becomes of it here.
-    func publish(_ publication: Publication, _ progress: PublicationProgress)
+    func publish(_ item: PublicationQueue.Item)
 
     /// The newest publication of which its client has taken everything; the greatest number where it takes none.
     var taken: UInt64 { get }
 
     /// For whoever wants to look at it.
-    var status: ClientStatus { get }
+    ///
+    /// - Parameter limit: how many resources of each type are listed; the rest is only counted.
+    func status(listing limit: Int) -> ClientStatus
 }
 
 /// One stream of a client, whichever service it called.
@@ -26,11 +26,9 @@ final class ServedStream: StreamHandler {
 
     func closed(_ status: GRPCStatus) { service.closed(status) }
 
-    func publish(_ publication: Publication, _ progress: PublicationProgress) {
-        service.publish(publication, progress)
-    }
+    func publish(_ item: PublicationQueue.Item) { service.publish(item) }
 
     var taken: UInt64 { service.taken }
 
-    var status: ClientStatus { service.status }
+    func status(listing limit: Int) -> ClientStatus { service.status(listing: limit) }
 }

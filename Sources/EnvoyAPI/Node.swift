@@ -14,8 +14,14 @@ public struct Node: Hashable, Sendable {
     public var userAgent: String
     /// Envoy's version; nil for other programs, and for an Envoy that doesn't say.
     public var envoyVersion: EnvoyVersion?
-    /// The strings at the top of `metadata`, such as `cluster` and `role`, and its booleans as `true` and `false`.
+    /// What Ballast reads of `metadata`: see `readMetadata`; booleans are `true` and `false`.
     public var metadata: [String: String]
+    /// The keys of `metadata` that are kept of a client's.
+    ///
+    /// Istio's proxies send kilobytes of others.
+    static let readMetadata: Set = ["cluster", "role", "lanes", "leds"]
+    /// The longest text that is kept of a client's node, in bytes.
+    static let longestText = 256
 
     /// A node.
     public init(
@@ -47,10 +53,12 @@ public struct Node: Hashable, Sendable {
 
     /// Copies a decoded node.
     init(_ node: Envoy__Config__Core__V3__Node) {
-        id = String(node.id)
-        cluster = String(node.cluster)
-        userAgent = String(node.user_agent_name)
-        locality = Locality(node.locality?.pointee)
+        let text = { (text: UnsafeMutablePointer<CChar>?) in String(text).prefix(utf8Count: Self.longestText) }
+        id = text(node.id)
+        cluster = text(node.cluster)
+        userAgent = text(node.user_agent_name)
+        let place = node.locality?.pointee
+        locality = Locality(region: text(place?.region), zone: text(place?.zone), subZone: text(place?.sub_zone))
         if node.user_agent_version_type_case
             == ENVOY__CONFIG__CORE__V3__NODE__USER_AGENT_VERSION_TYPE_USER_AGENT_BUILD_VERSION,
             userAgent == Self.envoyAgent
@@ -59,12 +67,11 @@ public struct Node: Hashable, Sendable {
         }
         metadata = [:]
         for field in messages(node.metadata?.pointee.fields, node.metadata?.pointee.n_fields ?? 0) {
-            guard let value = field.value?.pointee else { continue }
+            let key = String(field.key)
+            guard let value = field.value?.pointee, Self.readMetadata.contains(key) else { continue }
             switch value.kind_case {
-            case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE:
-                metadata[String(field.key)] = String(value.string_value)
-            case GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE:
-                metadata[String(field.key)] = value.bool_value != 0 ? "true" : "false"
+            case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE: metadata[key] = text(value.string_value)
+            case GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE: metadata[key] = value.bool_value != 0 ? "true" : "false"
             default: continue
             }
         }

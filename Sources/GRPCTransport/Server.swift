@@ -86,11 +86,15 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     /// and whether clients show certificates, stays as it was at the start.
     public func replaceCertificates(_ security: ServerSecurity) { certificates.replace(with: security) }
 
-    /// Calls `body` with every open stream's handler, each on its own thread, and lets each write what it then has.
-    public func forEach(_ body: @escaping @Sendable (Handler) -> Void) async {
-        await withTaskGroup { group in
-            for shard in shards { group.addTask { await shard.forEach(body) } }
-        }
+    /// How many threads serve streams.
+    public var threadCount: Int { shards.count }
+
+    /// Calls `body` with the handler of every open stream of one thread, on that thread, and lets each write what it then
+    /// has.
+    ///
+    /// - Parameter thread: counts from 0.
+    public func forEach(onThread thread: Int, _ body: @Sendable (Handler) -> Void) async {
+        await shards[thread].forEach(body)
     }
 
     /// Asks every open stream's handler, each on its own thread.

@@ -128,7 +128,8 @@ extension Configuration.XDSServer {
         _ entry: YAMLReader?, clusters: Set<ClusterName>, path: (String) -> String
     ) throws(ConfigurationError) {
         let fields =
-            try entry?.mapping("listen", "tls", "insecure", "limits", "loadReportInterval", "leds", "debounce") ?? [:]
+            try entry?.mapping(
+                "listen", "tls", "insecure", "limits", "connectionGuard", "loadReportInterval", "leds", "debounce") ?? [:]
         listen = try fields["listen"]?.listenAddress() ?? .loopback(18000)
         isInsecure = try fields["insecure"]?.flag() ?? false
         if let tls = fields["tls"] {
@@ -163,19 +164,8 @@ extension Configuration.XDSServer {
                     "`quiet` (\(debounce.quiet)) should not be longer than `longest` (\(debounce.longest))")
             }
         }
-        if let entry = fields["limits"] {
-            let fields = try entry.mapping(
-                "messageBytes", "streamsPerConnection", "streams", "connections", "namesPerStream", "nameBytes",
-                "streamsPerSecond", "requestsPerSecond")
-            for (key, limit) in [
-                ("messageBytes", \Configuration.Limits.messageBytes), ("streamsPerConnection", \.streamsPerConnection),
-                ("streams", \.streams), ("connections", \.connections), ("namesPerStream", \.namesPerStream),
-                ("nameBytes", \.nameBytes), ("streamsPerSecond", \.streamsPerSecond),
-                ("requestsPerSecond", \.requestsPerSecond),
-            ] {
-                if let value = fields[key] { limits[keyPath: limit] = try value.integer(in: 1...Int(Int32.max)) }
-            }
-        }
+        if let entry = fields["limits"] { limits = try Configuration.Limits(entry) }
+        guardsConnections = try fields["connectionGuard"]?.onOrOff() ?? true
     }
 }
 

@@ -39,6 +39,8 @@ public struct Configuration: Hashable, Sendable {
         public var debounce = Debounce()
         /// How much clients may ask.
         public var limits = Limits()
+        /// Whether connections are limited before libgrpc reads them; false to compare only.
+        public var guardsConnections = true
     }
 
     /// How changes that follow each other quickly are gathered into one snapshot.
@@ -67,28 +69,6 @@ public struct Configuration: Hashable, Sendable {
         public var key: String
         /// Authorities that sign clients' certificates; nil lets clients come without one.
         public var clientCA: String?
-    }
-
-    /// Limits on clients.
-    ///
-    /// Each is answered with a gRPC status that names it.
-    public struct Limits: Hashable, Sendable {
-        /// The longest request, in bytes.
-        public var messageBytes = 4 * 1024 * 1024
-        /// Streams on one connection.
-        public var streamsPerConnection = 10_000
-        /// Streams in all.
-        public var streams = 100_000
-        /// Connections with open streams.
-        public var connections = 20_000
-        /// Resource names that one stream may subscribe to.
-        public var namesPerStream = 100_000
-        /// The longest resource name, in bytes.
-        public var nameBytes = 4_096
-        /// Streams that are accepted in a second; more wait.
-        public var streamsPerSecond = 5_000
-        /// Requests that are read from one stream in a second; more wait.
-        public var requestsPerSecond = 1_000
     }
 
     /// A cluster, and where its pods are learned.

@@ -40,7 +40,10 @@ struct YAMLReader {
     }
 
     /// The fields of a mapping, all of whose keys must be known.
-    func mapping(_ known: String...) throws(ConfigurationError) -> [String: YAMLReader] {
+    func mapping(_ known: String...) throws(ConfigurationError) -> [String: YAMLReader] { try mapping(known) }
+
+    /// The fields of a mapping, all of whose keys must be known.
+    func mapping(_ known: [String]) throws(ConfigurationError) -> [String: YAMLReader] {
         let entries = try entries()
         for (key, value) in entries where !known.contains(key) {
             throw value.error("there is no such field here; there are: \(known.joined(separator: ", "))")
@@ -89,6 +92,11 @@ struct YAMLReader {
         try value("should be a whole number from \(range.lowerBound) to \(range.upperBound)") { text in
             Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
+    }
+
+    /// `on` or `off`.
+    func onOrOff() throws(ConfigurationError) -> Bool {
+        try value("should be on or off") { ["on": true, "off": false][$0] }
     }
 
     /// `true` or `false`.

@@ -102,6 +102,9 @@ public struct DeltaSubscription: Sendable {
     /// How many names the client wants.
     public var nameCount: Int { namedCount + collections.count }
 
+    /// The memory that they take, in bytes; about.
+    private(set) var nameBytes = 0
+
     /// Whether `next` has to look for something to send.
     var isPending: Bool { !pending.isEmpty || isSweepPending || !pendingCollections.isEmpty }
 
@@ -138,7 +141,10 @@ public struct DeltaSubscription: Sendable {
     private mutating func subscribe(to name: ResourceName) {
         guard !mayBeWildcard || name != .wildcard else { return subscribeToAll() }
         guard !name.isCollection else { return subscribe(toCollection: name) }
-        if entries[name]?.isNamed != true { namedCount += 1 }
+        if entries[name]?.isNamed != true {
+            namedCount += 1
+            nameBytes += name.memoryBytes
+        }
         entries[name, default: Entry()].isNamed = true
         // Asking again for a name means that the client doesn't have it: it is sent even when unchanged.
         setSent(name, to: nil)
@@ -147,6 +153,7 @@ public struct DeltaSubscription: Sendable {
     }
 
     private mutating func subscribe(toCollection name: ResourceName) {
+        if collections[name] == nil { nameBytes += name.memoryBytes }
         if let last = dropped.removeValue(forKey: name) {
             collections[name] = last
             if let version = last.sent { held.insert(version) }
@@ -172,6 +179,7 @@ public struct DeltaSubscription: Sendable {
 
     private mutating func unsubscribe(from name: ResourceName) {
         if let collection = collections.removeValue(forKey: name) {
+            nameBytes -= name.memoryBytes
             if let version = collection.sent { held.remove(version) }
             pendingCollections.remove(name)
             if dropped.count == Self.mostDropped { dropped = [:] }
@@ -181,6 +189,7 @@ public struct DeltaSubscription: Sendable {
             for (name, entry) in entries where !entry.isNamed { remove(name) }
         } else if let entry = entries[name], entry.isNamed {
             namedCount -= 1
+            nameBytes -= name.memoryBytes
             remove(name)
             // xDS: the client has dropped it, and has to be told again what it gets anyway.
             if isWildcard { pending.insert(name) }
@@ -312,15 +321,18 @@ public struct DeltaSubscription: Sendable {
     }
 
     /// For whoever wants to look at it.
-    public var status: SubscriptionStatus {
-        SubscriptionStatus(
-            resources: (entries.map { name, entry in
-                SubscribedResource(name: name, sent: entry.sent, acknowledged: entry.acknowledged)
-            }
-                + collections.map { name, collection in
-                    SubscribedResource(name: name, sent: collection.sent, acknowledged: collection.acknowledged)
-                }).sorted { $0.name < $1.name },
-            sent: sentVersion, acknowledged: acknowledged, rejection: rejection
+    ///
+    /// - Parameter limit: how many resources are listed; the rest is only counted.
+    public func status(listing limit: Int = .max) -> SubscriptionStatus {
+        let listed = (entries.keys.smallest(limit) + collections.keys.smallest(limit)).smallest(limit)
+        return SubscriptionStatus(
+            resources: listed.map { name in
+                let collection = collections[name]
+                return SubscribedResource(
+                    name: name, sent: collection?.sent ?? entries[name]?.sent,
+                    acknowledged: collection?.acknowledged ?? entries[name]?.acknowledged)
+            },
+            count: entries.count + collections.count, sent: sentVersion, acknowledged: acknowledged, rejection: rejection
         )
     }
 

@@ -8,6 +8,8 @@ public enum ProtocolViolation: Error, Hashable, Sendable {
     case longName(limit: Int)
     /// More types than a stream may want.
     case tooManyTypes(limit: Int)
+    /// A type URL of more bytes than one may have.
+    case longType(limit: Int)
 }
 
 /// What a client makes of the protocol.
@@ -95,11 +97,14 @@ public struct DiscoveryStream: Sendable {
         public var names: Int
         /// Types.
         public var types: Int
+        /// The longest type URL, in bytes.
+        public var typeBytes: Int
 
         /// Limits.
-        public init(names: Int, types: Int = 32) {
+        public init(names: Int, types: Int = 32, typeBytes: Int = 256) {
             self.names = names
             self.types = types
+            self.typeBytes = typeBytes
         }
     }
 
@@ -144,6 +149,7 @@ public struct DiscoveryStream: Sendable {
     public mutating func receive(_ request: DiscoveryRequest, type url: String, from client: ClientKind)
         throws(ProtocolViolation)
     {
+        guard url.utf8.count <= limits.typeBytes else { throw .longType(limit: limits.typeBytes) }
         // A stream of one service may leave the type out.
         let type = url.isEmpty ? onlyType : TypeURL(rawValue: url)
         guard let type, onlyType == nil || onlyType == type else { throw .wrongType(url) }
@@ -227,8 +233,13 @@ public struct DiscoveryStream: Sendable {
         }
     }
 
+    /// The memory that the names take that the client wants, of all types together, in bytes; about.
+    public var nameBytes: Int { entries.reduce(0) { $0 + $1.subscription.nameBytes } }
+
     /// Every type's subscription, in the order in which they are served.
-    public var status: [(type: TypeURL, subscription: SubscriptionStatus)] {
-        entries.compactMap { entry in entry.subscription.status.map { (entry.type, $0) } }
+    ///
+    /// - Parameter limit: how many resources of each type are listed; the rest is only counted.
+    public func status(listing limit: Int = .max) -> [(type: TypeURL, subscription: SubscriptionStatus)] {
+        entries.compactMap { entry in entry.subscription.status(listing: limit).map { (entry.type, $0) } }
     }
 }

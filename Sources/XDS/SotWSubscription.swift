@@ -115,6 +115,9 @@ public struct SotWSubscription: Sendable {
     /// How many names the client wants.
     public var nameCount: Int { wanted.count }
 
+    /// The memory that they take, in bytes; about.
+    private(set) var nameBytes = 0
+
     /// Whether `next` has to look for something to send.
     var isPending: Bool { !pending.isEmpty || isSweepPending }
 
@@ -229,12 +232,16 @@ public struct SotWSubscription: Sendable {
     }
 
     /// For whoever wants to look at it.
-    public var status: SubscriptionStatus {
+    ///
+    /// - Parameter limit: how many resources are listed; the rest is only counted.
+    public func status(listing limit: Int = .max) -> SubscriptionStatus {
         let isAcknowledged = last == nil ? acknowledged != nil : acknowledged == last?.version
+        let names = sent.isEmpty ? wanted : wanted.union(sent.keys)
         return SubscriptionStatus(
-            resources: wanted.union(sent.keys).sorted().map { name in
+            resources: names.smallest(limit).map { name in
                 SubscribedResource(name: name, sent: sent[name], acknowledged: isAcknowledged ? sent[name] : nil)
             },
+            count: names.count,
             sent: last?.version ?? acknowledged, acknowledged: acknowledged, rejection: rejection
         )
     }
@@ -257,6 +264,7 @@ public struct SotWSubscription: Sendable {
         pending.formUnion(added)
         if hasVacancy, isFresh { fresh.formUnion(added) }
         wanted = names
+        nameBytes = names.reduce(0) { $0 + $1.memoryBytes }
     }
 
     private mutating func drop(_ names: Set<ResourceName>) {
@@ -266,7 +274,7 @@ public struct SotWSubscription: Sendable {
         }
         toldMissing.subtract(names)
         fresh.subtract(names)
-        wanted.subtract(names)
+        for name in names where wanted.remove(name) != nil { nameBytes -= name.memoryBytes }
     }
 
     private mutating func forget() {

@@ -19,10 +19,14 @@ struct Subscription: Sendable {
 
     var nameCount: Int { (sotw?.nameCount ?? 0) + (delta?.nameCount ?? 0) }
 
+    var nameBytes: Int { sotw?.nameBytes ?? delta?.nameBytes ?? 0 }
+
     /// Whether `next` has to look for something to send.
     var isPending: Bool { sotw?.isPending ?? delta?.isPending ?? false }
 
-    var status: SubscriptionStatus? { sotw?.status ?? delta?.status }
+    func status(listing limit: Int) -> SubscriptionStatus? {
+        sotw?.status(listing: limit) ?? delta?.status(listing: limit)
+    }
 
     mutating func receive(_ request: DiscoveryRequest) {
         switch request {

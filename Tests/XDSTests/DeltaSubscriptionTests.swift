@@ -33,7 +33,7 @@ final class DeltaTester {
         return response
     }
 
-    var status: SubscriptionStatus? { stream.status.first?.subscription }
+    var status: SubscriptionStatus? { stream.status().first?.subscription }
 }
 
 extension DeltaResponse {

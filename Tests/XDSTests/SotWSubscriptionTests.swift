@@ -37,7 +37,7 @@ final class SotWTester {
         return response
     }
 
-    var status: SubscriptionStatus? { stream.status.first?.subscription }
+    var status: SubscriptionStatus? { stream.status().first?.subscription }
 }
 
 extension SotWResponse {

@@ -16,8 +16,12 @@ func withDecoded<Message, Result>(
     _ read: (Message) -> Result
 ) throws(DecodingFailure) -> Result {
     let name = String(cString: descriptor.name)
-    guard NestingCheck.passes(bytes, descriptor) else {
-        throw DecodingFailure(description: "\(name): broken, or nested more than \(NestingCheck.deepest) levels deep")
+    guard MessageCheck.passes(bytes, descriptor) else {
+        throw DecodingFailure(
+            description: """
+                \(name): broken, nested more than \(MessageCheck.deepest) levels deep, of more than \
+                \(MessageCheck.mostParts) parts, or with a NUL in a string
+                """)
     }
     let decoded = withUnsafePointer(to: descriptor) { descriptor in
         // Owned: freed right below.
@@ -42,39 +46,48 @@ func encode<Message>(_ message: UnsafeMutablePointer<Message>) -> [UInt8] {
     }
 }
 
-/// Looks through a message for messages inside messages.
+/// Looks through a message for what protobuf-c decodes at any price.
 ///
-/// protobuf-c decodes them by recursion without a limit: a few megabytes of `Struct` within `Struct` would overflow
-/// the stack.
-enum NestingCheck {
+/// It decodes messages inside messages by recursion without a limit: a few megabytes of `Struct` within `Struct` would
+/// overflow the stack. A message without content takes 2 bytes here, and more than 100 decoded. And strings are C's, which
+/// end at a NUL.
+struct MessageCheck {
     /// Envoy's own messages nest a dozen levels; protobuf's other libraries stop at 100.
     static let deepest = 64
+    /// Strings and messages in one message.
+    static let mostParts = 300_000
+
+    private var parts = 0
 
     static func passes(_ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor) -> Bool {
-        withUnsafePointer(to: descriptor) { descriptor in
-            bytes.withUnsafeBufferPointer { passes($0[...], descriptor, depth: 1) }
+        var check = MessageCheck()
+        return withUnsafePointer(to: descriptor) { descriptor in
+            bytes.withUnsafeBufferPointer { check.passes($0[...], descriptor, depth: 1) }
         }
     }
 
-    private static func passes(
+    private mutating func passes(
         _ bytes: Slice<UnsafeBufferPointer<UInt8>>, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int
     ) -> Bool {
-        guard depth <= deepest else { return false }
+        guard depth <= Self.deepest else { return false }
         var rest = bytes
         while !rest.isEmpty {
-            guard let tag = varint(&rest), let number = UInt32(exactly: tag >> 3), number > 0 else { return false }
+            guard let tag = Self.varint(&rest), let number = UInt32(exactly: tag >> 3), number > 0 else { return false }
             switch tag & 7 {
-            case 0: guard varint(&rest) != nil else { return false }
-            case 1: guard skip(8, &rest) else { return false }
-            case 5: guard skip(4, &rest) else { return false }
+            case 0: guard Self.varint(&rest) != nil else { return false }
+            case 1: guard Self.skip(8, &rest) else { return false }
+            case 5: guard Self.skip(4, &rest) else { return false }
             case 2:
-                guard let length = varint(&rest).flatMap({ Int(exactly: $0) }), length <= rest.count else {
-                    return false
-                }
+                parts += 1
+                guard let length = Self.varint(&rest).flatMap({ Int(exactly: $0) }), length <= rest.count,
+                    parts <= Self.mostParts
+                else { return false }
                 let field = protobuf_c_message_descriptor_get_field(descriptor, number)
                 if let field, field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, let inner = field.pointee.descriptor {
                     let inner = inner.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
                     guard passes(rest.prefix(length), inner, depth: depth + 1) else { return false }
+                } else if let field, field.pointee.type == PROTOBUF_C_TYPE_STRING {
+                    guard !rest.prefix(length).contains(0) else { return false }
                 }
                 rest = rest.dropFirst(length)
             default: return false

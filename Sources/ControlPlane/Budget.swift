@@ -1,0 +1,83 @@
+import GRPCTransport
+import MeshConfiguration
+import Synchronization
+
+/// Bytes that clients have this server keep: of each stream, each client, each identity, and in all.
+///
+/// A client is a connection. Its identity is who its certificate says it is, or its IP address if it shows none.
+final class Budget: Sendable {
+    /// What one stream has been charged; given back with `release`.
+    struct Share {
+        fileprivate let client: String
+        fileprivate let identity: String
+        fileprivate(set) var bytes = 0
+
+        init(_ head: StreamHead) {
+            client = head.peer
+            let host = head.peer.lastIndex(of: ":").map { head.peer[..<$0] } ?? head.peer[...]
+            identity = head.identities.isEmpty ? String(host) : head.identities.map(\.description).joined(separator: ",")
+        }
+    }
+
+    private struct Sums {
+        var total = 0
+        var clients: [String: Int] = [:]
+        var identities: [String: Int] = [:]
+
+        mutating func add(_ bytes: Int, to share: Share) {
+            total += bytes
+            Self.add(bytes, to: share.client, in: &clients)
+            Self.add(bytes, to: share.identity, in: &identities)
+        }
+
+        private static func add(_ bytes: Int, to key: String, in sums: inout [String: Int]) {
+            let sum = sums[key, default: 0] + bytes
+            sums[key] = sum == 0 ? nil : sum
+        }
+    }
+
+    private let limits: Configuration.Limits
+    private let sums = Mutex(Sums())
+
+    init(_ limits: Configuration.Limits) { self.limits = limits }
+
+    /// Bytes that all streams have been charged.
+    var total: Int { sums.withLock { $0.total } }
+
+    /// Charges a stream so many bytes in all.
+    ///
+    /// - Throws: if that is more than a limit allows; the share is then as it was.
+    func charge(_ share: inout Share, _ bytes: Int) throws(GRPCStatus) {
+        guard bytes != share.bytes else { return }
+        guard bytes <= limits.bytesPerStream else {
+            throw Self.exceeded("a stream", limits.bytesPerStream, "bytesPerStream")
+        }
+        let more = bytes - share.bytes
+        let broken: (String, Int, String)? = sums.withLock { [share] sums in
+            if more > 0 {
+                if sums.clients[share.client, default: 0] + more > limits.bytesPerClient {
+                    return ("a client", limits.bytesPerClient, "bytesPerClient")
+                }
+                if sums.identities[share.identity, default: 0] + more > limits.bytesPerIdentity {
+                    return ("the clients of one identity", limits.bytesPerIdentity, "bytesPerIdentity")
+                }
+                if sums.total + more > limits.bytes { return ("all clients together", limits.bytes, "bytes") }
+            }
+            sums.add(more, to: share)
+            return nil
+        }
+        if let (who, limit, field) = broken { throw Self.exceeded(who, limit, field) }
+        share.bytes = bytes
+    }
+
+    /// Gives back what a stream was charged.
+    func release(_ share: inout Share) {
+        sums.withLock { [share] in $0.add(-share.bytes, to: share) }
+        share.bytes = 0
+    }
+
+    private static func exceeded(_ who: String, _ limit: Int, _ field: String) -> GRPCStatus {
+        GRPCStatus(
+            .resourceExhausted, "the names that \(who) may subscribe to have \(limit) bytes in memory (xds.limits.\(field))")
+    }
+}

@@ -1,0 +1,89 @@
+extension Configuration {
+    /// Limits on clients.
+    ///
+    /// A stream that breaks one ends with a gRPC status that names it; a connection that breaks one is closed, counted and
+    /// logged.
+    public struct Limits: Hashable, Sendable {
+        /// The longest request, in bytes.
+        public var messageBytes = 4 * 1024 * 1024
+        /// Streams on one connection.
+        public var streamsPerConnection = 10_000
+        /// Streams in all.
+        public var streams = 100_000
+        /// Streams that wait to be opened, on each of the server's threads.
+        public var waitingStreams = 10_000
+        /// Streams that are opened in a second; more wait.
+        public var streamsPerSecond = 5_000
+        /// Requests that are read from one stream in a second; more wait.
+        public var requestsPerSecond = 1_000
+        /// Bytes of requests that are read from one stream in a second; more wait.
+        public var requestBytesPerSecond = 8 << 20
+        /// Resource names that one stream may subscribe to.
+        public var namesPerStream = 100_000
+        /// The longest resource name, in bytes.
+        public var nameBytes = 4_096
+        /// Memory that the names of one stream may take, in bytes.
+        public var bytesPerStream = 24 << 20
+        /// Of all streams of one connection.
+        public var bytesPerClient = 24 << 20
+        /// Of all clients with the same names in their certificates, or at the same IP address if they show none.
+        public var bytesPerIdentity = 256 << 20
+        /// Of all clients.
+        public var bytes = 512 << 20
+
+        /// Open connections.
+        public var connections = 20_000
+        /// Open connections from one address: an IPv4 address, or the first 64 bits of an IPv6 address.
+        public var connectionsPerAddress = 4_000
+        /// New connections from one address in a second, after a burst of `connectionsPerAddress`.
+        public var newConnectionsPerSecond = 100
+        /// How long a connection may take to be set up, TLS and HTTP/2.
+        public var handshake = Duration.seconds(10)
+        /// Streams that a connection opens in a second, after a burst of `streamsPerConnection`.
+        public var newStreamsPerSecond = 1_000
+        /// Resets of young streams in a second, of one connection; as all below, after a burst of four times as many.
+        public var resetsPerSecond = 100
+        /// PING frames.
+        public var pingsPerSecond = 20
+        /// SETTINGS frames.
+        public var settingsPerSecond = 20
+        /// PRIORITY frames.
+        public var prioritiesPerSecond = 100
+        /// Frames, except DATA frames of more than 1,024 bytes.
+        public var framesPerSecond = 20_000
+        /// Bytes of header blocks.
+        public var headerBytesPerSecond = 1 << 20
+        /// The longest header block, in bytes as sent.
+        public var headerBlockBytes = 32_768
+        /// CONTINUATION frames of one header block.
+        public var continuations = 8
+    }
+}
+
+extension Configuration.Limits {
+    /// The fields that are whole numbers.
+    private static var numbers: [(name: String, path: WritableKeyPath<Self, Int>)] {
+        [
+            ("messageBytes", \.messageBytes), ("streamsPerConnection", \.streamsPerConnection), ("streams", \.streams),
+            ("waitingStreams", \.waitingStreams), ("streamsPerSecond", \.streamsPerSecond),
+            ("requestsPerSecond", \.requestsPerSecond), ("requestBytesPerSecond", \.requestBytesPerSecond),
+            ("namesPerStream", \.namesPerStream), ("nameBytes", \.nameBytes), ("bytesPerStream", \.bytesPerStream),
+            ("bytesPerClient", \.bytesPerClient), ("bytesPerIdentity", \.bytesPerIdentity), ("bytes", \.bytes),
+            ("connections", \.connections), ("connectionsPerAddress", \.connectionsPerAddress),
+            ("newConnectionsPerSecond", \.newConnectionsPerSecond), ("newStreamsPerSecond", \.newStreamsPerSecond),
+            ("resetsPerSecond", \.resetsPerSecond), ("pingsPerSecond", \.pingsPerSecond),
+            ("settingsPerSecond", \.settingsPerSecond), ("prioritiesPerSecond", \.prioritiesPerSecond),
+            ("framesPerSecond", \.framesPerSecond), ("headerBytesPerSecond", \.headerBytesPerSecond),
+            ("headerBlockBytes", \.headerBlockBytes), ("continuations", \.continuations),
+        ]
+    }
+
+    /// Reads `xds.limits`.
+    init(_ entry: YAMLReader) throws(ConfigurationError) {
+        let fields = try entry.mapping(Self.numbers.map(\.name) + ["handshake"])
+        for (name, path) in Self.numbers {
+            if let value = fields[name] { self[keyPath: path] = try value.integer(in: 1...Int(Int32.max)) }
+        }
+        if let value = fields["handshake"] { handshake = try value.duration() }
+    }
+}
