@@ -4,7 +4,6 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 public import Logging
-import MeshConfiguration
 public import ServiceLifecycle
 
 /// The admin API: JSON over HTTP, for people and for health checks.
@@ -39,8 +38,13 @@ public struct AdminServer: ServiceLifecycle.Service {
         // Hummingbird's own start and stop lines say nothing that ours don't.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
+        let limit = ConnectionLimit()
         let application = Application(
             router: router(),
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(
+                    additionalChannelHandlers: [limit.makeHandler()], idleTimeout: .seconds(10),
+                    httpDecoderConfiguration: .init(maxHeaderFieldSize: 16_384, maxHeaderListSize: 16_384))),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "ballast"),
             onServerRunning: { channel in
                 logger.info(
@@ -59,11 +63,18 @@ public struct AdminServer: ServiceLifecycle.Service {
 
     private func router() -> Router<BasicRequestContext> {
         let router = Router()
-        if let tokenFile { router.add(middleware: BearerToken(file: tokenFile, logger: logger)) }
-        router.get("healthz") { _, _ in try json(Health(status: "alive")) }
-        router.get("readyz") { _, _ in
-            let status = await controlPlane.status
-            return try json(Readiness(status), status: status.isReady ? .ok : .serviceUnavailable)
+        router.add(middleware: AnswerHeaders())
+        if let tokenFile {
+            router.add(middleware: BearerToken(file: tokenFile, logger: logger))
+        } else {
+            router.add(middleware: HostCheck())
+        }
+        for method in [HTTPRequest.Method.get, .head] {
+            router.on("healthz", method: method) { _, _ in try health() }
+            router.on("readyz", method: method) { _, _ in
+                let status = await controlPlane.status
+                return try json(Readiness(status), status: status.isReady ? .ok : .serviceUnavailable)
+            }
         }
         router.get("v1/services") { request, _ in
             let status = await controlPlane.status
@@ -77,8 +88,21 @@ public struct AdminServer: ServiceLifecycle.Service {
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
         }
-        router.get("v1/clients") { _, _ in try json(ClientsPage(await controlPlane.clients())) }
+        router.get("v1/clients") { request, _ in try await clients(request) }
         return router
+    }
+
+    private func health() throws -> Response {
+        guard let reason = controlPlane.deafness else { return try json(Health(status: "alive")) }
+        return try json(Health(status: "deaf", reason: reason), status: .serviceUnavailable)
+    }
+
+    /// The first clients, each with its first resources, or all of one node.
+    private func clients(_ request: Request) async throws -> Response {
+        let node = request.uri.queryParameters["node"].map(String.init)
+        let clients = await controlPlane.clients(
+            listing: node == nil ? ClientsPage.mostResources : ClientsPage.mostResourcesOfNode)
+        return try json(ClientsPage(clients.filter { node == nil || $0.node == node }))
     }
 
     /// What a request's `view` and `audience` are served.
@@ -137,39 +161,6 @@ private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) th
     return Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
 }
 
-/// Asks every request for a token, except those for health.
-///
-/// The file is read each time, so that a token can be replaced while the server runs.
-private struct BearerToken<Context: RequestContext>: RouterMiddleware {
-    let file: String
-    let logger: Logger
-
-    func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
-    ) async throws -> Response {
-        guard !["/healthz", "/readyz"].contains(request.uri.path) else { return try await next(request, context) }
-        let token: String
-        do {
-            token = try TextFile.token(file)
-        } catch {
-            logger.error("the admin token can't be read; nobody is let in", metadata: ["reason": "\(error)"])
-            throw HTTPError(.serviceUnavailable, message: "the server has no token")
-        }
-        let given = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? $0.dropFirst(7) : nil }
-        guard let given, !token.isEmpty, isEqual(Array(given.utf8), Array(token.utf8)) else {
-            throw HTTPError(
-                .unauthorized, headers: [.wwwAuthenticate: "Bearer"],
-                message: "send the token of admin.tokenFile as `Authorization: Bearer TOKEN`")
-        }
-        return try await next(request, context)
-    }
-
-    /// Takes as long wherever the first difference is.
-    private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        left.count == right.count && zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
-    }
-}
-
 /// The admin API could not be served.
 struct AdminError: Error, CustomStringConvertible {
     var description: String
@@ -177,6 +168,8 @@ struct AdminError: Error, CustomStringConvertible {
 
 private struct Health: Encodable {
     var status: String
+    /// Nil while it is alive.
+    var reason: String?
 }
 
 /// What is wrong with a request, as its answer.

@@ -207,6 +207,13 @@ struct ServicePage: Encodable {
 }
 
 struct ClientsPage: Encodable {
+    /// Clients on one page.
+    private static let mostClients = 1_000
+    /// Resources of each type of a stream.
+    static let mostResources = 100
+    /// The same, where one node was asked for.
+    static let mostResourcesOfNode = 10_000
+
     struct Client: Encodable {
         var node: String
         var cluster: String
@@ -242,15 +249,23 @@ struct ClientsPage: Encodable {
         var acknowledged: String?
         var rejected: Rejection?
         var resources: [Resource]
+        /// How many resources are not listed; nil if all are.
+        var omitted: Int?
     }
 
     var clients: [Client]
+    /// How many streams of further clients are not listed; nil if all are.
+    var omittedStreams: Int?
 
     /// A client is a node on a connection; an Envoy without ADS has a stream for each Envoy cluster.
     init(_ streams: [ClientStatus]) {
         clients = []
-        for stream in streams {
+        for (index, stream) in streams.enumerated() {
             if clients.last?.node != stream.node || clients.last?.peer != stream.peer {
+                guard clients.count < Self.mostClients else {
+                    omittedStreams = streams.count - index
+                    return
+                }
                 clients.append(
                     Client(
                         node: stream.node, cluster: stream.nodeCluster, userAgent: stream.userAgent, peer: stream.peer,
@@ -278,5 +293,6 @@ extension ClientsPage.Subscription {
         resources = status.resources.map {
             Resource(name: $0.name.rawValue, sent: $0.sent?.description, acknowledged: $0.acknowledged?.description)
         }
+        omitted = status.count > resources.count ? status.count - resources.count : nil
     }
 }

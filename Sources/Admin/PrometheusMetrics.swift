@@ -97,6 +97,10 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
         "ballast_requests_total": "Requests of clients, ACKs among them.",
         "ballast_nacks_total": "Responses that clients refused.",
         "ballast_connected_streams": "Open streams.",
+        "ballast_connections": "Open connections to the xDS port.",
+        "ballast_refused_connections_total": "Connections to the xDS port that were refused or ended, by reason.",
+        "ballast_client_bytes": "Memory that the names take that clients subscribe to, in bytes; about.",
+        "ballast_dropped_load_reports_total": "Load reports that were broken, or came faster than they can be added up.",
         "ballast_queue_depth": "Streams to which something has yet to be written.",
     ]
 

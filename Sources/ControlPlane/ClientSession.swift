@@ -22,9 +22,11 @@ struct ClientSession {
     /// Why it may not see that.
     private var refusal: GRPCStatus?
     private let demand: Demand
+    private let warnings: WarningLimit
     private let logger: Logger
 
-    init(_ head: StreamHead, snapshot: Snapshot?, demand: Demand, logger: Logger) {
+    init(_ head: StreamHead, snapshot: Snapshot?, demand: Demand, warnings: WarningLimit, logger: Logger) {
+        self.warnings = warnings
         self.head = head
         self.snapshot = snapshot
         self.demand = demand
@@ -40,10 +42,9 @@ struct ClientSession {
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
         findViewer()
         if let claimed = node.metadata["cluster"], let viewer, viewer.cluster.rawValue != claimed {
-            logger.warning(
+            warn(
                 "the node's metadata names a cluster that the configuration doesn't have",
-                metadata: metadata(["cluster": "\(claimed)", "served as": "\(viewer.cluster)"])
-            )
+                ["cluster": "\(claimed)", "served as": "\(viewer.cluster)"])
         }
     }
 
@@ -158,8 +159,14 @@ struct ClientSession {
             """
     }
 
-    func warn(_ what: String, _ reason: String) {
-        logger.warning("\(what)", metadata: metadata(["reason": "\(reason)"]))
+    func warn(_ what: String, _ reason: String) { warn(what, ["reason": "\(reason)"]) }
+
+    /// Logs a warning, unless there were too many about this client lately.
+    private func warn(_ what: String, _ facts: @autoclosure () -> Logger.Metadata) {
+        guard case .logged(let suppressed) = warnings.take(about: head.peer) else { return }
+        var facts = facts()
+        if suppressed > 0 { facts["suppressed before"] = "\(suppressed)" }
+        logger.warning("\(what)", metadata: metadata(facts))
     }
 
     /// The stream is over.
@@ -174,7 +181,7 @@ struct ClientSession {
     }
 
     private func logNotes() {
-        if let ledsNote { logger.warning("\(ledsNote)", metadata: metadata([:])) }
+        if let ledsNote { warn(ledsNote, [:]) }
         guard !reduced.isEmpty else { return }
         logger.info(
             "client gets gateway addresses only",

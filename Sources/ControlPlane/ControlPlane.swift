@@ -6,6 +6,7 @@ import XDS
 public import Logging
 public import MeshConfiguration
 public import ServiceLifecycle
+import Synchronization
 
 /// A control plane: sources, registry, balancer, snapshot, subscriptions, streams, put together.
 public final class ControlPlane: ServiceLifecycle.Service {
@@ -19,6 +20,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let metrics: ControlPlaneMetrics
     private let logger: Logger
     private let started: @Sendable (UInt16) -> Void
+    private let watchdog = Mutex<Watchdog?>(nil)
 
     /// - Parameters:
     ///   - version: this program's, for clients to see.
@@ -74,6 +76,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
         if settings.isInsecure {
             logger.warning("xDS is served in plaintext, to everyone who can reach it: xds.insecure is true")
         }
+        let watchdog = Watchdog(
+            SocketAddress(host: settings.listen.host, port: port), isTLS: settings.tls != nil, logger: logger)
+        self.watchdog.withLock { $0 = watchdog }
         started(port)
         await lastKnownGood?.load()
         sources.configure(initial)
@@ -83,6 +88,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             if let lastKnownGood { group.addTask { await lastKnownGood.run() } }
             group.addTask { await self.publishChanges() }
             group.addTask { await self.discovery.run() }
+            group.addTask { await watchdog.run() }
             if let files = settings.tls { group.addTask { await self.renewCertificates(files) } }
             try? await gracefulShutdown()
             group.cancelAll()
@@ -110,6 +116,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
             metadata: ["clusters": "\(configuration.clusters.count)", "services": "\(configuration.services.count)"]
         )
     }
+
+    /// Why nobody answers at the xDS port, though it listens; nil while somebody does.
+    public var deafness: String? { watchdog.withLock { $0 }?.failure }
 
     /// What it is doing.
     public var status: Status {

@@ -90,10 +90,11 @@ final class DiscoveryService: Sendable {
         self.reports = reports
         let budget = Budget(limits)
         self.budget = budget
+        let warnings = WarningLimit()
         let interval = settings.loadReportInterval
         server = Server(configuration: configuration, logger: logger) { head in
             let session = ClientSession(
-                head, snapshot: current.snapshot, demand: demand, logger: logger)
+                head, snapshot: current.snapshot, demand: demand, warnings: warnings, logger: logger)
             if let method = Method.at(head.method) {
                 return ServedStream(
                     DiscoveryHandler(

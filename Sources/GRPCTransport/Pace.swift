@@ -22,6 +22,16 @@ struct Pace {
         let wait = now.duration(to: start) - burst
         return wait > .zero ? wait : nil
     }
+
+    /// Counts one event if it needn't wait.
+    ///
+    /// - Returns: whether it was counted.
+    mutating func takeIfDue(at now: ContinuousClock.Instant) -> Bool {
+        let last = due
+        guard take(at: now) != nil else { return true }
+        due = last
+        return false
+    }
 }
 
 /// How fast messages are read from one stream: so many in a second, and so many bytes.

@@ -36,7 +36,7 @@ struct Serve: AsyncParsableCommand {
         let reloads = await UnixSignalsSequence(trapping: .sighup)
         let level = logLevel
         LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
+            var handler = EscapedLogHandler(StreamLogHandler.standardError(label: label))
             handler.logLevel = level
             return handler
         }

@@ -42,10 +42,50 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// Whether only this machine can reach it.
     public var isLoopback: Bool {
-        switch bits {
+        switch plain {
         case .v4(let number): number >> 24 == 127
         case .v6(let high, let low): high == 0 && low == 1
         }
+    }
+
+    /// Whether it stands for all addresses of a machine: `0.0.0.0`, all of 0.0.0.0/8, and `::`.
+    public var isUnspecified: Bool {
+        switch plain {
+        case .v4(let number): number >> 24 == 0
+        case .v6(let high, let low): high == 0 && low == 0
+        }
+    }
+
+    /// Whether it stands for a group of machines.
+    public var isMulticast: Bool {
+        switch plain {
+        case .v4(let number): number >> 28 == 0xe
+        case .v6(let high, _): high >> 56 == 0xff
+        }
+    }
+
+    /// Whether it stands for all machines of a network, or for none: 255.255.255.255, and the reserved 240.0.0.0/4.
+    public var isBroadcast: Bool {
+        switch plain {
+        case .v4(let number): number >> 28 == 0xf
+        case .v6: false
+        }
+    }
+
+    /// Whether it is good on one link only: 169.254.0.0/16, where clouds have their metadata, and fe80::/10.
+    public var isLinkLocal: Bool {
+        switch plain {
+        case .v4(let number): number >> 16 == 0xa9fe
+        case .v6(let high, _): high >> 54 == 0xfe80 >> 6
+        }
+    }
+
+    /// Whether a connection can be made to it, from anywhere.
+    public var isUnicast: Bool { !isUnspecified && !isMulticast && !isBroadcast }
+
+    /// As IPv4, if it is an IPv4 address in IPv6's form (`::ffff:10.0.0.1`).
+    private var plain: Bits {
+        if case .v6(0, let low) = bits, low >> 32 == 0xffff { .v4(UInt32(truncatingIfNeeded: low)) } else { bits }
     }
 
     /// Dotted decimal, or RFC 5952's form of IPv6 without brackets.

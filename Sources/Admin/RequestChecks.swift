@@ -1,0 +1,81 @@
+import Balancing
+import HTTPTypes
+import Hummingbird
+import Logging
+import MeshConfiguration
+
+/// Answers requests only that name this server by an address or as `localhost`.
+///
+/// A page of another site can make a browser take that site's name for this server's address (DNS rebinding), and then
+/// reads the answers; but the requests name the site.
+struct HostCheck<Context: RequestContext>: RouterMiddleware {
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard let authority = request.head.authority, Self.isDirect(authority) else {
+            throw HTTPError(
+                .forbidden,
+                message: """
+                    ask by an IP address or as localhost: without `admin.tokenFile`, names could be another site's
+                    """)
+        }
+        return try await next(request, context)
+    }
+
+    static func isDirect(_ authority: String) -> Bool {
+        if SocketAddress(authority) != nil || IPAddress(authority) != nil { return true }
+        if authority.hasPrefix("["), authority.hasSuffix("]") { return IPAddress(String(authority.dropFirst().dropLast())) != nil }
+        let host = authority.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)[0].lowercased()
+        return host == "localhost" || host.hasSuffix(".localhost")
+    }
+}
+
+/// Says with every answer that it is what its type says, and for nobody's cache.
+struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        var response: Response
+        do {
+            response = try await next(request, context)
+        } catch let error as any HTTPResponseError {
+            response = try error.response(from: request, context: context)
+        }
+        if let name = HTTPField.Name("X-Content-Type-Options") { response.headers[name] = "nosniff" }
+        response.headers[.cacheControl] = "no-store"
+        return response
+    }
+}
+
+/// Asks every request for a token, except those for health.
+///
+/// The file is read each time, so that a token can be replaced while the server runs.
+struct BearerToken<Context: RequestContext>: RouterMiddleware {
+    let file: String
+    let logger: Logger
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard !["/healthz", "/readyz"].contains(request.uri.path) else { return try await next(request, context) }
+        let token: String
+        do {
+            token = try TextFile.token(file)
+        } catch {
+            logger.error("the admin token can't be read; nobody is let in", metadata: ["reason": "\(error)"])
+            throw HTTPError(.serviceUnavailable, message: "the server has no token")
+        }
+        let given = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? $0.dropFirst(7) : nil }
+        guard let given, !token.isEmpty, isEqual(Array(given.utf8), Array(token.utf8)) else {
+            throw HTTPError(
+                .unauthorized, headers: [.wwwAuthenticate: "Bearer"],
+                message: "send the token of admin.tokenFile as `Authorization: Bearer TOKEN`")
+        }
+        return try await next(request, context)
+    }
+
+    /// Takes as long wherever the first difference is.
+    private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        left.count == right.count && zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+}
