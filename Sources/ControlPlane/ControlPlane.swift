@@ -54,8 +54,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         }
         sources = SourceRunner(registry: registry, logger: logger) { id in
             switch id.kind {
-            case .endpoints(.file(let path)): FileSource(path: path)
-            case .endpoints(.ballast(let peer)): PeerSource(peer)
+            case .endpoints(.file(let path)): FileSource(path: path, limits: configuration.sources)
+            case .endpoints(.ballast(let peer)): PeerSource(peer, limits: configuration.sources)
             case .endpoints(.kubernetes), .gateways: makeSource(id) ?? UnsupportedSource(id: id)
             }
         }
@@ -104,10 +104,12 @@ public final class ControlPlane: ServiceLifecycle.Service {
         var xds = configuration.xds
         xds.access = initial.xds.access
         if xds != initial.xds || configuration.admin != initial.admin || configuration.state != initial.state
-            || configuration.dns != initial.dns
+            || configuration.dns != initial.dns || configuration.sources != initial.sources
         {
             logger.warning(
-                "changes to `xds` (except `xds.tls.allow`), `admin`, `state` and `dns` take effect at the next start")
+                """
+                changes to `xds` (except `xds.tls.allow`), `admin`, `state`, `dns` and `sources` take effect at the next start
+                """)
         }
         await registry.configure(configuration)
         sources.configure(configuration)
@@ -200,7 +202,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let now = ContinuousClock.now
             let demand = discovery.demand.viewers(at: now)
             let taken = builder.waitsForClients(at: now) ? discovery.taken() : 0
-            let outcome = builder.build(changes, for: demand.viewers, clientsHaveTaken: taken, at: now)
+            guard let outcome = builder.build(changes, for: demand.viewers, clientsHaveTaken: taken, at: now) else {
+                return
+            }
             let changed = outcome.changed
             let isFirst = !hasAny && changes.isComplete
             hasAny = hasAny || changes.isComplete
@@ -212,7 +216,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             timer?.cancel()
             timer = [outcome.next, changes.nextRelease, demand.next].compactMap(\.self).min().map(signal(at:))
             let known = problems
-            problems = outcome.publication.snapshot.problems
+            problems = outcome.publication.snapshot.problems.union(changes.problems)
             for problem in problems.subtracting(known).sorted() {
                 logger.warning("something is not served as configured", metadata: ["reason": "\(problem)"])
             }

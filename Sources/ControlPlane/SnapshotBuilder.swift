@@ -44,10 +44,11 @@ struct SnapshotBuilder {
     /// The snapshot after these changes, at that time.
     ///
     /// - Parameter taken: the newest publication that all clients have taken; 0 where that isn't known.
+    /// - Returns: nil if the task was cancelled, which ends the building after any service.
     mutating func build(
         _ changes: RegistryChanges, for demand: Set<Viewer>, clientsHaveTaken taken: UInt64,
         at now: ContinuousClock.Instant
-    ) -> Outcome {
+    ) -> Outcome? {
         number += 1
         let moment = Moment(time: now, publication: number)
         let lastRoster = roster
@@ -78,12 +79,14 @@ struct SnapshotBuilder {
                 builders[viewer] = ViewBuilder(outlivesClients: viewer.audience == .gateway)
                 // For this one, everything is new.
                 replacePaths(of: viewer, at: moment)
-                for name in catalog.names.subtracting(due) { rebuild(name, for: [viewer], audits: false, at: moment) }
+                for name in catalog.names.subtracting(due) where !Task.isCancelled {
+                    rebuild(name, for: [viewer], audits: false, at: moment)
+                }
             } else if hasOtherPaths {
                 replacePaths(of: viewer, at: moment)
             }
         }
-        for name in due {
+        for name in due where !Task.isCancelled {
             guard catalog[name] != nil else {
                 forget(name, at: moment)
                 continue
@@ -91,6 +94,8 @@ struct SnapshotBuilder {
             renew(name, at: now)
             rebuild(name, for: viewers, audits: isComplete, at: moment)
         }
+
+        guard !Task.isCancelled else { return nil }
 
         var views: [Viewer: Snapshot.View] = [:]
         for viewer in viewers {

@@ -1,12 +1,17 @@
+import Synchronization
+
 /// A connection to a gRPC server whose streams are read and written by hand.
 public final class Channel: Sendable {
     private let client: Client<ClientHandler>
 
-    /// - Parameter address: an IP address and a port. Each channel has a connection of its own.
+    /// - Parameters:
+    ///   - address: an IP address and a port. Each channel has a connection of its own.
+    ///   - keepalive: when the connection is pinged; never, if nil.
+    ///   - messageBytes: the longest message that is taken, in bytes; nil for any.
     public init(
-        address: String, security: ChannelSecurity = .plaintext, keepalive: Keepalive? = nil
+        address: String, security: ChannelSecurity = .plaintext, keepalive: Keepalive? = nil, messageBytes: Int? = nil
     ) throws(TransportError) {
-        client = try Client(address: address, security: security, keepalive: keepalive)
+        client = try Client(address: address, security: security, keepalive: keepalive, messageBytes: messageBytes)
     }
 
     /// Opens a bidirectional stream.
@@ -16,8 +21,12 @@ public final class Channel: Sendable {
     /// - Parameter isReading: false for a stream that never reads, to see what its server does about it.
     public func open(_ method: String, isReading: Bool = true) async -> ClientStream {
         let (messages, continuation) = AsyncThrowingStream.makeStream(of: [UInt8].self, throwing: (any Error).self)
-        let stream = await client.open(method, isReading: isReading) { ClientHandler(messages: continuation) }
-        return ClientStream(messages: messages, stream: stream)
+        let backlog = Backlog()
+        let stream = await client.open(method, isReading: isReading) {
+            ClientHandler(messages: continuation, backlog: backlog)
+        }
+        return ClientStream(
+            messages: IncomingMessages(messages: messages, backlog: backlog, stream: stream), stream: stream)
     }
 
     /// Cancels every stream and frees everything.
@@ -31,7 +40,9 @@ public struct ClientStream: Sendable {
     /// What the server sends, in order.
     ///
     /// Ends when the server ends the stream with OK, and throws `GRPCStatus` for any other end.
-    public let messages: AsyncThrowingStream<[UInt8], any Error>
+    ///
+    /// Those that nobody has asked for yet are held back at the server, but for a megabyte and one message.
+    public let messages: IncomingMessages
     fileprivate let stream: StreamReference<ClientHandler>
 
     /// Queues a message for sending.
@@ -44,14 +55,66 @@ public struct ClientStream: Sendable {
     public func cancel() async { await stream.cancel() }
 }
 
+/// What a server sends on one stream, in order; for one reader.
+public struct IncomingMessages: AsyncSequence, Sendable {
+    fileprivate let messages: AsyncThrowingStream<[UInt8], any Error>
+    fileprivate let backlog: Backlog
+    fileprivate let stream: StreamReference<ClientHandler>
+
+    /// Reads on, and has the stream read more.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate var messages: AsyncThrowingStream<[UInt8], any Error>.Iterator
+        fileprivate let backlog: Backlog
+        fileprivate let stream: StreamReference<ClientHandler>
+
+        /// The next message; nil in the end.
+        public mutating func next() async throws -> [UInt8]? {
+            let message = try await messages.next()
+            if let message, backlog.remove(message.count) { await stream.perform { _ in } }
+            return message
+        }
+    }
+
+    /// A reader.
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(messages: messages.makeAsyncIterator(), backlog: backlog, stream: stream)
+    }
+}
+
+/// How many bytes of messages have been received and not been read yet.
+private final class Backlog: Sendable {
+    private static let most = 1 << 20
+
+    private let bytes = Atomic(0)
+
+    var isFull: Bool { bytes.load(ordering: .acquiring) > Self.most }
+
+    func add(_ count: Int) { bytes.add(count, ordering: .acquiringAndReleasing) }
+
+    /// - Returns: whether it was full before and is not now.
+    func remove(_ count: Int) -> Bool {
+        let change = bytes.subtract(count, ordering: .acquiringAndReleasing)
+        return change.oldValue > Self.most && change.newValue <= Self.most
+    }
+}
+
 /// Passes messages on to whoever iterates over them, and sends what is queued.
 final class ClientHandler: StreamHandler {
     fileprivate var outgoing: [[UInt8]] = []
     private let messages: AsyncThrowingStream<[UInt8], any Error>.Continuation
+    private let backlog: Backlog
 
-    fileprivate init(messages: AsyncThrowingStream<[UInt8], any Error>.Continuation) { self.messages = messages }
+    fileprivate init(messages: AsyncThrowingStream<[UInt8], any Error>.Continuation, backlog: Backlog) {
+        self.messages = messages
+        self.backlog = backlog
+    }
 
-    func receive(_ message: RawSpan) throws(GRPCStatus) { messages.yield([UInt8](copying: message)) }
+    func receive(_ message: RawSpan) throws(GRPCStatus) {
+        backlog.add(message.byteCount)
+        messages.yield([UInt8](copying: message))
+    }
+
+    var takesMore: Bool { !backlog.isFull }
 
     func nextMessage() -> [Slice]? { outgoing.isEmpty ? nil : [Slice(outgoing.removeFirst())] }
 

@@ -17,74 +17,89 @@ public final class KubernetesGatewaySource: EndpointSource {
 
     private let settings: Configuration.KubernetesGateways
     private let api: APIClient
+    private let limits: Configuration.SourceLimits
     private let backoff: Duration
     private let state: Mutex<State>
+    /// One at a time: what is reported last is what there is.
+    private let turns = Turns()
 
     /// A source of those gateways, which connects when it runs.
-    public convenience init(_ settings: Configuration.KubernetesGateways, logger: Logger) {
-        self.init(settings, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
+    public convenience init(
+        _ settings: Configuration.KubernetesGateways, limits: Configuration.SourceLimits, logger: Logger
+    ) {
+        self.init(
+            settings, limits: limits, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
     }
 
     init(
-        _ settings: Configuration.KubernetesGateways, patience: APIClient.Patience, backoff: Duration, logger: Logger
+        _ settings: Configuration.KubernetesGateways,
+        limits: Configuration.SourceLimits = Configuration.SourceLimits(), patience: APIClient.Patience,
+        backoff: Duration, logger: Logger
     ) {
+        self.limits = limits
         self.settings = settings
         self.backoff = backoff
         api = APIClient(settings.access, patience: patience, logger: logger)
         state = Mutex(State(nodes: settings.usesNodePorts ? nil : [:]))
     }
 
-    /// What a reflector told.
-    private enum Input: Sendable {
-        case services(Reflector<KubernetesServiceObject>.Event)
-        case nodes(Reflector<KubernetesNode>.Event)
-    }
-
     /// Lists and watches until the task is cancelled.
     public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
-        // One at a time: what is reported last is what there is.
-        let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
         let services = Resource.services(in: settings.namespace, labelSelector: settings.labelSelector)
         await withTaskGroup { group in
             group.addTask {
-                await self.api.follow(services, KubernetesServiceObject.self, backoff: self.backoff) {
-                    continuation.yield(.services($0))
-                }
+                await self.follow(services, KubernetesServiceObject.self, report) { $0.services } set: { $0.services = $1 }
             }
             if settings.usesNodePorts {
                 group.addTask {
-                    await self.api.follow(.nodes, KubernetesNode.self, backoff: self.backoff) {
-                        continuation.yield(.nodes($0))
-                    }
+                    await self.follow(.nodes, KubernetesNode.self, report) { $0.nodes } set: { $0.nodes = $1 }
                 }
-            }
-            for await input in inputs {
-                let reports =
-                    switch input {
-                    case .services(let event): take(event, of: services, \.services)
-                    case .nodes(let event): take(event, of: .nodes, \.nodes)
-                    }
-                for news in reports { await report(news) }
             }
             await group.waitForAll()
         }
         await api.shutdown()
     }
 
+    /// Keeps up with the objects of a resource, and reports what they mean.
+    private func follow<Object: KubernetesObject>(
+        _ resource: Resource, _ type: Object.Type, _ report: @escaping @Sendable (SourceReport) async -> Void,
+        get: @escaping @Sendable (State) -> [ObjectKey: Object]?,
+        set: @escaping @Sendable (inout State, [ObjectKey: Object]?) -> Void
+    ) async {
+        await api.follow(resource, type, limits: limits, backoff: backoff) { event throws(APIFailure) in
+            try await self.turns.take { () async throws(APIFailure) in
+                var excess: APIFailure?
+                let reports = self.take(event, of: resource) { state in
+                    var objects = get(state)
+                    switch event {
+                    case .replaced(let all):
+                        objects = Dictionary(all.map { ($0.metadata.key, $0) }, uniquingKeysWith: { $1 })
+                    case .changed(let object):
+                        if let known = objects, known[object.metadata.key] == nil, known.count >= self.limits.objects {
+                            excess = .tooMuch(
+                                "the API server has more than \(self.limits.objects) objects (sources.objects)")
+                        } else {
+                            objects?[object.metadata.key] = object
+                        }
+                    case .deleted(let object): objects?[object.metadata.key] = nil
+                    case .confirmed, .failed: break
+                    }
+                    set(&state, objects)
+                }
+                for news in reports { await report(news) }
+                if let excess { throw excess }
+            }
+        }
+    }
+
     /// - Returns: what to report.
     private func take<Object>(
-        _ event: Reflector<Object>.Event, of resource: Resource, _ place: WritableKeyPath<State, [ObjectKey: Object]?>
+        _ event: Reflector<Object>.Event, of resource: Resource, _ change: (inout State) -> Void
     ) -> [SourceReport] {
         state.withLock { state -> [SourceReport] in
             state.failures[resource.plural] = nil
-            switch event {
-            case .replaced(let objects):
-                state[keyPath: place] = Dictionary(objects.map { ($0.metadata.key, $0) }, uniquingKeysWith: { $1 })
-            case .changed(let object): state[keyPath: place]?[object.metadata.key] = object
-            case .deleted(let object): state[keyPath: place]?[object.metadata.key] = nil
-            case .confirmed: break
-            case .failed(let reason): state.failures[resource.plural] = reason
-            }
+            change(&state)
+            if case .failed(let reason) = event { state.failures[resource.plural] = reason }
             var reports: [SourceReport] = []
             let (gateways, problems) = gateways(in: state)
             if let gateways { reports.append(.gateways(gateways)) }

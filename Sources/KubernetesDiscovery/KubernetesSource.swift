@@ -29,18 +29,26 @@ public final class KubernetesSource: EndpointSource {
         /// Of Services that are exported wrongly.
         var exportProblems: [ObjectKey: String] = [:]
         var toldProblems: [String] = []
+        /// Set while there is more than is taken.
+        var excess: String?
     }
 
     private let settings: Configuration.KubernetesEndpoints
     /// A connection for every `APIClient.mostRequests` watches.
     private let clients: [APIClient]
+    private let limits: Configuration.SourceLimits
     private let backoff: Duration
     private let state: Mutex<State>
+    /// One at a time: what is reported last is what there is.
+    private let turns = Turns()
     private let logger: Logger
 
     /// A source of that cluster, which connects when it runs.
-    public convenience init(_ settings: Configuration.KubernetesEndpoints, logger: Logger) {
-        self.init(settings, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
+    public convenience init(
+        _ settings: Configuration.KubernetesEndpoints, limits: Configuration.SourceLimits, logger: Logger
+    ) {
+        self.init(
+            settings, limits: limits, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
     }
 
     /// Reads a kubeconfig, to see whether it can be used; nothing is connected to.
@@ -50,9 +58,12 @@ public final class KubernetesSource: EndpointSource {
     }
 
     init(
-        _ settings: Configuration.KubernetesEndpoints, patience: APIClient.Patience, backoff: Duration, logger: Logger
+        _ settings: Configuration.KubernetesEndpoints,
+        limits: Configuration.SourceLimits = Configuration.SourceLimits(), patience: APIClient.Patience,
+        backoff: Duration, logger: Logger
     ) {
         self.settings = settings
+        self.limits = limits
         self.backoff = backoff
         self.logger = logger
         let namespaces = Self.namespaces(settings)
@@ -80,8 +91,6 @@ public final class KubernetesSource: EndpointSource {
 
     /// Lists and watches until the task is cancelled.
     public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
-        // One at a time: what is reported last is what there is.
-        let (inputs, continuation) = AsyncStream.makeStream(of: Input.self)
         await withTaskGroup { group in
             var watches = 0
             let nextClient = {
@@ -92,20 +101,22 @@ public final class KubernetesSource: EndpointSource {
                 let client = nextClient()
                 group.addTask {
                     let slices = Resource.endpointSlices(in: namespace)
-                    await client.follow(slices, EndpointSlice.self, backoff: self.backoff) {
-                        continuation.yield(.slices($0, namespace: namespace))
+                    await client.follow(slices, EndpointSlice.self, limits: self.limits, backoff: self.backoff) {
+                        event throws(APIFailure) in
+                        try await self.take(.slices(event, namespace: namespace), report)
                     }
                 }
                 guard settings.takesExported else { continue }
                 let other = nextClient()
                 group.addTask {
                     let services = Resource.services(in: namespace, labelSelector: Self.exportLabel)
-                    await other.follow(services, KubernetesServiceObject.self, backoff: self.backoff) {
-                        continuation.yield(.services($0, namespace: namespace))
+                    await other.follow(
+                        services, KubernetesServiceObject.self, limits: self.limits, backoff: self.backoff
+                    ) { event throws(APIFailure) in
+                        try await self.take(.services(event, namespace: namespace), report)
                     }
                 }
             }
-            for await input in inputs { await take(input, report) }
             await group.waitForAll()
         }
         for client in clients { await client.shutdown() }
@@ -123,7 +134,16 @@ public final class KubernetesSource: EndpointSource {
         case nothing
     }
 
-    private func take(_ input: Input, _ report: @Sendable (SourceReport) async -> Void) async {
+    private func take(
+        _ input: Input, _ report: @Sendable (SourceReport) async -> Void
+    ) async throws(APIFailure) {
+        try await turns.take { () async throws(APIFailure) in
+            await apply(input, report)
+            if let excess = state.withLock({ $0.excess.take() }) { throw APIFailure.tooMuch(excess) }
+        }
+    }
+
+    private func apply(_ input: Input, _ report: @Sendable (SourceReport) async -> Void) async {
         let change: Change
         switch input {
         case .slices(let event, let namespace):
@@ -142,7 +162,9 @@ public final class KubernetesSource: EndpointSource {
             state.failures[part] = nil
             switch event {
             case .failed(let reason): state.failures[part] = reason
-            case .replaced: state.missing.remove(part)
+            case .replaced:
+                // Slices that are too many are as good as none.
+                if case .services = part { state.missing.remove(part) }
             case .changed, .deleted, .confirmed: break
             }
         }
@@ -203,13 +225,31 @@ public final class KubernetesSource: EndpointSource {
         state.withLock { state in
             switch event {
             case .replaced(let slices):
+                guard fits(slices, in: namespace, &state) else { return .nothing }
                 state.table.replace(in: namespace, with: slices)
+                state.missing.remove(.slices(namespace: namespace))
                 return .everything
-            case .changed(let slice): return .services(state.table.put(slice))
+            case .changed(let slice):
+                guard fits([slice], in: nil, &state) else { return .nothing }
+                return .services(state.table.put(slice))
             case .deleted(let slice): return .services(state.table.remove(slice.metadata))
             case .confirmed, .failed: return .nothing
             }
         }
+    }
+
+    /// Whether there is room for these slices; notes the excess if not.
+    ///
+    /// - Parameter namespace: whose slices they replace, with `replaces`.
+    private func fits(_ slices: [EndpointSlice], in namespace: String?, _ state: inout State) -> Bool {
+        let count = slices.reduce(0) { $0 + ($1.endpoints?.count ?? 0) }
+        let (endpoints, objects) = (state.table.endpointCount, state.table.sliceCount)
+        if slices.count > 1 ? count > limits.endpoints : endpoints + count > limits.endpoints {
+            state.excess = "the API server has more than \(limits.endpoints) endpoints (sources.endpoints)"
+        } else if slices.count == 1, objects >= limits.objects {
+            state.excess = "the API server has more than \(limits.objects) EndpointSlices (sources.objects)"
+        }
+        return state.excess == nil
     }
 
     // MARK: Exported Services

@@ -31,6 +31,9 @@ struct SliceTable: Sendable {
     private var owners: [ObjectKey: ObjectKey] = [:]
     /// Whether slices are kept whose Service is none of the mesh's yet.
     private let keepsAll: Bool
+    /// How many slices are kept, and endpoints in them.
+    private(set) var sliceCount = 0
+    private(set) var endpointCount = 0
 
     /// - Parameter keepsAll: whether services may be added later.
     init(_ services: [ServiceName: Configuration.KubernetesService], keepsAll: Bool) {
@@ -51,15 +54,22 @@ struct SliceTable: Sendable {
         let service = name.map { ObjectKey(namespace: key.namespace, name: $0) }
         if let last = owners[key], last != service { changed.formUnion(remove(object.metadata)) }
         guard let service, keepsAll || names[service] != nil else { return changed }
+        if owners[key] != nil { _ = remove(object.metadata) }
         owners[key] = service
-        slices[service, default: [:]][key.name] = Slice(object)
+        let slice = Slice(object)
+        sliceCount += 1
+        endpointCount += slice.endpoints.count
+        slices[service, default: [:]][key.name] = slice
         return changed.union(names[service] ?? [])
     }
 
     /// Lets a slice go.
     mutating func remove(_ metadata: ObjectMetadata) -> Set<ServiceName> {
         guard let service = owners.removeValue(forKey: metadata.key) else { return [] }
-        slices[service]?[metadata.key.name] = nil
+        if let slice = slices[service]?.removeValue(forKey: metadata.key.name) {
+            sliceCount -= 1
+            endpointCount -= slice.endpoints.count
+        }
         if slices[service]?.isEmpty == true { slices[service] = nil }
         return names[service] ?? []
     }

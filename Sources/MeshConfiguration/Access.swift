@@ -40,6 +40,9 @@ public struct Access: Hashable, Sendable {
 
 /// Names of clients: a URI, or a host name, with `*` for any one part and `**` at the end for all further parts.
 ///
+/// Neither stands for a part that is empty, `.` or `..`, or that has a `%`: others may read a URI with one as another URI
+/// (SPIFFE allows none of them).
+///
 /// The parts of a URI end with `/`, those of a host name with a point: `spiffe://mesh.example/ns/*/sa/client`,
 /// `spiffe://west.example/**`, `*.clients.example`.
 public struct IdentityPattern: Hashable, Sendable, CustomStringConvertible {
@@ -70,7 +73,12 @@ public struct IdentityPattern: Hashable, Sendable, CustomStringConvertible {
         let isOpen = parts.last == "**"
         let fixed = isOpen ? parts.dropLast() : parts[...]
         guard isOpen ? name.count > fixed.count : name.count == fixed.count else { return false }
-        return zip(fixed, name).allSatisfy { $0 == "*" || $0 == $1 }
+        return zip(fixed, name).allSatisfy { $0 == "*" ? Self.isPlain($1) : $0 == $1 }
+            && name.dropFirst(fixed.count).allSatisfy(Self.isPlain)
+    }
+
+    private static func isPlain(_ part: Substring) -> Bool {
+        !part.isEmpty && part != "." && part != ".." && !part.contains("%")
     }
 }
 

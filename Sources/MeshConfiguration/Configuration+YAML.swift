@@ -11,7 +11,7 @@ extension Configuration {
     public init(text: String, file: String) throws(ConfigurationError) {
         let root = try YAMLReader(text: text, file: file)
         let fields = try root.mapping(
-            "cluster", "xds", "admin", "state", "guard", "dns", "envoy", "clusters", "services",
+            "cluster", "xds", "admin", "state", "guard", "dns", "envoy", "sources", "clusters", "services",
             "export")
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
         let path = { (text: String) in URL(fileURLWithPath: text, relativeTo: directory).path }
@@ -101,6 +101,7 @@ extension Configuration {
         xds = try XDSServer(fields["xds"], clusters: names, path: path)
         admin = try AdminServer(fields["admin"], path: path)
         if let entry = fields["dns"] { dns = try DNS(entry) }
+        if let entry = fields["sources"] { sources = try SourceLimits(entry) }
         state = try fields["state"]?.text()
         state = state.map(path)
         exports = []
@@ -188,11 +189,17 @@ extension Configuration.ClusterSource {
         path: (String) -> String
     ) throws(ConfigurationError) {
         let fields = try entry.mapping(
-            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "guard")
+            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "guard", "maxShare")
         cluster = Cluster(name: ClusterName(rawValue: name), network: try fields["network"]?.text())
         cluster.locality = try fields["locality"]?.locality() ?? Locality(region: name)
         cluster.reach = try Reach(fields)
-        endpoints = try Configuration.Endpoints(fields.required("endpoints", of: entry), own: own, path: path)
+        cluster.maxShare = try fields["maxShare"]?.value(
+            "should be a number from 0.01 to 0.99: the share of a service's traffic that it may take at most"
+        ) { text in
+            Ratio(text).flatMap { (0.01...0.99).contains($0.value) ? $0 : nil }
+        }
+        endpoints = try Configuration.Endpoints(
+            fields.required("endpoints", of: entry), cluster: cluster.name, own: own, path: path)
         gateways = try Configuration.Gateways(fields["gateways"], endpoints: endpoints, path: path)
         cluster.gateways = gateways.addresses
         self.shrinkGuard = shrinkGuard

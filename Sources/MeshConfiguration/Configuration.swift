@@ -18,6 +18,8 @@ public struct Configuration: Hashable, Sendable {
     public var exports: [Export]
     /// How gateways' host names are looked up.
     public var dns = DNS()
+    /// How much each source may bring.
+    public var sources = SourceLimits()
     /// The directory where the last known state is kept; nil where it isn't.
     public var state: String?
 

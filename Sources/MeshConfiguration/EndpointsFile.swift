@@ -73,8 +73,8 @@ public struct EndpointsFile: Hashable, Sendable {
 extension YAMLReader {
     /// An IP address and a port, to connect to.
     func socketAddress() throws(ConfigurationError) -> SocketAddress {
-        try value("should be an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000") { text in
-            SocketAddress(text).flatMap { $0.port > 0 ? $0 : nil }
+        try value("should be one machine's IP address and a port, such as 127.0.0.1:8000 or [::1]:8000") { text in
+            SocketAddress(text).flatMap { $0.port > 0 && $0.host.isUnicast ? $0 : nil }
         }
     }
 }

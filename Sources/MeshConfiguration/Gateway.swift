@@ -10,7 +10,7 @@ public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Reads `10.0.0.1:15443`, `[::1]:15443` or `gateway.example:15443`; nil where the text is none of them.
     public init?(_ text: String) {
         if let address = SocketAddress(text) {
-            guard address.port > 0 else { return nil }
+            guard address.port > 0, address.host.isUnicast else { return nil }
             self = .address(address)
             return
         }

@@ -2,7 +2,9 @@ import Balancing
 
 extension Configuration.Endpoints {
     /// Reads `endpoints`: exactly one of its kinds.
-    init(_ entry: YAMLReader, own: ClusterName, path: (String) -> String) throws(ConfigurationError) {
+    init(
+        _ entry: YAMLReader, cluster: ClusterName, own: ClusterName, path: (String) -> String
+    ) throws(ConfigurationError) {
         let fields = try entry.mapping("file", "kubernetes", "ballast")
         guard let kind = fields.first, fields.count == 1 else {
             throw entry.error("should have exactly one of: file, kubernetes, ballast")
@@ -10,7 +12,8 @@ extension Configuration.Endpoints {
         switch kind.key {
         case "file": self = .file(path(try kind.value.text()))
         case "kubernetes": self = .kubernetes(try Configuration.KubernetesEndpoints(kind.value, path: path))
-        default: self = .ballast(try Configuration.BallastPeer(kind.value, importer: own, path: path))
+        default:
+            self = .ballast(try Configuration.BallastPeer(kind.value, cluster: cluster, importer: own, path: path))
         }
     }
 }
@@ -93,10 +96,21 @@ extension Configuration.Gateways {
 
 extension Configuration.BallastPeer {
     init(
-        _ entry: YAMLReader, importer: ClusterName, path: (String) -> String
+        _ entry: YAMLReader, cluster: ClusterName, importer: ClusterName, path: (String) -> String
     ) throws(ConfigurationError) {
         self.importer = importer
-        let fields = try entry.mapping("address", "tls")
+        let fields = try entry.mapping("address", "tls", "cluster", "services", "addresses")
+        let otherName = try fields["cluster"]?.text()
+        self.cluster = otherName.map(ClusterName.init(rawValue:)) ?? cluster
+        services = []
+        for item in try fields.required("services", of: entry).list() {
+            let name = try item.text()
+            if name == "*" { services = nil } else { services?.insert(ServiceName(rawValue: name)) }
+        }
+        addresses = []
+        for item in try fields["addresses"]?.list() ?? [] {
+            addresses.insert(try item.choice(Configuration.UnusualAddress.self))
+        }
         let gateway = try fields.required("address", of: entry).value(
             "should be a host name or an IP address, and a port, such as ballast.west.example:18000", Gateway.init(_:))
         address = gateway.description

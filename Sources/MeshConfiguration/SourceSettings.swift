@@ -138,10 +138,24 @@ extension Configuration {
     public struct BallastPeer: Hashable, Sendable {
         /// The cluster that this Ballast serves, as the other is told.
         public var importer: ClusterName
+        /// What the other calls its cluster; all that it exports has to be of it.
+        public var cluster: ClusterName
+        /// The services that it may bring; nil for any.
+        public var services: Set<ServiceName>?
+        /// Addresses that it may bring though they are hardly another cluster's pods'.
+        public var addresses: Set<UnusualAddress>
         /// A host name or an IP address, and a port.
         public var address: String
         /// What this Ballast shows, and what it demands; paths of PEM files.
         public var tls: PeerTLS
+    }
+
+    /// Addresses that mean something else on each machine.
+    public enum UnusualAddress: String, Hashable, Sendable, CaseIterable {
+        /// 127.0.0.0/8 and ::1.
+        case loopback
+        /// 169.254.0.0/16, where clouds have their metadata, and fe80::/10.
+        case linkLocal
     }
 
     /// Mutual TLS with another Ballast.

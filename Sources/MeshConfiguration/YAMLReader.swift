@@ -12,6 +12,7 @@ struct YAMLReader {
     init(text: String, file: String) throws(ConfigurationError) {
         self.file = file
         field = ""
+        try AliasLimit.check(text, file: file)
         let parsed: Node?
         do {
             parsed = try compose(yaml: text)

@@ -50,7 +50,8 @@ struct Serve: AsyncParsableCommand {
         }
         let metrics = PrometheusMetrics()
         let controlPlane = ControlPlane(
-            settings, version: Ballast.version, makeSource: { makeSource($0, logger) }, metrics: metrics, logger: logger
+            settings, version: Ballast.version, makeSource: { makeSource($0, settings.sources, logger) }, metrics: metrics,
+            logger: logger
         )
         let admin = AdminServer(
             controlPlane, host: settings.admin.listen.host.description, port: settings.admin.listen.port,
@@ -82,10 +83,12 @@ struct Serve: AsyncParsableCommand {
 }
 
 /// The sources that need a Kubernetes client; the control plane has all others itself.
-private func makeSource(_ id: SourceID, _ logger: Logger) -> (any EndpointSource)? {
+private func makeSource(
+    _ id: SourceID, _ limits: Configuration.SourceLimits, _ logger: Logger
+) -> (any EndpointSource)? {
     switch id.kind {
-    case .endpoints(.kubernetes(let settings)): KubernetesSource(settings, logger: logger)
-    case .gateways(let settings): KubernetesGatewaySource(settings, logger: logger)
+    case .endpoints(.kubernetes(let settings)): KubernetesSource(settings, limits: limits, logger: logger)
+    case .gateways(let settings): KubernetesGatewaySource(settings, limits: limits, logger: logger)
     case .endpoints(.file), .endpoints(.ballast): nil
     }
 }

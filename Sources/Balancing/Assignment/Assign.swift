@@ -19,6 +19,7 @@ extension Mesh {
         renewals: [ClusterName: Renewal] = [:]
     ) -> Assignment {
         var members = members(of: service, from: client, for: audience, renewals: renewals)
+        members.capShares()
         members.scale()
 
         var placement = Placement()

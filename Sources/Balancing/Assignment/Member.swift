@@ -16,6 +16,8 @@ struct Member: Hashable, Sendable {
     /// Why that isn't the route that the cluster is configured for.
     var problem: String?
     var multiplier: Ratio
+    /// Whether the multiplier was reduced for the cluster's `maxShare`.
+    var isCapped = false
     /// The health of the pods that take traffic: healthy, or unhealthy where nothing is healthy.
     var active: Pod.Health
     var sendsUnhealthy: Bool

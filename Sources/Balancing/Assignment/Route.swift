@@ -91,7 +91,7 @@ enum Route: Hashable, Sendable {
         case .gateway(let refresh):
             self = .gateways(addresses, generation: refresh ? renewal?.generation : nil)
         case .lanes(let settings):
-            let count = settings.count(pods: pods.count { $0.health == .healthy }) * addresses.count
+            let count = settings.count(pods: pods.count { $0.health == .healthy }, gateways: addresses.count)
             self = .lanes(renewal?.lanes ?? (0..<count).map { "lane-\($0)" })
         case .pods(let template):
             do throws(SNITemplate.Problem) {

@@ -41,7 +41,11 @@ extension Member {
         guard !active.isEmpty else { return "none of \(pods.count) pods is healthy" }
         var reason = "\(active.count) of \(pods.count) pods"
         reason += self.active == .healthy ? " healthy" : " served, though unhealthy: no pod of the service is healthy"
-        if multiplier != .one { reason += ", multiplier \(multiplier)" }
+        if isCapped, let most = cluster.maxShare {
+            reason += ", held to \(most) of the traffic (maxShare)"
+        } else if multiplier != .one {
+            reason += ", multiplier \(multiplier)"
+        }
         reason += ", \(route.description)"
         if !isFirst { reason += "; takes over as priority 0 fails" }
         return reason

@@ -14,6 +14,9 @@ public struct Cluster: Hashable, Sendable {
     public var gateways: [SocketAddress]
     /// How its pods appear to other networks' clients.
     public var reach: Reach
+    /// The share of a service's traffic that it may take at most, between 0 and 1, as long as others can take the rest; nil
+    /// for any.
+    public var maxShare: Ratio?
 
     /// A cluster.
     public init(

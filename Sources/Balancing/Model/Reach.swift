@@ -66,8 +66,14 @@ public struct LaneSettings: Hashable, Sendable {
         self.gatewayPolicy = gatewayPolicy
     }
 
-    /// How many lead through each gateway to so many healthy pods.
-    public func count(pods: Int) -> Int { max(1, min(most, perPod * pods)) }
+    /// Lanes through all gateways of a cluster together, unless there are more gateways than that.
+    public static let mostOfAll = 4_096
+
+    /// How many lead through so many gateways to so many healthy pods.
+    public func count(pods: Int, gateways: Int) -> Int {
+        let mostOfOne = min(most, max(1, Self.mostOfAll / max(gateways, 1)))
+        return max(1, min(mostOfOne, perPod * pods)) * gateways
+    }
 }
 
 /// What kind of client an assignment is for; it decides what can be sent.

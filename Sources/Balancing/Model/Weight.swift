@@ -32,6 +32,15 @@ public struct Ratio: Hashable, Sendable, CustomStringConvertible {
     /// 1.
     public static let one = Ratio(numerator: 1, denominator: 1)
 
+    /// The ratio as a number.
+    public var value: Double { Double(numerator) / Double(denominator) }
+
+    /// This ratio times a factor between 0 and 1, to nine places after the point, rounded down, but never to 0.
+    func reduced(by factor: Double) -> Ratio {
+        let billionths = (value * factor * 1_000_000_000).rounded(.down)
+        return Ratio(numerator: UInt64(min(max(billionths, 1), 1e18)), denominator: 1_000_000_000)
+    }
+
     private init(numerator: UInt64, denominator: UInt64) {
         let divisor = greatestCommonDivisor(numerator, denominator)
         self.numerator = numerator / divisor
@@ -57,7 +66,7 @@ public struct Ratio: Hashable, Sendable, CustomStringConvertible {
 
     /// For people: the ratio as a decimal.
     public var description: String {
-        denominator == 1 ? "\(numerator)" : "\(Double(numerator) / Double(denominator))"
+        denominator == 1 ? "\(numerator)" : "\(value)"
     }
 }
 

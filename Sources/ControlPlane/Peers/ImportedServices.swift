@@ -14,6 +14,14 @@ struct ImportedServices {
 
     /// The cluster that imports.
     let ownCluster: ClusterName
+    private let peer: Configuration.BallastPeer
+    private let limits: Configuration.SourceLimits
+    /// Endpoints of all services.
+    private var endpointCount = 0
+    /// Bytes that came on this stream before everything had.
+    private var byteCount = 0
+    /// Services that it exports though nobody has asked for them.
+    private(set) var unwanted: Set<ServiceName> = []
     private(set) var services: [ServiceName: (service: ExportedService, version: String)] = [:]
     /// Whether everything has come once.
     private var isSynced = false
@@ -21,26 +29,44 @@ struct ImportedServices {
     private var changed: Set<ServiceName>? = []
     private var removed: Set<ServiceName> = []
 
-    init(ownCluster: ClusterName) { self.ownCluster = ownCluster }
+    init(_ peer: Configuration.BallastPeer, limits: Configuration.SourceLimits) {
+        ownCluster = peer.importer
+        self.peer = peer
+        self.limits = limits
+    }
+
+    /// Whether everything has come on this stream.
+    var hasEverything: Bool { changed == nil }
 
     /// The first request of a stream: whatever there is, but for what is known.
     mutating func subscription() -> DeltaRequest {
-        (changed, removed) = (changed ?? [], [])
+        (changed, removed, byteCount) = (changed ?? [], [], 0)
         let versions = services.map { (ResourceName(rawValue: $0.key.rawValue), $0.value.version) }
         return DeltaRequest(
             subscribe: ["*", Self.probe], initialVersions: Dictionary(versions, uniquingKeysWith: { first, _ in first })
         )
     }
 
-    /// Takes a response.
+    /// Takes a response of so many bytes.
     ///
     /// - Returns: what to report; nil where the other has not told everything yet.
-    mutating func take(_ response: DecodedResponse) throws(ImportFailure) -> [SourceReport]? {
+    mutating func take(_ response: DecodedResponse, of bytes: Int) throws(ImportFailure) -> [SourceReport]? {
         guard response.type == TypeURL.exportedService.rawValue else {
             throw ImportFailure(description: "it sent resources of another type: \(response.type)")
         }
+        try limit(bytes, "bytes", limits.bytes, "sources.bytes")
+        if !hasEverything {
+            byteCount += bytes
+            try limit(byteCount, "bytes", limits.bytes, "sources.bytes")
+        }
         var news: [(ExportedService, version: String)] = []
         for resource in response.resources {
+            let name = ServiceName(rawValue: resource.name)
+            guard peer.services?.contains(name) != false else {
+                // As many names as are looked at by people.
+                if unwanted.count < 100 { unwanted.insert(name) }
+                continue
+            }
             do throws(DecodingFailure) {
                 news.append((try ExportedService(resource.content), resource.version))
             } catch {
@@ -54,11 +80,18 @@ struct ImportedServices {
                     other clusters only, and each needs a name of its own
                     """)
         }
+        for (service, _) in news { try check(service) }
         var touched = Set(news.map(\.0.name))
-        for (service, version) in news { services[service.name] = (service, version) }
+        for (service, version) in news {
+            endpointCount += service.pods.count - (services[service.name]?.service.pods.count ?? 0)
+            services[service.name] = (service, version)
+            try limit(endpointCount, "endpoints", limits.endpoints, "sources.endpoints")
+            try limit(services.count, "services", limits.services, "sources.services")
+        }
         let isAnswered = response.removed.contains(Self.probe.rawValue)
         let gone = Set(response.removed.filter { $0 != Self.probe.rawValue }.map(ServiceName.init(rawValue:)))
-        for name in gone { services[name] = nil }
+        for name in gone { endpointCount -= services.removeValue(forKey: name)?.service.pods.count ?? 0 }
+        unwanted.subtract(gone)
         removed = removed.union(gone).subtracting(touched)
         if let earlier = changed {
             changed = earlier.union(touched)
@@ -68,6 +101,33 @@ struct ImportedServices {
         }
         defer { (removed, isSynced) = ([], true) }
         return reports(touched.subtracting(removed))
+    }
+
+    private func limit(
+        _ count: Int, _ what: String, _ most: Int, _ field: String
+    ) throws(ImportFailure) {
+        guard count > most else { return }
+        throw ImportFailure(description: "it exports more than \(most) \(what) (\(field))")
+    }
+
+    /// Refuses what can't be the other's own.
+    private func check(_ service: ExportedService) throws(ImportFailure) {
+        guard service.cluster == peer.cluster else {
+            throw ImportFailure(
+                description: """
+                    it exports \(service.name) of a cluster named \(service.cluster), and is asked for \(peer.cluster): if that \
+                    is its name, set `endpoints.ballast.cluster`
+                    """)
+        }
+        try limit(service.gateways.count, "gateways of \(service.name)", limits.gateways, "sources.gateways")
+        let hosts = service.pods.lazy.map(\.address.host) + service.gateways.lazy.map(\.host)
+        if let host = hosts.first(where: { !peer.mayBring($0) }) {
+            throw ImportFailure(
+                description: """
+                    it exports \(service.name) with the address \(host), which can't be another cluster's; loopback and \
+                    link-local ones are taken with `endpoints.ballast.addresses`
+                    """)
+        }
     }
 
     /// A service that is there with fewer pods is the other's word, which has a guard of its own; one that is no longer
@@ -92,4 +152,11 @@ struct ImportedServices {
 /// What another Ballast sent can't be taken.
 struct ImportFailure: Error, CustomStringConvertible {
     var description: String
+}
+
+extension Configuration.BallastPeer {
+    fileprivate func mayBring(_ host: IPAddress) -> Bool {
+        host.isUnicast && (!host.isLoopback || addresses.contains(.loopback))
+            && (!host.isLinkLocal || addresses.contains(.linkLocal))
+    }
 }

@@ -20,18 +20,22 @@ final class PeerSource: EndpointSource {
     /// A connection that brings nothing at all is lost.
     private static let keepalive = Keepalive(interval: .seconds(6), timeout: .seconds(10))
     private static let longestPause = Duration.seconds(5)
+    /// How long it may take to tell everything on a stream before that is told.
+    private static let syncPatience = Duration.seconds(30)
 
     private let peer: Configuration.BallastPeer
+    private let limits: Configuration.SourceLimits
     private let node: Node
     private let imported: Mutex<ImportedServices>
 
-    init(_ peer: Configuration.BallastPeer) {
+    init(_ peer: Configuration.BallastPeer, limits: Configuration.SourceLimits) {
+        self.limits = limits
         let cluster = peer.importer
         self.peer = peer
         node = Node(
             id: "ballast-\(cluster)", cluster: cluster.rawValue, userAgent: "ballast",
             metadata: ["role": Node.peerRole])
-        imported = Mutex(ImportedServices(ownCluster: cluster))
+        imported = Mutex(ImportedServices(peer, limits: limits))
     }
 
     func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
@@ -61,7 +65,9 @@ final class PeerSource: EndpointSource {
     private func follow(_ report: @escaping @Sendable (SourceReport) async -> Void) async -> String {
         let channel: Channel
         do {
-            channel = try Channel(address: peer.address, security: try security(), keepalive: Self.keepalive)
+            channel = try Channel(
+                address: peer.address, security: try security(), keepalive: Self.keepalive,
+                messageBytes: limits.bytes)
         } catch {
             return "\(error)"
         }
@@ -70,7 +76,16 @@ final class PeerSource: EndpointSource {
         let reason = await withTaskGroup(of: String?.self) { group in
             group.addTask { await self.read(stream, report) { answered.note() } }
             group.addTask {
+                let start = ContinuousClock.now
                 while (try? await Task.sleep(for: Self.probeInterval)) != nil {
+                    if ContinuousClock.now - start > Self.syncPatience, !self.imported.withLock({ $0.hasEverything }) {
+                        await report(
+                            .failure(
+                                reason: """
+                                    ballast \(self.peer.address): it has not told everything within \(Self.syncPatience); the \
+                                    connection is kept
+                                    """))
+                    }
                     if answered.age > Self.patience {
                         await report(
                             .failure(
@@ -103,18 +118,36 @@ final class PeerSource: EndpointSource {
                 noteAnswer()
                 let reports: [SourceReport]?
                 do throws(ImportFailure) {
-                    reports = try imported.withLock { imported throws(ImportFailure) in try imported.take(response) }
+                    reports = try imported.withLock { imported throws(ImportFailure) in
+                        try imported.take(response, of: message.count)
+                    }
                 } catch {
                     await send(DeltaRequest(nonce: response.nonce, rejection: "\(error)"), on: stream)
                     return "\(error)"
                 }
                 await send(DeltaRequest(nonce: response.nonce), on: stream)
                 for news in reports ?? [] { await report(news) }
+                await reportUnwanted(report)
             }
             return "it ended the stream"
         } catch {
             return "\(error)"
         }
+    }
+
+    /// Tells what the other exports unasked; the registry takes note of what is new.
+    private func reportUnwanted(_ report: @Sendable (SourceReport) async -> Void) async {
+        let unwanted = imported.withLock { $0.unwanted }
+        await report(
+            .problems(
+                unwanted.isEmpty
+                    ? []
+                    : [
+                        """
+                        it exports \(unwanted.sorted().map(\.rawValue).joined(separator: ", ").prefix(utf8Count: 300)), which \
+                        `endpoints.ballast.services` doesn't name: left out
+                        """
+                    ]))
     }
 
     private func send(_ request: DeltaRequest, on stream: ClientStream, _ node: Node? = nil) async {

@@ -13,10 +13,16 @@ public struct FileChanges: Sendable {
 
     /// - Parameters:
     ///   - paths: the files; they need not exist yet.
+    ///   - longest: how many bytes of a file are read, and one more.
     ///   - recheckInterval: how often they are looked at without a hint from the system, in case a directory came and
     ///     went.
-    public init(of paths: [String], recheckInterval: Duration = .seconds(5)) {
-        self.init(of: paths, recheckInterval: recheckInterval) { FileManager.default.contents(atPath: $0) }
+    public init(of paths: [String], longest: Int = 1 << 20, recheckInterval: Duration = .seconds(5)) {
+        self.init(of: paths, recheckInterval: recheckInterval) { path in
+            guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+            defer { try? file.close() }
+            // One that is no file, such as a pipe, has no end.
+            return try? file.read(upToCount: longest + 1) ?? Data()
+        }
     }
 
     init(of paths: [String], recheckInterval: Duration, read: @escaping @Sendable (String) -> Data?) {

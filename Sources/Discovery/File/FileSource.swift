@@ -1,6 +1,6 @@
 public import Balancing
 import Foundation
-import MeshConfiguration
+public import MeshConfiguration
 import Synchronization
 
 /// Learns a cluster's pods from a file, and from every change of it.
@@ -9,15 +9,21 @@ import Synchronization
 /// wrong is reported as a failure.
 public final class FileSource: EndpointSource {
     private let path: String
+    private let limits: Configuration.SourceLimits
     private let changes: FileChanges
     private let reader: Mutex<EndpointsReader>
 
     /// - Parameters:
     ///   - path: the file; it need not exist yet.
+    ///   - limits: how much it may bring.
     ///   - recheckInterval: how often it is looked at without a hint from the system.
-    public init(path: String, recheckInterval: Duration = .seconds(5)) {
+    public init(
+        path: String, limits: Configuration.SourceLimits = Configuration.SourceLimits(),
+        recheckInterval: Duration = .seconds(5)
+    ) {
         self.path = path
-        changes = FileChanges(of: [path], recheckInterval: recheckInterval)
+        self.limits = limits
+        changes = FileChanges(of: [path], longest: limits.bytes, recheckInterval: recheckInterval)
         reader = Mutex(EndpointsReader(file: path))
     }
 
@@ -33,9 +39,18 @@ public final class FileSource: EndpointSource {
 
     private func read(_ data: Data?) -> SourceReport {
         guard let data else { return .failure(reason: "\(path): there is no such file, or it can't be read") }
+        guard data.count <= limits.bytes else {
+            return .failure(reason: "\(path): it has more than \(limits.bytes) bytes (sources.bytes)")
+        }
         do {
             switch try reader.withLock({ try $0.read(data) }) {
-            case .everything(let pods): return .pods(pods)
+            case .everything(let pods):
+                let count = pods.values.reduce(0) { $0 + $1.count }
+                guard count <= limits.endpoints else {
+                    return .failure(
+                        reason: "\(path): it has \(count) pods, more than \(limits.endpoints) (sources.endpoints)")
+                }
+                return .pods(pods)
             case .changes(let services): return .changes(services, .none)
             }
         } catch {

@@ -38,6 +38,8 @@ public struct RegistryChanges: Sendable {
     public var heldCount = 0
     /// How many sources, and names in DNS, are stale now.
     public var staleCount = 0
+    /// What sources bring that isn't used, each a sentence.
+    public var problems: Set<String> = []
 }
 
 /// Gathers what the sources tell.
@@ -212,6 +214,7 @@ public actor Registry {
         changes.heldCount = holds.reduce(0) { $0 + $1.held.count }
         changes.staleCount =
             known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
+        changes.problems = problems
         isReconfigured = false
         changedServices = []
         changedSince = nil
@@ -244,17 +247,35 @@ public actor Registry {
         namesChanged(wanted)
     }
 
+    private func addresses(of record: ClusterRecord) -> Set<SocketAddress> {
+        var known: Set<SocketAddress> = []
+        for gateway in record.gateways ?? [] {
+            switch gateway {
+            case .address(let address): known.insert(address)
+            case .name(let name, let port):
+                known.formUnion((names[name]?.addresses ?? []).map { SocketAddress(host: $0, port: port) })
+            }
+        }
+        return known
+    }
+
     /// A cluster's gateways by their addresses; nil where it has some, and no address is known.
     private func gateways(of record: ClusterRecord) -> [SocketAddress]? {
         guard let gateways = record.gateways else { return nil }
-        let known = gateways.flatMap { gateway in
-            switch gateway {
-            case .address(let address): [address]
-            case .name(let name, let port):
-                (names[name]?.addresses ?? []).map { SocketAddress(host: $0, port: port) }
-            }
-        }
-        return known.isEmpty && !gateways.isEmpty ? nil : Set(known).sorted()
+        let known = addresses(of: record)
+        return known.isEmpty && !gateways.isEmpty
+            ? nil : Array(known.sorted().prefix(configuration.sources.gateways))
+    }
+
+    /// What sources bring that isn't used, each a sentence.
+    private var problems: Set<String> {
+        let most = configuration.sources.gateways
+        return Set(
+            known.compactMap { cluster, record in
+                let count = addresses(of: record).count
+                guard count > most else { return nil }
+                return "\(cluster) has \(count) gateways; the first \(most) are used (sources.gateways)"
+            })
     }
 
     private var effectiveConfiguration: Configuration {

@@ -20,6 +20,8 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
     case silent
     /// It sent something that is not what was asked for.
     case garbage(String)
+    /// It sent more than is taken.
+    case tooMuch(String)
 
     /// Reads an answer that isn't 200.
     init(status: Int, body: Data, retryAfter: String?, resource: Resource) {
@@ -49,6 +51,7 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
     var endsConnection: Bool {
         switch self {
         case .unreachable, .broken, .silent, .unauthorized: true
+        case .tooMuch: true
         case .forbidden, .expired, .versionTooLarge, .status, .garbage: false
         }
     }
@@ -57,7 +60,7 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
         switch self {
         case .silent: "the watch fell silent"
         case .unauthorized(let text), .forbidden(let text), .expired(let text), .versionTooLarge(let text),
-            .status(_, let text, _), .unreachable(let text), .broken(let text), .garbage(let text):
+            .status(_, let text, _), .unreachable(let text), .broken(let text), .garbage(let text), .tooMuch(let text):
             text
         }
     }

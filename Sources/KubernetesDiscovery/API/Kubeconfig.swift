@@ -73,6 +73,7 @@ struct APIAccess: Hashable, Sendable {
     /// Reads a kubeconfig as kubectl does; relative paths count from its directory.
     init(kubeconfig text: String, file: String, context wanted: String?) throws(ConfigurationError) {
         let config: Kubeconfig
+        try AliasLimit.check(text, file: file)
         do {
             config = try YAMLDecoder().decode(Kubeconfig.self, from: text)
         } catch {

@@ -35,8 +35,12 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         var last = Duration.seconds(30)
     }
 
+    /// Takes an event in; an error ends the watch, and everything is listed anew after a while.
+    typealias Tell = @Sendable (Event) async throws(APIFailure) -> Void
+
     let api: APIClient
     let resource: Resource
+    let limits: Configuration.SourceLimits
     var backoff = Backoff()
     /// Objects in one page of a list.
     var pageSize = 500
@@ -54,7 +58,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     }
 
     /// Runs until the task is cancelled.
-    func run(_ tell: @Sendable (Event) async -> Void) async {
+    func run(_ tell: @escaping Tell) async {
         var position = Position()
         while !Task.isCancelled {
             do throws(APIFailure) {
@@ -66,7 +70,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
                 try await watch(&position, startsFresh: isFresh && position.mayUseWatchList, tell)
                 guard position.shortWatches > 0 else { continue }
                 if position.shortWatches >= Self.shortWatches {
-                    await tell(.failed("the API server ends watches of \(resource.description) at once"))
+                    try await tell(.failed("the API server ends watches of \(resource.description) at once"))
                 }
                 await pause(after: &position.failures, nil)
             } catch {
@@ -77,7 +81,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     }
 
     private func recover(
-        from failure: APIFailure, _ position: inout Position, _ tell: @Sendable (Event) async -> Void
+        from failure: APIFailure, _ position: inout Position, _ tell: Tell
     ) async {
         var delay: Duration?
         switch failure {
@@ -92,10 +96,10 @@ struct Reflector<Object: KubernetesObject>: Sendable {
                 return
             }
         case .status(_, _, let retryAfter): delay = retryAfter
-        case .unreachable: position.version = nil
+        case .unreachable, .tooMuch: position.version = nil
         case .broken, .unauthorized, .forbidden, .garbage: break
         }
-        await tell(.failed("\(resource.description): \(failure)"))
+        try? await tell(.failed("\(resource.description): \(failure)"))
         await pause(after: &position.failures, delay)
     }
 
@@ -109,8 +113,9 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     // MARK: List
 
     /// - Returns: the version to watch from.
-    private func list(_ tell: @Sendable (Event) async -> Void) async throws(APIFailure) -> String {
+    private func list(_ tell: @escaping Tell) async throws(APIFailure) -> String {
         var objects: [Object] = []
+        var byteCount = 0
         var continuation: String?
         var limit: Int? = pageSize
         while true {
@@ -118,33 +123,61 @@ struct Reflector<Object: KubernetesObject>: Sendable {
             if let limit { parameters.append(("limit", "\(limit)")) }
             if let continuation { parameters.append(("continue", continuation)) }
             do throws(APIFailure) {
-                let page = try await page(parameters)
+                let page = try await page(parameters, &byteCount, tell)
                 objects += page.items ?? []
+                try bound(objects.count, "objects", limits.objects, "sources.objects")
                 continuation = page.metadata.continue.flatMap { $0.isEmpty ? nil : $0 }
                 guard continuation == nil else { continue }
-                await tell(.replaced(objects))
+                try await tell(.replaced(objects))
                 return page.metadata.resourceVersion ?? ""
             } catch {
                 // Pages end with the version that they are of: all of it again, in one piece.
                 guard case .expired = error, continuation != nil else { throw error }
-                (objects, continuation, limit) = ([], nil, nil)
+                (objects, byteCount, continuation, limit) = ([], 0, nil, nil)
             }
         }
     }
 
-    private func page(_ parameters: [(String, String)]) async throws(APIFailure) -> ObjectList<Object> {
-        try await api.get(resource, parameters) { (answer: HTTPClientResponse.Body) throws(APIFailure) in
+    private func bound(_ count: Int, _ what: String, _ most: Int, _ field: String) throws(APIFailure) {
+        guard count > most else { return }
+        throw .tooMuch("the API server sends more than \(most) \(what) (\(field))")
+    }
+
+    /// - Parameter byteCount: of the pages before; this one's are added.
+    private func page(
+        _ parameters: [(String, String)], _ byteCount: inout Int, _ tell: @escaping Tell
+    ) async throws(APIFailure) -> ObjectList<Object> {
+        let before = byteCount
+        let (page, bytes) = try await api.get(resource, parameters) {
+            (answer: HTTPClientResponse.Body) throws(APIFailure) in
+            let overdue = overdue("page of a list", tell)
+            overdue.start()
+            defer { overdue.stop() }
             var body = Data()
             do {
-                for try await part in answer { body.append(contentsOf: part.readableBytesView) }
+                for try await part in answer {
+                    body.append(contentsOf: part.readableBytesView)
+                    try bound(before + body.count, "bytes of a list", limits.bytes, "sources.bytes")
+                }
+            } catch let error as APIFailure {
+                throw error
             } catch {
                 throw .broken("the connection broke in the middle of a list: \(error)")
             }
             do {
-                return try JSONDecoder().decode(ObjectList<Object>.self, from: body)
+                return (try JSONDecoder().decode(ObjectList<Object>.self, from: body), body.count)
             } catch {
                 throw .garbage("the API server sent a list that can't be read: \(error)")
             }
+        }
+        byteCount += bytes
+        return page
+    }
+
+    private func overdue(_ what: String, _ tell: @escaping Tell) -> Overdue {
+        Overdue {
+            try? await tell(
+                .failed("\(resource.description): the API server has not sent a whole \(what) for \(Overdue.patience)"))
         }
     }
 
@@ -153,13 +186,15 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     private struct Watching {
         /// What came before the end of the initial events; nil where that was known before.
         var initial: [Object]?
+        /// Of the initial events.
+        var byteCount = 0
         var hasEvents = false
         /// Whether anything came, be it half an event.
         var hasBytes = false
     }
 
     private func watch(
-        _ position: inout Position, startsFresh: Bool, _ tell: @Sendable (Event) async -> Void
+        _ position: inout Position, startsFresh: Bool, _ tell: @escaping Tell
     ) async throws(APIFailure) {
         var parameters = [
             ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", "\(Int.random(in: 240...480))"),
@@ -193,25 +228,29 @@ struct Reflector<Object: KubernetesObject>: Sendable {
 
     private func read(
         _ answer: HTTPClientResponse.Body, _ watching: inout Watching, _ position: inout Position,
-        _ tell: @Sendable (Event) async -> Void
+        _ tell: @escaping Tell
     ) async throws(APIFailure) {
         var lines = LineSplitter()
-        let (parts, buffer) = AsyncThrowingStream<Data, any Error>.makeStream()
-        // Copied as they come: one that waits keeps alive all that the connection read with it, many times as much.
+        let parts = PartBuffer()
         let copying = Task {
             do {
-                for try await part in answer { buffer.yield(Data(part.readableBytesView)) }
-                buffer.finish()
+                for try await part in answer { await parts.put(Data(part.readableBytesView)) }
+                parts.finish(.success(()))
             } catch {
-                buffer.finish(throwing: error)
+                parts.finish(.failure(error))
             }
         }
-        defer { copying.cancel() }
-        var iterator = parts.makeAsyncIterator()
+        let overdue = overdue("event", tell)
+        // A reader that has failed leaves a writer behind.
+        defer {
+            overdue.stop()
+            copying.cancel()
+            parts.finish(.success(()))
+        }
         while true {
             let part: Data?
             do {
-                part = try await iterator.next()
+                part = try await parts.next()
             } catch let error as HTTPClientError where error == .readTimeout {
                 throw .silent
             } catch {
@@ -221,16 +260,18 @@ struct Reflector<Object: KubernetesObject>: Sendable {
             guard let part else { return }
             watching.hasBytes = true
             for line in lines.take(part) {
+                overdue.stop()
                 try await take(line, &watching, &position, tell)
             }
+            if lines.rest > 0 { overdue.start() } else { overdue.stop() }
             guard lines.rest <= LineSplitter.longest else {
-                throw .garbage("the API server sent a line of more than \(LineSplitter.longest) bytes")
+                throw .tooMuch("the API server sent a line of more than \(LineSplitter.longest) bytes")
             }
         }
     }
 
     private func take(
-        _ line: Data, _ watching: inout Watching, _ position: inout Position, _ tell: @Sendable (Event) async -> Void
+        _ line: Data, _ watching: inout Watching, _ position: inout Position, _ tell: Tell
     ) async throws(APIFailure) {
         let event: WatchEvent<Object>
         do {
@@ -247,24 +288,27 @@ struct Reflector<Object: KubernetesObject>: Sendable {
                 guard metadata.annotations?["k8s.io/initial-events-end"] == "true" else { return }
                 position.version = metadata.resourceVersion
                 watching.initial = nil
-                await tell(.replaced(initial))
+                try await tell(.replaced(initial))
             } else {
                 position.version = metadata.resourceVersion ?? position.version
-                await tell(.confirmed)
+                try await tell(.confirmed)
             }
         case .changed(let object):
             if watching.initial != nil {
                 watching.initial?.append(object)
+                watching.byteCount += line.count
+                try bound(watching.initial?.count ?? 0, "objects", limits.objects, "sources.objects")
+                try bound(watching.byteCount, "bytes of a list", limits.bytes, "sources.bytes")
             } else {
                 position.version = object.metadata.resourceVersion ?? position.version
-                await tell(.changed(object))
+                try await tell(.changed(object))
             }
         case .deleted(let object):
             if watching.initial != nil {
                 watching.initial?.removeAll { $0.metadata.key == object.metadata.key }
             } else {
                 position.version = object.metadata.resourceVersion ?? position.version
-                await tell(.deleted(object))
+                try await tell(.deleted(object))
             }
         }
         watching.hasEvents = true
@@ -275,10 +319,10 @@ struct Reflector<Object: KubernetesObject>: Sendable {
 extension APIClient {
     /// Keeps up with all objects of a resource until the task is cancelled.
     nonisolated func follow<Object: KubernetesObject>(
-        _ resource: Resource, _ type: Object.Type, backoff: Duration,
-        _ tell: @Sendable (Reflector<Object>.Event) async -> Void
+        _ resource: Resource, _ type: Object.Type, limits: Configuration.SourceLimits, backoff: Duration,
+        _ tell: @escaping Reflector<Object>.Tell
     ) async {
-        await Reflector(api: self, resource: resource, backoff: .init(first: backoff)).run(tell)
+        await Reflector(api: self, resource: resource, limits: limits, backoff: .init(first: backoff)).run(tell)
     }
 }
 
@@ -289,7 +333,7 @@ extension APIFailure {
         switch self {
         case .status(let code, _, _): [400, 404, 405, 406, 415, 422, 500, 501].contains(code)
         case .garbage, .versionTooLarge, .expired: true
-        case .unauthorized, .forbidden, .unreachable, .broken, .silent: false
+        case .unauthorized, .forbidden, .unreachable, .broken, .silent, .tooMuch: false
         }
     }
 }
@@ -304,16 +348,16 @@ private struct LineSplitter {
     /// How much of a line has come without its end.
     var rest: Int { pending.count }
 
-    mutating func take(_ bytes: some Collection<UInt8>) -> [Data] {
+    mutating func take(_ bytes: Data) -> [Data] {
         var lines: [Data] = []
         var start = bytes.startIndex
         while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            pending.append(contentsOf: bytes[start..<end])
+            pending.append(bytes[start..<end])
             if !pending.isEmpty { lines.append(pending) }
             pending = Data()
             start = bytes.index(after: end)
         }
-        pending.append(contentsOf: bytes[start...])
+        pending.append(bytes[start...])
         return lines
     }
 }

@@ -1,0 +1,71 @@
+import Foundation
+import Synchronization
+
+/// Parts of an answer between the connection and the reader, copied, and not more than so many bytes of them.
+///
+/// A part that waits uncopied keeps alive all that the connection read with it, many times as much.
+final class PartBuffer: Sendable {
+    private static let mostBytes = 4 << 20
+
+    private struct State {
+        var parts: [Data] = []
+        var byteCount = 0
+        var end: Result<Void, any Error>?
+        var reader: CheckedContinuation<Data?, any Error>?
+        var writer: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    /// Puts a part in, as soon as there is room.
+    func put(_ part: Data) async {
+        await withCheckedContinuation { writer in
+            let (reader, isRoom) = state.withLock { state in
+                if let reader = state.reader.take() { return (Optional(reader), true) }
+                state.parts.append(part)
+                state.byteCount += part.count
+                guard state.byteCount > Self.mostBytes, state.end == nil else { return (nil, true) }
+                state.writer = writer
+                return (nil, false)
+            }
+            reader?.resume(returning: part)
+            if isRoom { writer.resume() }
+        }
+    }
+
+    /// Nothing more comes, for a reason or without one; the first end counts.
+    func finish(_ end: Result<Void, any Error>) {
+        let (reader, writer) = state.withLock { state in
+            state.end = state.end ?? end
+            return (state.reader.take(), state.writer.take())
+        }
+        writer?.resume()
+        switch end {
+        case .success: reader?.resume(returning: nil)
+        case .failure(let error): reader?.resume(throwing: error)
+        }
+    }
+
+    /// The next part; nil in the end.
+    func next() async throws -> Data? {
+        try await withCheckedThrowingContinuation { reader in
+            let (part, end, writer) = state.withLock { state in
+                guard state.parts.isEmpty else {
+                    let part = state.parts.removeFirst()
+                    state.byteCount -= part.count
+                    let writer = state.byteCount <= Self.mostBytes ? state.writer.take() : nil
+                    return (Optional(part), Result<Void, any Error>?.none, writer)
+                }
+                if state.end == nil { state.reader = reader }
+                return (nil, state.end, nil)
+            }
+            writer?.resume()
+            if let part { return reader.resume(returning: part) }
+            switch end {
+            case .success: reader.resume(returning: nil)
+            case .failure(let error): reader.resume(throwing: error)
+            case nil: break
+            }
+        }
+    }
+}
