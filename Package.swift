@@ -37,6 +37,7 @@ let package = Package(
         .systemLibrary(name: "CGRPC"),
         .target(name: "CEnvoyAPI"),
         .target(name: "CAbseil", linkerSettings: [.linkedLibrary("absl_synchronization")]),
+        .target(name: "CCertificates", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         // Stands in for functions of libc and OpenSSL that libgrpc calls.
         .target(name: "CConnectionGuard", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
@@ -47,8 +48,9 @@ let package = Package(
         .target(
             name: "GRPCTransport",
             dependencies: [
-                "CAbseil", "CConnectionGuard", "CGRPC",
+                "CAbseil", "CCertificates", "CConnectionGuard", "CGRPC",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift

@@ -59,7 +59,7 @@ static void address_key(const struct sockaddr_storage *address, uint8_t key[16])
     }
 }
 
-static void address_text(const struct sockaddr_storage *address, char text[48]) {
+void address_text(const struct sockaddr_storage *address, char text[48]) {
     const void *raw = address->ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
                                                     : (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr;
     if (!inet_ntop(address->ss_family, raw, text, 48)) strcpy(text, "unknown");

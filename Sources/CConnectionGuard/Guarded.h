@@ -97,6 +97,9 @@ bool hello_is_wanted(const struct guarded *socket);
 /// Forgets a connection's random number.
 void hello_forget(struct guarded *socket);
 
+/// An address in numbers, without its port.
+void address_text(const struct sockaddr_storage *address, char text[48]);
+
 /// FNV-1a.
 uint32_t hash_bytes(const uint8_t *bytes, size_t count);
 

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,10 @@
 enum { TLS_HANDSHAKE = 0x16 };
 
 static _Atomic(struct guarded *) table[MOST_DESCRIPTORS];
+/// The highest descriptor that was ever in it.
+static _Atomic int highest = -1;
+/// Held while a socket leaves the table, and by those who look for one that isn't theirs.
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /// Whose sockets this thread is making.
 static _Thread_local struct ballast_guard *listening;
@@ -40,6 +45,8 @@ static struct guarded *find(int descriptor) {
 }
 
 static void put(int descriptor, struct guarded *socket) {
+    int last_highest = atomic_load(&highest);
+    while (descriptor > last_highest && !atomic_compare_exchange_weak(&highest, &last_highest, descriptor)) {}
     struct guarded *last = atomic_exchange(&table[descriptor], socket);
     if (last) guarded_release(last);
 }
@@ -163,13 +170,37 @@ int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int fla
 
 int close(int descriptor) {
     pthread_once(&resolved, resolve);
-    struct guarded *socket = find(descriptor) ? atomic_exchange(&table[descriptor], NULL) : NULL;
+    struct guarded *socket = NULL;
+    if (find(descriptor)) {
+        pthread_mutex_lock(&table_lock);
+        socket = atomic_exchange(&table[descriptor], NULL);
+        pthread_mutex_unlock(&table_lock);
+    }
     if (socket) {
         hello_forget(socket);
         if (socket->kind != LISTENER) guard_leave(socket->guard, &socket->address);
         guarded_release(socket);
     }
     return next_close(descriptor);
+}
+
+static uint16_t port_of(const struct sockaddr_storage *address) {
+    return ntohs(
+        address->ss_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
+                                      : ((const struct sockaddr_in6 *)address)->sin6_port);
+}
+
+void ballast_guard_end(struct ballast_guard *guard, const char *address, uint16_t port) {
+    pthread_mutex_lock(&table_lock);
+    for (int descriptor = 0; descriptor <= atomic_load(&highest); descriptor++) {
+        struct guarded *socket = find(descriptor);
+        char text[48];
+        if (!socket || socket->kind == LISTENER || socket->guard != guard || port_of(&socket->address) != port) continue;
+        address_text(&socket->address, text);
+        // libgrpc reads the end of the connection, and closes it.
+        if (strcmp(text, address) == 0) shutdown(descriptor, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&table_lock);
 }
 
 // MARK: Reading

@@ -173,7 +173,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             defer { isFirst = false }
             guard !isFirst else { return }
             do throws(ConfigurationError) {
-                try discovery.renewCertificates(files)
+                try await discovery.renewCertificates(files)
                 logger.info("certificates read again", metadata: ["certificate": "\(files.certificate)"])
             } catch {
                 logger.error("the certificates can't be read; the last ones stay", metadata: ["reason": "\(error)"])

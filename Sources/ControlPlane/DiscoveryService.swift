@@ -82,6 +82,7 @@ final class DiscoveryService: Sendable {
         let limits = settings.limits
         var configuration = ServerConfiguration()
         configuration.limits = ServerLimits(limits)
+        configuration.longestConnection = settings.longestConnection
         configuration.connections = ConnectionLimits(limits, isOn: settings.guardsConnections)
         CoreLog.forward(to: logger)
         let current = Current()
@@ -119,8 +120,10 @@ final class DiscoveryService: Sendable {
     }
 
     /// Reads the certificates again, for connections to come.
-    func renewCertificates(_ files: Configuration.TLSFiles) throws(ConfigurationError) {
-        server.replaceCertificates(try ServerSecurity(readingFrom: files))
+    ///
+    /// Streams end whose clients no authority vouches for any more.
+    func renewCertificates(_ files: Configuration.TLSFiles) async throws(ConfigurationError) {
+        await server.replaceCertificates(try ServerSecurity(readingFrom: files))
     }
 
     /// Tells streams what is published, adds up load reports, and reports what the connection guard does, until the task

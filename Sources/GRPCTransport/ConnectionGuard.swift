@@ -106,6 +106,13 @@ public final class ConnectionGuard: @unchecked Sendable {
     /// Connections that are open.
     public var open: Int { Int(ballast_guard_open(raw)) }
 
+    /// Ends the connection of a peer, such as `10.0.0.1:45678`; does nothing if there is none.
+    func end(_ peer: String) {
+        guard let colon = peer.lastIndex(of: ":"), let port = UInt16(peer[peer.index(after: colon)...]) else { return }
+        let host = String(peer[..<colon].filter { $0 != "[" && $0 != "]" })
+        ballast_guard_end(raw, host, port)
+    }
+
     /// Connections that were refused or ended for a reason so far.
     public func refused(_ reason: Reason) -> Int { Int(clamping: ballast_guard_refused(raw, reason.raw)) }
 

@@ -45,6 +45,12 @@ final class ServerCertificates: Sendable {
         var security: ServerSecurity
         /// Whether C-core has not been given these yet.
         var isNew = true
+        /// Whether connections may have been made when other authorities counted.
+        var hasOtherAuthorities = false
+
+        var authorities: String? {
+            if case .tls(_, let authorities) = security { authorities } else { nil }
+        }
     }
 
     private let state: Mutex<State>
@@ -53,8 +59,28 @@ final class ServerCertificates: Sendable {
 
     /// Puts other certificates in force for the handshakes to come; whether there is TLS, and whether clients show
     /// certificates, stays as it was.
-    func replace(with security: ServerSecurity) {
-        state.withLock { if $0.security != security { $0 = State(security: security) } }
+    ///
+    /// - Returns: the authorities, if they are others than before.
+    @discardableResult
+    func replace(with security: ServerSecurity) -> String? {
+        state.withLock { state in
+            guard state.security != security else { return nil }
+            let last = state
+            state = State(security: security, hasOtherAuthorities: last.hasOtherAuthorities)
+            guard let authorities = state.authorities, let before = last.authorities, before != authorities else {
+                return nil
+            }
+            state.hasOtherAuthorities = true
+            return authorities
+        }
+    }
+
+    /// Why a certificate counts no longer, at that time in seconds since 1970; nil while it does.
+    func end(of certificate: PeerCertificate, at now: Int) -> PeerCertificate.End? {
+        if let notAfter = certificate.notAfter, notAfter <= now { return .expired }
+        let authorities = state.withLock { $0.hasOtherAuthorities ? $0.authorities : nil }
+        guard let authorities, !certificate.isVouchedFor(by: authorities) else { return nil }
+        return .authorityGone
     }
 
     /// Owned by the caller; it borrows this object, which has to outlive it.

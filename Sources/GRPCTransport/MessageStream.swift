@@ -35,6 +35,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     }
 
     let id = OwnerID.next()
+    /// What the client has shown; nil on a client's side.
+    let certificate: PeerCertificate?
     /// Owned: one reference, given back in `deinit`.
     private let call: OpaquePointer
     private let role: Role
@@ -67,14 +69,16 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
 
     /// - Parameters:
     ///   - call: taken over; given back when the stream is gone.
+    ///   - certificate: what the client has shown.
     ///   - reading: how fast messages are taken.
     ///   - gone: called on the queue's thread when no operation is outstanding any more.
     init(
-        call: OpaquePointer, role: Role,
+        call: OpaquePointer, role: Role, certificate: PeerCertificate? = nil,
         reading: ReadingPace? = nil,
         gone: @escaping (OwnerID) -> Void
     ) {
         self.call = call
+        self.certificate = certificate
         self.reading = reading
         self.role = role
         self.gone = gone

@@ -1,5 +1,7 @@
 import CGRPC
+import Glibc
 public import Logging
+import Synchronization
 
 /// A gRPC server of bidirectional streams, on C-core.
 public final class Server<Handler: StreamHandler>: @unchecked Sendable {
@@ -11,6 +13,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private let admission: Admission
     private let limits: ServerLimits
     private let accept: @Sendable (StreamHead) -> Handler?
+    /// Ends streams whose certificates expire.
+    private let expiring = Mutex<Task<Void, Never>?>(nil)
     private let logger: Logger
     private let certificates = ServerCertificates(.plaintext)
     /// What comes over its connections.
@@ -77,14 +81,37 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
                 for _ in 0..<Self.acceptSlots { self.requestCall(on: shard) }
             }
         }
+        let isMutual = if case .tls(_, .some) = security { true } else { false }
+        if isMutual { expiring.withLock { $0 = Task { await self.endExpired() } } }
         return port
     }
 
     /// Puts other certificates in force for connections to come.
     ///
     /// Where C-core can't use them it says so at the next handshake, and the last good ones stay. Whether there is TLS,
-    /// and whether clients show certificates, stays as it was at the start.
-    public func replaceCertificates(_ security: ServerSecurity) { certificates.replace(with: security) }
+    /// and whether clients show certificates, stays as it was at the start. Streams of clients that no authority vouches for
+    /// any more end with UNAUTHENTICATED, and their connections after that.
+    public func replaceCertificates(_ security: ServerSecurity) async {
+        guard let authorities = certificates.replace(with: security) else { return }
+        for shard in shards { await end(shard.endStrangers(to: authorities)) }
+    }
+
+    /// Ends streams whose certificates expire, and their connections after that, until the task is cancelled.
+    private func endExpired() async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            for shard in shards { await end(shard.endExpired(at: time(nil))) }
+        }
+    }
+
+    /// Ends connections when their clients have had time to read why their streams ended: on the next one they can show
+    /// another certificate.
+    private func end(_ peers: Set<String>) {
+        guard !peers.isEmpty else { return }
+        Task {
+            try? await Task.sleep(for: .seconds(1))
+            for peer in peers { connections.end(peer) }
+        }
+    }
 
     /// How many threads serve streams.
     public var threadCount: Int { shards.count }
@@ -109,6 +136,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     ///
     /// Call it once; a server that was started must be shut down.
     public func shutdown(grace: Duration) async {
+        expiring.withLock { $0.take() }?.cancel()
         await withTaskGroup { group in
             group.addTask { await self.stopListening() }
             group.addTask {
@@ -170,13 +198,20 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         let head = accepted.head
         let admitted = admission.admit(head.peer)
         let pace = ReadingPace(limits) { [unowned shard] id, wait in shard.resumeReading(id, after: wait) }
-        let stream = MessageStream<Handler>(call: accepted.call, role: .server, reading: pace) {
-            [unowned shard, admission] id in
+        let stream = MessageStream<Handler>(
+            call: accepted.call, role: .server, certificate: accepted.certificate, reading: pace
+        ) { [unowned shard, admission] id in
             shard.assumeIsolated { $0.drop(id, of: head.peer) }
             if case .success = admitted { admission.leave(head.peer) }
         }
         stream.start()
         shard.keep(stream)
+        // A connection may be older than what is known of its certificate now.
+        if let end = accepted.certificate.flatMap({ certificates.end(of: $0, at: time(nil)) }) {
+            self.end([head.peer])
+            return refuse(stream, head, end.status)
+        }
+        shard.expire(stream, of: head.peer)
         switch admitted {
         case .failure(let status): refuse(stream, head, status)
         case .success where shard.waitingCount >= limits.waitingStreams:

@@ -10,6 +10,8 @@ struct AcceptedCall: @unchecked Sendable {
     /// Owned by whoever takes it over.
     let call: OpaquePointer
     let head: StreamHead
+    /// Nil if the client has shown none that was checked.
+    let certificate: PeerCertificate?
 }
 
 /// A place that C-core can put one incoming call into.
@@ -53,11 +55,10 @@ final class PendingCall: OperationOwner {
 
     func completed(_ operation: Tag.Kind, isOK: Bool) {
         guard isOK, let call = outputs.pointee.call else { return done(id, nil) }
+        let (identities, certificate) = Self.claims(of: call)
         let head = StreamHead(
-            method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call),
-            identities: Self.identities(of: call)
-        )
-        done(id, AcceptedCall(call: call, head: head))
+            method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call), identities: identities)
+        done(id, AcceptedCall(call: call, head: head, certificate: certificate))
     }
 
     /// `ipv4:127.0.0.1:1234` and `ipv6:%5B::1%5D:1234`, without the scheme and the escapes.
@@ -72,14 +73,18 @@ final class PendingCall: OperationOwner {
 }
 
 extension PendingCall {
-    /// The alternative names of the client's certificate; none where it was not asked for one.
-    private static func identities(of call: OpaquePointer) -> [PeerIdentity] {
+    /// The client's certificate, and its alternative names; nothing if it was not asked for one.
+    private static func claims(of call: OpaquePointer) -> ([PeerIdentity], PeerCertificate?) {
         // Owned: C-core's own reference for this caller.
-        guard let context = grpc_call_auth_context(call) else { return [] }
+        guard let context = grpc_call_auth_context(call) else { return ([], nil) }
         defer { grpc_auth_context_release(context) }
-        guard grpc_auth_context_peer_is_authenticated(context) != 0 else { return [] }
-        return values(of: GRPC_PEER_URI_PROPERTY_NAME, in: context).map(PeerIdentity.uri)
+        guard grpc_auth_context_peer_is_authenticated(context) != 0 else { return ([], nil) }
+        let names =
+            values(of: GRPC_PEER_URI_PROPERTY_NAME, in: context).map(PeerIdentity.uri)
             + values(of: GRPC_PEER_DNS_PROPERTY_NAME, in: context).map(PeerIdentity.dns)
+        let leaf = values(of: GRPC_X509_PEM_CERT_PROPERTY_NAME, in: context).first
+        let chain = values(of: GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME, in: context).first
+        return (names, leaf.map { PeerCertificate(leaf: $0, chain: chain ?? "") })
     }
 
     private static func values(of property: String, in context: OpaquePointer) -> [String] {

@@ -53,6 +53,9 @@ public struct ServerConfiguration: Hashable, Sendable {
     public var keepaliveInterval = Duration.seconds(30)
     /// See `keepaliveInterval`.
     public var keepaliveTimeout = Duration.seconds(10)
+    /// A connection that is older than this, a tenth more or less, is ended, and its client told to come back (GOAWAY); nil
+    /// for never.
+    public var longestConnection: Duration?
     /// A client that pings more often than this, while nothing is sent, is told to calm down (GOAWAY,
     /// ENHANCE_YOUR_CALM).
     public var shortestClientPing = Duration.seconds(5)
@@ -66,6 +69,11 @@ public struct ServerConfiguration: Hashable, Sendable {
         arguments.set(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streamsPerConnection)
         // A connection has to have sent its SETTINGS by then, after its TLS handshake if there is one.
         arguments.set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, connections.handshake.milliseconds)
+        if let longestConnection {
+            arguments.set(GRPC_ARG_MAX_CONNECTION_AGE_MS, longestConnection.milliseconds)
+            // Streams have no end of their own.
+            arguments.set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 1_000)
+        }
         arguments.set(GRPC_ARG_KEEPALIVE_TIME_MS, keepaliveInterval.milliseconds)
         arguments.set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepaliveTimeout.milliseconds)
         arguments.set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1)

@@ -130,7 +130,8 @@ extension Configuration.XDSServer {
     ) throws(ConfigurationError) {
         let fields =
             try entry?.mapping(
-                "listen", "tls", "insecure", "limits", "connectionGuard", "loadReportInterval", "leds", "debounce") ?? [:]
+                "listen", "tls", "insecure", "limits", "connectionGuard", "maxConnectionAge",
+                "loadReportInterval", "leds", "debounce") ?? [:]
         listen = try fields["listen"]?.listenAddress() ?? .loopback(18000)
         isInsecure = try fields["insecure"]?.flag() ?? false
         if let tls = fields["tls"] {
@@ -166,6 +167,7 @@ extension Configuration.XDSServer {
             }
         }
         if let entry = fields["limits"] { limits = try Configuration.Limits(entry) }
+        longestConnection = try fields["maxConnectionAge"]?.duration()
         guardsConnections = try fields["connectionGuard"]?.onOrOff() ?? true
     }
 }

@@ -41,6 +41,9 @@ public struct Configuration: Hashable, Sendable {
         public var debounce = Debounce()
         /// How much clients may ask.
         public var limits = Limits()
+        /// The age, a tenth more or less, at which connections end, so that clients show their certificates again; nil for
+        /// none.
+        public var longestConnection: Duration?
         /// Whether connections are limited before libgrpc reads them; false to compare only.
         public var guardsConnections = true
     }
