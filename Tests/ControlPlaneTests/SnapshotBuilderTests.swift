@@ -38,7 +38,10 @@ private struct Builder {
         var changes = RegistryChanges()
         changes.configuration = configuration
         changes.pods = pods
-        return builder.build(changes, for: viewers, clientsHaveTaken: taken, at: now).publication.snapshot
+        guard let outcome = builder.build(changes, for: viewers, clientsHaveTaken: taken, at: now) else {
+            preconditionFailure("nobody cancels the task")
+        }
+        return outcome.publication.snapshot
     }
 }
 

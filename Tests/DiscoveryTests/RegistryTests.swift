@@ -52,7 +52,7 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
             guard: off
             clusters:
               a:
-                endpoints: {ballast: {address: "b:1", tls: {certificate: c, key: k, ca: a}}}
+                endpoints: {ballast: {address: "b:1", services: ["*"], tls: {certificate: c, key: k, ca: a}}}
                 \(gateways)
             services: {s: {}}
             """

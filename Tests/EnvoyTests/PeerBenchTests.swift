@@ -31,6 +31,8 @@ extension EnvoyTests {
                             endpoints:
                               ballast:
                                 address: "\(bench.network)5:\(Bench.xdsPort)"
+                                services: [httpbin]
+                                addresses: [loopback]
                                 tls: {certificate: certs/peer.crt, key: certs/peer.key, ca: certs/ca.crt, serverName: ballast.example}
 
                         """

@@ -93,7 +93,7 @@ private func besideAGoodClient(
                     }
                 }
             }
-            try await eventually("only the good client is left") { await plane.controlPlane.clients.count == 1 }
+            try await eventually("only the good client is left") { await plane.controlPlane.clients().count == 1 }
         }
     }
 
@@ -130,7 +130,7 @@ private func besideAGoodClient(
                 await deaf.send(bytes)
             }
             try await eventually("all are there") {
-                await plane.controlPlane.clients.filter { $0.node.hasPrefix("deaf") }.count == 50
+                await plane.controlPlane.clients().filter { $0.node.hasPrefix("deaf") }.count == 50
             }
             try await plane.withChannel { quick in
                 let client = await XDSClient(quick, .streamEndpoints)
@@ -165,7 +165,7 @@ private func besideAGoodClient(
                         }
                     )
                 }
-                try await eventually("all are there") { await plane.controlPlane.clients.count == 4 }
+                try await eventually("all are there") { await plane.controlPlane.clients().count == 4 }
             }
             for end in ended { #expect(try await end.value.code == .unavailable) }
             await channel?.shutdown()

@@ -116,7 +116,7 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
             let bad = try await client.response()
             await client.reject(bad, names: ["httpbin"], "the weight is not to my taste")
             try await eventually("the rejection is shown") {
-                let subscription = await plane.controlPlane.clients.first?.subscriptions.first?.subscription
+                let subscription = await plane.controlPlane.clients().first?.subscriptions.first?.subscription
                 return subscription?.rejection?.message == "the weight is not to my taste"
                     && subscription?.acknowledged == nil && "\(subscription?.sent?.description ?? "")" == bad.version
             }
@@ -125,7 +125,7 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
             #expect(try endpoints(good) == ["10.0.1.1:80 1", "127.0.0.9:15443 3"], "not the rejected content again")
             await client.acknowledge(good, names: ["httpbin"])
             try await eventually("the rejection is forgotten") {
-                let subscription = await plane.controlPlane.clients.first?.subscriptions.first?.subscription
+                let subscription = await plane.controlPlane.clients().first?.subscriptions.first?.subscription
                 return subscription?.rejection == nil && subscription?.acknowledged?.description == good.version
             }
         }
@@ -149,7 +149,7 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
                 await after.ask(DeltaRequest(subscribe: ["httpbin"], initialVersions: versions), node: east)
             }
             try await eventually("it has subscribed") {
-                await plane.controlPlane.clients.contains { !$0.subscriptions.isEmpty && $0.node == "envoy-1" }
+                await plane.controlPlane.clients().contains { !$0.subscriptions.isEmpty && $0.node == "envoy-1" }
             }
             try plane.write(RunningControlPlane.endpoints([("e1", "10.0.1.1:80")]), to: "east.yaml")
             let next4 = try await after.response()
@@ -178,7 +178,7 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
                 try endpoints(response)
                     == ["10.0.1.1:80 1", "10.0.1.2:80 1", "10.0.2.1:80 1", "10.0.2.2:80 1", "10.0.2.3:80 1"]
             )
-            #expect(await plane.controlPlane.clients.map(\.viewer?.cluster) == ["west"])
+            #expect(await plane.controlPlane.clients().map(\.viewer?.cluster) == ["west"])
         }
     }
 

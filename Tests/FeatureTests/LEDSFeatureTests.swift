@@ -93,7 +93,7 @@ func `Envoys that collections would end are served whole assignments, whatever t
                 let assignment = try DecodedAssignment(
                     try #require(try await client.response().resources.first).content)
                 #expect(assignment.localities.allSatisfy { $0.endpoints.isEmpty == isServed })
-                let status = try #require(await plane.controlPlane.clients.first)
+                let status = try #require(await plane.controlPlane.clients().first)
                 #expect(status.viewer?.usesLEDS == isServed)
                 #expect(
                     status.notes.contains { $0.contains("gets whole assignments although it asks for LEDS") }
@@ -120,7 +120,7 @@ func `a gateway that asks on demand and drops what it gets is told so`(
                     metadata: ["cluster": "west", "role": "gateway"])
                 await client.ask(DeltaRequest(subscribe: names), node: gateway, type: .cluster)
                 _ = try await client.response()
-                let notes = try #require(await plane.controlPlane.clients.first).notes
+                let notes = try #require(await plane.controlPlane.clients().first).notes
                 #expect(notes.contains { $0.contains("Envoy 1.39.3 drops all but the first") } == isTold, "\(notes)")
             }
         }

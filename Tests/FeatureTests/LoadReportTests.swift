@@ -69,7 +69,7 @@ private func report(_ cluster: String, _ region: String, issued: UInt64, errors:
                 var end: GRPCStatus?
                 do { for try await _ in broken.messages {} } catch let status as GRPCStatus { end = status }
                 #expect(end?.code == .invalidArgument)
-                #expect(await plane.controlPlane.clients.contains { $0.method == LoadReport.method })
+                #expect(await plane.controlPlane.clients().contains { $0.method == LoadReport.method })
             }
         }
     }

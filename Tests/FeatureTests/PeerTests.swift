@@ -41,6 +41,9 @@ import XDS
             endpoints:
               ballast:
                 address: "127.0.0.1:\(port)"
+                cluster: west
+                services: ["*"]
+                addresses: [loopback]
                 tls: {certificate: certs/\(name).crt, key: certs/\(name).key, ca: certs/ca.crt, serverName: \(serverName)}
         services: {httpbin: {}, other: {}}
         """
@@ -282,6 +285,8 @@ import XDS
             endpoints:
               ballast:
                 address: "127.0.0.1:\(port)"
+                services: [httpbin]
+                addresses: [loopback]
                 tls: {certificate: certs/\(certificate).crt, key: certs/\(certificate).key, ca: certs/ca.crt, serverName: \(certificate == "peer" ? "ballast" : "peer").example}
         services: {httpbin: {}}
         export: {\(other): {identity: "spiffe://mesh.example/\(certificate == "peer" ? "ballast" : "peer")", services: [httpbin]}}
@@ -341,10 +346,10 @@ import XDS
             let text = east(west.port)
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
                 try await eventually("imported") { await names("httpbin", east).count == 3 }
-                #expect(await west.controlPlane.clients.contains { $0.node == "ballast-east" })
+                #expect(await west.controlPlane.clients().contains { $0.node == "ballast-east" })
                 await east.controlPlane.reload(try east.configuration(self.east(west.port, cluster: "north")))
                 try await eventually("it has said it") {
-                    let nodes = await west.controlPlane.clients.map(\.node)
+                    let nodes = await west.controlPlane.clients().map(\.node)
                     return nodes.contains("ballast-north") && !nodes.contains("ballast-east")
                 }
             }

@@ -47,7 +47,7 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
                 await stream.subscribe(["httpbin"], node: node)
                 let response = try await stream.response()
                 #expect(try endpoints(response) == ["10.0.1.1:80 1", "10.0.1.2:80 1"] + expected)
-                let status = await plane.controlPlane.clients.first { $0.node == node.id }
+                let status = await plane.controlPlane.clients().first { $0.node == node.id }
                 #expect(status?.reduced == reduced)
             }
         }
@@ -117,7 +117,7 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
             await clientStream.acknowledge(first, names: [])
             // Known to have been taken, or the new pod wouldn't wait for it.
             try await eventually("the gateway has taken all") {
-                await plane.controlPlane.clients.first { $0.node == "gateway" }?.subscriptions.first?.subscription
+                await plane.controlPlane.clients().first { $0.node == "gateway" }?.subscriptions.first?.subscription
                     .acknowledged != nil
             }
 

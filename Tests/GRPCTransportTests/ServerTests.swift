@@ -108,7 +108,9 @@ import Testing
             var messages = quick.messages.makeAsyncIterator()
             for round in 0..<100 {
                 // The newest takes the place of what the slow peer has not taken.
-                await server.forEach { $0.push([UInt8](repeating: UInt8(round), count: 100_000)) }
+                for thread in 0..<server.threadCount {
+                    await server.forEach(onThread: thread) { $0.push([UInt8](repeating: UInt8(round), count: 100_000)) }
+                }
                 let echo = try await messages.next()
                 #expect(echo?.first == UInt8(round))
             }
@@ -199,8 +201,8 @@ import Testing
     configuration.limits.streamsPerSecond = 20
     try await withEcho(configuration) { _, channel, _, _ in
         let start = ContinuousClock.now
-        // The first burst, the places for calls that were there already, and a second's worth.
-        for _ in 0..<200 {
+        // The first burst on both threads, and two seconds' worth.
+        for _ in 0..<60 {
             let stream = await channel.open("/test/Echo")
             await stream.send([1, 2])
             for try await answer in stream.messages {

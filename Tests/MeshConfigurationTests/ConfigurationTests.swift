@@ -153,10 +153,10 @@ private struct Mistake: CustomTestStringConvertible {
         "{file: east.yaml}", "{kubernetes: {services: {a: {namespace: n, port: 70000}}}}",
         "b.yaml:5: clusters.east.endpoints.kubernetes.services.a.port: \"70000\": should be a port's name"),
     Mistake(
-        "{file: east.yaml}", "{ballast: {address: \"west.example\"}}",
+        "{file: east.yaml}", "{ballast: {address: \"west.example\", services: []}}",
         "b.yaml:5: clusters.east.endpoints.ballast.address: \"west.example\": should be a host name or an IP address"),
     Mistake(
-        "{file: east.yaml}", "{ballast: {address: \"west.example:18000\"}}",
+        "{file: east.yaml}", "{ballast: {address: \"west.example:18000\", services: [a]}}",
         "b.yaml:5: clusters.east.endpoints.ballast: the field `tls` is missing"),
     Mistake(
         "{file: east.yaml}", "{file: east.yaml}\n    guard: {share: 2}",

@@ -11,7 +11,7 @@ extension Method {
 public final class XDSClient {
     private let stream: ClientStream
     private let method: Method
-    private var responses: AsyncThrowingStream<[UInt8], any Error>.Iterator
+    private var responses: IncomingMessages.Iterator
 
     /// Opens a stream.
     public init(_ channel: Channel, _ method: Method) async {

@@ -1,5 +1,6 @@
 public import Balancing
 import Foundation
+import Glibc
 
 /// The directory where each cluster's last known state is, in a file of its own.
 public struct StateDirectory: Sendable {
@@ -45,12 +46,33 @@ public struct StateDirectory: Sendable {
     public func write(_ saved: SavedCluster, of cluster: ClusterName) throws {
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        // A temporary file, fsync, and a rename.
-        try saved.encoded.write(to: URL(fileURLWithPath: file(of: cluster)), options: .atomic)
+        try replace(file(of: cluster), with: saved.encoded)
         // The name, too, has to survive a crash.
         if let directory = FileHandle(forReadingAtPath: path) {
             try? directory.synchronize()
             try? directory.close()
+        }
+    }
+
+    /// A temporary file for this user only, fsync, and a rename.
+    private func replace(_ file: String, with content: Data) throws {
+        let next = "\(file).next"
+        try? FileManager.default.removeItem(atPath: next)
+        guard FileManager.default.createFile(atPath: next, contents: nil, attributes: [.posixPermissions: 0o600]) else {
+            throw CocoaError(.fileWriteNoPermission, userInfo: [NSFilePathErrorKey: next])
+        }
+        do {
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: next))
+            defer { try? handle.close() }
+            try handle.write(contentsOf: content)
+            try handle.synchronize()
+        } catch {
+            try? FileManager.default.removeItem(atPath: next)
+            throw error
+        }
+        // Safe: the strings outlive the call, and the kernel keeps no pointer.
+        guard unsafe rename(next, file) == 0 else {
+            throw NSError(domain: NSPOSIXErrorDomain, code: Int(errno))
         }
     }
 

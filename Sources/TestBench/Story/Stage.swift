@@ -76,7 +76,7 @@ public struct Stage: Sendable {
         case .refresh:
             try await eventually("the gateway is refreshed") { try await names() != before }
         case .lanes, .lanesInTurn:
-            let lanes = LaneSettings().count(pods: pods.count)
+            let lanes = LaneSettings().count(pods: pods.count, gateways: 1)
             try await eventually("there are \(lanes) lanes") {
                 try await names().count { $0.hasPrefix("west_gateway/") } == lanes
             }
