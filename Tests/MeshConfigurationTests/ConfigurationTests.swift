@@ -249,7 +249,7 @@ private func `a mistake is named with file, line, field and value`(mistake: Mist
     ("services: {s: [{address: \"1.2.3.4:1\"}]}", "w.yaml:1: services.s[0]: the field `name` is missing"),
     (
         "services: {s: [{name: a, address: \"1.2.3.4\"}]}",
-        "w.yaml:1: services.s[0].address: \"1.2.3.4\": should be an IP"
+        "w.yaml:1: services.s[0].address: \"1.2.3.4\": should be one machine's IP"
     ),
     ("services: {s: [{name: a, address: \"1.2.3.4:0\"}]}", "w.yaml:1: services.s[0].address"),
     (

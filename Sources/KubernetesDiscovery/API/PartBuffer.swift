@@ -46,8 +46,16 @@ final class PartBuffer: Sendable {
         }
     }
 
-    /// The next part; nil in the end.
+    /// The next part; nil in the end, and once the task is cancelled.
     func next() async throws -> Data? {
+        try await withTaskCancellationHandler {
+            try await take()
+        } onCancel: {
+            finish(.success(()))
+        }
+    }
+
+    private func take() async throws -> Data? {
         try await withCheckedThrowingContinuation { reader in
             let (part, end, writer) = state.withLock { state in
                 guard state.parts.isEmpty else {
