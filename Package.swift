@@ -229,8 +229,11 @@ let package = Package(
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "Balancing", "ControlPlane", "Discovery", "MeshConfiguration", "TestSupport", "XDS",
+                "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "MeshConfiguration", "TestBench",
+                "TestSupport", "XDS",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HashTreeCollections", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift
         ),

@@ -56,6 +56,41 @@ public struct Certificates: Sendable {
         try makeCertificate("ballast", ["DNS:ballast.example", "URI:spiffe://mesh.example/ballast"])
     }
 
+    /// Makes one more, of the authority in the directory, that is valid until a moment.
+    public func make(_ name: String, _ alternativeNames: [String], until end: Date) throws {
+        try makeKey(name)
+        try "subjectAltName=critical,\(alternativeNames.joined(separator: ","))"
+            .write(toFile: "\(directory)/\(name).ext", atomically: true, encoding: .utf8)
+        // `openssl x509` counts in days.
+        let settings = """
+            [ca]
+            default_ca = authority
+            [authority]
+            database = index.txt
+            new_certs_dir = .
+            default_md = sha256
+            policy = names
+            [names]
+            commonName = supplied
+            """
+        try settings.write(toFile: "\(directory)/ca.cnf", atomically: true, encoding: .utf8)
+        try "".write(toFile: "\(directory)/index.txt", atomically: true, encoding: .utf8)
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(identifier: "UTC")
+        format.dateFormat = "yyyyMMddHHmmss'Z'"
+        try run(
+            "openssl", ["req", "-new", "-key", "\(name).key", "-subj", "/CN=\(name)", "-out", "\(name).csr"],
+            directory: directory)
+        try run(
+            "openssl",
+            [
+                "ca", "-batch", "-config", "ca.cnf", "-in", "\(name).csr", "-cert", "ca.crt", "-keyfile", "ca.key",
+                "-rand_serial", "-notext", "-extfile", "\(name).ext", "-enddate", format.string(from: end), "-out",
+                "\(name).crt",
+            ], directory: directory)
+    }
+
     private func makeKey(_ name: String) throws {
         try run(
             "openssl", ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "\(name).key"],

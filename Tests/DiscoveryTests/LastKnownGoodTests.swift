@@ -8,6 +8,18 @@ import Testing
 
 @testable import Discovery
 
+@Test func `state files are for their owner only, and replaced as a whole`() async throws {
+    try await withTemporaryDirectory { directory in
+        let state = StateDirectory(path: directory)
+        let saved = SavedCluster(source: "s", confirmed: Date(), pods: [:], gateways: nil, resolved: [:])
+        for _ in 0..<2 { try state.write(saved, of: "east") }
+        let attributes = try FileManager.default.attributesOfItem(atPath: state.file(of: "east"))
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["east.state"])
+        #expect(state.read(["east"]).saved["east"]?.source == "s")
+    }
+}
+
 /// What is kept on disk.
 @Suite struct LastKnownGoodTests {
     private let saved = SavedCluster(

@@ -29,7 +29,8 @@ import XDS
     }
 
     private func east(
-        _ port: UInt16, serverName: String = "ballast.example", as name: String = "peer", cluster: String = "east"
+        _ port: UInt16, serverName: String = "ballast.example", as name: String = "peer", cluster: String = "east",
+        trusting trust: String = "cluster: west, services: [\"*\"], addresses: [loopback]"
     ) -> String {
         """
         cluster: \(cluster)
@@ -39,12 +40,8 @@ import XDS
           far:
             reach: pods
             endpoints:
-              ballast:
-                address: "127.0.0.1:\(port)"
-                cluster: west
-                services: ["*"]
-                addresses: [loopback]
-                tls: {certificate: certs/\(name).crt, key: certs/\(name).key, ca: certs/ca.crt, serverName: \(serverName)}
+              ballast: {\(trust), address: "127.0.0.1:\(port)", tls: {
+                certificate: certs/\(name).crt, key: certs/\(name).key, ca: certs/ca.crt, serverName: \(serverName)}}
         services: {httpbin: {}, other: {}}
         """
     }
@@ -85,6 +82,51 @@ import XDS
         let services = await plane.controlPlane.services(of: Viewer(cluster: "east", audience: .lanes)) ?? []
         let shares = services.first { $0.service.name == service }?.assignment.shares ?? []
         return shares.first { $0.cluster == "far" }?.pods.map(\.name) ?? []
+    }
+
+    @Test func `a service that the importer doesn't name is left out, and said`() async throws {
+        let west = west(export: "{east: {identity: \"spiffe://mesh.example/peer\", services: [\"*\"]}}")
+        let trust = "cluster: west, services: [httpbin], addresses: [loopback]"
+        try await running(west) { west, directory in
+            let text = east(west.port, trusting: trust)
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
+                try await eventually("imported") { await names("httpbin", east) == ["w1", "w2", "w3"] }
+                try await eventually("said") {
+                    await far(east)?.problems.first?.contains("it exports other, which") == true
+                }
+                #expect(await names("other", east) == [])
+                #expect(await far(east)?.staleReason == nil)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("services: [\"*\"], addresses: [loopback]", "w1", "of a cluster named west, and is asked for far"),
+        ("cluster: west, services: [\"*\"]", "w1", "with the address 127.0.0.9, which can't be another cluster's"),
+        ("cluster: west, services: [\"*\"], addresses: [loopback]", "169.254.169.254", "the address 169.254.169.254"),
+    ])
+    func `what can't be the other's own is refused, and the last good state stays`(
+        _ trust: String, _ pod: String, _ reason: String
+    ) async throws {
+        try await running { west, directory in
+            if pod != "w1" { try west.write(RunningControlPlane.endpoints([("x", "\(pod):80")]), to: "west.yaml") }
+            let text = east(west.port, trusting: trust)
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
+                try await eventually("refused") { await far(east)?.staleReason?.contains(reason) == true }
+                #expect(await names("httpbin", east) == [])
+            }
+        }
+    }
+
+    @Test func `more than an importer takes is refused with the limit's name`() async throws {
+        try await running { west, directory in
+            let text = east(west.port) + "\nsources: {endpoints: 2}"
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
+                try await eventually("refused") {
+                    await far(east)?.staleReason?.contains("it exports more than 2 endpoints (sources.endpoints)") == true
+                }
+            }
+        }
     }
 
     @Test func `what west exports of itself is imported with all that is known of it, and its gateways`() async throws {
