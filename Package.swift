@@ -151,6 +151,19 @@ let package = Package(
             name: "Conformance", dependencies: ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"],
             swiftSettings: safeSwift
         ),
+        // What one bad client, peer or source can do, played against a running server.
+        .target(
+            name: "Attacks",
+            dependencies: [
+                "Balancing", "EnvoyAPI", "GRPCTransport", "LoadClient", "TestBench", "XDS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: safeSwift
+        ),
         .executableTarget(
             name: "ballast-conformance",
             dependencies: [
@@ -161,7 +174,7 @@ let package = Package(
         .executableTarget(
             name: "ballast-bench",
             dependencies: [
-                "Conformance", "LoadClient", "TestBench", "XDS",
+                "Attacks", "Conformance", "LoadClient", "TestBench", "XDS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],

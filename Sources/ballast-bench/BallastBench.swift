@@ -7,7 +7,7 @@ import TestBench
 struct BallastBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs Ballast between real Envoys on loopback, with requests counted at the pods.",
-        subcommands: [Run.self, Play.self, Soak.self, Fanout.self, KubernetesScale.self]
+        subcommands: [Run.self, Play.self, Soak.self, Attack.self, Fanout.self, KubernetesScale.self]
     )
 }
 

@@ -1,0 +1,23 @@
+/// All attacks, in the order in which they are played.
+public enum AttackSuite {
+    /// Each attack once.
+    public static let all: [any Attack] =
+        [DescriptorExhaustion(), AdminHalfRequests(), SilentConnections(isTLS: false), SilentConnections(isTLS: true)]
+        + [RapidReset(isTLS: false), RapidReset(isTLS: true)]
+        + HeaderFlood.Kind.allCases.map { HeaderFlood(kind: $0) }
+        + FrameFlood.Kind.allCases.map { FrameFlood(kind: $0) }
+
+    /// Plays one attack; an error counts as a missed bar.
+    public static func play(_ attack: any Attack, on stage: AttackStage) async -> AttackResult {
+        let start = ContinuousClock.now
+        var figures: [Figure]
+        do {
+            figures = try await attack.play(on: stage)
+        } catch {
+            figures = [Figure("played to its end", isTrue: false, otherwise: "\(error)")]
+        }
+        return AttackResult(
+            name: attack.name, summary: attack.summary, bar: attack.bar, figures: figures,
+            seconds: (ContinuousClock.now - start) / .seconds(1))
+    }
+}

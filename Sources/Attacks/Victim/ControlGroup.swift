@@ -1,0 +1,59 @@
+import Foundation
+import TestBench
+
+/// A Linux control group with a limit of memory and of CPU time, which only root can make.
+public struct ControlGroup: Sendable {
+    /// What a process writes its id to.
+    let membership: [String]
+    private let directories: [String]
+
+    /// In words.
+    public let description: String
+
+    /// Makes a group.
+    ///
+    /// - Throws: where this machine doesn't let us, with the reason.
+    public init(memoryBytes: Int, cores: Int) throws {
+        let root = "/sys/fs/cgroup"
+        let name = "ballast-attack-\(ProcessInfo.processInfo.processIdentifier)"
+        let period = 100_000
+        if FileManager.default.fileExists(atPath: "\(root)/cgroup.controllers") {
+            directories = ["\(root)/\(name)"]
+            try Self.write("+memory +cpu", to: "\(root)/cgroup.subtree_control")
+            try Self.make(directories[0])
+            try Self.write("\(memoryBytes)", to: "\(directories[0])/memory.max")
+            try Self.write("\(cores * period) \(period)", to: "\(directories[0])/cpu.max")
+        } else {
+            directories = ["\(root)/memory/\(name)", "\(root)/cpu/\(name)"]
+            for directory in directories { try Self.make(directory) }
+            try Self.write("\(memoryBytes)", to: "\(directories[0])/memory.limit_in_bytes")
+            try Self.write("\(period)", to: "\(directories[1])/cpu.cfs_period_us")
+            try Self.write("\(cores * period)", to: "\(directories[1])/cpu.cfs_quota_us")
+        }
+        membership = directories.map { "\($0)/cgroup.procs" }
+        description = "a control group of \(memoryBytes >> 20) MiB and \(cores) cores"
+    }
+
+    /// Removes the group; no process may be in it any more.
+    public func remove() {
+        for directory in directories { _ = try? run("rmdir", [directory], directory: "/") }
+    }
+
+    private static func make(_ directory: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            throw BenchError("\(directory) can't be made: \(error.localizedDescription)")
+        }
+    }
+
+    private static func write(_ text: String, to file: String) throws {
+        do {
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+            try handle.write(contentsOf: Data(text.utf8))
+            try handle.close()
+        } catch {
+            throw BenchError("\(file) can't be written: \(error.localizedDescription)")
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Foundation
+
+/// The configuration of an attacked server, and its files.
+///
+/// Every attacked server has a cluster `home` with the service `honest`, whose endpoints file changes all the time.
+struct VictimConfiguration: Sendable {
+    /// Another Ballast, as the importer's configuration names it.
+    struct Peer: Sendable {
+        var cluster: String
+        var port: UInt16
+        /// The services that it may bring.
+        var services: [String]
+        /// Kinds of address that it may bring, besides those of pods.
+        var addresses: [String] = []
+        var reach = "gateway"
+    }
+
+    /// Whether a peer's `services` and `addresses` are written: servers before 0.8 refuse these fields.
+    ///
+    /// `BALLAST_ATTACK_PEERS=unnamed` in the environment leaves them out.
+    static let namesPeerServices = ProcessInfo.processInfo.environment["BALLAST_ATTACK_PEERS"] != "unnamed"
+
+    /// Whether the xDS server has mutual TLS; plaintext otherwise.
+    var isTLS = false
+    /// Services besides `honest`.
+    var services: [String] = []
+    /// Clusters with an endpoints file of that name each.
+    var files: [String] = []
+    /// Clusters that other Ballasts tell.
+    var peers: [Peer] = []
+    /// Clusters that an API server tells, with the service `shop` in the namespace `shop`.
+    var kubernetes: [String] = []
+
+    /// The configuration file.
+    var text: String {
+        var lines = ["cluster: home", "guard: off", "xds:", "  listen: \"127.0.0.1:0\""]
+        if isTLS {
+            lines.append("  tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt}")
+        }
+        lines += ["admin: {listen: \"127.0.0.1:0\"}", "clusters:"]
+        for name in ["home"] + files { lines.append("  \(name): {endpoints: {file: \(name).yaml}, network: home}") }
+        for name in kubernetes {
+            lines.append(
+                "  \(name): {endpoints: {kubernetes: {kubeconfig: \(name).kubeconfig, services: {shop: {namespace: shop}}}}}"
+            )
+        }
+        for peer in peers { lines += Self.lines(of: peer) }
+        lines.append("services:")
+        for name in ["honest"] + services { lines.append("  \(name): {}") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func lines(of peer: Peer) -> [String] {
+        var lines = [
+            "  \(peer.cluster):", "    reach: \(peer.reach)", "    endpoints:", "      ballast:",
+            "        address: \"127.0.0.1:\(peer.port)\"",
+            "        tls: {certificate: certs/ballast.crt, key: certs/ballast.key, ca: certs/ca.crt, serverName: peer.example}",
+        ]
+        guard namesPeerServices else { return lines }
+        lines.append("        services: [\(peer.services.joined(separator: ", "))]")
+        if !peer.addresses.isEmpty { lines.append("        addresses: [\(peer.addresses.joined(separator: ", "))]") }
+        return lines
+    }
+
+    /// The endpoints file of `home`, where the first pod of `honest` has that weight.
+    static func home(weight: Int, services: [String: [String]] = [:]) -> String {
+        var text = """
+            services:
+              honest:
+                - {name: first, address: "10.1.0.1:80", weight: \(weight)}
+                - {name: second, address: "10.1.0.2:80"}
+
+            """
+        for (name, addresses) in services.sorted(by: { $0.key < $1.key }) {
+            text += "  \(name):\n"
+            for (index, address) in addresses.enumerated() {
+                text += "    - {name: \(name)-\(index), address: \"\(address)\"}\n"
+            }
+        }
+        return text
+    }
+
+    /// An endpoints file with one service.
+    static func endpoints(of service: String, count: Int) -> String {
+        var text = "services:\n  \(service):\n"
+        for index in 0..<count {
+            text += "    - {name: pod-\(index), address: \"10.3.\(index >> 8 & 255).\(index & 255):80\"}\n"
+        }
+        return text
+    }
+}
