@@ -52,7 +52,7 @@ public struct Figure: Codable, Hashable, Sendable {
             text = "none"
             return
         }
-        let places = value < 10 ? 100.0 : value < 100 ? 10.0 : 1.0
+        let places = value < 1 ? 1_000.0 : value < 10 ? 100.0 : value < 100 ? 10.0 : 1.0
         let rounded = (value * places).rounded() / places
         let number = rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
         text = unit.isEmpty ? number : "\(number) \(unit)"

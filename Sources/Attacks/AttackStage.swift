@@ -20,21 +20,26 @@ public struct AttackStage: Sendable {
         self.group = group
     }
 
-    /// Runs a server for as long as `body` runs.
-    ///
-    /// - Parameters:
-    ///   - name: of the directory.
-    ///   - openFiles: the most open files that the server may have; nil for what this process may have.
-    ///   - prepare: writes further files to the directory before the server starts.
-    func withVictim<Result>(
-        _ name: String, _ configuration: VictimConfiguration, openFiles: Int? = nil,
-        prepare: (_ directory: String) async throws -> Void = { _ in }, _ body: (Victim) async throws -> Result
-    ) async throws -> Result {
+    /// Makes an attack's directory anew, with a mesh's certificates in `certs`.
+    func makeDirectory(_ name: String) throws -> String {
         let place = "\(directory)/\(name)"
         try? FileManager.default.removeItem(atPath: place)
         try FileManager.default.createDirectory(atPath: "\(place)/certs", withIntermediateDirectories: true)
         _ = try Certificates(in: "\(place)/certs")
-        try await prepare(place)
+        return place
+    }
+
+    /// Runs a server for as long as `body` runs.
+    ///
+    /// - Parameters:
+    ///   - place: what `makeDirectory` returned.
+    ///   - openFiles: the most open files that the server may have; nil for what this process may have.
+    ///   - files: what else to write to the directory before the server starts, by the files' names.
+    func withVictim<Result>(
+        in place: String, _ configuration: VictimConfiguration, openFiles: Int? = nil, files: [String: String] = [:],
+        _ body: (Victim) async throws -> Result
+    ) async throws -> Result {
+        for (file, text) in files { try text.write(toFile: "\(place)/\(file)", atomically: true, encoding: .utf8) }
         let victim = try await Victim(
             ballast, configuration, directory: place, openFiles: openFiles, group: group)
         do {

@@ -6,6 +6,9 @@ public enum AttackSuite {
         + [RapidReset(isTLS: false), RapidReset(isTLS: true)]
         + HeaderFlood.Kind.allCases.map { HeaderFlood(kind: $0) }
         + FrameFlood.Kind.allCases.map { FrameFlood(kind: $0) }
+        + LoadReportFlood.Kind.allCases.map { LoadReportFlood(kind: $0) }
+        + [AllLimits(), Resubscription()]
+        + YAMLAttack.Kind.allCases.map { YAMLAttack(kind: $0) }
 
     /// Plays one attack; an error counts as a missed bar.
     public static func play(_ attack: any Attack, on stage: AttackStage) async -> AttackResult {

@@ -27,7 +27,7 @@ struct FrameFlood: Attack {
     let bar = "RSS < 150 MB, new clients < 2 s, honest p99 < 1 s"
 
     func play(on stage: AttackStage) async throws -> [Figure] {
-        try await stage.withVictim(name, VictimConfiguration()) { victim in
+        try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration()) { victim in
             let duration = stage.scale.duration(10, short: 3)
             let target = try RawTarget(victim)
             let frames = Shared(0)

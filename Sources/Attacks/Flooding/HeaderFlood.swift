@@ -6,6 +6,7 @@ struct HeaderFlood: Attack {
     /// What the block is made of.
     enum Kind: String, CaseIterable {
         case continuation
+        case fields = "header-fields"
         case headerString = "header-string"
         case padding = "hpack-padding"
     }
@@ -15,7 +16,8 @@ struct HeaderFlood: Attack {
     var name: String { kind.rawValue }
     var summary: String {
         switch kind {
-        case .continuation: "300 MB of CONTINUATION frames with header fields, in a block that never ends"
+        case .continuation: "300 MB of CONTINUATION frames, in a block that never ends"
+        case .fields: "300 MB of small header fields in CONTINUATION frames, in blocks that never end"
         case .headerString: "one header string that is said to be 1 GB long, sent on in small frames"
         case .padding: "an HPACK integer that goes on and on, in small frames"
         }
@@ -23,9 +25,10 @@ struct HeaderFlood: Attack {
     let bar = "RSS < 150 MB, honest p99 < 1 s"
 
     private static let totalBytes = 300_000_000
+    private var isEndless: Bool { kind == .headerString || kind == .padding }
 
     func play(on stage: AttackStage) async throws -> [Figure] {
-        try await stage.withVictim(name, VictimConfiguration()) { victim in
+        try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration()) { victim in
             // The time that 300 MB may take at most; the others go on for as long as this is.
             let duration = stage.scale.duration(10, short: 3)
             let target = try RawTarget(victim)
@@ -46,6 +49,9 @@ struct HeaderFlood: Attack {
         let payload: [UInt8]
         switch kind {
         case .continuation:
+            block.append("x-flood", announcing: Self.totalBytes)
+            payload = [UInt8](repeating: 0x61, count: HTTP2Frame.longestPayload)
+        case .fields:
             var fields = HeaderBlock()
             while fields.bytes.count < HTTP2Frame.longestPayload - 200 {
                 fields.append("x-flood", String(repeating: "a", count: 120))
@@ -63,7 +69,7 @@ struct HeaderFlood: Attack {
         try await connection.write(first)
         var batch = ByteBuffer()
         while batch.readableBytes < 64_000 { batch.writeFrame(.continuation, stream: 1, payload) }
-        while !Task.isCancelled, kind != .continuation || sent.value < Self.totalBytes {
+        while !Task.isCancelled, isEndless || sent.value < Self.totalBytes {
             try await connection.write(batch)
             sent.add(batch.readableBytes)
         }

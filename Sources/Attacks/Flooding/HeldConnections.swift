@@ -59,7 +59,7 @@ struct DescriptorExhaustion: Attack {
     let bar = "a new client within 10 s"
 
     func play(on stage: AttackStage) async throws -> [Figure] {
-        try await stage.withVictim(name, VictimConfiguration(), openFiles: 256) { victim in
+        try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration(), openFiles: 256) { victim in
             let target = try RawTarget(victim)
             let hold = stage.scale.duration(10, short: 4)
             let opened = Shared(0)
@@ -67,7 +67,7 @@ struct DescriptorExhaustion: Attack {
                 opened.add(await HeldConnections(target: target, count: 400).hold(for: hold).opened)
             }
             let answer = await victim.get("/healthz")
-            return exposure.figures(Exposure.Bars(honestP99: 1, newClientAfter: 10)) + [
+            return exposure.figures(Exposure.Bars(honestP99: nil, newClientAfter: 10)) + [
                 Figure("connections", Double(opened.value), ""),
                 Figure("/healthz afterwards", answer.map { "\($0.status)" } ?? "none"),
             ]
@@ -82,7 +82,7 @@ struct AdminHalfRequests: Attack {
     let bar = "all ended within 60 s; the admin API and new clients answer within 2 s"
 
     func play(on stage: AttackStage) async throws -> [Figure] {
-        try await stage.withVictim(name, VictimConfiguration()) { victim in
+        try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration()) { victim in
             let target = try RawTarget(victim, port: victim.adminPort)
             let count = stage.scale.count(3_000, short: 1_000)
             let hold = stage.scale.duration(60, short: 60)
@@ -132,7 +132,7 @@ struct SilentConnections: Attack {
     let bar = "all ended within 30 s; new clients < 2 s, honest p99 < 1 s"
 
     func play(on stage: AttackStage) async throws -> [Figure] {
-        try await stage.withVictim(name, VictimConfiguration(isTLS: isTLS)) { victim in
+        try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration(isTLS: isTLS)) { victim in
             // In the clear also with TLS: a handshake is begun by hand.
             let target = try RawTarget(victim, port: victim.xdsPort)
             let outcome = Shared(HeldConnections.Outcome())

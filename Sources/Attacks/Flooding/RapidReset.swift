@@ -12,7 +12,7 @@ struct RapidReset: Attack {
     let bar = "RSS < 300 MB, new clients < 2 s, honest p99 < 1 s"
 
     func play(on stage: AttackStage) async throws -> [Figure] {
-        try await stage.withVictim(name, VictimConfiguration(isTLS: isTLS)) { victim in
+        try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration(isTLS: isTLS)) { victim in
             let duration = stage.scale.duration(10, short: 3)
             let target = try RawTarget(victim)
             let count = Shared(0)

@@ -58,13 +58,14 @@ struct Exposure: Sendable {
         let logBefore = victim.logBytes
         let watch = MemoryWatch()
         let start = ContinuousClock.now
-        let probing = Task { await probe(victim, within: limit) }
+        let isOver = Shared(false)
+        let probing = Task { await probe(victim, within: limit, isOver) }
         let attacking = Task { try await attack() }
         let watching = Task { await watch.follow(victim, ceiling: ceilingBytes) { attacking.cancel() } }
         let outcome = await attacking.result
         exposure.seconds = (ContinuousClock.now - start) / .seconds(1)
         watching.cancel()
-        probing.cancel()
+        isOver.change { $0 = true }
         exposure.newClients = await probing.value
         exposure.newClientAfter = await HonestClients.firstAnswer(from: victim, within: .seconds(15))
         changing.cancel()
@@ -85,13 +86,11 @@ struct Exposure: Sendable {
         return exposure
     }
 
-    /// New clients one after the other, until it is cancelled.
-    private static func probe(_ victim: Victim, within limit: Duration) async -> [Duration?] {
+    /// New clients one after the other, until the attack is over; the last one may wait on.
+    private static func probe(_ victim: Victim, within limit: Duration, _ isOver: Shared<Bool>) async -> [Duration?] {
         var times: [Duration?] = []
-        while !Task.isCancelled {
-            // One that is just waiting at the end of the attack says nothing.
-            let time = await HonestClients.firstAnswer(from: victim, within: limit)
-            if time != nil || !Task.isCancelled { times.append(time) }
+        while !isOver.value {
+            times.append(await HonestClients.firstAnswer(from: victim, within: limit))
             try? await Task.sleep(for: .milliseconds(300))
         }
         return times

@@ -1,0 +1,45 @@
+import EnvoyAPI
+import XDS
+
+/// A client that subscribes to nearly as many names as it may, again and again.
+struct Resubscription: Attack {
+    let name = "resubscribe"
+    let summary = "a client that subscribes to 95,000 names, drops them and begins again"
+    let bar = "changes arrive within 500 ms, new clients < 2 s"
+
+    func play(on stage: AttackStage) async throws -> [Figure] {
+        try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration()) { victim in
+            let target = try RawTarget(victim)
+            let duration = stage.scale.duration(10, short: 4)
+            let requests = Shared(0)
+            let exposure = try await Exposure.measure(victim) {
+                let end = ContinuousClock.now + duration
+                while ContinuousClock.now < end, !Task.isCancelled {
+                    try? await GRPCSender.open(to: target) { try await resubscribe($0, until: end, requests) }
+                    try? await Task.sleep(for: .milliseconds(50))
+                }
+            }
+            return exposure.figures(Exposure.Bars(memory: 300, honestMost: 0.5, newClient: 2)) + [
+                Figure("requests", Double(requests.value), "")
+            ]
+        }
+    }
+
+    private func resubscribe(
+        _ client: GRPCSender, until end: ContinuousClock.Instant, _ requests: Shared<Int>
+    ) async throws {
+        let stream = try await client.openStream(Method.deltaEndpoints.path)
+        let type = TypeURL.clusterLoadAssignment.rawValue
+        let names = (0..<95_000).map { ResourceName(rawValue: "no-such-service-\($0)") }
+        let first = DiscoveryRequest.delta(DeltaRequest(subscribe: names))
+            .encoded(type: type, node: Node(id: "again", userAgent: Node.envoyAgent))
+        let subscribe = DiscoveryRequest.delta(DeltaRequest(subscribe: names)).encoded(type: type)
+        let drop = DiscoveryRequest.delta(DeltaRequest(unsubscribe: names)).encoded(type: type)
+        try await client.send(first, on: stream)
+        while ContinuousClock.now < end, !Task.isCancelled {
+            try await client.send(drop, on: stream)
+            try await client.send(subscribe, on: stream)
+            requests.add(2)
+        }
+    }
+}
