@@ -8,6 +8,8 @@ public enum AttackSuite {
         + FrameFlood.Kind.allCases.map { FrameFlood(kind: $0) }
         + LoadReportFlood.Kind.allCases.map { LoadReportFlood(kind: $0) }
         + [AllLimits(), Resubscription()]
+        + HostileAPIServer.Kind.allCases.map { APIServerAttack(kind: $0) }
+        + PeerAttack.Kind.allCases.map { PeerAttack(kind: $0) }
         + YAMLAttack.Kind.allCases.map { YAMLAttack(kind: $0) }
 
     /// Plays one attack; an error counts as a missed bar.

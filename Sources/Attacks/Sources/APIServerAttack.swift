@@ -1,0 +1,59 @@
+/// An API server whose answers never end.
+struct APIServerAttack: Attack {
+    var kind: HostileAPIServer.Kind
+
+    var name: String { "api-endless-\(kind.rawValue)" }
+    var summary: String {
+        switch kind {
+        case .line: "an API server sends one line of a watch that never ends"
+        case .list: "an API server sends one page of a list that never ends"
+        case .pages: "an API server sends pages of a list without end"
+        case .events: "an API server sends new objects without end"
+        }
+    }
+    let bar = "RSS < 300 MB, stale within 30 s, honest p99 < 1 s"
+
+    func play(on stage: AttackStage) async throws -> [Figure] {
+        let server = try await HostileAPIServer(kind)
+        do {
+            let figures = try await play(on: stage, server)
+            await server.stop()
+            return figures
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+
+    private func play(on stage: AttackStage, _ server: HostileAPIServer) async throws -> [Figure] {
+        let configuration = VictimConfiguration(services: ["shop"], kubernetes: ["far"])
+        let files = ["far.kubeconfig": server.kubeconfig]
+        return try await stage.withVictim(in: stage.makeDirectory(name), configuration, files: files) { victim in
+            let stale = Shared<Duration?>(nil)
+            let least = stage.scale.duration(10, short: 4)
+            let exposure = try await Exposure.measure(victim) {
+                server.turnHostile()
+                let time = try await untilStale("far", victim, atLeast: least)
+                stale.change { $0 = time }
+            }
+            return exposure.figures(Exposure.Bars(memory: 300, newClient: 2)) + [
+                Figure("stale after", stale.value.map { $0 / .seconds(1) }, "s", most: 30),
+                Figure("sent", Double(server.sentBytes) / 1_000_000, "MB"),
+            ]
+        }
+    }
+}
+
+/// Waits until a cluster's source is stale, for 30 s at most.
+///
+/// - Parameter least: how long to wait in any case, since the attack goes on meanwhile.
+/// - Returns: how long it took; nil where it never was.
+func untilStale(_ cluster: String, _ victim: Victim, atLeast least: Duration) async throws -> Duration? {
+    let start = ContinuousClock.now
+    var found: Duration?
+    while ContinuousClock.now - start < (found == nil ? .seconds(30) : least) {
+        if found == nil, await victim.staleReason(of: cluster) != nil { found = ContinuousClock.now - start }
+        try await Task.sleep(for: .milliseconds(50))
+    }
+    return found
+}
