@@ -8,7 +8,7 @@ RELEASE := .build/release
 # The Envoys that `make test` tests with: the oldest that is promised, and the newest. 1.38.3 is tested by hand.
 ENVOYS := 1.36.4 1.40.0
 
-.PHONY: help run bench bench-fanout bench-kubernetes conformance soak fuzz test test-sanitize lint format proto setup clean
+.PHONY: help run bench bench-fanout bench-kubernetes conformance soak attack fuzz test test-sanitize lint format proto setup clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,21 +46,27 @@ soak: setup ## put 200 bad clients on Ballast for SECONDS (600) while good ones 
 	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-bench soak --ballast $(RELEASE)/ballast --seconds $(or $(SECONDS),600)
 
+attack: setup ## do to Ballast all that one bad client, peer or source can; write .build/bench/attack.json and attack.md
+	@echo "Building (the first time takes some minutes)..."
+	@$(RELEASE_BUILD)
+	@exec $(RELEASE)/ballast-bench attack --ballast $(RELEASE)/ballast $(ARGS)
+
 fuzz: setup ## run each fuzzer for SECONDS (30)
 	@scripts/fuzz $(or $(SECONDS),30)
 
 test: setup lint ## run every check and every test; those with real Envoys last, since they measure, and with each of ENVOYS
 	@scripts/setup $(ENVOYS)
 	@swift build --build-tests --explicit-target-dependency-import-check error
-	@swift test --skip-build --skip '^EnvoyTests\.'
+	@swift test --skip-build --skip '^(EnvoyTests|AttackTests)\.'
+	@swift test --skip-build --filter '^AttackTests\.'
 	@for envoy in $(ENVOYS); do \
 	    echo "With Envoy $$envoy:"; \
 	    BALLAST_ENVOY=$$envoy swift test --skip-build --filter '^EnvoyTests\.' || exit 1; \
 	done
 
 test-sanitize: setup ## run the tests that stay in one process under AddressSanitizer (with leaks) and ThreadSanitizer
-	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --no-parallel --sanitize=address --scratch-path .build/asan --skip EnvoyTests
-	@TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp swift test --no-parallel --sanitize=thread --scratch-path .build/tsan --skip EnvoyTests
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --no-parallel --sanitize=address --scratch-path .build/asan --skip EnvoyTests --skip AttackTests
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/races.supp swift test --no-parallel --sanitize=thread --scratch-path .build/tsan --skip EnvoyTests --skip AttackTests
 
 lint: ## check formatting, shell scripts and a few habits
 	@scripts/lint

@@ -271,6 +271,7 @@ let package = Package(
             ],
             exclude: ["discover.py", "grpc_client.py"], swiftSettings: swift
         ),
+        .testTarget(name: "AttackTests", dependencies: ["Attacks", "ballast", "TestSupport"], swiftSettings: swift),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -4,7 +4,7 @@ import XDS
 /// A client that subscribes to nearly as many names as it may, again and again.
 struct Resubscription: Attack {
     let name = "resubscribe"
-    let summary = "a client that subscribes to 95,000 names, drops them and begins again"
+    let summary = "a client that subscribes to 95,000 names on each of 4 streams, drops them and begins again"
     let bar = "changes arrive within 500 ms, new clients < 2 s"
 
     func play(on stage: AttackStage) async throws -> [Figure] {
@@ -28,18 +28,21 @@ struct Resubscription: Attack {
     private func resubscribe(
         _ client: GRPCSender, until end: ContinuousClock.Instant, _ requests: Shared<Int>
     ) async throws {
-        let stream = try await client.openStream(Method.deltaEndpoints.path)
+        var streams: [UInt32] = []
+        for _ in 0..<4 { streams.append(try await client.openStream(Method.deltaEndpoints.path)) }
         let type = TypeURL.clusterLoadAssignment.rawValue
         let names = (0..<95_000).map { ResourceName(rawValue: "no-such-service-\($0)") }
         let first = DiscoveryRequest.delta(DeltaRequest(subscribe: names))
             .encoded(type: type, node: Node(id: "again", userAgent: Node.envoyAgent))
         let subscribe = DiscoveryRequest.delta(DeltaRequest(subscribe: names)).encoded(type: type)
         let drop = DiscoveryRequest.delta(DeltaRequest(unsubscribe: names)).encoded(type: type)
-        try await client.send(first, on: stream)
+        for stream in streams { try await client.send(first, on: stream) }
         while ContinuousClock.now < end, !Task.isCancelled {
-            try await client.send(drop, on: stream)
-            try await client.send(subscribe, on: stream)
-            requests.add(2)
+            for stream in streams {
+                try await client.send(drop, on: stream)
+                try await client.send(subscribe, on: stream)
+                requests.add(2)
+            }
         }
     }
 }

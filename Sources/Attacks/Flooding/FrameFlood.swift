@@ -51,7 +51,7 @@ struct FrameFlood: Attack {
                 HeaderBlock(callOf: Method.deltaEndpoints.path, isTLS: false).bytes)
             try await connection.write(call)
         }
-        let count = 2_000
+        let count = 20_000
         var batch = ByteBuffer()
         for index in 0..<count {
             switch kind {

