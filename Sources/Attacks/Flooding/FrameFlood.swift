@@ -18,7 +18,7 @@ struct FrameFlood: Attack {
     var summary: String {
         switch kind {
         case .ping: "PING frames whose answers are never read"
-        case .settings: "SETTINGS frames whose answers are never read"
+        case .settings: "SETTINGS frames that change the streams' window each time"
         case .priority: "PRIORITY frames for streams that don't exist"
         case .windowUpdate: "WINDOW_UPDATE frames of one byte each"
         case .emptyData: "DATA frames without data, on one open stream"
@@ -32,7 +32,7 @@ struct FrameFlood: Attack {
             let target = try RawTarget(victim)
             let frames = Shared(0)
             let connections = Shared(0)
-            let isReading = kind != .ping && kind != .settings
+            let isReading = kind != .ping
             let exposure = try await Exposure.measure(victim) {
                 let attack = PersistentAttack(target: target, connections: 2, isReading: isReading)
                 connections.add(await attack.run(for: duration) { try await flood($0, frames) })
