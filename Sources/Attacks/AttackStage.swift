@@ -45,9 +45,11 @@ public struct AttackStage: Sendable {
         do {
             let result = try await body(victim)
             await victim.stop()
+            victim.dropLongLog()
             return result
         } catch {
             await victim.stop()
+            victim.dropLongLog()
             throw error
         }
     }

@@ -6,6 +6,7 @@ public enum AttackSuite {
         + [RapidReset(isTLS: false), RapidReset(isTLS: true)]
         + HeaderFlood.Kind.allCases.map { HeaderFlood(kind: $0) }
         + FrameFlood.Kind.allCases.map { FrameFlood(kind: $0) }
+        + [OpenStreams(), HandshakeFlood(), CompressedMessages()]
         + LoadReportFlood.Kind.allCases.map { LoadReportFlood(kind: $0) }
         + [AllLimits(), Resubscription()]
         + HostileAPIServer.Kind.allCases.map { APIServerAttack(kind: $0) }

@@ -42,27 +42,30 @@ final class GRPCSender: Sendable {
     }
 
     /// Opens a stream.
-    func openStream(_ path: String) async throws -> UInt32 {
+    ///
+    /// - Parameter fields: header fields besides the usual ones.
+    func openStream(_ path: String, fields: [(name: String, value: String)] = []) async throws -> UInt32 {
         state.change { state in
             state.lastStream += state.lastStream == 0 ? 1 : 2
             state.windows[state.lastStream] = state.initialWindow
         }
         let stream = state.value.lastStream
+        var block = HeaderBlock(callOf: path, isTLS: isTLS)
+        for field in fields { block.append(field.name, field.value) }
         var bytes = ByteBuffer()
-        bytes.writeFrame(
-            .headers, flags: HTTP2Frame.Flag.endHeaders, stream: stream,
-            HeaderBlock(callOf: path, isTLS: isTLS).bytes)
+        bytes.writeFrame(.headers, flags: HTTP2Frame.Flag.endHeaders, stream: stream, block.bytes)
         try await connection.write(bytes)
         return stream
     }
 
     /// Sends a message, as fast as the server takes it.
     ///
+    /// - Parameter isCompressed: whether it is said to be compressed.
     /// - Throws: where the server has ended the stream or the connection.
-    func send(_ message: [UInt8], on stream: UInt32) async throws {
+    func send(_ message: [UInt8], on stream: UInt32, isCompressed: Bool = false) async throws {
         var rest = ByteBuffer()
         rest.reserveCapacity(message.count + 5)
-        rest.writeInteger(UInt8(0))
+        rest.writeInteger(UInt8(isCompressed ? 1 : 0))
         rest.writeInteger(UInt32(message.count))
         rest.writeBytes(message)
         while rest.readableBytes > 0 {

@@ -6,6 +6,7 @@ public struct ControlGroup: Sendable {
     /// What a process writes its id to.
     let membership: [String]
     private let directories: [String]
+    private static let prefix = "ballast-attack-"
 
     /// In words.
     public let description: String
@@ -15,7 +16,8 @@ public struct ControlGroup: Sendable {
     /// - Throws: where this machine doesn't let us, with the reason.
     public init(memoryBytes: Int, cores: Int) throws {
         let root = "/sys/fs/cgroup"
-        let name = "ballast-attack-\(ProcessInfo.processInfo.processIdentifier)"
+        Self.removeOld(root)
+        let name = "\(Self.prefix)\(ProcessInfo.processInfo.processIdentifier)"
         let period = 100_000
         if FileManager.default.fileExists(atPath: "\(root)/cgroup.controllers") {
             directories = ["\(root)/\(name)"]
@@ -32,6 +34,16 @@ public struct ControlGroup: Sendable {
         }
         membership = directories.map { "\($0)/cgroup.procs" }
         description = "a control group of \(memoryBytes >> 20) MiB and \(cores) cores"
+    }
+
+    /// Removes groups that an earlier run left, where no process is in them any more.
+    private static func removeOld(_ root: String) {
+        for parent in [root, "\(root)/memory", "\(root)/cpu"] {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []
+            for name in names where name.hasPrefix(prefix) {
+                _ = try? run("rmdir", ["\(parent)/\(name)"], directory: "/")
+            }
+        }
     }
 
     /// Removes the group; no process may be in it any more.

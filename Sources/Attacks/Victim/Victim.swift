@@ -76,6 +76,11 @@ final class Victim: Sendable {
         return (attributes?[.size] as? NSNumber)?.intValue ?? 0
     }
 
+    /// Removes its log where nobody would read that much.
+    func dropLongLog() {
+        if logBytes > 20_000_000 { try? FileManager.default.removeItem(atPath: "\(directory)/ballast.log") }
+    }
+
     /// Ends it; one that takes no SIGTERM is killed after 10 s.
     ///
     /// - Returns: how long that took.
