@@ -8,7 +8,7 @@ public enum AttackSuite {
         + FrameFlood.Kind.allCases.map { FrameFlood(kind: $0) }
         + [OpenStreams(), HandshakeFlood(), CompressedMessages()]
         + LoadReportFlood.Kind.allCases.map { LoadReportFlood(kind: $0) }
-        + [AllLimits(), Resubscription()]
+        + [AllLimits(), NodeFlood(), Resubscription()]
         + HostileAPIServer.Kind.allCases.map { APIServerAttack(kind: $0) }
         + PeerAttack.Kind.allCases.map { PeerAttack(kind: $0) }
         + YAMLAttack.Kind.allCases.map { YAMLAttack(kind: $0) }
