@@ -38,7 +38,7 @@ struct NodeFlood: Attack {
         let node = Node(id: "node-\(number)", userAgent: Node.envoyAgent, metadata: ["one": half, "two": half])
         try await client.send(
             DiscoveryRequest.delta(DeltaRequest(subscribe: ["honest"])).encoded(type: type, node: node), on: stream)
-        // Of another type, whose first request it is.
+        // What a client says that it holds comes with its first request.
         let aggregated = try await client.openStream(Method.deltaAggregatedResources.path)
         let filler = String(repeating: "h", count: 3_990)
         let held = Dictionary(
