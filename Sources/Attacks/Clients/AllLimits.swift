@@ -30,7 +30,7 @@ struct AllLimits: Attack {
                     let answer = await victim.get("/v1/clients", within: .seconds(20))
                     status.change { $0 = answer?.status }
                     page.add(answer?.body.utf8.count ?? 0)
-                    if let usage = victim.usage {
+                    if let usage = victim.usage, usage.residentBytes > 0 {
                         kept.change { $0 = Double(usage.residentBytes - before) / 1_048_576 }
                     }
                 }

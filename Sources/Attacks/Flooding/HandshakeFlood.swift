@@ -4,7 +4,7 @@ import NIOCore
 struct HandshakeFlood: Attack {
     let name = "handshake-flood"
     let summary = "20 senders without a certificate that begin mutual TLS again and again"
-    let bar = "RSS < 150 MB, new clients < 2 s, honest p99 < 1 s"
+    let bar = "RSS < 150 MB, new clients < 2 s, honest p99 < 1 s, log under 1 MB a minute"
 
     func play(on stage: AttackStage) async throws -> [Figure] {
         try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration(isTLS: true)) { victim in
@@ -16,7 +16,8 @@ struct HandshakeFlood: Attack {
                 connections.add(await attack.run(for: duration) { _ in try await Task.sleep(for: .seconds(600)) })
             }
             return exposure.figures(Exposure.Bars(memory: 150, newClient: 2)) + [
-                Figure("connections", Double(connections.value), "")
+                Figure("log a minute", Double(exposure.logBytes) / 1_000_000 * 60 / exposure.seconds, "MB", most: 1),
+                Figure("connections", Double(connections.value), ""),
             ]
         }
     }

@@ -74,5 +74,7 @@ struct HeaderFlood: Attack {
             try await connection.write(batch)
             sent.add(batch.readableBytes)
         }
+        // The server has to keep what it took while the connection is there.
+        try await Task.sleep(for: .seconds(600))
     }
 }
