@@ -2,32 +2,6 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// What raw connections are opened to.
-struct RawTarget: Sendable {
-    /// Attackers' own address, so that limits by address tell them from honest clients.
-    static let source = "127.0.0.2"
-
-    var port: Int
-    /// Nil for TCP in the clear.
-    var tls: NIOSSLContext?
-
-    /// - Parameter port: nil for the xDS server.
-    init(_ victim: Victim, port: Int? = nil, showsCertificate: Bool = true) throws {
-        self.port = port ?? victim.xdsPort
-        guard victim.isTLS, port == nil else { return }
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.applicationProtocols = ["h2"]
-        configuration.certificateVerification = .none
-        if showsCertificate {
-            let place = "\(victim.directory)/certs"
-            configuration.certificateChain = try NIOSSLCertificate.fromPEMFile("\(place)/client.crt")
-                .map { .certificate($0) }
-            configuration.privateKey = .privateKey(try NIOSSLPrivateKey(file: "\(place)/client.key", format: .pem))
-        }
-        tls = try NIOSSLContext(configuration: configuration)
-    }
-}
-
 /// A TCP or TLS connection that carries whatever bytes it is given.
 struct RawConnection: Sendable {
     /// What the server sends; it ends when the server ends the connection.
@@ -85,42 +59,5 @@ struct RawConnection: Sendable {
         } onCancel: {
             channel.close(promise: nil)
         }
-    }
-}
-
-/// Connections that are opened again when the server ends them.
-struct PersistentAttack: Sendable {
-    var target: RawTarget
-    var connections = 1
-    var isReading = true
-
-    /// Runs `body` on every connection until the time is over.
-    ///
-    /// - Returns: how many connections there were.
-    func run(
-        for duration: Duration, _ body: @escaping @Sendable (RawConnection) async throws -> Void
-    ) async -> Int {
-        let opened = Shared(0)
-        let attacking = Task { [self] in
-            await withTaskGroup { group in
-                for _ in 0..<connections {
-                    group.addTask {
-                        while !Task.isCancelled {
-                            opened.add(1)
-                            try? await RawConnection.openHTTP2(to: target, isReading: isReading, body)
-                            try? await Task.sleep(for: .milliseconds(20))
-                        }
-                    }
-                }
-            }
-        }
-        await withTaskCancellationHandler {
-            try? await Task.sleep(for: duration)
-        } onCancel: {
-            attacking.cancel()
-        }
-        attacking.cancel()
-        await attacking.value
-        return opened.value
     }
 }

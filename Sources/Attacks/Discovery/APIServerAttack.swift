@@ -33,7 +33,7 @@ struct APIServerAttack: Attack {
             let least = stage.scale.duration(10, short: 4)
             let exposure = try await Exposure.measure(victim) {
                 server.turnHostile()
-                let time = try await untilStale("far", victim, atLeast: least)
+                let time = try await victim.timeUntilStale("far", atLeast: least)
                 stale.change { $0 = time }
             }
             return exposure.figures(Exposure.Bars(memory: 300, newClient: 2)) + [
@@ -42,18 +42,4 @@ struct APIServerAttack: Attack {
             ]
         }
     }
-}
-
-/// Waits until a cluster's source is stale, for 30 s at most.
-///
-/// - Parameter least: how long to wait in any case, since the attack goes on meanwhile.
-/// - Returns: how long it took; nil where it never was.
-func untilStale(_ cluster: String, _ victim: Victim, atLeast least: Duration) async throws -> Duration? {
-    let start = ContinuousClock.now
-    var found: Duration?
-    while ContinuousClock.now - start < (found == nil ? .seconds(30) : least) {
-        if found == nil, await victim.staleReason(of: cluster) != nil { found = ContinuousClock.now - start }
-        try await Task.sleep(for: .milliseconds(50))
-    }
-    return found
 }

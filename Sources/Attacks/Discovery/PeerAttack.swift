@@ -67,7 +67,7 @@ struct PeerAttack: Attack {
             let exposure = try await Exposure.measure(victim, services: services) {
                 await peer.turnHostile()
                 if kind == .services {
-                    let time = try await untilStale("far", victim, atLeast: least)
+                    let time = try await victim.timeUntilStale("far", atLeast: least)
                     stale.change { $0 = time }
                 } else {
                     try await Task.sleep(for: least)
