@@ -14,8 +14,7 @@ final class Budget: Sendable {
 
         init(_ head: StreamHead) {
             client = head.peer
-            let host = head.peer.lastIndex(of: ":").map { head.peer[..<$0] } ?? head.peer[...]
-            identity = head.identities.isEmpty ? String(host) : head.identities.map(\.description).joined(separator: ",")
+            identity = head.identity
         }
     }
 

@@ -244,6 +244,7 @@ extension ServerLimits {
         messageBytes = limits.messageBytes
         streamsPerConnection = limits.streamsPerConnection
         streams = limits.streams
+        streamsPerIdentity = limits.streamsPerIdentity
         connections = limits.connections
         streamsPerSecond = limits.streamsPerSecond
         waitingStreams = limits.waitingStreams

@@ -5,6 +5,7 @@ final class Admission: Sendable {
     private struct Counts {
         var streams = 0
         var byPeer: [String: Int] = [:]
+        var byIdentity: [String: Int] = [:]
     }
 
     private let limits: ServerLimits
@@ -15,8 +16,9 @@ final class Admission: Sendable {
     /// Lets a stream in, or says why not.
     ///
     /// A stream that was let in has to `leave`.
-    func admit(_ peer: String) -> Result<Void, GRPCStatus> {
-        counts.withLock { counts in
+    func admit(_ head: StreamHead) -> Result<Void, GRPCStatus> {
+        let (peer, identity) = (head.peer, head.identity)
+        return counts.withLock { counts in
             guard counts.streams < limits.streams else {
                 return .failure(
                     GRPCStatus(.resourceExhausted, "the server's limit of \(limits.streams) streams is reached"))
@@ -26,17 +28,32 @@ final class Admission: Sendable {
                     GRPCStatus(.resourceExhausted, "the server's limit of \(limits.connections) connections is reached")
                 )
             }
+            guard counts.byIdentity[identity, default: 0] < limits.streamsPerIdentity else {
+                return .failure(
+                    GRPCStatus(
+                        .resourceExhausted,
+                        """
+                        the limit of \(limits.streamsPerIdentity) streams of one identity is reached \
+                        (xds.limits.streamsPerIdentity)
+                        """))
+            }
             counts.streams += 1
             counts.byPeer[peer, default: 0] += 1
+            counts.byIdentity[identity, default: 0] += 1
             return .success(())
         }
     }
 
-    func leave(_ peer: String) {
+    func leave(_ head: StreamHead) {
         counts.withLock { counts in
             counts.streams -= 1
-            let left = counts.byPeer[peer, default: 1] - 1
-            counts.byPeer[peer] = left == 0 ? nil : left
+            Self.leave(head.peer, in: &counts.byPeer)
+            Self.leave(head.identity, in: &counts.byIdentity)
         }
+    }
+
+    private static func leave(_ key: String, in counts: inout [String: Int]) {
+        let left = counts[key, default: 1] - 1
+        counts[key] = left == 0 ? nil : left
     }
 }

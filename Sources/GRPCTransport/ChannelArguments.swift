@@ -16,6 +16,11 @@ struct ChannelArguments {
 
     mutating func set(_ name: String, _ value: String) { values.append((name, .text(value))) }
 
+    /// Refuses compressed messages: C-core limits how long they are before they are unpacked, and not after that.
+    mutating func refuseCompression() {
+        set(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << Int(GRPC_COMPRESS_NONE.rawValue))
+    }
+
     /// Calls `body` with C-core's form of the arguments, which lives until it returns.
     ///
     /// C-core copies what it keeps.

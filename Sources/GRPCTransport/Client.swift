@@ -27,6 +27,7 @@ public final class Client<Handler: StreamHandler>: @unchecked Sendable {
         var arguments = ChannelArguments()
         arguments.set(GRPC_ARG_HTTP2_BDP_PROBE, 0)
         arguments.set(GRPC_ARG_ENABLE_CHANNELZ, 0)
+        arguments.refuseCompression()
         arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, messageBytes ?? -1)
         arguments.set(GRPC_ARG_ENABLE_HTTP_PROXY, 0)
         arguments.set(GRPC_ARG_ENABLE_RETRIES, 0)

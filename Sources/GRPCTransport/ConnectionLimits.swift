@@ -17,7 +17,7 @@ public struct ConnectionLimits: Hashable, Sendable {
     /// See `streamsPerSecond`.
     public var streamsBurst = 10_000
     /// Resets in a second of streams that are 1 to 2 seconds old at most (CVE-2023-44487).
-    public var resetsPerSecond = 100
+    public var resetsPerSecond = 250
     /// PING frames in a second.
     public var pingsPerSecond = 20
     /// SETTINGS frames in a second.

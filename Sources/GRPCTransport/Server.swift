@@ -124,6 +124,11 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         await shards[thread].forEach(body)
     }
 
+    /// Calls `body` with every open stream's handler, one thread after the other.
+    public func forEach(_ body: @Sendable (Handler) -> Void) async {
+        for thread in shards.indices { await forEach(onThread: thread, body) }
+    }
+
     /// Asks every open stream's handler, each on its own thread.
     public func collect<Answer: Sendable>(_ question: @escaping @Sendable (Handler) -> Answer) async -> [Answer] {
         var answers: [Answer] = []
@@ -196,13 +201,13 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     /// Has a call's stream opened, refused, or put into the line.
     private func accept(_ accepted: AcceptedCall, on shard: isolated StreamShard<Handler>) {
         let head = accepted.head
-        let admitted = admission.admit(head.peer)
+        let admitted = admission.admit(head)
         let pace = ReadingPace(limits) { [unowned shard] id, wait in shard.resumeReading(id, after: wait) }
         let stream = MessageStream<Handler>(
             call: accepted.call, role: .server, certificate: accepted.certificate, reading: pace
         ) { [unowned shard, admission] id in
             shard.assumeIsolated { $0.drop(id, of: head.peer) }
-            if case .success = admitted { admission.leave(head.peer) }
+            if case .success = admitted { admission.leave(head) }
         }
         stream.start()
         shard.keep(stream)

@@ -13,7 +13,11 @@ public struct ServerLimits: Hashable, Sendable {
     /// Open streams in all.
     ///
     /// One more is refused with RESOURCE_EXHAUSTED.
-    public var streams = 100_000
+    public var streams = 50_000
+    /// Open streams of clients with the same identities, or at the same IP address if they show none.
+    ///
+    /// One more is refused with RESOURCE_EXHAUSTED.
+    public var streamsPerIdentity = 20_000
     /// Connections with open streams, told apart by the peer's address.
     ///
     /// A stream from one more is refused with RESOURCE_EXHAUSTED.
@@ -84,6 +88,7 @@ public struct ServerConfiguration: Hashable, Sendable {
         // Nobody asks for C-core's own records of channels and calls, and nothing that is sent is compressed.
         arguments.set(GRPC_ARG_ENABLE_CHANNELZ, 0)
         arguments.set(GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM, 0)
+        arguments.refuseCompression()
         arguments.set(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0)
         // Two servers on one port would share the clients without a word.
         arguments.set(GRPC_ARG_ALLOW_REUSEPORT, 0)

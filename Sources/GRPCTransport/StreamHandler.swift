@@ -37,6 +37,20 @@ public struct StreamHead: Hashable, Sendable {
     public var peer: String
     /// Who the other end's certificate says it is; empty where it showed none that was checked.
     public var identities: [PeerIdentity] = []
+
+    /// What clients have in common that are one party: the names in their certificates, or their IP address if they show
+    /// none.
+    public var identity: String {
+        guard identities.isEmpty else { return identities.map(\.description).joined(separator: ",") }
+        return peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
+    }
+
+    /// A stream that has just been opened.
+    public init(method: String, peer: String, identities: [PeerIdentity] = []) {
+        self.method = method
+        self.peer = peer
+        self.identities = identities
+    }
 }
 
 /// A name in a client's certificate, which an authority has vouched for.

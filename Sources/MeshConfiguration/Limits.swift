@@ -9,7 +9,9 @@ extension Configuration {
         /// Streams on one connection.
         public var streamsPerConnection = 10_000
         /// Streams in all.
-        public var streams = 100_000
+        public var streams = 50_000
+        /// Streams of clients with the same names in their certificates, or at the same IP address if they show none.
+        public var streamsPerIdentity = 20_000
         /// Streams that wait to be opened, on each of the server's threads.
         public var waitingStreams = 10_000
         /// Streams that are opened in a second; more wait.
@@ -42,7 +44,7 @@ extension Configuration {
         /// Streams that a connection opens in a second, after a burst of `streamsPerConnection`.
         public var newStreamsPerSecond = 1_000
         /// Resets of young streams in a second, of one connection; as all below, after a burst of four times as many.
-        public var resetsPerSecond = 100
+        public var resetsPerSecond = 250
         /// PING frames.
         public var pingsPerSecond = 20
         /// SETTINGS frames.
@@ -57,6 +59,9 @@ extension Configuration {
         public var headerBlockBytes = 32_768
         /// CONTINUATION frames of one header block.
         public var continuations = 8
+
+        /// The defaults.
+        public init() {}
     }
 }
 
@@ -65,6 +70,7 @@ extension Configuration.Limits {
     private static var numbers: [(name: String, path: WritableKeyPath<Self, Int>)] {
         [
             ("messageBytes", \.messageBytes), ("streamsPerConnection", \.streamsPerConnection), ("streams", \.streams),
+            ("streamsPerIdentity", \.streamsPerIdentity),
             ("waitingStreams", \.waitingStreams), ("streamsPerSecond", \.streamsPerSecond),
             ("requestsPerSecond", \.requestsPerSecond), ("requestBytesPerSecond", \.requestBytesPerSecond),
             ("namesPerStream", \.namesPerStream), ("nameBytes", \.nameBytes), ("bytesPerStream", \.bytesPerStream),

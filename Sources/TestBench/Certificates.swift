@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 import Synchronization
 
 /// A mesh's certificates, made anew with the openssl command: one authority, and a certificate each for pods,
@@ -67,6 +67,7 @@ public struct Certificates: Sendable {
             default_ca = authority
             [authority]
             database = index.txt
+            serial = serial.txt
             new_certs_dir = .
             default_md = sha256
             policy = names
@@ -75,6 +76,7 @@ public struct Certificates: Sendable {
             """
         try settings.write(toFile: "\(directory)/ca.cnf", atomically: true, encoding: .utf8)
         try "".write(toFile: "\(directory)/index.txt", atomically: true, encoding: .utf8)
+        try "01\n".write(toFile: "\(directory)/serial.txt", atomically: true, encoding: .utf8)
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
         format.timeZone = TimeZone(identifier: "UTC")
@@ -86,7 +88,7 @@ public struct Certificates: Sendable {
             "openssl",
             [
                 "ca", "-batch", "-config", "ca.cnf", "-in", "\(name).csr", "-cert", "ca.crt", "-keyfile", "ca.key",
-                "-rand_serial", "-notext", "-extfile", "\(name).ext", "-enddate", format.string(from: end), "-out",
+                "-notext", "-extfile", "\(name).ext", "-enddate", format.string(from: end), "-out",
                 "\(name).crt",
             ], directory: directory)
     }

@@ -108,9 +108,7 @@ import Testing
             var messages = quick.messages.makeAsyncIterator()
             for round in 0..<100 {
                 // The newest takes the place of what the slow peer has not taken.
-                for thread in 0..<server.threadCount {
-                    await server.forEach(onThread: thread) { $0.push([UInt8](repeating: UInt8(round), count: 100_000)) }
-                }
+                await server.forEach { $0.push([UInt8](repeating: UInt8(round), count: 100_000)) }
                 let echo = try await messages.next()
                 #expect(echo?.first == UInt8(round))
             }
@@ -174,7 +172,10 @@ import Testing
     }
 
     @Test func `streams that come and go by the thousand leave nothing behind`() async throws {
-        try await withEcho { server, channel, _, log in
+        var configuration = ServerConfiguration()
+        // It resets more young streams than clients do.
+        configuration.connections.resetsPerSecond = 10_000
+        try await withEcho(configuration) { server, channel, _, log in
             for _ in 0..<20 {
                 await withTaskGroup { group in
                     for index in 0..<100 {
@@ -236,6 +237,8 @@ import Testing
     var configuration = ServerConfiguration()
     configuration.limits.messagesPerSecond = 50
     configuration.queues = 1
+    // It resets more young streams than clients do.
+    configuration.connections.resetsPerSecond = 10_000
     try await withEcho(configuration) { server, channel, _, _ in
         for _ in 0..<30 {
             // Each sends more than it may, is paused, and ends; others of the same size come at once.

@@ -35,10 +35,10 @@ public struct Ratio: Hashable, Sendable, CustomStringConvertible {
     /// The ratio as a number.
     public var value: Double { Double(numerator) / Double(denominator) }
 
-    /// This ratio times a factor between 0 and 1, to nine places after the point, rounded down, but never to 0.
+    /// This ratio times a factor between 0 and 1, to twelve places after the point, but never 0.
     func reduced(by factor: Double) -> Ratio {
-        let billionths = (value * factor * 1_000_000_000).rounded(.down)
-        return Ratio(numerator: UInt64(min(max(billionths, 1), 1e18)), denominator: 1_000_000_000)
+        let trillionths = (value * factor * 1e12).rounded()
+        return Ratio(numerator: UInt64(min(max(trillionths, 1), 1e18)), denominator: 1_000_000_000_000)
     }
 
     private init(numerator: UInt64, denominator: UInt64) {
