@@ -25,7 +25,7 @@ public enum CoreLog {
             guard let line = line?.pointee, let message = line.message else { return }
             let file = line.file.map { String(cString: $0) }?.split(separator: "/").last ?? ""
             // C-core ends the process right after this one.
-            if strncmp(message, "assertion failed", 16) == 0 { fputs("\(String(cString: message))\n", stderr) }
+            if strncmp(message, "assertion failed", 16) == 0 { perror(message) }
             guard let (logger, suppressed) = CoreLog.take() else { return }
             var metadata: Logger.Metadata = ["core": "\(file):\(line.line)"]
             if suppressed > 0 { metadata["suppressed before"] = "\(suppressed)" }
