@@ -6,6 +6,8 @@ final class Admission: Sendable {
         var streams = 0
         var byPeer: [String: Int] = [:]
         var byIdentity: [String: Int] = [:]
+        /// Refused streams whose clients have not read that yet.
+        var refused: [String: Int] = [:]
     }
 
     private let limits: ServerLimits
@@ -43,6 +45,22 @@ final class Admission: Sendable {
             return .success(())
         }
     }
+
+    /// Counts a refused stream until `forgetRefusal`.
+    ///
+    /// - Returns: whether its connection has so many that it should be ended: a client that doesn't read has them kept.
+    func noteRefusal(of head: StreamHead) -> Bool {
+        counts.withLock { counts in
+            counts.refused[head.peer, default: 0] += 1
+            return counts.refused[head.peer, default: 0] > Self.mostRefused
+        }
+    }
+
+    /// A refused stream is gone.
+    func forgetRefusal(of head: StreamHead) { counts.withLock { Self.leave(head.peer, in: &$0.refused) } }
+
+    /// Refused streams of one connection that its client has not read yet.
+    private static let mostRefused = 500
 
     func leave(_ head: StreamHead) {
         counts.withLock { counts in

@@ -207,7 +207,10 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             call: accepted.call, role: .server, certificate: accepted.certificate, reading: pace
         ) { [unowned shard, admission] id in
             shard.assumeIsolated { $0.drop(id, of: head.peer) }
-            if case .success = admitted { admission.leave(head) }
+            switch admitted {
+            case .success: admission.leave(head)
+            case .failure: admission.forgetRefusal(of: head)
+            }
         }
         stream.start()
         shard.keep(stream)
@@ -218,7 +221,9 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         }
         shard.expire(stream, of: head.peer)
         switch admitted {
-        case .failure(let status): refuse(stream, head, status)
+        case .failure(let status):
+            refuse(stream, head, status)
+            if admission.noteRefusal(of: head) { connections.end(head.peer) }
         case .success where shard.waitingCount >= limits.waitingStreams:
             refuse(
                 stream, head,

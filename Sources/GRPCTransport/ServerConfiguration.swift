@@ -13,11 +13,11 @@ public struct ServerLimits: Hashable, Sendable {
     /// Open streams in all.
     ///
     /// One more is refused with RESOURCE_EXHAUSTED.
-    public var streams = 50_000
+    public var streams = 25_000
     /// Open streams of clients with the same identities, or at the same IP address if they show none.
     ///
     /// One more is refused with RESOURCE_EXHAUSTED.
-    public var streamsPerIdentity = 20_000
+    public var streamsPerIdentity = 15_000
     /// Connections with open streams, told apart by the peer's address.
     ///
     /// A stream from one more is refused with RESOURCE_EXHAUSTED.

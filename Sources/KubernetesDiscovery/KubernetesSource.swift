@@ -31,6 +31,8 @@ public final class KubernetesSource: EndpointSource {
         var toldProblems: [String] = []
         /// Set while there is more than is taken.
         var excess: String?
+        /// Services of which something changed that has not been told yet.
+        var changed: Set<ServiceName> = []
     }
 
     private let settings: Configuration.KubernetesEndpoints
@@ -41,6 +43,8 @@ public final class KubernetesSource: EndpointSource {
     private let state: Mutex<State>
     /// One at a time: what is reported last is what there is.
     private let turns = Turns()
+    /// Gathers changes that follow each other quickly: to tell a service's pods costs as much as it has.
+    private let gathering = Debounce(quiet: .milliseconds(5), longest: .milliseconds(50), clock: ContinuousClock())
     private let logger: Logger
 
     /// A source of that cluster, which connects when it runs.
@@ -92,6 +96,9 @@ public final class KubernetesSource: EndpointSource {
     /// Lists and watches until the task is cancelled.
     public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
         await withTaskGroup { group in
+            group.addTask {
+                await self.gathering.forEach { await self.turns.take { await self.tellChanges(report) } }
+            }
             var watches = 0
             let nextClient = {
                 defer { watches += 1 }
@@ -153,7 +160,22 @@ public final class KubernetesSource: EndpointSource {
             change = apply(event, in: namespace)
             note(event, of: .services(namespace: namespace))
         }
-        await tell(change, report)
+        if case .services(let names) = change, !names.isEmpty {
+            state.withLock { $0.changed.formUnion(names) }
+            gathering.signal()
+        } else {
+            await tellChanges(report)
+            await tell(change, report)
+        }
+    }
+
+    /// Tells what changed since the last time.
+    private func tellChanges(_ report: @Sendable (SourceReport) async -> Void) async {
+        let names = state.withLock { state in
+            defer { state.changed = [] }
+            return state.changed
+        }
+        if !names.isEmpty { await tell(.services(names), report) }
     }
 
     /// Notes whether a part is known and up to date.

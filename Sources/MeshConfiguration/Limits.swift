@@ -9,9 +9,9 @@ extension Configuration {
         /// Streams on one connection.
         public var streamsPerConnection = 10_000
         /// Streams in all.
-        public var streams = 50_000
+        public var streams = 25_000
         /// Streams of clients with the same names in their certificates, or at the same IP address if they show none.
-        public var streamsPerIdentity = 20_000
+        public var streamsPerIdentity = 15_000
         /// Streams that wait to be opened, on each of the server's threads.
         public var waitingStreams = 10_000
         /// Streams that are opened in a second; more wait.
@@ -25,13 +25,13 @@ extension Configuration {
         /// The longest resource name, in bytes.
         public var nameBytes = 4_096
         /// Memory that the names of one stream may take, in bytes.
-        public var bytesPerStream = 24 << 20
+        public var bytesPerStream = 16 << 20
         /// Of all streams of one connection.
-        public var bytesPerClient = 24 << 20
+        public var bytesPerClient = 16 << 20
         /// Of all clients with the same names in their certificates, or at the same IP address if they show none.
-        public var bytesPerIdentity = 256 << 20
+        public var bytesPerIdentity = 128 << 20
         /// Of all clients.
-        public var bytes = 512 << 20
+        public var bytes = 256 << 20
 
         /// Open connections.
         public var connections = 20_000

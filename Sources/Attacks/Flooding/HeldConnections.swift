@@ -29,8 +29,8 @@ struct HeldConnections: Sendable {
                         defer { attempts.add(1) }
                         try? await RawConnection.open(to: target) { connection in
                             outcome.change { $0.opened += 1 }
-                            if let bytes = says(number) { try await connection.write(bytes) }
                             defer { if !Task.isCancelled { outcome.change { $0.ended += 1 } } }
+                            if let bytes = says(number) { try await connection.write(bytes) }
                             for try await _ in connection.inbound {}
                         }
                     }

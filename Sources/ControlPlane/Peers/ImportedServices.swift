@@ -22,6 +22,8 @@ struct ImportedServices {
     private var byteCount = 0
     /// Services that it exports though nobody has asked for them.
     private(set) var unwanted: Set<ServiceName> = []
+    /// How often it has sent such on this stream.
+    private var unwantedCount = 0
     private(set) var services: [ServiceName: (service: ExportedService, version: String)] = [:]
     /// Whether everything has come once.
     private var isSynced = false
@@ -40,7 +42,7 @@ struct ImportedServices {
 
     /// The first request of a stream: whatever there is, but for what is known.
     mutating func subscription() -> DeltaRequest {
-        (changed, removed, byteCount) = (changed ?? [], [], 0)
+        (changed, removed, byteCount, unwantedCount) = (changed ?? [], [], 0, 0)
         let versions = services.map { (ResourceName(rawValue: $0.key.rawValue), $0.value.version) }
         return DeltaRequest(
             subscribe: ["*", Self.probe], initialVersions: Dictionary(versions, uniquingKeysWith: { first, _ in first })
@@ -54,10 +56,10 @@ struct ImportedServices {
         guard response.type == TypeURL.exportedService.rawValue else {
             throw ImportFailure(description: "it sent resources of another type: \(response.type)")
         }
-        try limit(bytes, "bytes", limits.bytes, "sources.bytes")
+        try bound(bytes, "bytes", limits.bytes, "sources.bytes")
         if !hasEverything {
             byteCount += bytes
-            try limit(byteCount, "bytes", limits.bytes, "sources.bytes")
+            try bound(byteCount, "bytes", limits.bytes, "sources.bytes")
         }
         var news: [(ExportedService, version: String)] = []
         for resource in response.resources {
@@ -65,6 +67,8 @@ struct ImportedServices {
             guard peer.services?.contains(name) != false else {
                 // As many names as are looked at by people.
                 if unwanted.count < 100 { unwanted.insert(name) }
+                unwantedCount += 1
+                try bound(unwantedCount, "services that nobody has asked for", limits.services, "sources.services")
                 continue
             }
             do throws(DecodingFailure) {
@@ -85,8 +89,8 @@ struct ImportedServices {
         for (service, version) in news {
             endpointCount += service.pods.count - (services[service.name]?.service.pods.count ?? 0)
             services[service.name] = (service, version)
-            try limit(endpointCount, "endpoints", limits.endpoints, "sources.endpoints")
-            try limit(services.count, "services", limits.services, "sources.services")
+            try bound(endpointCount, "endpoints", limits.endpoints, "sources.endpoints")
+            try bound(services.count, "services", limits.services, "sources.services")
         }
         let isAnswered = response.removed.contains(Self.probe.rawValue)
         let gone = Set(response.removed.filter { $0 != Self.probe.rawValue }.map(ServiceName.init(rawValue:)))
@@ -103,7 +107,7 @@ struct ImportedServices {
         return reports(touched.subtracting(removed))
     }
 
-    private func limit(
+    private func bound(
         _ count: Int, _ what: String, _ most: Int, _ field: String
     ) throws(ImportFailure) {
         guard count > most else { return }
@@ -119,7 +123,7 @@ struct ImportedServices {
                     is its name, set `endpoints.ballast.cluster`
                     """)
         }
-        try limit(service.gateways.count, "gateways of \(service.name)", limits.gateways, "sources.gateways")
+        try bound(service.gateways.count, "gateways of \(service.name)", limits.gateways, "sources.gateways")
         let hosts = service.pods.lazy.map(\.address.host) + service.gateways.lazy.map(\.host)
         if let host = hosts.first(where: { !peer.mayBring($0) }) {
             throw ImportFailure(
