@@ -79,6 +79,7 @@ static struct peer *find_peer(struct ballast_guard *guard, const struct sockaddr
     if (!peer) return NULL;
     memcpy(peer->key, key, sizeof key);
     bucket_fill(&peer->rate, guard->limits.connections_per_address, milliseconds());
+    bucket_fill(&peer->streams, guard->limits.address_streams_burst, milliseconds());
     peer->next = *bucket;
     *bucket = peer;
     guard->peer_count++;
@@ -150,6 +151,18 @@ void guard_leave(struct ballast_guard *guard, const struct sockaddr_storage *add
     pthread_mutex_unlock(&guard->lock);
 }
 
+bool guard_take_streams(struct ballast_guard *guard, const struct sockaddr_storage *address, uint32_t count) {
+    const struct ballast_guard_limits *limits = &guard->limits;
+    pthread_mutex_lock(&guard->lock);
+    struct peer *peer = find_peer(guard, address, false);
+    bool fits = !peer
+        || bucket_take(
+                    &peer->streams, limits->address_streams_per_second, limits->address_streams_burst, count,
+                    milliseconds());
+    pthread_mutex_unlock(&guard->lock);
+    return fits;
+}
+
 // MARK: For the owner
 
 uint64_t ballast_guard_accepted(struct ballast_guard *guard) {
@@ -189,7 +202,10 @@ void ballast_guard_sweep(struct ballast_guard *guard) {
             struct peer *peer = *place;
             if (peer->connections > 0
                 || !bucket_is_full(
-                    &peer->rate, guard->limits.connections_per_second, guard->limits.connections_per_address, now)) {
+                    &peer->rate, guard->limits.connections_per_second, guard->limits.connections_per_address, now)
+                || !bucket_is_full(
+                    &peer->streams, guard->limits.address_streams_per_second, guard->limits.address_streams_burst,
+                    now)) {
                 place = &peer->next;
                 continue;
             }

@@ -28,7 +28,8 @@ struct peer {
     struct peer *next;
     uint8_t key[16];
     uint32_t connections;
-    struct bucket rate;
+    /// Of connections, and of streams.
+    struct bucket rate, streams;
 };
 
 struct ballast_guard {
@@ -74,6 +75,9 @@ int guard_admit(struct ballast_guard *guard, const struct sockaddr_storage *addr
 /// A connection that was let in is over.
 void guard_leave(struct ballast_guard *guard, const struct sockaddr_storage *address);
 
+/// Counts streams that were opened by a connection from that address; false if they are too many.
+bool guard_take_streams(struct ballast_guard *guard, const struct sockaddr_storage *address, uint32_t count);
+
 /// Counts that a connection was refused or ended.
 void guard_note(struct ballast_guard *guard, int reason, const struct sockaddr_storage *address);
 
@@ -85,6 +89,9 @@ void guarded_release(struct guarded *socket);
 
 /// Ends a connection at its next read, and counts that.
 void guarded_end(struct guarded *socket, int reason);
+
+/// Reads what an open connection sends, in the clear; ends the connection if it breaks a limit.
+void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count);
 
 /// Looks for the ClientHello's random number in the first bytes of a TLS connection.
 ///

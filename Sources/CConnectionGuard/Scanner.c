@@ -96,6 +96,7 @@ static int scan_frame(struct scanner *scanner, const struct ballast_guard_limits
         scanner->block_continuations = 0;
         if (stream > scanner->last_stream) {
             scanner->last_stream = stream;
+            scanner->new_streams++;
             if (!bucket_take(&scanner->streams, limits->streams_per_second, limits->streams_burst, 1, now))
                 return BALLAST_GUARD_NEW_STREAMS;
         }
@@ -121,6 +122,7 @@ static int scan_frame(struct scanner *scanner, const struct ballast_guard_limits
 int scanner_read(
     struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count) {
     uint64_t now = milliseconds();
+    scanner->new_streams = 0;
     while (count > 0) {
         size_t step;
         if (scanner->preface_left > 0) {

@@ -23,6 +23,8 @@ struct scanner {
     uint32_t block_bytes;
     uint32_t block_continuations;
     uint32_t last_stream;
+    /// Streams that were opened in the bytes of the last call of `scanner_read`.
+    uint32_t new_streams;
     /// The newest stream of about 1 second ago, and of up to 2 seconds ago.
     uint32_t last_stream_recently, last_stream_before;
     uint64_t marked;

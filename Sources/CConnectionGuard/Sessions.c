@@ -108,9 +108,6 @@ int SSL_read(SSL *session, void *buffer, int size) {
     // libgrpc takes -1 without an error in OpenSSL's queue for a broken connection, and ends it. A client that splits its
     // ClientHello before the random number's end, as none does, has no connection here.
     if (!socket) return -1;
-    if (socket->kind != ENDED && socket->guard->is_on) {
-        int reason = scanner_read(&socket->scanner, &socket->guard->limits, buffer, (size_t)count);
-        if (reason >= 0) guarded_end(socket, reason);
-    }
+    if (socket->kind != ENDED) guarded_read(socket, buffer, (size_t)count);
     return socket->kind == ENDED ? -1 : count;
 }

@@ -205,12 +205,21 @@ void ballast_guard_end(struct ballast_guard *guard, const char *address, uint16_
 
 // MARK: Reading
 
-/// Returns -1 if the connection may go on, else the limit that the bytes break.
-static int read_bytes(struct guarded *socket, const uint8_t *bytes, size_t count) {
+void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count) {
+    if (!socket->guard->is_on) return;
+    int reason = scanner_read(&socket->scanner, &socket->guard->limits, bytes, count);
+    if (reason < 0 && socket->scanner.new_streams > 0
+        && !guard_take_streams(socket->guard, &socket->address, socket->scanner.new_streams))
+        reason = BALLAST_GUARD_NEW_STREAMS_OF_ADDRESS;
+    if (reason >= 0) guarded_end(socket, reason);
+}
+
+static void read_bytes(struct guarded *socket, const uint8_t *bytes, size_t count) {
     if (socket->kind == NEW && count > 0) socket->kind = bytes[0] == TLS_HANDSHAKE ? TLS : CLEAR;
     // What comes over TLS is looked at when it has been decrypted.
-    if (socket->kind == TLS) return hello_read(socket, bytes, count);
-    return socket->guard->is_on ? scanner_read(&socket->scanner, &socket->guard->limits, bytes, count) : -1;
+    if (socket->kind == CLEAR) return guarded_read(socket, bytes, count);
+    int reason = hello_read(socket, bytes, count);
+    if (reason >= 0) guarded_end(socket, reason);
 }
 
 ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
@@ -221,8 +230,7 @@ ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
     size_t left = (size_t)count;
     for (size_t i = 0; i < message->msg_iovlen && left > 0 && socket->kind != ENDED; i++) {
         size_t part = message->msg_iov[i].iov_len < left ? message->msg_iov[i].iov_len : left;
-        int reason = read_bytes(socket, message->msg_iov[i].iov_base, part);
-        if (reason >= 0) guarded_end(socket, reason);
+        read_bytes(socket, message->msg_iov[i].iov_base, part);
         left -= part;
     }
     if (socket->kind != ENDED) return count;

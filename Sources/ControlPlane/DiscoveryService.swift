@@ -261,6 +261,8 @@ extension ConnectionLimits {
         perAddress = limits.connectionsPerAddress
         newPerSecond = limits.newConnectionsPerSecond
         handshake = limits.handshake
+        addressStreamsPerSecond = limits.addressStreamsPerSecond
+        addressStreamsBurst = 2 * limits.streamsPerConnection
         streamsPerSecond = limits.newStreamsPerSecond
         streamsBurst = limits.streamsPerConnection
         resetsPerSecond = limits.resetsPerSecond

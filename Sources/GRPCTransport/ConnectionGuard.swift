@@ -18,6 +18,8 @@ public final class ConnectionGuard: @unchecked Sendable {
         case descriptors
         /// `ConnectionLimits.streamsPerSecond`.
         case newStreams = "new_streams"
+        /// `ConnectionLimits.addressStreamsPerSecond`.
+        case newStreamsOfAddress = "new_streams_of_address"
         /// `ConnectionLimits.resetsPerSecond`.
         case resets
         /// `ConnectionLimits.pingsPerSecond`.
@@ -42,6 +44,7 @@ public final class ConnectionGuard: @unchecked Sendable {
             case .connectionRate: BALLAST_GUARD_CONNECTION_RATE
             case .descriptors: BALLAST_GUARD_DESCRIPTORS
             case .newStreams: BALLAST_GUARD_NEW_STREAMS
+            case .newStreamsOfAddress: BALLAST_GUARD_NEW_STREAMS_OF_ADDRESS
             case .resets: BALLAST_GUARD_RESETS
             case .pings: BALLAST_GUARD_PINGS
             case .settings: BALLAST_GUARD_SETTINGS
@@ -73,6 +76,8 @@ public final class ConnectionGuard: @unchecked Sendable {
             raw.connections = UInt32(clamping: limits.connections)
             raw.connections_per_address = UInt32(clamping: limits.perAddress)
             raw.connections_per_second = UInt32(clamping: limits.newPerSecond)
+            raw.address_streams_per_second = UInt32(clamping: limits.addressStreamsPerSecond)
+            raw.address_streams_burst = UInt32(clamping: limits.addressStreamsBurst)
             raw.streams_per_second = UInt32(clamping: limits.streamsPerSecond)
             raw.streams_burst = UInt32(clamping: limits.streamsBurst)
             raw.resets_per_second = UInt32(clamping: limits.resetsPerSecond)

@@ -12,6 +12,10 @@ public struct ConnectionLimits: Hashable, Sendable {
     public var newPerSecond = 100
     /// How long a connection may take to be set up, TLS and HTTP/2, from 1 millisecond.
     public var handshake = Duration.seconds(10)
+    /// Streams opened in a second by all connections from one address, after a burst of `addressStreamsBurst`.
+    public var addressStreamsPerSecond = 2_000
+    /// See `addressStreamsPerSecond`.
+    public var addressStreamsBurst = 20_000
     /// Streams opened in a second, after a burst of `streamsBurst`.
     public var streamsPerSecond = 1_000
     /// See `streamsPerSecond`.

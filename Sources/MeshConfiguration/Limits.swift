@@ -41,6 +41,8 @@ extension Configuration {
         public var newConnectionsPerSecond = 100
         /// How long a connection may take to be set up, TLS and HTTP/2.
         public var handshake = Duration.seconds(10)
+        /// Streams that all connections from one address open in a second, after a burst of twice `streamsPerConnection`.
+        public var addressStreamsPerSecond = 2_000
         /// Streams that a connection opens in a second, after a burst of `streamsPerConnection`.
         public var newStreamsPerSecond = 1_000
         /// Resets of young streams in a second, of one connection; as all below, after a burst of four times as many.
@@ -77,6 +79,7 @@ extension Configuration.Limits {
             ("bytesPerClient", \.bytesPerClient), ("bytesPerIdentity", \.bytesPerIdentity), ("bytes", \.bytes),
             ("connections", \.connections), ("connectionsPerAddress", \.connectionsPerAddress),
             ("newConnectionsPerSecond", \.newConnectionsPerSecond), ("newStreamsPerSecond", \.newStreamsPerSecond),
+            ("addressStreamsPerSecond", \.addressStreamsPerSecond),
             ("resetsPerSecond", \.resetsPerSecond), ("pingsPerSecond", \.pingsPerSecond),
             ("settingsPerSecond", \.settingsPerSecond), ("prioritiesPerSecond", \.prioritiesPerSecond),
             ("framesPerSecond", \.framesPerSecond), ("headerBytesPerSecond", \.headerBytesPerSecond),

@@ -7,7 +7,7 @@ extension Configuration {
         /// told everything.
         public var bytes = 64 << 20
         /// EndpointSlices, Services or nodes of a Kubernetes API server, each.
-        public var objects = 50_000
+        public var objects = 20_000
         /// Services of another Ballast.
         public var services = 20_000
         /// Endpoints of all services of a cluster.

@@ -20,6 +20,7 @@ enum ballast_guard_reason {
     BALLAST_GUARD_CONNECTION_RATE,
     BALLAST_GUARD_DESCRIPTORS,
     BALLAST_GUARD_NEW_STREAMS,
+    BALLAST_GUARD_NEW_STREAMS_OF_ADDRESS,
     BALLAST_GUARD_RESETS,
     BALLAST_GUARD_PINGS,
     BALLAST_GUARD_SETTINGS,
@@ -40,6 +41,9 @@ struct ballast_guard_limits {
     uint32_t connections_per_address;
     /// New connections from one address.
     uint32_t connections_per_second;
+    /// Streams opened by all connections from one address, after a burst of `address_streams_burst`.
+    uint32_t address_streams_per_second;
+    uint32_t address_streams_burst;
     /// Of one connection, as are all below: streams opened, after a burst of `streams_burst`.
     uint32_t streams_per_second;
     uint32_t streams_burst;
