@@ -51,6 +51,8 @@ struct ReadingPace {
     ///
     /// - Returns: how long the next one has to wait; nil where it needn't.
     mutating func take(_ byteCount: Int, at now: ContinuousClock.Instant) -> Duration? {
-        [messages.take(at: now), kilobytes.take(byteCount / 1_024, at: now)].compactMap(\.self).max()
+        let (rest, longRest) = (messages.take(at: now), kilobytes.take(byteCount / 1_024, at: now))
+        guard let rest, let longRest else { return rest ?? longRest }
+        return max(rest, longRest)
     }
 }
