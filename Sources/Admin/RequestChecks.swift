@@ -24,7 +24,9 @@ struct HostCheck<Context: RequestContext>: RouterMiddleware {
 
     static func isDirect(_ authority: String) -> Bool {
         if SocketAddress(authority) != nil || IPAddress(authority) != nil { return true }
-        if authority.hasPrefix("["), authority.hasSuffix("]") { return IPAddress(String(authority.dropFirst().dropLast())) != nil }
+        if authority.hasPrefix("["), authority.hasSuffix("]") {
+            return IPAddress(String(authority.dropFirst().dropLast())) != nil
+        }
         let host = authority.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)[0].lowercased()
         return host == "localhost" || host.hasSuffix(".localhost")
     }

@@ -42,6 +42,8 @@ public struct Figure: Codable, Hashable, Sendable {
     public var value: Double?
     /// Whether the bar was held; nil where the figure only informs.
     public var isHeld: Bool?
+    /// Whether it is a number of seconds or milliseconds, which a busy machine makes longer.
+    public var isDelay: Bool { value != nil && [" s", " ms"].contains { text.hasSuffix($0) } }
 
     /// A number that may not be greater than its limit; without a number the limit is missed.
     public init(_ name: String, _ value: Double?, _ unit: String, most limit: Double? = nil) {
@@ -87,6 +89,9 @@ public struct AttackResult: Codable, Sendable {
 
     /// Whether no figure missed its bar.
     public var isHeld: Bool { figures.allSatisfy { $0.isHeld != false } }
+
+    /// Whether no figure missed its bar but delays that have an end.
+    public var isHeldButForDelays: Bool { missed.allSatisfy(\.isDelay) }
 
     /// The figures that missed their bar.
     public var missed: [Figure] { figures.filter { $0.isHeld == false } }

@@ -77,6 +77,7 @@ final class Budget: Sendable {
 
     private static func exceeded(_ who: String, _ limit: Int, _ field: String) -> GRPCStatus {
         GRPCStatus(
-            .resourceExhausted, "the names that \(who) may subscribe to have \(limit) bytes in memory (xds.limits.\(field))")
+            .resourceExhausted,
+            "the names that \(who) may subscribe to have \(limit) bytes in memory (xds.limits.\(field))")
     }
 }

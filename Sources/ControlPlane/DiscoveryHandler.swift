@@ -214,7 +214,9 @@ extension GRPCStatus {
     fileprivate init(_ violation: ProtocolViolation) {
         switch violation {
         case .wrongType(let type):
-            self.init(.invalidArgument, type.isEmpty ? "the request has no type_url" : "this stream is not for \(type.prefix(utf8Count: 256))")
+            self.init(
+                .invalidArgument,
+                type.isEmpty ? "the request has no type_url" : "this stream is not for \(type.prefix(utf8Count: 256))")
         case .tooManyNames(let limit):
             self.init(.resourceExhausted, "a stream may subscribe to \(limit) names (xds.limits.namesPerStream)")
         case .longName(let limit):

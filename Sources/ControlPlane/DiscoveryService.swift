@@ -213,7 +213,8 @@ final class DiscoveryService: Sendable {
                 logger.warning(
                     "connections refused or ended",
                     metadata: [
-                        "reason": "\(refusal.reason.rawValue)", "peer": "\(refusal.address)", "count": "\(refusal.count)",
+                        "reason": "\(refusal.reason.rawValue)", "peer": "\(refusal.address)",
+                        "count": "\(refusal.count)",
                     ])
             }
         }

@@ -46,7 +46,9 @@ public struct EscapedLogHandler<Base: LogHandler>: LogHandler {
             isPlain
             ? cut
             : cut.unicodeScalars.reduce(into: "") { text, scalar in
-                if scalar.properties.isPrintable { text.unicodeScalars.append(scalar) } else {
+                if scalar.properties.isPrintable {
+                    text.unicodeScalars.append(scalar)
+                } else {
                     text += "\\u{\(String(scalar.value, radix: 16))}"
                 }
             }

@@ -35,7 +35,8 @@ struct PeerCertificate: Sendable {
             switch self {
             case .expired: GRPCStatus(.unauthenticated, "the client's certificate has expired")
             case .authorityGone:
-                GRPCStatus(.unauthenticated, "no authority vouches for the client's certificate any more (xds.tls.clientCA)")
+                GRPCStatus(
+                    .unauthenticated, "no authority vouches for the client's certificate any more (xds.tls.clientCA)")
             }
         }
     }

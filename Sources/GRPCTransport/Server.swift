@@ -229,7 +229,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
                 stream, head,
                 GRPCStatus(
                     .resourceExhausted,
-                    "the server's limit of \(limits.waitingStreams) streams that wait is reached (xds.limits.waitingStreams)"))
+                    "the server's limit of \(limits.waitingStreams) streams that wait is reached (xds.limits.waitingStreams)"
+                ))
         case .success: shard.open(stream.id, of: head.peer) { [self] in open($0, head) }
         }
     }

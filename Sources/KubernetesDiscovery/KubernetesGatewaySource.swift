@@ -48,11 +48,19 @@ public final class KubernetesGatewaySource: EndpointSource {
         let services = Resource.services(in: settings.namespace, labelSelector: settings.labelSelector)
         await withTaskGroup { group in
             group.addTask {
-                await self.follow(services, KubernetesServiceObject.self, report) { $0.services } set: { $0.services = $1 }
+                await self.follow(services, KubernetesServiceObject.self, report) {
+                    $0.services
+                } set: {
+                    $0.services = $1
+                }
             }
             if settings.usesNodePorts {
                 group.addTask {
-                    await self.follow(.nodes, KubernetesNode.self, report) { $0.nodes } set: { $0.nodes = $1 }
+                    await self.follow(.nodes, KubernetesNode.self, report) {
+                        $0.nodes
+                    } set: {
+                        $0.nodes = $1
+                    }
                 }
             }
             await group.waitForAll()

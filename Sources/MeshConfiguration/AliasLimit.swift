@@ -22,7 +22,8 @@ public enum AliasLimit {
             if byte == UInt8(ascii: "\n") { line += 1 }
             guard count <= most else {
                 throw ConfigurationError(
-                    file: file, line: line, message: "has more than \(most) aliases (`*name`): write out what they stand for")
+                    file: file, line: line,
+                    message: "has more than \(most) aliases (`*name`): write out what they stand for")
             }
         }
     }

@@ -332,7 +332,8 @@ public struct DeltaSubscription: Sendable {
                     name: name, sent: collection?.sent ?? entries[name]?.sent,
                     acknowledged: collection?.acknowledged ?? entries[name]?.acknowledged)
             },
-            count: entries.count + collections.count, sent: sentVersion, acknowledged: acknowledged, rejection: rejection
+            count: entries.count + collections.count, sent: sentVersion, acknowledged: acknowledged,
+            rejection: rejection
         )
     }
 

@@ -50,7 +50,8 @@ struct Serve: AsyncParsableCommand {
         }
         let metrics = PrometheusMetrics()
         let controlPlane = ControlPlane(
-            settings, version: Ballast.version, makeSource: { makeSource($0, settings.sources, logger) }, metrics: metrics,
+            settings, version: Ballast.version, makeSource: { makeSource($0, settings.sources, logger) },
+            metrics: metrics,
             logger: logger
         )
         let admin = AdminServer(

@@ -52,7 +52,9 @@ import XDS
         var limits = Configuration.Limits()
         limits.bytesPerIdentity = 100
         let budget = Budget(limits)
-        var (first, second, other) = (share("a:1", "spiffe://x"), share("b:1", "spiffe://x"), share("a:2", "spiffe://y"))
+        var (first, second, other) = (
+            share("a:1", "spiffe://x"), share("b:1", "spiffe://x"), share("a:2", "spiffe://y")
+        )
         #expect(charge(budget, &first, 60) == nil)
         #expect(charge(budget, &second, 60) != nil)
         #expect(charge(budget, &other, 60) == nil)

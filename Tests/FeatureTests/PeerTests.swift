@@ -123,7 +123,8 @@ import XDS
             let text = east(west.port) + "\nsources: {endpoints: 2}"
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
                 try await eventually("refused") {
-                    await far(east)?.staleReason?.contains("it exports more than 2 endpoints (sources.endpoints)") == true
+                    await far(east)?.staleReason?.contains("it exports more than 2 endpoints (sources.endpoints)")
+                        == true
                 }
             }
         }

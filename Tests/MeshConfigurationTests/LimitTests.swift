@@ -24,7 +24,8 @@ private func bomb(_ depth: Int) -> String {
 @Test func `anchors, patterns and comments with stars are no aliases`() throws {
     let stars = (0..<50).map { "# * \($0) ** a*b /*/ \n" }.joined()
     let file = try EndpointsFile(
-        text: stars + "services:\n  a: &a [{name: p, address: \"10.0.0.1:80\"}]\n  b: *a\n  \"*\": []\n", file: "e.yaml")
+        text: stars + "services:\n  a: &a [{name: p, address: \"10.0.0.1:80\"}]\n  b: *a\n  \"*\": []\n", file: "e.yaml"
+    )
     #expect(file.pods["b"]?.count == 1)
 }
 
@@ -44,7 +45,8 @@ private func bomb(_ depth: Int) -> String {
     ("spiffe://m/**", "spiffe://m/a//b", false), ("spiffe://m/**", "spiffe://m/a/../b", false),
     ("spiffe://m/**", "spiffe://m/", false), ("spiffe://m/**", "spiffe://m/a%2fb", false),
     ("spiffe://m/a%2fb", "spiffe://m/a%2fb", true),
-]) func `a star stands for a part that everybody reads alike`(_ pattern: String, _ name: String, _ matches: Bool) throws {
+]) func `a star stands for a part that everybody reads alike`(_ pattern: String, _ name: String, _ matches: Bool) throws
+{
     #expect(try #require(IdentityPattern(pattern)).matches(uri: name) == matches)
 }
 

@@ -8,7 +8,7 @@ struct HandshakeFlood: Attack {
 
     func play(on stage: AttackStage) async throws -> [Figure] {
         try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration(isTLS: true)) { victim in
-            let duration = stage.scale.duration(10, short: 3)
+            let duration = stage.scale.duration(10, short: 2)
             let target = try RawTarget(victim, showsCertificate: false)
             let connections = Shared(0)
             let exposure = try await Exposure.measure(victim) {

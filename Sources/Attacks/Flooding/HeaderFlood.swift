@@ -30,7 +30,7 @@ struct HeaderFlood: Attack {
     func play(on stage: AttackStage) async throws -> [Figure] {
         try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration()) { victim in
             // The time that 300 MB may take at most; the others go on for as long as this is.
-            let duration = stage.scale.duration(10, short: 3)
+            let duration = stage.scale.duration(10, short: 2)
             let target = try RawTarget(victim)
             let sent = Shared(0)
             let connections = Shared(0)

@@ -13,7 +13,7 @@ struct RapidReset: Attack {
 
     func play(on stage: AttackStage) async throws -> [Figure] {
         try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration(isTLS: isTLS)) { victim in
-            let duration = stage.scale.duration(10, short: 3)
+            let duration = stage.scale.duration(10, short: 2)
             let target = try RawTarget(victim)
             let count = Shared(0)
             let connections = Shared(0)

@@ -15,11 +15,6 @@ struct VictimConfiguration: Sendable {
         var reach = "gateway"
     }
 
-    /// Whether a peer's `services` and `addresses` are written: servers before 0.8 refuse these fields.
-    ///
-    /// `BALLAST_ATTACK_PEERS=unnamed` in the environment leaves them out.
-    static let namesPeerServices = ProcessInfo.processInfo.environment["BALLAST_ATTACK_PEERS"] != "unnamed"
-
     /// Whether the xDS server has mutual TLS; plaintext otherwise.
     var isTLS = false
     /// Services besides `honest`.
@@ -56,7 +51,6 @@ struct VictimConfiguration: Sendable {
             "        address: \"127.0.0.1:\(peer.port)\"",
             "        tls: {certificate: certs/ballast.crt, key: certs/ballast.key, ca: certs/ca.crt, serverName: peer.example}",
         ]
-        guard namesPeerServices else { return lines }
         lines.append("        services: [\(peer.services.joined(separator: ", "))]")
         if !peer.addresses.isEmpty { lines.append("        addresses: [\(peer.addresses.joined(separator: ", "))]") }
         return lines

@@ -155,7 +155,8 @@ extension Cluster {
         case .gateway(refresh: true): return RenewedLanes(count: { _ in 0 }, renewsOld: true)
         case .lanes(let settings):
             return RenewedLanes(
-                count: { settings.count(pods: $0, gateways: gateways) }, renewsOld: settings.gatewayPolicy == .roundRobin)
+                count: { settings.count(pods: $0, gateways: gateways) },
+                renewsOld: settings.gatewayPolicy == .roundRobin)
         case .gateway, .pods, .connect: return nil
         }
     }

@@ -94,7 +94,10 @@ struct RunningServer {
     ) async throws -> RunningServer {
         let services = try LoadedServices.write(
             to: directory, services: size.services, endpoints: size.endpoints, listen: "127.0.0.1:\(port)",
-            admin: "127.0.0.1:\(admin)", xds: ["limits: {namesPerStream: 100000, connections: 50000, connectionsPerAddress: 50000, streams: 50000, streamsPerIdentity: 50000}"])
+            admin: "127.0.0.1:\(admin)",
+            xds: [
+                "limits: {namesPerStream: 100000, connections: 50000, connectionsPerAddress: 50000, streams: 50000, streamsPerIdentity: 50000}"
+            ])
         let process = try ManagedProcess(
             "ballast", program, ["serve", "--config", "ballast.yaml", "--log-level", "warning"], directory: directory,
             logPath: "\(directory)/server.log")
