@@ -2,7 +2,8 @@
 public enum AttackSuite {
     /// Each attack once.
     public static let all: [any Attack] =
-        [DescriptorExhaustion(), AdminHalfRequests(), SilentConnections(isTLS: false), SilentConnections(isTLS: true)]
+        [DescriptorExhaustion(isGuarded: true), DescriptorExhaustion(isGuarded: false)]
+        + [AdminRequests(), AdminHalfRequests(), SilentConnections(isTLS: false), SilentConnections(isTLS: true)]
         + [RapidReset(isTLS: false), RapidReset(isTLS: true)]
         + HeaderFlood.Kind.allCases.map { HeaderFlood(kind: $0) }
         + FrameFlood.Kind.allCases.map { FrameFlood(kind: $0) }

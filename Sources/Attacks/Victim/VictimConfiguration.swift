@@ -17,6 +17,8 @@ struct VictimConfiguration: Sendable {
 
     /// Whether the xDS server has mutual TLS; plaintext otherwise.
     var isTLS = false
+    /// Whether the connection guard is on.
+    var isGuarded = true
     /// Services besides `honest`.
     var services: [String] = []
     /// Clusters with an endpoints file of that name each.
@@ -32,6 +34,7 @@ struct VictimConfiguration: Sendable {
         if isTLS {
             lines.append("  tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt}")
         }
+        if !isGuarded { lines.append("  connectionGuard: off") }
         lines += ["admin: {listen: \"127.0.0.1:0\"}", "clusters:"]
         for name in ["home"] + files { lines.append("  \(name): {endpoints: {file: \(name).yaml}, network: home}") }
         for name in kubernetes {
