@@ -5,7 +5,8 @@
 //   descriptor while it reads from it, so a socket that a read has found stays until the read is over.
 // - A TLS session has a second reference, in its ex_data; OpenSSL gives it back with the session.
 // - Sockets have a reference to their guard; so has the guard's owner.
-// - A socket's scanner is used by the thread that reads from it: libgrpc reads a connection on one thread at a time.
+// - What is known of a connection's bytes is in its lock. libgrpc reads a connection on one thread at a time; the lock costs
+//   little, and doesn't rely on that.
 #ifndef BALLAST_GUARDED_H
 #define BALLAST_GUARDED_H
 
@@ -49,16 +50,19 @@ struct ballast_guard {
     uint32_t event_count;
 };
 
-/// What a descriptor of a guarded server is.
-enum kind { LISTENER, NEW, CLEAR, TLS, ENDED };
+/// What has come over a connection.
+enum kind { NEW, CLEAR, TLS, ENDED };
 
 /// A descriptor of a guarded server.
 struct guarded {
     _Atomic uint32_t references;
-    enum kind kind;
+    /// Else it is a connection; all below is of connections only.
+    bool is_listener;
     struct ballast_guard *guard;
-    /// Of connections only, as are all below.
     struct sockaddr_storage address;
+    pthread_mutex_t lock;
+    // In the lock:
+    enum kind kind;
     struct scanner scanner;
     /// Of TLS only: the ClientHello's random number, which tells a connection from others, and how many bytes of the
     /// ClientHello have been looked at.
@@ -82,24 +86,18 @@ bool guard_take_streams(struct ballast_guard *guard, const struct sockaddr_stora
 void guard_note(struct ballast_guard *guard, int reason, const struct sockaddr_storage *address);
 
 /// A socket of that guard, with one reference for the caller; NULL if there is no memory.
-struct guarded *guarded_make(struct ballast_guard *guard, enum kind kind);
+struct guarded *guarded_make(struct ballast_guard *guard, bool is_listener);
 
 /// Gives back a reference.
 void guarded_release(struct guarded *socket);
 
-/// Ends a connection at its next read, and counts that.
-void guarded_end(struct guarded *socket, int reason);
-
-/// Reads what an open connection sends, in the clear; ends the connection if it breaks a limit.
+/// Reads what a connection sends, in the clear; ends the connection if it breaks a limit. In the socket's lock.
 void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count);
 
-/// Looks for the ClientHello's random number in the first bytes of a TLS connection.
+/// Looks for the ClientHello's random number in the first bytes of a TLS connection. In the socket's lock.
 ///
 /// Returns -1 if the connection may go on, else why not.
 int hello_read(struct guarded *socket, const uint8_t *bytes, size_t count);
-
-/// Whether `hello_read` has to see more bytes.
-bool hello_is_wanted(const struct guarded *socket);
 
 /// Forgets a connection's random number.
 void hello_forget(struct guarded *socket);

@@ -38,7 +38,7 @@ static bool remember(struct guarded *socket) {
     return is_new;
 }
 
-bool hello_is_wanted(const struct guarded *socket) { return socket->hello_count < RANDOM_START + RANDOM_BYTES; }
+static bool hello_is_wanted(const struct guarded *socket) { return socket->hello_count < RANDOM_START + RANDOM_BYTES; }
 
 int hello_read(struct guarded *socket, const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count && hello_is_wanted(socket); i++) {
@@ -108,6 +108,9 @@ int SSL_read(SSL *session, void *buffer, int size) {
     // libgrpc takes -1 without an error in OpenSSL's queue for a broken connection, and ends it. A client that splits its
     // ClientHello before the random number's end, as none does, has no connection here.
     if (!socket) return -1;
+    pthread_mutex_lock(&socket->lock);
     if (socket->kind != ENDED) guarded_read(socket, buffer, (size_t)count);
-    return socket->kind == ENDED ? -1 : count;
+    bool is_ended = socket->kind == ENDED;
+    pthread_mutex_unlock(&socket->lock);
+    return is_ended ? -1 : count;
 }

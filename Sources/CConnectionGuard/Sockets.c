@@ -51,23 +51,29 @@ static void put(int descriptor, struct guarded *socket) {
     if (last) guarded_release(last);
 }
 
-struct guarded *guarded_make(struct ballast_guard *guard, enum kind kind) {
+struct guarded *guarded_make(struct ballast_guard *guard, bool is_listener) {
     struct guarded *socket = calloc(1, sizeof *socket);
     if (!socket) return NULL;
     socket->references = 1;
-    socket->kind = kind;
+    socket->is_listener = is_listener;
     socket->guard = guard;
+    pthread_mutex_init(&socket->lock, NULL);
     atomic_fetch_add(&guard->references, 1);
     return socket;
 }
 
 void guarded_release(struct guarded *socket) {
     if (atomic_fetch_sub(&socket->references, 1) != 1) return;
+    // Whoever read last is through.
+    pthread_mutex_lock(&socket->lock);
+    pthread_mutex_unlock(&socket->lock);
+    pthread_mutex_destroy(&socket->lock);
     ballast_guard_release(socket->guard);
     free(socket);
 }
 
-void guarded_end(struct guarded *socket, int reason) {
+/// Ends a connection at its next read, and counts that. In the socket's lock.
+static void end(struct guarded *socket, int reason) {
     socket->kind = ENDED;
     guard_note(socket->guard, reason, &socket->address);
 }
@@ -84,7 +90,7 @@ int listen(int descriptor, int backlog) {
         pthread_mutex_lock(&spare_lock);
         if (spare < 0) spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
         pthread_mutex_unlock(&spare_lock);
-        struct guarded *socket = guarded_make(listening, LISTENER);
+        struct guarded *socket = guarded_make(listening, true);
         if (!socket) {
             errno = ENOMEM;
             return -1;
@@ -136,7 +142,7 @@ static bool recovers(int listener, struct ballast_guard *guard) {
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags) {
     pthread_once(&resolved, resolve);
     struct guarded *listener = find(descriptor);
-    if (!listener || listener->kind != LISTENER) return next_accept4(descriptor, address, length, flags);
+    if (!listener || !listener->is_listener) return next_accept4(descriptor, address, length, flags);
     struct ballast_guard *guard = listener->guard;
     for (;;) {
         struct sockaddr_storage peer;
@@ -151,7 +157,7 @@ int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int fla
             next_close(connection);
             continue;
         }
-        struct guarded *socket = guarded_make(guard, NEW);
+        struct guarded *socket = guarded_make(guard, false);
         if (!socket) {
             guard_leave(guard, &peer);
             next_close(connection);
@@ -178,7 +184,7 @@ int close(int descriptor) {
     }
     if (socket) {
         hello_forget(socket);
-        if (socket->kind != LISTENER) guard_leave(socket->guard, &socket->address);
+        if (!socket->is_listener) guard_leave(socket->guard, &socket->address);
         guarded_release(socket);
     }
     return next_close(descriptor);
@@ -195,7 +201,7 @@ void ballast_guard_end(struct ballast_guard *guard, const char *address, uint16_
     for (int descriptor = 0; descriptor <= atomic_load(&highest); descriptor++) {
         struct guarded *socket = find(descriptor);
         char text[48];
-        if (!socket || socket->kind == LISTENER || socket->guard != guard || port_of(&socket->address) != port) continue;
+        if (!socket || socket->is_listener || socket->guard != guard || port_of(&socket->address) != port) continue;
         address_text(&socket->address, text);
         // libgrpc reads the end of the connection, and closes it.
         if (strcmp(text, address) == 0) shutdown(descriptor, SHUT_RDWR);
@@ -211,7 +217,7 @@ void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count) {
     if (reason < 0 && socket->scanner.new_streams > 0
         && !guard_take_streams(socket->guard, &socket->address, socket->scanner.new_streams))
         reason = BALLAST_GUARD_NEW_STREAMS_OF_ADDRESS;
-    if (reason >= 0) guarded_end(socket, reason);
+    if (reason >= 0) end(socket, reason);
 }
 
 static void read_bytes(struct guarded *socket, const uint8_t *bytes, size_t count) {
@@ -219,21 +225,24 @@ static void read_bytes(struct guarded *socket, const uint8_t *bytes, size_t coun
     // What comes over TLS is looked at when it has been decrypted.
     if (socket->kind == CLEAR) return guarded_read(socket, bytes, count);
     int reason = hello_read(socket, bytes, count);
-    if (reason >= 0) guarded_end(socket, reason);
+    if (reason >= 0) end(socket, reason);
 }
 
 ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
     pthread_once(&resolved, resolve);
     ssize_t count = next_recvmsg(descriptor, message, flags);
     struct guarded *socket = count > 0 ? find(descriptor) : NULL;
-    if (!socket || socket->kind == LISTENER || (socket->kind == TLS && !hello_is_wanted(socket))) return count;
+    if (!socket || socket->is_listener) return count;
     size_t left = (size_t)count;
+    pthread_mutex_lock(&socket->lock);
     for (size_t i = 0; i < message->msg_iovlen && left > 0 && socket->kind != ENDED; i++) {
         size_t part = message->msg_iov[i].iov_len < left ? message->msg_iov[i].iov_len : left;
         read_bytes(socket, message->msg_iov[i].iov_base, part);
         left -= part;
     }
-    if (socket->kind != ENDED) return count;
+    bool is_ended = socket->kind == ENDED;
+    pthread_mutex_unlock(&socket->lock);
+    if (!is_ended) return count;
     shutdown(descriptor, SHUT_RDWR);
     errno = ECONNRESET;
     return -1;
