@@ -50,7 +50,6 @@ let package = Package(
             dependencies: [
                 "CAbseil", "CCertificates", "CConnectionGuard", "CGRPC",
                 .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift

@@ -37,6 +37,8 @@ bool ballast_certificate_is_vouched_for(
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     bool is_valid = false;
     if (chain && authorities && store && context && sk_X509_num(chain) > 0) {
+        // As libgrpc: an intermediate is an authority, too, if it is given as one.
+        X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
         for (int i = 0; i < sk_X509_num(authorities); i++) X509_STORE_add_cert(store, sk_X509_value(authorities, i));
         if (X509_STORE_CTX_init(context, store, sk_X509_value(chain, 0), chain)
             && X509_STORE_CTX_set_default(context, "ssl_client"))

@@ -196,15 +196,16 @@ static uint16_t port_of(const struct sockaddr_storage *address) {
                                       : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
-void ballast_guard_end(struct ballast_guard *guard, const char *address, uint16_t port) {
+void ballast_guard_end(
+    struct ballast_guard *guard, bool (*chooses)(const char *address, uint16_t port, void *context), void *context) {
     pthread_mutex_lock(&table_lock);
     for (int descriptor = 0; descriptor <= atomic_load(&highest); descriptor++) {
         struct guarded *socket = find(descriptor);
         char text[48];
-        if (!socket || socket->is_listener || socket->guard != guard || port_of(&socket->address) != port) continue;
+        if (!socket || socket->is_listener || socket->guard != guard) continue;
         address_text(&socket->address, text);
         // libgrpc reads the end of the connection, and closes it.
-        if (strcmp(text, address) == 0) shutdown(descriptor, SHUT_RDWR);
+        if (chooses(text, port_of(&socket->address), context)) shutdown(descriptor, SHUT_RDWR);
     }
     pthread_mutex_unlock(&table_lock);
 }

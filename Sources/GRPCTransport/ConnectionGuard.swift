@@ -111,11 +111,18 @@ public final class ConnectionGuard: @unchecked Sendable {
     /// Connections that are open.
     public var open: Int { Int(ballast_guard_open(raw)) }
 
-    /// Ends the connection of a peer, such as `10.0.0.1:45678`; does nothing if there is none.
-    func end(_ peer: String) {
-        guard let colon = peer.lastIndex(of: ":"), let port = UInt16(peer[peer.index(after: colon)...]) else { return }
-        let host = String(peer[..<colon].filter { $0 != "[" && $0 != "]" })
-        ballast_guard_end(raw, host, port)
+    /// Ends the connections of peers, such as `10.0.0.1:45678`, as far as they are open.
+    func end(_ peers: Set<String>) {
+        withUnsafePointer(to: peers) { peers in
+            // Borrowed until the call returns.
+            ballast_guard_end(
+                raw,
+                { address, port, context in
+                    guard let address, let peers = context?.assumingMemoryBound(to: Set<String>.self) else { return false }
+                    let host = String(cString: address)
+                    return peers.pointee.contains(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+                }, UnsafeMutableRawPointer(mutating: peers))
+        }
     }
 
     /// Connections that were refused or ended for a reason so far.

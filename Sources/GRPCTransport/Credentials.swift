@@ -45,8 +45,6 @@ final class ServerCertificates: Sendable {
         var security: ServerSecurity
         /// Whether C-core has not been given these yet.
         var isNew = true
-        /// Whether connections may have been made when other authorities counted.
-        var hasOtherAuthorities = false
 
         var authorities: String? {
             if case .tls(_, let authorities) = security { authorities } else { nil }
@@ -65,22 +63,11 @@ final class ServerCertificates: Sendable {
     func replace(with security: ServerSecurity) -> String? {
         state.withLock { state in
             guard state.security != security else { return nil }
-            let last = state
-            state = State(security: security, hasOtherAuthorities: last.hasOtherAuthorities)
-            guard let authorities = state.authorities, let before = last.authorities, before != authorities else {
-                return nil
-            }
-            state.hasOtherAuthorities = true
+            let last = state.authorities
+            state = State(security: security)
+            guard let authorities = state.authorities, last != authorities else { return nil }
             return authorities
         }
-    }
-
-    /// Why a certificate counts no longer, at that time in seconds since 1970; nil while it does.
-    func end(of certificate: PeerCertificate, at now: Int) -> PeerCertificate.End? {
-        if let notAfter = certificate.notAfter, notAfter <= now { return .expired }
-        let authorities = state.withLock { $0.hasOtherAuthorities ? $0.authorities : nil }
-        guard let authorities, !certificate.isVouchedFor(by: authorities) else { return nil }
-        return .authorityGone
     }
 
     /// Owned by the caller; it borrows this object, which has to outlive it.

@@ -35,8 +35,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     }
 
     let id = OwnerID.next()
-    /// What the client has shown; nil on a client's side.
-    let certificate: PeerCertificate?
+    /// The other end's address; empty on a client's side.
+    let connection: String
     /// Owned: one reference, given back in `deinit`.
     private let call: OpaquePointer
     private let role: Role
@@ -69,16 +69,16 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
 
     /// - Parameters:
     ///   - call: taken over; given back when the stream is gone.
-    ///   - certificate: what the client has shown.
+    ///   - connection: the other end's address.
     ///   - reading: how fast messages are taken.
     ///   - gone: called on the queue's thread when no operation is outstanding any more.
     init(
-        call: OpaquePointer, role: Role, certificate: PeerCertificate? = nil,
+        call: OpaquePointer, role: Role, connection: String = "",
         reading: ReadingPace? = nil,
         gone: @escaping (OwnerID) -> Void
     ) {
         self.call = call
-        self.certificate = certificate
+        self.connection = connection
         self.reading = reading
         self.role = role
         self.gone = gone

@@ -17,6 +17,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private let expiring = Mutex<Task<Void, Never>?>(nil)
     private let logger: Logger
     private let certificates = ServerCertificates(.plaintext)
+    private let peers = PeerCertificates()
     /// What comes over its connections.
     public let connections: ConnectionGuard
 
@@ -93,23 +94,24 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     /// any more end with UNAUTHENTICATED, and their connections after that.
     public func replaceCertificates(_ security: ServerSecurity) async {
         guard let authorities = certificates.replace(with: security) else { return }
-        for shard in shards { await end(shard.endStrangers(to: authorities)) }
+        await end(peers.replaceAuthorities(with: authorities), .authorityGone)
     }
 
     /// Ends streams whose certificates expire, and their connections after that, until the task is cancelled.
     private func endExpired() async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
-            for shard in shards { await end(shard.endExpired(at: time(nil))) }
+            await end(peers.expired(at: time(nil)), .expired)
         }
     }
 
-    /// Ends connections when their clients have had time to read why their streams ended: on the next one they can show
-    /// another certificate.
-    private func end(_ peers: Set<String>) {
-        guard !peers.isEmpty else { return }
+    /// Ends the streams of connections, and the connections when their clients have had time to read why: on the next one
+    /// they can show another certificate.
+    private func end(_ connections: Set<String>, _ reason: PeerCertificate.End) async {
+        guard !connections.isEmpty else { return }
+        for shard in shards { await shard.end(connections, reason.status) }
         Task {
             try? await Task.sleep(for: .seconds(1))
-            for peer in peers { connections.end(peer) }
+            self.connections.end(connections)
         }
     }
 
@@ -204,9 +206,10 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         let admitted = admission.admit(head)
         let pace = ReadingPace(limits) { [unowned shard] id, wait in shard.resumeReading(id, after: wait) }
         let stream = MessageStream<Handler>(
-            call: accepted.call, role: .server, certificate: accepted.certificate, reading: pace
-        ) { [unowned shard, admission] id in
+            call: accepted.call, role: .server, connection: head.peer, reading: pace
+        ) { [unowned shard, admission, peers] id in
             shard.assumeIsolated { $0.drop(id, of: head.peer) }
+            peers.leave(head.peer)
             switch admitted {
             case .success: admission.leave(head)
             case .failure: admission.forgetRefusal(of: head)
@@ -215,15 +218,15 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         stream.start()
         shard.keep(stream)
         // A connection may be older than what is known of its certificate now.
-        if let end = accepted.certificate.flatMap({ certificates.end(of: $0, at: time(nil)) }) {
-            self.end([head.peer])
-            return refuse(stream, head, end.status)
+        if let end = peers.enter(head.peer, at: time(nil), accepted.readCertificate) {
+            refuse(stream, head, end.status)
+            Task { await self.end([head.peer], end) }
+            return
         }
-        shard.expire(stream, of: head.peer)
         switch admitted {
         case .failure(let status):
             refuse(stream, head, status)
-            if admission.noteRefusal(of: head) { connections.end(head.peer) }
+            if admission.noteRefusal(of: head) { connections.end([head.peer]) }
         case .success where shard.waitingCount >= limits.waitingStreams:
             refuse(
                 stream, head,

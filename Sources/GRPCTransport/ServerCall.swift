@@ -10,8 +10,9 @@ struct AcceptedCall: @unchecked Sendable {
     /// Owned by whoever takes it over.
     let call: OpaquePointer
     let head: StreamHead
-    /// Nil if the client has shown none that was checked.
-    let certificate: PeerCertificate?
+
+    /// The client's certificate; nil if it has shown none that was checked.
+    func readCertificate() -> PeerCertificate? { PendingCall.certificate(of: call) }
 }
 
 /// A place that C-core can put one incoming call into.
@@ -55,10 +56,11 @@ final class PendingCall: OperationOwner {
 
     func completed(_ operation: Tag.Kind, isOK: Bool) {
         guard isOK, let call = outputs.pointee.call else { return done(id, nil) }
-        let (identities, certificate) = Self.claims(of: call)
         let head = StreamHead(
-            method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call), identities: identities)
-        done(id, AcceptedCall(call: call, head: head, certificate: certificate))
+            method: String(copying: outputs.pointee.details.method), peer: Self.peer(of: call),
+            identities: Self.identities(of: call)
+        )
+        done(id, AcceptedCall(call: call, head: head))
     }
 
     /// `ipv4:127.0.0.1:1234` and `ipv6:%5B::1%5D:1234`, without the scheme and the escapes.
@@ -73,18 +75,28 @@ final class PendingCall: OperationOwner {
 }
 
 extension PendingCall {
-    /// The client's certificate, and its alternative names; nothing if it was not asked for one.
-    private static func claims(of call: OpaquePointer) -> ([PeerIdentity], PeerCertificate?) {
-        // Owned: C-core's own reference for this caller.
-        guard let context = grpc_call_auth_context(call) else { return ([], nil) }
-        defer { grpc_auth_context_release(context) }
-        guard grpc_auth_context_peer_is_authenticated(context) != 0 else { return ([], nil) }
-        let names =
+    /// The alternative names of the client's certificate; none if it was not asked for one.
+    private static func identities(of call: OpaquePointer) -> [PeerIdentity] {
+        withContext(of: call) { context in
             values(of: GRPC_PEER_URI_PROPERTY_NAME, in: context).map(PeerIdentity.uri)
-            + values(of: GRPC_PEER_DNS_PROPERTY_NAME, in: context).map(PeerIdentity.dns)
-        let leaf = values(of: GRPC_X509_PEM_CERT_PROPERTY_NAME, in: context).first
-        let chain = values(of: GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME, in: context).first
-        return (names, leaf.map { PeerCertificate(leaf: $0, chain: chain ?? "") })
+                + values(of: GRPC_PEER_DNS_PROPERTY_NAME, in: context).map(PeerIdentity.dns)
+        } ?? []
+    }
+
+    fileprivate static func certificate(of call: OpaquePointer) -> PeerCertificate? {
+        withContext(of: call) { context in
+            let leaf = values(of: GRPC_X509_PEM_CERT_PROPERTY_NAME, in: context).first
+            let chain = values(of: GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME, in: context).first
+            return leaf.map { PeerCertificate(leaf: $0, chain: chain ?? "") }
+        } ?? nil
+    }
+
+    /// Calls `body` with what a TLS client has shown; nil for all others.
+    private static func withContext<Result>(of call: OpaquePointer, _ body: (OpaquePointer) -> Result) -> Result? {
+        // Owned: C-core's own reference for this caller.
+        guard let context = grpc_call_auth_context(call) else { return nil }
+        defer { grpc_auth_context_release(context) }
+        return grpc_auth_context_peer_is_authenticated(context) != 0 ? body(context) : nil
     }
 
     private static func values(of property: String, in context: OpaquePointer) -> [String] {

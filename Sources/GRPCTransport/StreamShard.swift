@@ -1,5 +1,4 @@
 import CGRPC
-import HeapModule
 
 /// The streams of one completion queue, on that queue's thread.
 actor StreamShard<Handler: StreamHandler> {
@@ -12,17 +11,6 @@ actor StreamShard<Handler: StreamHandler> {
     private var openers: [OwnerID: (MessageStream<Handler>) -> Void] = [:]
     private var opening: Pace
     private var isAdvancing = false
-    /// When streams' certificates expire, the next one first.
-    private var expirations = Heap<Expiration>()
-
-    private struct Expiration: Comparable {
-        /// In seconds since 1970.
-        var time: Int
-        var stream: OwnerID
-        var connection: String
-
-        static func < (left: Expiration, right: Expiration) -> Bool { left.time < right.time }
-    }
     /// Set once: every stream, also one that is only just being accepted, ends with it.
     private(set) var finalStatus: GRPCStatus?
 
@@ -76,40 +64,9 @@ actor StreamShard<Handler: StreamHandler> {
         if let finalStatus { stream.finish(finalStatus) }
     }
 
-    /// Ends a stream of a connection when its certificate expires.
-    func expire(_ stream: MessageStream<Handler>, of connection: String) {
-        guard let time = stream.certificate?.notAfter else { return }
-        expirations.insert(Expiration(time: time, stream: stream.id, connection: connection))
-    }
-
-    /// Ends the streams whose certificates have expired.
-    ///
-    /// - Parameter now: in seconds since 1970.
-    /// - Returns: their connections.
-    func endExpired(at now: Int) -> Set<String> {
-        var connections: Set<String> = []
-        while let next = expirations.min, next.time <= now {
-            expirations.removeMin()
-            guard let stream = streams[next.stream] else { continue }
-            stream.finish(PeerCertificate.End.expired.status)
-            connections.insert(next.connection)
-        }
-        return connections
-    }
-
-    /// Ends the streams whose certificates these authorities don't vouch for.
-    ///
-    /// - Returns: their connections.
-    func endStrangers(to authorities: String) -> Set<String> {
-        var connections: Set<String> = []
-        for expiration in expirations.unordered {
-            guard let stream = streams[expiration.stream], let certificate = stream.certificate,
-                !certificate.isVouchedFor(by: authorities)
-            else { continue }
-            stream.finish(PeerCertificate.End.authorityGone.status)
-            connections.insert(expiration.connection)
-        }
-        return connections
+    /// Ends every stream of these connections.
+    func end(_ connections: Set<String>, _ status: GRPCStatus) {
+        for stream in streams.values where connections.contains(stream.connection) { stream.finish(status) }
     }
 
     /// Keeps someone who waits until `drop`.

@@ -3,14 +3,17 @@
 /// An alias of lists of aliases stands for as many parts as 2 to the power of its depth, and a reader looks at all of them,
 /// to compare keys for one thing. Depth itself is limited by the parser, to 1,000.
 public enum AliasLimit {
-    /// As many as can't make a text much longer than it is: 20 stand for 2,000 parts at most.
-    static let most = 20
+    /// As many as can't make a text much longer than it is: with 8 it is 20 times as long at most.
+    static let most = 8
+    /// A longer text may have none, in bytes.
+    static let longestText = 256 << 10
 
     /// Counts what may be an alias: a `*` at the beginning of a word, even inside of texts and comments, which only the
     /// parser can tell from others.
     ///
     /// - Parameter file: for the error.
     public static func check(_ text: String, file: String) throws(ConfigurationError) {
+        let most = text.utf8.count > longestText ? 0 : most
         var count = 0
         var line = 1
         var isStart = true

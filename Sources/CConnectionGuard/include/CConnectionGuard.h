@@ -96,8 +96,9 @@ uint32_t ballast_guard_open(struct ballast_guard *guard);
 /// Connections that were refused or ended for that reason so far.
 uint64_t ballast_guard_refused(struct ballast_guard *guard, enum ballast_guard_reason reason);
 
-/// Ends the connection of a peer, if there is one: an address in numbers, and its port.
-void ballast_guard_end(struct ballast_guard *guard, const char *address, uint16_t port);
+/// Ends open connections: those for which `chooses` returns true, of the peer's address in numbers, its port, and `context`.
+void ballast_guard_end(
+    struct ballast_guard *guard, bool (*chooses)(const char *address, uint16_t port, void *context), void *context);
 
 /// Takes one event that has not been taken yet; false if there is none. There are at most 64: further reasons and
 /// addresses are only counted in `ballast_guard_refused`.
