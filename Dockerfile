@@ -3,7 +3,7 @@
 #   docker build -t ballast .
 
 FROM swift:6.2-bookworm AS build
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libgrpc-dev libprotobuf-c-dev \
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libgrpc-dev libssl-dev libprotobuf-c-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY Package.swift ./

@@ -1,60 +1,96 @@
+import Balancing
 import NIOCore
+import NIOHTTPTypes
 import Synchronization
 
 /// How many connections the admin API has, in all and from one address.
 ///
-/// Half a request is a connection: it is closed after a time without a whole one.
+/// One more takes the place of the oldest: a probe takes milliseconds, and half a request may take its sender's time.
 final class ConnectionLimit: Sendable {
-    private struct Counts {
-        var all = 0
-        var byAddress: [String: Int] = [:]
+    private struct Connection {
+        var number: Int
+        /// Nil where there is none.
+        var address: IPAddress?
+        var channel: any Channel
+    }
+
+    private struct State {
+        var last = 0
+        /// In the order in which they came.
+        var connections: [Connection] = []
     }
 
     private let most: Int
     private let mostOfAddress: Int
-    private let counts = Mutex(Counts())
+    private let state = Mutex(State())
 
-    init(most: Int = 1_024, ofAddress mostOfAddress: Int = 128) {
+    init(most: Int = 512, ofAddress mostOfAddress: Int = 64) {
         self.most = most
         self.mostOfAddress = mostOfAddress
     }
 
-    /// Counts a connection; false if there are too many.
-    fileprivate func enter(_ address: String) -> Bool {
-        counts.withLock { counts in
-            guard counts.all < most, counts.byAddress[address, default: 0] < mostOfAddress else { return false }
-            counts.all += 1
-            counts.byAddress[address, default: 0] += 1
-            return true
+    /// Counts a connection until it is closed, and closes the oldest if there are too many.
+    fileprivate func enter(_ channel: any Channel) {
+        let address = channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) }?.network
+        let (number, oldest) = state.withLock { state in
+            state.last += 1
+            state.connections.append(Connection(number: state.last, address: address, channel: channel))
+            let ofAddress = state.connections.count { $0.address == address }
+            if ofAddress > mostOfAddress {
+                return (state.last, state.connections.first { $0.address == address }?.channel)
+            }
+            return (state.last, state.connections.count > most ? state.connections.first?.channel : nil)
         }
-    }
-
-    fileprivate func leave(_ address: String) {
-        counts.withLock { counts in
-            counts.all -= 1
-            let left = counts.byAddress[address, default: 1] - 1
-            counts.byAddress[address] = left == 0 ? nil : left
+        oldest?.close(promise: nil)
+        channel.closeFuture.whenComplete { [self] _ in
+            state.withLock { $0.connections.removeAll { $0.number == number } }
         }
     }
 
     /// For one connection.
-    func makeHandler() -> some RemovableChannelHandler { ConnectionLimitHandler(self) }
+    func makeHandler() -> some RemovableChannelHandler { RequestLimit(self) }
 }
 
-/// Closes its connection if it is one too many.
-private final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = Never
+/// Closes its connection when it has not brought a whole request in time, when it brings a second one, and when its answer
+/// has not been read in time.
+private final class RequestLimit: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+
+    private static let requestTime = TimeAmount.seconds(10)
+    private static let answerTime = TimeAmount.seconds(60)
 
     private let limit: ConnectionLimit
+    private var deadline: Scheduled<Void>?
+    private var hasHead = false
 
     init(_ limit: ConnectionLimit) { self.limit = limit }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        let address = context.remoteAddress?.ipAddress ?? ""
-        guard limit.enter(address) else {
-            context.close(promise: nil)
-            return
+        limit.enter(context.channel)
+        close(context.channel, after: Self.requestTime)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head:
+            // Answers say `Connection: close`.
+            guard !hasHead else { return context.close(promise: nil) }
+            hasHead = true
+        case .body: break
+        case .end: close(context.channel, after: Self.answerTime)
         }
-        context.channel.closeFuture.whenComplete { [limit] _ in limit.leave(address) }
+        context.fireChannelRead(data)
+    }
+
+    private func close(_ channel: any Channel, after time: TimeAmount) {
+        deadline?.cancel()
+        deadline = channel.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
     }
 }

@@ -99,6 +99,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
         "ballast_connected_streams": "Open streams.",
         "ballast_connections": "Open connections to the xDS port.",
         "ballast_refused_connections_total": "Connections to the xDS port that were refused or ended, by reason.",
+        "ballast_refused_streams_total": "Streams that were refused for their number.",
         "ballast_client_bytes": "Memory that the names take that clients subscribe to, in bytes; about.",
         "ballast_dropped_load_reports_total":
             "Load reports that were broken, or came faster than they can be added up.",

@@ -23,6 +23,7 @@ struct HostCheck<Context: RequestContext>: RouterMiddleware {
     }
 
     static func isDirect(_ authority: String) -> Bool {
+        guard !authority.contains(where: { "@/\\".contains($0) }) else { return false }
         if SocketAddress(authority) != nil || IPAddress(authority) != nil { return true }
         if authority.hasPrefix("["), authority.hasSuffix("]") {
             return IPAddress(String(authority.dropFirst().dropLast())) != nil
@@ -45,6 +46,7 @@ struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
         }
         if let name = HTTPField.Name("X-Content-Type-Options") { response.headers[name] = "nosniff" }
         response.headers[.cacheControl] = "no-store"
+        response.headers[.connection] = "close"
         return response
     }
 }

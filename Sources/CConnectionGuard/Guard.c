@@ -163,6 +163,19 @@ bool guard_take_streams(struct ballast_guard *guard, const struct sockaddr_stora
     return fits;
 }
 
+bool guard_note_partial(struct ballast_guard *guard, const struct sockaddr_storage *address, int64_t change) {
+    const struct ballast_guard_limits *limits = &guard->limits;
+    pthread_mutex_lock(&guard->lock);
+    struct peer *peer = find_peer(guard, address, false);
+    guard->partial_bytes += (uint64_t)change;
+    if (peer) peer->partial_bytes += (uint64_t)change;
+    bool fits = change <= 0
+        || ((!limits->all_partial_bytes || guard->partial_bytes <= limits->all_partial_bytes)
+            && (!limits->address_partial_bytes || !peer || peer->partial_bytes <= limits->address_partial_bytes));
+    pthread_mutex_unlock(&guard->lock);
+    return fits;
+}
+
 // MARK: For the owner
 
 uint64_t ballast_guard_accepted(struct ballast_guard *guard) {

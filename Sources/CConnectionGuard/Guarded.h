@@ -31,6 +31,7 @@ struct peer {
     uint32_t connections;
     /// Of connections, and of streams.
     struct bucket rate, streams;
+    uint64_t partial_bytes;
 };
 
 struct ballast_guard {
@@ -44,6 +45,7 @@ struct ballast_guard {
     struct peer *peers[PEER_BUCKETS];
     uint32_t peer_count;
     uint32_t open;
+    uint64_t partial_bytes;
     uint64_t accepted;
     uint64_t refused[BALLAST_GUARD_REASONS];
     struct ballast_guard_event events[MOST_EVENTS];
@@ -64,6 +66,8 @@ struct guarded {
     // In the lock:
     enum kind kind;
     struct scanner scanner;
+    /// What the guard has been told of the scanner's `partial_bytes`.
+    uint32_t partial_bytes;
     /// Of TLS only: the ClientHello's random number, which tells a connection from others, and how many bytes of the
     /// ClientHello have been looked at.
     uint8_t random[RANDOM_BYTES];
@@ -81,6 +85,9 @@ void guard_leave(struct ballast_guard *guard, const struct sockaddr_storage *add
 
 /// Counts streams that were opened by a connection from that address; false if they are too many.
 bool guard_take_streams(struct ballast_guard *guard, const struct sockaddr_storage *address, uint32_t count);
+
+/// Counts bytes of messages that have come in part; false if they are too many.
+bool guard_note_partial(struct ballast_guard *guard, const struct sockaddr_storage *address, int64_t change);
 
 /// Counts that a connection was refused or ended.
 void guard_note(struct ballast_guard *guard, int reason, const struct sockaddr_storage *address);

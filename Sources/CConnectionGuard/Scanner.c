@@ -15,7 +15,10 @@ enum {
     FRAME_CONTINUATION = 9,
 };
 
-enum { PREFACE_BYTES = 24, HEADER_BYTES = 9, LARGE_DATA = 1024, BURST_SECONDS = 4 };
+enum { PREFACE_BYTES = 24, HEADER_BYTES = 9, LARGE_DATA = 1024, BURST_SECONDS = 4, PREFIX_BYTES = 5 };
+
+// RFC 9113, 6.1: flags of DATA.
+enum { FLAG_END_STREAM = 1, FLAG_PADDED = 8 };
 
 uint64_t milliseconds(void) {
     struct timespec time;
@@ -69,11 +72,74 @@ static bool take(struct bucket *bucket, uint32_t rate, uint64_t count, uint64_t 
 /// Counts a part of a header block.
 static int scan_headers(
     struct scanner *scanner, const struct ballast_guard_limits *limits, uint32_t length, uint64_t now) {
-    // Lengths have 24 bits: 256 of them fit, and a block without limit starts over.
+    // Lengths have 24 bits: more than 256 of them would not fit.
     scanner->block_bytes = scanner->block_bytes > UINT32_MAX - length ? UINT32_MAX : scanner->block_bytes + length;
     if (limits->header_block_bytes && scanner->block_bytes > limits->header_block_bytes)
         return BALLAST_GUARD_HEADER_BLOCK;
     if (!take(&scanner->header_bytes, limits->header_bytes_per_second, length, now)) return BALLAST_GUARD_HEADER_RATE;
+    return -1;
+}
+
+/// Goes on with the message of a stream, or begins one.
+static void take_partial(struct scanner *scanner, uint32_t stream) {
+    memset(&scanner->current, 0, sizeof scanner->current);
+    scanner->current.stream = stream;
+    for (uint32_t i = 0; i < scanner->partial_count; i++) {
+        if (scanner->partials[i].stream != stream) continue;
+        scanner->current = scanner->partials[i];
+        scanner->partials[i] = scanner->partials[--scanner->partial_count];
+        return;
+    }
+}
+
+/// Forgets the message of a stream that has ended.
+static void drop_partial(struct scanner *scanner, uint32_t stream) {
+    take_partial(scanner, stream);
+    scanner->partial_bytes -= scanner->current.received;
+    scanner->current.received = 0;
+}
+
+/// Reads bytes of a DATA frame: messages, each with its prefix.
+static void scan_messages(
+    struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count) {
+    struct partial *message = &scanner->current;
+    while (count > 0) {
+        if (message->prefix_count < PREFIX_BYTES) {
+            // The first byte is a flag; the length follows, in network order.
+            if (message->prefix_count > 0) message->left = message->left << 8 | *bytes;
+            message->prefix_count++;
+            message->is_too_long = limits->message_bytes && message->left > limits->message_bytes;
+            bytes++;
+            count--;
+        } else {
+            size_t step = count < message->left ? count : message->left;
+            message->left -= (uint32_t)step;
+            if (!message->is_too_long) {
+                message->received += (uint32_t)step;
+                scanner->partial_bytes += (uint32_t)step;
+            }
+            bytes += step;
+            count -= step;
+        }
+        if (message->prefix_count < PREFIX_BYTES || message->left > 0) continue;
+        scanner->partial_bytes -= message->received;
+        message->prefix_count = 0;
+        message->received = 0;
+    }
+}
+
+/// A DATA frame is over.
+///
+/// Returns the limit that is broken, or -1.
+static int end_data(struct scanner *scanner, const struct ballast_guard_limits *limits) {
+    struct partial *message = &scanner->current;
+    if (scanner->header[4] & FLAG_END_STREAM) {
+        scanner->partial_bytes -= message->received;
+        return -1;
+    }
+    if (message->prefix_count == 0) return -1;
+    if (scanner->partial_count == MOST_PARTIALS) return limits->partial_bytes ? BALLAST_GUARD_PARTIAL_MESSAGES : -1;
+    scanner->partials[scanner->partial_count++] = *message;
     return -1;
 }
 
@@ -84,14 +150,24 @@ static int scan_frame(struct scanner *scanner, const struct ballast_guard_limits
         ((uint32_t)header[5] << 24 | (uint32_t)header[6] << 16 | (uint32_t)header[7] << 8 | header[8]) & 0x7fffffff;
     scanner->payload_left = length;
     if (now - scanner->marked >= 1000) {
-        scanner->last_stream_before = scanner->last_stream_recently;
+        // After 2 seconds without a mark all streams are as old as that.
+        scanner->last_stream_before =
+            now - scanner->marked >= 2000 ? scanner->last_stream : scanner->last_stream_recently;
         scanner->last_stream_recently = scanner->last_stream;
         scanner->marked = now;
     }
     bool is_large = header[3] == FRAME_DATA && length > LARGE_DATA;
     if (!is_large && !take(&scanner->frames, limits->frames_per_second, 1, now)) return BALLAST_GUARD_FRAMES;
     switch (header[3]) {
+    case FRAME_DATA:
+        // No gRPC client pads, and where padding is, messages can't be followed.
+        if (header[4] & FLAG_PADDED && limits->partial_bytes) return BALLAST_GUARD_PARTIAL_MESSAGES;
+        take_partial(scanner, stream);
+        return length == 0 ? end_data(scanner, limits) : -1;
     case FRAME_HEADERS:
+        // RFC 9113, 5.1.1: a client's streams are odd. libgrpc ignores others, and goes on with the next odd one.
+        if (stream % 2 == 0) return BALLAST_GUARD_STREAM_ID;
+        if (header[4] & FLAG_END_STREAM) drop_partial(scanner, stream);
         scanner->block_bytes = 0;
         scanner->block_continuations = 0;
         if (stream > scanner->last_stream) {
@@ -107,6 +183,7 @@ static int scan_frame(struct scanner *scanner, const struct ballast_guard_limits
             return BALLAST_GUARD_HEADER_BLOCK;
         return scan_headers(scanner, limits, length, now);
     case FRAME_RST_STREAM:
+        drop_partial(scanner, stream);
         if (stream > scanner->last_stream_before && !take(&scanner->resets, limits->resets_per_second, 1, now))
             return BALLAST_GUARD_RESETS;
         return -1;
@@ -131,6 +208,13 @@ int scanner_read(
         } else if (scanner->payload_left > 0) {
             step = count < scanner->payload_left ? count : scanner->payload_left;
             scanner->payload_left -= (uint32_t)step;
+            if (scanner->header[3] == FRAME_DATA) {
+                scan_messages(scanner, limits, bytes, step);
+                if (limits->partial_bytes && scanner->partial_bytes > limits->partial_bytes)
+                    return BALLAST_GUARD_PARTIAL_MESSAGES;
+                int reason = scanner->payload_left == 0 ? end_data(scanner, limits) : -1;
+                if (reason >= 0) return reason;
+            }
         } else {
             step = HEADER_BYTES - (size_t)scanner->header_count;
             if (step > count) step = count;

@@ -105,8 +105,8 @@ int SSL_read(SSL *session, void *buffer, int size) {
     int count = next_read(session, buffer, size);
     if (count <= 0 || !SSL_is_server(session)) return count;
     struct guarded *socket = connection_of(session);
-    // libgrpc takes -1 without an error in OpenSSL's queue for a broken connection, and ends it. A client that splits its
-    // ClientHello before the random number's end, as none does, has no connection here.
+    // libgrpc takes -1 without an error in OpenSSL's queue for a broken connection, and ends it. A client that
+    // splits its ClientHello over several TLS records before the random number's end, as none does, has no connection here.
     if (!socket) return -1;
     pthread_mutex_lock(&socket->lock);
     if (socket->kind != ENDED) guarded_read(socket, buffer, (size_t)count);

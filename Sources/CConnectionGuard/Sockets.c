@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TLS_HANDSHAKE = 0x16 };
+enum { TLS_HANDSHAKE = 0x16, SMALL_PARTIAL = 64 << 10 };
 
 static _Atomic(struct guarded *) table[MOST_DESCRIPTORS];
 /// The highest descriptor that was ever in it.
@@ -184,7 +184,14 @@ int close(int descriptor) {
     }
     if (socket) {
         hello_forget(socket);
-        if (!socket->is_listener) guard_leave(socket->guard, &socket->address);
+        if (!socket->is_listener) {
+            pthread_mutex_lock(&socket->lock);
+            int64_t partial = socket->partial_bytes;
+            socket->partial_bytes = 0;
+            pthread_mutex_unlock(&socket->lock);
+            if (partial) guard_note_partial(socket->guard, &socket->address, -partial);
+            guard_leave(socket->guard, &socket->address);
+        }
         guarded_release(socket);
     }
     return next_close(descriptor);
@@ -218,6 +225,14 @@ void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count) {
     if (reason < 0 && socket->scanner.new_streams > 0
         && !guard_take_streams(socket->guard, &socket->address, socket->scanner.new_streams))
         reason = BALLAST_GUARD_NEW_STREAMS_OF_ADDRESS;
+    // Small ones are most, and come to nothing.
+    uint32_t partial = socket->scanner.partial_bytes > SMALL_PARTIAL ? socket->scanner.partial_bytes : 0;
+    if (partial != socket->partial_bytes) {
+        int64_t change = (int64_t)partial - (int64_t)socket->partial_bytes;
+        socket->partial_bytes = partial;
+        if (!guard_note_partial(socket->guard, &socket->address, change) && reason < 0)
+            reason = BALLAST_GUARD_PARTIAL_MESSAGES;
+    }
     if (reason >= 0) end(socket, reason);
 }
 

@@ -49,13 +49,13 @@ final class Budget: Sendable {
     func charge(_ share: inout Share, _ bytes: Int) throws(GRPCStatus) {
         guard bytes != share.bytes else { return }
         guard bytes <= limits.bytesPerStream else {
-            throw Self.exceeded("a stream", limits.bytesPerStream, "bytesPerStream")
+            throw Self.exceeded("the stream", limits.bytesPerStream, "bytesPerStream")
         }
         let more = bytes - share.bytes
         let broken: (String, Int, String)? = sums.withLock { [share] sums in
             if more > 0 {
                 if sums.clients[share.client, default: 0] + more > limits.bytesPerClient {
-                    return ("a client", limits.bytesPerClient, "bytesPerClient")
+                    return ("the client", limits.bytesPerClient, "bytesPerClient")
                 }
                 if sums.identities[share.identity, default: 0] + more > limits.bytesPerIdentity {
                     return ("the clients of one identity", limits.bytesPerIdentity, "bytesPerIdentity")
@@ -78,6 +78,7 @@ final class Budget: Sendable {
     private static func exceeded(_ who: String, _ limit: Int, _ field: String) -> GRPCStatus {
         GRPCStatus(
             .resourceExhausted,
-            "the names that \(who) may subscribe to have \(limit) bytes in memory (xds.limits.\(field))")
+            "\(who) subscribed to more names than fit into \(limit) bytes: raise xds.limits.\(field), or subscribe to fewer"
+        )
     }
 }

@@ -128,6 +128,15 @@ struct ClientSession {
         )
     }
 
+    /// The memory that is kept of the node, in bytes; about.
+    var nodeBytes: Int {
+        guard let node else { return 0 }
+        let texts = [
+            node.id, node.cluster, node.userAgent, node.locality.region, node.locality.zone, node.locality.subZone,
+        ]
+        return (texts + node.metadata.values).reduce(0) { $0 + $1.utf8.count }
+    }
+
     /// Who its certificate says it is, for people.
     private var claim: String {
         head.identities.isEmpty ? "nobody" : head.identities.map(\.description).joined(separator: ", ")
@@ -182,7 +191,7 @@ struct ClientSession {
 
     private func logNotes() {
         if let ledsNote { warn(ledsNote, [:]) }
-        guard !reduced.isEmpty else { return }
+        guard !reduced.isEmpty, warnings.take(about: head.peer) != .suppressed else { return }
         logger.info(
             "client gets gateway addresses only",
             metadata: metadata([

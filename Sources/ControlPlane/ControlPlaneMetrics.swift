@@ -21,6 +21,7 @@ struct ControlPlaneMetrics: Sendable {
     let droppedLoadReports: Counter
     let clientBytes: Meter
     let connections: Meter
+    let refusedStreams: Counter
     private let factory: any MetricsFactory
 
     init(_ factory: any MetricsFactory) {
@@ -41,6 +42,7 @@ struct ControlPlaneMetrics: Sendable {
         droppedLoadReports = Counter(label: "ballast_dropped_load_reports_total", factory: factory)
         clientBytes = Meter(label: "ballast_client_bytes", factory: factory)
         connections = Meter(label: "ballast_connections", factory: factory)
+        refusedStreams = Counter(label: "ballast_refused_streams_total", factory: factory)
         self.factory = factory
     }
 

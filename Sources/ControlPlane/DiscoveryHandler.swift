@@ -75,7 +75,7 @@ final class DiscoveryHandler: StreamService {
             throw status
         }
         do throws(GRPCStatus) {
-            try budget.charge(&share, stream.nameBytes)
+            try budget.charge(&share, stream.memoryBytes + session.nodeBytes)
         } catch {
             session.warn("stream ended", error.message)
             throw error

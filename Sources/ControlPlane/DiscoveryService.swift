@@ -200,6 +200,7 @@ final class DiscoveryService: Sendable {
     /// Counts and logs what the connection guard refuses, once a second.
     private func reportConnections() async {
         var counted: [ConnectionGuard.Reason: Int] = [:]
+        var refusedStreams = 0
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             metrics.connections.set(server.connections.open)
             metrics.clientBytes.set(budget.total)
@@ -208,6 +209,14 @@ final class DiscoveryService: Sendable {
                 guard count > counted[reason, default: 0] else { continue }
                 metrics.refusedConnections(reason.rawValue).increment(by: count - counted[reason, default: 0])
                 counted[reason] = count
+            }
+            let (refusals, lastRefusal) = server.refusals
+            if refusals > refusedStreams, let lastRefusal {
+                metrics.refusedStreams.increment(by: refusals - refusedStreams)
+                logger.warning(
+                    "streams refused",
+                    metadata: ["count": "\(refusals - refusedStreams)", "reason": "\(lastRefusal.message)"])
+                refusedStreams = refusals
             }
             for refusal in server.connections.takeRefusals().prefix(10) {
                 logger.warning(
@@ -274,5 +283,8 @@ extension ConnectionLimits {
         headerBlockBytes = limits.headerBlockBytes
         continuations = limits.continuations
         headerBytesPerSecond = limits.headerBytesPerSecond
+        partialBytes = limits.partialBytes
+        addressPartialBytes = limits.addressPartialBytes
+        allPartialBytes = limits.allPartialBytes
     }
 }

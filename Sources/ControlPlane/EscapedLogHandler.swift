@@ -5,7 +5,7 @@ import XDS
 ///
 /// A line stays a line, and a terminal shows it as it is: what is no printable character is written as `\u{1b}`.
 public struct EscapedLogHandler<Base: LogHandler>: LogHandler {
-    /// The longest text, in bytes; of what was longer, the end is left out.
+    /// The longest text as it is logged, in bytes; of what was longer, the end is left out.
     private static var longestText: Int { 500 }
 
     private var base: Base
@@ -42,17 +42,12 @@ public struct EscapedLogHandler<Base: LogHandler>: LogHandler {
     static func escape(_ text: String) -> String {
         let cut = text.prefix(utf8Count: longestText)
         let isPlain = cut.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
-        let escaped =
-            isPlain
-            ? cut
-            : cut.unicodeScalars.reduce(into: "") { text, scalar in
-                if scalar.properties.isPrintable {
-                    text.unicodeScalars.append(scalar)
-                } else {
-                    text += "\\u{\(String(scalar.value, radix: 16))}"
-                }
-            }
+        let escaped = isPlain ? cut : cut.unicodeScalars.map(escape).joined().prefix(utf8Count: longestText)
         return cut.utf8.count < text.utf8.count ? "\(escaped)... (\(text.utf8.count) bytes)" : escaped
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar) -> String {
+        scalar.properties.isPrintable ? String(scalar) : "\\u{\(String(scalar.value, radix: 16))}"
     }
 }
 

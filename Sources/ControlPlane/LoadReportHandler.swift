@@ -14,26 +14,20 @@ final class LoadReportHandler: StreamService {
         self.interval = interval
     }
 
+    /// Looks at nothing but the node, which only a stream's first report is sure to have: what the rest costs is its
+    /// sender's choice.
     func receive(_ message: RawSpan) throws(GRPCStatus) {
-        // Later ones are looked at elsewhere: what they cost is their sender's choice.
-        guard let viewer = session.viewer, let view = session.view else { return try greet([UInt8](copying: message)) }
-        try session.authorize()
-        reports.add([UInt8](copying: message), of: viewer, in: view)
-    }
-
-    /// Only a stream's first report is sure to have the node.
-    private func greet(_ message: [UInt8]) throws(GRPCStatus) {
-        let report: LoadReport
-        do throws(DecodingFailure) {
-            report = try LoadReport(message)
-        } catch {
-            session.warn("load report refused", "\(error)")
-            throw GRPCStatus(.invalidArgument, "\(error)")
+        if session.node == nil {
+            do throws(DecodingFailure) {
+                session.greet(try LoadReport.node(of: message))
+            } catch {
+                session.warn("load report refused", "\(error)")
+                throw GRPCStatus(.invalidArgument, "\(error)")
+            }
         }
-        session.greet(report.node)
         try session.authorize()
         guard let viewer = session.viewer, let view = session.view else { return }
-        reports.add(message, of: viewer, in: view)
+        reports.add([UInt8](copying: message), from: session.head.peer, of: viewer, in: view)
     }
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {

@@ -1,6 +1,6 @@
 import CoreMetrics
 import EnvoyAPI
-import Logging
+import DequeModule
 import Synchronization
 
 /// Load reports that have yet to be added up.
@@ -8,18 +8,23 @@ import Synchronization
 /// Adding up costs what a report carries, which is its sender's choice: it is done in a task of its own, and never on the
 /// threads that serve streams.
 final class LoadReportQueue: Sendable {
-    /// Reports that wait, in bytes; further ones are dropped.
+    /// Reports that wait, in bytes, of all clients and of one; further ones are dropped.
     static let mostBytes = 16 << 20
+    static let mostBytesOfClient = 4 << 20
+    /// What an empty report takes, in bytes; about.
+    private static let overhead = 256
 
     private struct Report {
         var bytes: [UInt8]
+        var client: String
         var viewer: Viewer
         var view: Snapshot.View
     }
 
     private struct State {
-        var reports: [Report] = []
+        var reports: Deque<Report> = []
         var byteCount = 0
+        var byClient: [String: Int] = [:]
     }
 
     private let observer: LoadObserver
@@ -35,11 +40,18 @@ final class LoadReportQueue: Sendable {
     }
 
     /// Has an encoded report added up, as far as it is about what the view has.
-    func add(_ report: [UInt8], of viewer: Viewer, in view: Snapshot.View) {
+    ///
+    /// - Parameter client: its address.
+    func add(_ report: [UInt8], from client: String, of viewer: Viewer, in view: Snapshot.View) {
+        let cost = report.count + Self.overhead
         let isFull = state.withLock { state in
-            guard state.byteCount + report.count <= Self.mostBytes else { return true }
-            state.reports.append(Report(bytes: report, viewer: viewer, view: view))
-            state.byteCount += report.count
+            // One report is taken, however long it is.
+            let ofClient = state.byClient[client, default: 0]
+            guard state.byteCount + cost <= Self.mostBytes, ofClient == 0 || ofClient + cost <= Self.mostBytesOfClient
+            else { return true }
+            state.reports.append(Report(bytes: report, client: client, viewer: viewer, view: view))
+            state.byteCount += cost
+            state.byClient[client] = ofClient + cost
             return false
         }
         if isFull { return metrics.droppedLoadReports.increment() }
@@ -62,9 +74,11 @@ final class LoadReportQueue: Sendable {
 
     private func next() -> Report? {
         state.withLock { state in
-            guard !state.reports.isEmpty else { return nil }
-            let report = state.reports.removeFirst()
-            state.byteCount -= report.bytes.count
+            guard let report = state.reports.popFirst() else { return nil }
+            let cost = report.bytes.count + Self.overhead
+            state.byteCount -= cost
+            let left = state.byClient[report.client, default: cost] - cost
+            state.byClient[report.client] = left > 0 ? left : nil
             return report
         }
     }

@@ -69,6 +69,24 @@ public struct LoadReport: Hashable, Sendable {
     /// In the order of the wire.
     public var clusters: [ClusterLoad]
 
+    /// The node of a report, which costs little however long the report is; nil if it has none.
+    public static func node(of bytes: RawSpan) throws(DecodingFailure) -> Node? {
+        // load_stats.proto: LoadStatsRequest.node is field 1.
+        let (content, isBroken) = bytes.withUnsafeBytes { bytes in
+            var reader = WireReader(bytes)
+            var node: [UInt8]?
+            while let (field, value) = reader.next() {
+                if field == 1, case .bytes(let content) = value { node = [UInt8](content) }
+            }
+            return (node, reader.isBroken)
+        }
+        guard !isBroken else { throw DecodingFailure(description: "a load report that can't be decoded") }
+        guard let content else { return nil }
+        return try withDecoded(
+            content, Envoy__Config__Core__V3__Node.self, envoy__config__core__v3__node__descriptor
+        ) { Node($0) }
+    }
+
     /// Decodes a report.
     public init(_ bytes: [UInt8]) throws(DecodingFailure) {
         self = try withDecoded(

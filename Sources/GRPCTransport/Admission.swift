@@ -6,6 +6,9 @@ final class Admission: Sendable {
         var streams = 0
         var byPeer: [String: Int] = [:]
         var byIdentity: [String: Int] = [:]
+        /// Streams that were refused so far, and why the last one was.
+        var refusals = 0
+        var lastRefusal: GRPCStatus?
         /// Refused streams whose clients have not read that yet.
         var refused: [String: Int] = [:]
     }
@@ -23,11 +26,15 @@ final class Admission: Sendable {
         return counts.withLock { counts in
             guard counts.streams < limits.streams else {
                 return .failure(
-                    GRPCStatus(.resourceExhausted, "the server's limit of \(limits.streams) streams is reached"))
+                    GRPCStatus(
+                        .resourceExhausted,
+                        "the server's limit of \(limits.streams) streams is reached (xds.limits.streams)"))
             }
             guard counts.byPeer[peer] != nil || counts.byPeer.count < limits.connections else {
                 return .failure(
-                    GRPCStatus(.resourceExhausted, "the server's limit of \(limits.connections) connections is reached")
+                    GRPCStatus(
+                        .resourceExhausted,
+                        "the server's limit of \(limits.connections) connections is reached (xds.limits.connections)")
                 )
             }
             guard counts.byIdentity[identity, default: 0] < limits.streamsPerIdentity else {
@@ -49,8 +56,10 @@ final class Admission: Sendable {
     /// Counts a refused stream until `forgetRefusal`.
     ///
     /// - Returns: whether its connection has so many that it should be ended: a client that doesn't read has them kept.
-    func noteRefusal(of head: StreamHead) -> Bool {
+    func noteRefusal(of head: StreamHead, _ status: GRPCStatus) -> Bool {
         counts.withLock { counts in
+            counts.refusals += 1
+            counts.lastRefusal = status
             counts.refused[head.peer, default: 0] += 1
             return counts.refused[head.peer, default: 0] > Self.mostRefused
         }
@@ -58,6 +67,9 @@ final class Admission: Sendable {
 
     /// A refused stream is gone.
     func forgetRefusal(of head: StreamHead) { counts.withLock { Self.leave(head.peer, in: &$0.refused) } }
+
+    /// How many streams were refused so far, and why the last one was.
+    var refusals: (count: Int, last: GRPCStatus?) { counts.withLock { ($0.refusals, $0.lastRefusal) } }
 
     /// Refused streams of one connection that its client has not read yet.
     private static let mostRefused = 500

@@ -36,6 +36,10 @@ public final class ConnectionGuard: @unchecked Sendable {
         case headerRate = "header_rate"
         /// Its ClientHello is another connection's.
         case clientHello = "client_hello"
+        /// It opened a stream of an even number, which no client does.
+        case streamID = "stream_id"
+        /// `ConnectionLimits.partialBytes`, or those of an address or of all; or more than 32 messages at a time in part.
+        case partialMessages = "partial_messages"
 
         fileprivate var raw: ballast_guard_reason {
             switch self {
@@ -53,6 +57,8 @@ public final class ConnectionGuard: @unchecked Sendable {
             case .headerBlock: BALLAST_GUARD_HEADER_BLOCK
             case .headerRate: BALLAST_GUARD_HEADER_RATE
             case .clientHello: BALLAST_GUARD_CLIENT_HELLO
+            case .streamID: BALLAST_GUARD_STREAM_ID
+            case .partialMessages: BALLAST_GUARD_PARTIAL_MESSAGES
             }
         }
     }
@@ -87,6 +93,10 @@ public final class ConnectionGuard: @unchecked Sendable {
             raw.frames_per_second = UInt32(clamping: limits.framesPerSecond)
             raw.header_block_bytes = UInt32(clamping: limits.headerBlockBytes)
             raw.continuations = UInt32(clamping: limits.continuations)
+            raw.message_bytes = UInt32(clamping: limits.messageBytes)
+            raw.partial_bytes = UInt32(clamping: limits.partialBytes)
+            raw.address_partial_bytes = UInt32(clamping: limits.addressPartialBytes)
+            raw.all_partial_bytes = UInt32(clamping: limits.allPartialBytes)
             raw.header_bytes_per_second = UInt32(clamping: limits.headerBytesPerSecond)
         }
         guard let guardian = ballast_guard_create(&raw) else { preconditionFailure("there is no memory for a guard") }
@@ -118,7 +128,9 @@ public final class ConnectionGuard: @unchecked Sendable {
             ballast_guard_end(
                 raw,
                 { address, port, context in
-                    guard let address, let peers = context?.assumingMemoryBound(to: Set<String>.self) else { return false }
+                    guard let address, let peers = context?.assumingMemoryBound(to: Set<String>.self) else {
+                        return false
+                    }
                     let host = String(cString: address)
                     return peers.pointee.contains(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
                 }, UnsafeMutableRawPointer(mutating: peers))

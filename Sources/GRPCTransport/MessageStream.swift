@@ -132,7 +132,9 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         self.handler = handler
         // It may have ended while it waited.
         guard openHandler != nil else { return handler.closed(closingStatus) }
-        if isReading { read() }
+        if isReading {
+            if let wait = reading?.waitForFirst(at: .now) { pausing = reading?.pause(id, wait) } else { read() }
+        }
         pump()
     }
 

@@ -23,6 +23,16 @@ struct Pace {
         return wait > .zero ? wait : nil
     }
 
+    /// How long the next event would have to wait; nil where it needn't.
+    func wait(at now: ContinuousClock.Instant) -> Duration? {
+        guard let due else { return nil }
+        let wait = now.duration(to: due) - burst
+        return wait > .zero ? wait : nil
+    }
+
+    /// Whether more than a part of the burst is used up.
+    func isBehind(at now: ContinuousClock.Instant) -> Bool { due.map { $0 > now } ?? false }
+
     /// Counts one event if it needn't wait.
     ///
     /// - Returns: whether it was counted.
@@ -38,10 +48,17 @@ struct Pace {
 struct ReadingPace {
     private var messages: Pace
     private var kilobytes: Pace
+    private let large: LargeMessagePaces
+    private let identity: String
     /// Has the stream read again after a while; the task is cancelled when the stream ends.
     let pause: (OwnerID, Duration) -> Task<Void, Never>
 
-    init(_ limits: ServerLimits, pause: @escaping (OwnerID, Duration) -> Task<Void, Never>) {
+    init(
+        _ limits: ServerLimits, _ large: LargeMessagePaces, of identity: String,
+        pause: @escaping (OwnerID, Duration) -> Task<Void, Never>
+    ) {
+        self.large = large
+        self.identity = identity
         messages = Pace(rate: limits.messagesPerSecond)
         kilobytes = Pace(rate: limits.messageBytesPerSecond / 1_024)
         self.pause = pause
@@ -51,8 +68,12 @@ struct ReadingPace {
     ///
     /// - Returns: how long the next one has to wait; nil where it needn't.
     mutating func take(_ byteCount: Int, at now: ContinuousClock.Instant) -> Duration? {
-        let (rest, longRest) = (messages.take(at: now), kilobytes.take(byteCount / 1_024, at: now))
-        guard let rest, let longRest else { return rest ?? longRest }
-        return max(rest, longRest)
+        var wait = messages.take(at: now)
+        if let other = kilobytes.take(byteCount / 1_024, at: now) { wait = max(wait ?? .zero, other) }
+        if let other = large.take(byteCount, of: identity, at: now) { wait = max(wait ?? .zero, other) }
+        return wait
     }
+
+    /// How long the first message has to wait; nil where it needn't.
+    func waitForFirst(at now: ContinuousClock.Instant) -> Duration? { large.wait(of: identity, at: now) }
 }

@@ -12,6 +12,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private let shards: [StreamShard<Handler>]
     private let admission: Admission
     private let limits: ServerLimits
+    private let largeMessages: LargeMessagePaces
     private let accept: @Sendable (StreamHead) -> Handler?
     /// Ends streams whose certificates expire.
     private let expiring = Mutex<Task<Void, Never>?>(nil)
@@ -43,7 +44,10 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         self.logger = logger
         admission = Admission(limits: configuration.limits)
         limits = configuration.limits
-        connections = ConnectionGuard(configuration.connections)
+        largeMessages = LargeMessagePaces(bytesPerSecond: configuration.limits.messageBytesPerSecond)
+        var connectionLimits = configuration.connections
+        connectionLimits.messageBytes = configuration.limits.messageBytes
+        connections = ConnectionGuard(connectionLimits)
         let rate = configuration.limits.streamsPerSecond / configuration.queues
         shards = (0..<configuration.queues).map { _ in StreamShard(streamsPerSecond: rate) }
         for shard in shards { grpc_server_register_completion_queue(raw, shard.queue.raw, nil) }
@@ -114,6 +118,9 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             self.connections.end(connections)
         }
     }
+
+    /// How many streams were refused for their number so far, and why the last one was.
+    public var refusals: (count: Int, last: GRPCStatus?) { admission.refusals }
 
     /// How many threads serve streams.
     public var threadCount: Int { shards.count }
@@ -204,7 +211,9 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     private func accept(_ accepted: AcceptedCall, on shard: isolated StreamShard<Handler>) {
         let head = accepted.head
         let admitted = admission.admit(head)
-        let pace = ReadingPace(limits) { [unowned shard] id, wait in shard.resumeReading(id, after: wait) }
+        let pace = ReadingPace(limits, largeMessages, of: head.identity) { [unowned shard] id, wait in
+            shard.resumeReading(id, after: wait)
+        }
         let stream = MessageStream<Handler>(
             call: accepted.call, role: .server, connection: head.peer, reading: pace
         ) { [unowned shard, admission, peers] id in
@@ -226,7 +235,7 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         switch admitted {
         case .failure(let status):
             refuse(stream, head, status)
-            if admission.noteRefusal(of: head) { connections.end([head.peer]) }
+            if admission.noteRefusal(of: head, status) { connections.end([head.peer]) }
         case .success where shard.waitingCount >= limits.waitingStreams:
             refuse(
                 stream, head,

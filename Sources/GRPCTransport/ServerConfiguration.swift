@@ -21,7 +21,7 @@ public struct ServerLimits: Hashable, Sendable {
     /// Connections with open streams, told apart by the peer's address.
     ///
     /// A stream from one more is refused with RESOURCE_EXHAUSTED.
-    public var connections = 20_000
+    public var connections = 10_000
     /// Streams that are opened in a second, after a burst of as many.
     ///
     /// Further ones wait, those of each connection in order and the connections in turn: when thousands of clients come

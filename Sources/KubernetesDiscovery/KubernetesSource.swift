@@ -247,31 +247,32 @@ public final class KubernetesSource: EndpointSource {
         state.withLock { state in
             switch event {
             case .replaced(let slices):
-                guard fits(slices, in: namespace, &state) else { return .nothing }
-                state.table.replace(in: namespace, with: slices)
+                // What is known stays where the new is too much.
+                var next = state.table
+                next.replace(in: namespace, with: slices)
+                state.excess = excess(of: next)
+                guard state.excess == nil else { return .nothing }
+                state.table = next
                 state.missing.remove(.slices(namespace: namespace))
                 return .everything
             case .changed(let slice):
-                guard fits([slice], in: nil, &state) else { return .nothing }
-                return .services(state.table.put(slice))
+                let services = state.table.put(slice)
+                state.excess = excess(of: state.table)
+                // What is too much is listed anew, and not told before that.
+                return state.excess == nil ? .services(services) : .nothing
             case .deleted(let slice): return .services(state.table.remove(slice.metadata))
             case .confirmed, .failed: return .nothing
             }
         }
     }
 
-    /// Whether there is room for these slices; notes the excess if not.
-    ///
-    /// - Parameter namespace: whose slices they replace, with `replaces`.
-    private func fits(_ slices: [EndpointSlice], in namespace: String?, _ state: inout State) -> Bool {
-        let count = slices.reduce(0) { $0 + ($1.endpoints?.count ?? 0) }
-        let (endpoints, objects) = (state.table.endpointCount, state.table.sliceCount)
-        if slices.count > 1 ? count > limits.endpoints : endpoints + count > limits.endpoints {
-            state.excess = "the API server has more than \(limits.endpoints) endpoints (sources.endpoints)"
-        } else if slices.count == 1, objects >= limits.objects {
-            state.excess = "the API server has more than \(limits.objects) EndpointSlices (sources.objects)"
+    /// What a table has too much of, as a sentence; nil if it is within the limits.
+    private func excess(of table: SliceTable) -> String? {
+        if table.endpointCount > limits.endpoints {
+            return "the API server has more than \(limits.endpoints) endpoints (sources.endpoints)"
         }
-        return state.excess == nil
+        return table.sliceCount > limits.objects
+            ? "the API server has more than \(limits.objects) EndpointSlices (sources.objects)" : nil
     }
 
     // MARK: Exported Services

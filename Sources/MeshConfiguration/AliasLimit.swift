@@ -26,7 +26,10 @@ public enum AliasLimit {
             guard count <= most else {
                 throw ConfigurationError(
                     file: file, line: line,
-                    message: "has more than \(most) aliases (`*name`): write out what they stand for")
+                    message: """
+                        has more than \(most) aliases (`*name`; 8 are allowed, and none in a text of more than \
+                        \(longestText) bytes): write out what they stand for
+                        """)
             }
         }
     }

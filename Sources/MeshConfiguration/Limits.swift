@@ -21,7 +21,7 @@ extension Configuration {
         /// Bytes of requests that are read from one stream in a second; more wait.
         public var requestBytesPerSecond = 8 << 20
         /// Resource names that one stream may subscribe to.
-        public var namesPerStream = 100_000
+        public var namesPerStream = 50_000
         /// The longest resource name, in bytes.
         public var nameBytes = 4_096
         /// Memory that the names of one stream may take, in bytes.
@@ -29,14 +29,14 @@ extension Configuration {
         /// Of all streams of one connection.
         public var bytesPerClient = 16 << 20
         /// Of all clients with the same names in their certificates, or at the same IP address if they show none.
-        public var bytesPerIdentity = 128 << 20
+        public var bytesPerIdentity = 384 << 20
         /// Of all clients.
-        public var bytes = 256 << 20
+        public var bytes = 512 << 20
 
         /// Open connections.
-        public var connections = 20_000
+        public var connections = 10_000
         /// Open connections from one address: an IPv4 address, or the first 64 bits of an IPv6 address.
-        public var connectionsPerAddress = 4_000
+        public var connectionsPerAddress = 2_000
         /// New connections from one address in a second, after a burst of `connectionsPerAddress`.
         public var newConnectionsPerSecond = 100
         /// How long a connection may take to be set up, TLS and HTTP/2.
@@ -48,15 +48,21 @@ extension Configuration {
         /// Resets of young streams in a second, of one connection; as all below, after a burst of four times as many.
         public var resetsPerSecond = 250
         /// PING frames.
-        public var pingsPerSecond = 20
+        public var pingsPerSecond = 200
         /// SETTINGS frames.
         public var settingsPerSecond = 20
         /// PRIORITY frames.
         public var prioritiesPerSecond = 100
         /// Frames, except DATA frames of more than 1,024 bytes.
-        public var framesPerSecond = 20_000
+        public var framesPerSecond = 100_000
         /// Bytes of header blocks.
         public var headerBytesPerSecond = 1 << 20
+        /// Bytes of requests that have come in part, of one connection.
+        public var partialBytes = 16 << 20
+        /// The same of all connections from one address.
+        public var addressPartialBytes = 64 << 20
+        /// The same of all connections.
+        public var allPartialBytes = 256 << 20
         /// The longest header block, in bytes as sent.
         public var headerBlockBytes = 32_768
         /// CONTINUATION frames of one header block.
@@ -83,7 +89,9 @@ extension Configuration.Limits {
             ("resetsPerSecond", \.resetsPerSecond), ("pingsPerSecond", \.pingsPerSecond),
             ("settingsPerSecond", \.settingsPerSecond), ("prioritiesPerSecond", \.prioritiesPerSecond),
             ("framesPerSecond", \.framesPerSecond), ("headerBytesPerSecond", \.headerBytesPerSecond),
-            ("headerBlockBytes", \.headerBlockBytes), ("continuations", \.continuations),
+            ("headerBlockBytes", \.headerBlockBytes),
+            ("partialBytes", \.partialBytes), ("addressPartialBytes", \.addressPartialBytes),
+            ("allPartialBytes", \.allPartialBytes), ("continuations", \.continuations),
         ]
     }
 

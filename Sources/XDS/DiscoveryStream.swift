@@ -233,8 +233,9 @@ public struct DiscoveryStream: Sendable {
         }
     }
 
-    /// The memory that the names take that the client wants, of all types together, in bytes; about.
-    public var nameBytes: Int { entries.reduce(0) { $0 + $1.subscription.nameBytes } }
+    /// The memory that the client has this stream keep, in bytes, about: the names that it wants, of all types, and the
+    /// reasons of its rejections.
+    public var memoryBytes: Int { entries.reduce(0) { $0 + $1.subscription.memoryBytes } }
 
     /// Every type's subscription, in the order in which they are served.
     ///

@@ -110,7 +110,7 @@ public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, Ex
     public var isCollection: Bool { rawValue.hasSuffix("/*") && rawValue.hasPrefix("xdstp://") }
 
     /// The memory that a subscription to it takes, in bytes; about: its text, and its places in sets and dictionaries.
-    var memoryBytes: Int { rawValue.utf8.count + 160 }
+    var memoryBytes: Int { rawValue.utf8.count + 320 }
 
     /// The name itself.
     public var description: String { rawValue }

@@ -116,7 +116,9 @@ public struct SotWSubscription: Sendable {
     public var nameCount: Int { wanted.count }
 
     /// The memory that they take, in bytes; about.
-    private(set) var nameBytes = 0
+    private var nameBytes = 0
+    /// The memory that the client has this keep, in bytes; about.
+    var memoryBytes: Int { nameBytes + (rejection?.message.utf8.count ?? 0) }
 
     /// Whether `next` has to look for something to send.
     var isPending: Bool { !pending.isEmpty || isSweepPending }

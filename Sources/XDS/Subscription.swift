@@ -19,7 +19,7 @@ struct Subscription: Sendable {
 
     var nameCount: Int { (sotw?.nameCount ?? 0) + (delta?.nameCount ?? 0) }
 
-    var nameBytes: Int { sotw?.nameBytes ?? delta?.nameBytes ?? 0 }
+    var memoryBytes: Int { sotw?.memoryBytes ?? delta?.memoryBytes ?? 0 }
 
     /// Whether `next` has to look for something to send.
     var isPending: Bool { sotw?.isPending ?? delta?.isPending ?? false }

@@ -42,7 +42,7 @@ import XDS
         #expect(charge(budget, &third, 51)?.contains("bytesPerIdentity") == true)
         #expect(charge(budget, &third, 50) == nil)
         var fourth = share("10.0.0.2:1")
-        #expect(charge(budget, &fourth, 51)?.contains("limits.bytes)") == true)
+        #expect(charge(budget, &fourth, 51)?.contains("limits.bytes,") == true)
         budget.release(&first)
         #expect(charge(budget, &fourth, 51) == nil)
         #expect(budget.total == 151)

@@ -80,6 +80,13 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
+    /// What its owner has one of: an IPv4 address itself, or the first 64 bits of an IPv6 address.
+    public var network: IPAddress {
+        if case .v6(let high, _) = plain { IPAddress(bits: .v6(high, 0)) } else { IPAddress(bits: plain) }
+    }
+
+    private init(bits: Bits) { self.bits = bits }
+
     /// Whether a connection can be made to it, from anywhere.
     public var isUnicast: Bool { !isUnspecified && !isMulticast && !isBroadcast }
 

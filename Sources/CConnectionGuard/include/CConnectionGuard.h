@@ -29,6 +29,8 @@ enum ballast_guard_reason {
     BALLAST_GUARD_HEADER_BLOCK,
     BALLAST_GUARD_HEADER_RATE,
     BALLAST_GUARD_CLIENT_HELLO,
+    BALLAST_GUARD_STREAM_ID,
+    BALLAST_GUARD_PARTIAL_MESSAGES,
     BALLAST_GUARD_REASONS
 };
 
@@ -60,6 +62,10 @@ struct ballast_guard_limits {
     uint32_t continuations;
     /// Bytes of header blocks in a second.
     uint32_t header_bytes_per_second;
+    /// The longest message that libgrpc keeps; a longer one ends its stream.
+    uint32_t message_bytes;
+    /// Bytes of gRPC messages that have come in part; of one connection, of all from one address, and in all.
+    uint32_t partial_bytes, address_partial_bytes, all_partial_bytes;
 };
 
 /// Refusals with the same reason and address since the last call of `ballast_guard_take_event`.
@@ -110,5 +116,8 @@ void ballast_guard_sweep(struct ballast_guard *guard);
 #ifdef __cplusplus
 }
 #endif
+
+// The reader of frames alone, for tests.
+#include "Scanner.h"
 
 #endif

@@ -18,10 +18,7 @@ public struct FileChanges: Sendable {
     ///     went.
     public init(of paths: [String], longest: Int = 1 << 20, recheckInterval: Duration = .seconds(5)) {
         self.init(of: paths, recheckInterval: recheckInterval) { path in
-            guard let file = FileHandle(forReadingAtPath: path) else { return nil }
-            defer { try? file.close() }
-            // One that is no file, such as a pipe, has no end.
-            return try? file.read(upToCount: longest + 1) ?? Data()
+            Self.content(of: path, longest: longest)
         }
     }
 
@@ -54,6 +51,18 @@ public struct FileChanges: Sendable {
 
         /// Whether a later change would show.
         func isSettled(at time: Date) -> Bool { changed[0] + Self.resolution < Int(time.timeIntervalSince1970) }
+    }
+
+    /// At most so many bytes of a file, and one more; nil for what is no file, such as a pipe, which may never answer.
+    private static func content(of path: String, longest: Int) -> Data? {
+        // Safe: the string outlives the call, and the kernel keeps no pointer.
+        let descriptor = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        var info = stat()
+        // Safe: the kernel writes no more than the structure.
+        guard unsafe fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        return try? file.read(upToCount: longest + 1) ?? Data()
     }
 
     /// Calls `body` with the content of each file now, and whenever one has changed, until the task is cancelled; nil for

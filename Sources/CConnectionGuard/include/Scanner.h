@@ -1,4 +1,4 @@
-// Looks at HTTP/2 frame headers in the bytes of one connection, and counts what costs a server more than its client.
+// For this room, and its tests: looks at HTTP/2 frame headers in the bytes of one connection, and counts what costs a server more than its client.
 #ifndef BALLAST_SCANNER_H
 #define BALLAST_SCANNER_H
 
@@ -10,6 +10,19 @@
 struct bucket {
     uint64_t tokens;
     uint64_t updated;
+};
+
+enum { MOST_PARTIALS = 32 };
+
+/// A gRPC message of which a part has come: libgrpc keeps it until it is whole.
+struct partial {
+    uint32_t stream;
+    /// Bytes of the prefix (a flag, and the length in 4 bytes) that have come.
+    uint32_t prefix_count;
+    uint32_t left;
+    uint32_t received;
+    /// Whether it is longer than libgrpc keeps.
+    bool is_too_long;
 };
 
 /// What is known of one connection's bytes. One thread at a time.
@@ -28,6 +41,12 @@ struct scanner {
     /// The newest stream of about 1 second ago, and of up to 2 seconds ago.
     uint32_t last_stream_recently, last_stream_before;
     uint64_t marked;
+    /// The message that the DATA frame under way belongs to, and those of other streams.
+    struct partial current;
+    struct partial partials[MOST_PARTIALS];
+    uint32_t partial_count;
+    /// Received bytes of all of them.
+    uint32_t partial_bytes;
     struct bucket streams, resets, pings, settings, priorities, frames, header_bytes;
 };
 
