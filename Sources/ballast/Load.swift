@@ -40,7 +40,11 @@ struct Load: AsyncParsableCommand {
         if let prepare {
             _ = try LoadedServices.write(
                 to: prepare, services: clients.services, endpoints: pods, listen: clients.server,
-                admin: "127.0.0.1:18080")
+                admin: "127.0.0.1:18080",
+                // All clients come from one address.
+                xds: [
+                    "limits: {connections: 50000, connectionsPerAddress: 50000, streams: 100000, streamsPerIdentity: 100000}"
+                ])
             return print("Written: \(prepare)/ballast.yaml and \(prepare)/endpoints.yaml.")
         }
         let isQuiet = json
