@@ -14,7 +14,7 @@ public struct ServerLimits: Hashable, Sendable {
     ///
     /// One more is refused with RESOURCE_EXHAUSTED.
     public var streams = 25_000
-    /// Open streams of clients with the same identities, or at the same IP address if they show none.
+    /// Open streams of clients with the same identities, or at the same IP address (IPv6: in the same /64) if they show none.
     ///
     /// One more is refused with RESOURCE_EXHAUSTED.
     public var streamsPerIdentity = 15_000

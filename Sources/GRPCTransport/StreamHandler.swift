@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// What a stream does with messages.
@@ -38,11 +39,23 @@ public struct StreamHead: Hashable, Sendable {
     /// Who the other end's certificate says it is; empty where it showed none that was checked.
     public var identities: [PeerIdentity] = []
 
-    /// What clients have in common that are one party: the names in their certificates, or their IP address if they show
-    /// none.
+    /// What clients have in common that are one party: the names in their certificates; if they show none, their IPv4
+    /// address, or the first 64 bits of their IPv6 address.
     public var identity: String {
         guard identities.isEmpty else { return identities.map(\.description).joined(separator: ",") }
-        return peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
+        let host = peer.lastIndex(of: ":").map { peer[..<$0] } ?? peer[...]
+        return host.first == "[" ? Self.network(of: String(host.dropFirst().dropLast())) : String(host)
+    }
+
+    /// `2001:db8:0:1::/64` for any address in it, whom one party has all of.
+    private static func network(of address: String) -> String {
+        var bytes = in6_addr()
+        // A scope (`fe80::1%eth0`) is no part of the address.
+        guard inet_pton(AF_INET6, String(address.prefix { $0 != "%" }), &bytes) == 1 else { return address }
+        return withUnsafeBytes(of: bytes) { bytes in
+            stride(from: 0, to: 8, by: 2)
+                .map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) + ":" }.joined() + ":/64"
+        }
     }
 
     /// A stream that has just been opened.

@@ -88,6 +88,84 @@ import Testing
         }
     }
 
+    @Test func `streams of one identity over its limit are refused, whatever the number of its connections`()
+        async throws
+    {
+        var configuration = ServerConfiguration()
+        configuration.limits.streamsPerIdentity = 2
+        try await withEcho(configuration) { server, channel, port, _ in
+            let other = try Channel(address: "127.0.0.1:\(port)")
+            _ = await channel.open("/test/Echo")
+            let last = await other.open("/test/Echo")
+            try await eventually("both are open") { await server.collect { _ in true }.count == 2 }
+            let refused = await channel.open("/test/Echo").end
+            #expect(refused.code == .resourceExhausted)
+            #expect(
+                refused.message.contains(
+                    "limit of 2 streams of one identity is reached (xds.limits.streamsPerIdentity)"))
+            await last.cancel()
+            try await eventually("there is room again") {
+                let stream = await channel.open("/test/Echo")
+                await stream.send([1])
+                var messages = stream.messages.makeAsyncIterator()
+                return try await messages.next() == [1]
+            }
+            await other.shutdown()
+        }
+    }
+
+    @Test func `streams over the number that may wait are refused, and those that wait are opened`() async throws {
+        var configuration = ServerConfiguration()
+        (configuration.queues, configuration.limits.streamsPerSecond, configuration.limits.waitingStreams) = (1, 2, 3)
+        try await withEcho(configuration) { _, channel, _, _ in
+            let answers = await withTaskGroup { group in
+                for _ in 0..<30 {
+                    group.addTask {
+                        let stream = await channel.open("/test/Echo")
+                        await stream.send([1, 2])
+                        await stream.halfClose()
+                        return await stream.end
+                    }
+                }
+                return await group.reduce(into: [GRPCStatus]()) { $0.append($1) }
+            }
+            let refused = answers.filter { $0.code == .resourceExhausted }
+            #expect(refused.first?.message.contains("limit of 3 streams that wait is reached") == true)
+            #expect(answers.count { $0.code == .ok } == 30 - refused.count)
+            // The burst, and those that waited.
+            #expect(30 - refused.count >= 2 + 3)
+        }
+    }
+
+    @Test func `a connection ends at its longest age, and its client comes back on another`() async throws {
+        var configuration = ServerConfiguration()
+        configuration.longestConnection = .seconds(1)
+        try await withEcho(configuration) { server, channel, _, _ in
+            let first = await channel.open("/test/Echo")
+            await first.send([1])
+            let answer = try await first.messages.first { _ in true }
+            #expect(answer == [1])
+            let end = await first.end
+            #expect(end.code == .unavailable, "\(end)")
+            let next = await channel.open("/test/Echo")
+            await next.send([2])
+            let nextAnswer = try await next.messages.first { _ in true }
+            #expect(nextAnswer == [2])
+            #expect(server.connections.accepted == 2)
+        }
+    }
+
+    @Test(arguments: [
+        ("10.0.0.1:80", "10.0.0.1"), ("[2001:db8:0:1:2:3:4:5]:80", "2001:db8:0:1::/64"),
+        ("[2001:db8:0:1::]:81", "2001:db8:0:1::/64"), ("[::1]:80", "0:0:0:0::/64"),
+        ("[fe80::1%lo]:80", "fe80:0:0:0::/64"),
+        ("unix", "unix"),
+    ]) func `clients without certificates are told apart by the network that one party has`(
+        _ peer: String, _ identity: String
+    ) {
+        #expect(StreamHead(method: "m", peer: peer).identity == identity)
+    }
+
     @Test func `connections over the limit are refused`() async throws {
         var configuration = ServerConfiguration()
         configuration.limits.connections = 1
