@@ -1,3 +1,4 @@
+import CConnectionGuard
 import EnvoyAPI
 import Foundation
 import MeshConfiguration
@@ -11,6 +12,8 @@ private enum Fuzzer: String {
     case endpoints
     /// What another Ballast sends: a response, or one service.
     case peers
+    /// The bytes of one connection, after the preface; the first byte says in pieces of what size they come.
+    case frames
 
     static let chosen = ProcessInfo.processInfo.environment["FUZZ"].flatMap(Fuzzer.init(rawValue:)) ?? .requests
 
@@ -33,6 +36,7 @@ private enum Fuzzer: String {
                 _ = try? ExportedService(resource.content)
             }
             _ = try? ExportedService(input)
+        case .frames: scan(Array(input.dropFirst()), pieces: Int(input.first ?? 0) + 1)
         case .configuration:
             _ = try? Configuration(text: String(decoding: input, as: UTF8.self), file: "/fuzz/ballast.yaml")
         case .endpoints:
@@ -40,6 +44,23 @@ private enum Fuzzer: String {
             // A file, and a newer one: read in parts or as a whole, it says the same.
             var reader = EndpointsReader(file: "/fuzz/east.yaml")
             for part in input.split(separator: 0, maxSplits: 1) { _ = try? reader.read(Data(part)) }
+        }
+    }
+
+    /// Has the guard read a connection's bytes, and looks at what it counts.
+    private func scan(_ bytes: [UInt8], pieces: Int) {
+        var limits = ballast_guard_limits()
+        (limits.header_block_bytes, limits.continuations, limits.message_bytes) = (1_000, 4, 5_000)
+        limits.partial_bytes = 2_000
+        var state = scanner()
+        scanner_start(&state, &limits, milliseconds())
+        var rest = (Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + bytes)[...]
+        while !rest.isEmpty {
+            let piece = Array(rest.prefix(pieces))
+            rest = rest.dropFirst(pieces)
+            guard scanner_read(&state, &limits, piece, piece.count) < 0 else { return }
+            precondition(state.header_count < 9 && state.partial_count <= UInt32(MOST_PARTIALS.rawValue))
+            precondition(state.partial_bytes <= limits.partial_bytes && state.block_bytes <= limits.header_block_bytes)
         }
     }
 
