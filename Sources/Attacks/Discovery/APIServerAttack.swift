@@ -26,7 +26,9 @@ struct APIServerAttack: Attack {
     }
 
     private func play(on stage: AttackStage, _ server: HostileAPIServer) async throws -> [Figure] {
-        let configuration = VictimConfiguration(services: ["shop"], kubernetes: ["far"])
+        var configuration = VictimConfiguration(services: ["shop"], kubernetes: ["far"])
+        // A debug build takes half a minute for as many as the default allows.
+        if stage.scale.isShort { configuration.objects = 4_000 }
         let files = ["far.kubeconfig": server.kubeconfig]
         return try await stage.withVictim(in: stage.makeDirectory(name), configuration, files: files) { victim in
             let stale = Shared<Duration?>(nil)

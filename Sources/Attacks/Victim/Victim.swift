@@ -126,14 +126,14 @@ final class Victim: Sendable {
         return page.sources.first { $0.cluster == cluster && $0.stale != nil }?.stale
     }
 
-    /// Waits until a cluster's source is stale, for 30 s at most.
+    /// Waits until a cluster's source is stale, for two minutes at most.
     ///
     /// - Parameter least: how long to wait in any case, since the attack goes on meanwhile.
     /// - Returns: how long it took; nil where it never was.
     func timeUntilStale(_ cluster: String, atLeast least: Duration) async throws -> Duration? {
         let start = ContinuousClock.now
         var found: Duration?
-        while ContinuousClock.now - start < (found == nil ? .seconds(30) : least) {
+        while ContinuousClock.now - start < (found == nil ? .seconds(120) : least) {
             if found == nil, await staleReason(of: cluster) != nil { found = ContinuousClock.now - start }
             try await Task.sleep(for: .milliseconds(50))
         }

@@ -28,6 +28,9 @@ struct VictimConfiguration: Sendable {
     /// Clusters that an API server tells, with the service `shop` in the namespace `shop`.
     var kubernetes: [String] = []
 
+    /// EndpointSlices that an API server may bring; nil for the default.
+    var objects: Int?
+
     /// The configuration file.
     var text: String {
         var lines = ["cluster: home", "guard: off", "xds:", "  listen: \"127.0.0.1:0\""]
@@ -35,6 +38,7 @@ struct VictimConfiguration: Sendable {
             lines.append("  tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt}")
         }
         if !isGuarded { lines.append("  connectionGuard: off") }
+        if let objects { lines.append("sources: {objects: \(objects)}") }
         lines += ["admin: {listen: \"127.0.0.1:0\"}", "clusters:"]
         for name in ["home"] + files { lines.append("  \(name): {endpoints: {file: \(name).yaml}, network: home}") }
         for name in kubernetes {
