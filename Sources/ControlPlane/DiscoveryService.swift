@@ -122,8 +122,10 @@ final class DiscoveryService: Sendable {
     /// Reads the certificates again, for connections to come.
     ///
     /// Streams end whose clients no authority vouches for any more.
-    func renewCertificates(_ files: Configuration.TLSFiles) async throws(ConfigurationError) {
-        await server.replaceCertificates(try ServerSecurity(readingFrom: files))
+    func renewCertificates(_ files: Configuration.TLSFiles) async throws(ConfigurationError) -> TLSMaterial {
+        let material = try TLSMaterial(files)
+        await server.replaceCertificates(.tls(material.pair, clientCA: material.authorities))
+        return material
     }
 
     /// Tells streams what is published, adds up load reports, and reports what the connection guard does, until the task
@@ -239,17 +241,13 @@ final class DiscoveryService: Sendable {
 extension ServerSecurity {
     /// Reads the PEM files.
     fileprivate init(readingFrom files: Configuration.TLSFiles) throws(ConfigurationError) {
-        let pair = KeyPair(
-            certificateChain: try TextFile.read(files.certificate), privateKey: try TextFile.read(files.key)
-        )
-        var clientCA: String?
-        if let path = files.clientCA { clientCA = try TextFile.read(path) }
-        self = .tls(pair, clientCA: clientCA)
+        let material = try TLSMaterial(files)
+        self = .tls(material.pair, clientCA: material.authorities)
     }
 }
 
 extension ServerLimits {
-    fileprivate init(_ limits: Configuration.Limits) {
+    init(_ limits: Configuration.Limits) {
         self.init()
         messageBytes = limits.messageBytes
         streamsPerConnection = limits.streamsPerConnection
@@ -264,7 +262,7 @@ extension ServerLimits {
 }
 
 extension ConnectionLimits {
-    fileprivate init(_ limits: Configuration.Limits, isOn: Bool) {
+    init(_ limits: Configuration.Limits, isOn: Bool) {
         self.init()
         self.isOn = isOn
         connections = limits.connections

@@ -10,7 +10,7 @@ extension Configuration {
         public var streamsPerConnection = 10_000
         /// Streams in all.
         public var streams = 25_000
-        /// Streams of clients with the same names in their certificates, or at the same IP address if they show none.
+        /// Streams of clients with the same names in their certificates, or at the same IP address (IPv6: in the same /64) if they show none.
         public var streamsPerIdentity = 15_000
         /// Streams that wait to be opened, on each of the server's threads.
         public var waitingStreams = 10_000
@@ -28,7 +28,7 @@ extension Configuration {
         public var bytesPerStream = 16 << 20
         /// Of all streams of one connection.
         public var bytesPerClient = 16 << 20
-        /// Of all clients with the same names in their certificates, or at the same IP address if they show none.
+        /// Of all clients with the same names in their certificates, or at the same IP address (IPv6: in the same /64) if they show none.
         public var bytesPerIdentity = 384 << 20
         /// Of all clients.
         public var bytes = 512 << 20
@@ -102,5 +102,14 @@ extension Configuration.Limits {
             if let value = fields[name] { self[keyPath: path] = try value.integer(in: 1...Int(Int32.max)) }
         }
         if let value = fields["handshake"] { handshake = try value.duration() }
+        // A smaller one would end the connections of clients that send what is allowed.
+        let order = [
+            ("messageBytes", messageBytes), ("partialBytes", partialBytes),
+            ("addressPartialBytes", addressPartialBytes), ("allPartialBytes", allPartialBytes),
+        ]
+        for (smaller, larger) in zip(order, order.dropFirst()) where larger.1 < smaller.1 {
+            throw (fields[larger.0] ?? fields[smaller.0] ?? entry).error(
+                "\(larger.0) is \(larger.1), less than \(smaller.0), \(smaller.1): set it to \(smaller.1) or more")
+        }
     }
 }

@@ -11,6 +11,12 @@ import XDS
 
 @testable import ControlPlane
 
+@Test func `the configuration's defaults are those of the transport`() {
+    let limits = Configuration.Limits()
+    #expect(ServerLimits(limits) == ServerLimits())
+    #expect(ConnectionLimits(limits, isOn: true) == ConnectionLimits())
+}
+
 /// What clients may have a server keep.
 @Suite struct BudgetTests {
     private func share(_ peer: String, _ identity: String? = nil) -> Budget.Share {

@@ -64,6 +64,19 @@ private func west(_ count: Int) -> [ClusterName: [Pod]] { ["west": pods("w", cou
 private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west_gateway/w\($0).s.west.ballast" } }
 
 @Suite struct SnapshotBuilderTests {
+    @Test func `a task that is cancelled builds no further services`() async throws {
+        let configuration = try Builder.configuration()
+        let wasBuilt = await Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            var changes = RegistryChanges()
+            changes.configuration = configuration
+            changes.pods = ["s": west(1)]
+            var builder = SnapshotBuilder(GatewayProgress {})
+            return builder.build(changes, for: [client], clientsHaveTaken: 0, at: .now) != nil
+        }.value
+        #expect(!wasBuilt)
+    }
+
     @Test func `services that nobody listed come and go with their pods, and replicas agree`() throws {
         var long = Builder()
         long.viewers = [client]

@@ -50,6 +50,16 @@ private func bomb(_ depth: Int) -> String {
     #expect(try #require(IdentityPattern(pattern)).matches(uri: name) == matches)
 }
 
+@Test(arguments: [
+    ("{messageBytes: 20000000}", "messageBytes", "partialBytes is 16777216, less than messageBytes, 20000000"),
+    ("{partialBytes: 1000}", "partialBytes", "partialBytes is 1000, less than messageBytes, 4194304"),
+    ("{allPartialBytes: 1000000}", "allPartialBytes", "less than addressPartialBytes, 67108864"),
+]) func `limits that would end allowed connections are refused`(_ limits: String, _ field: String, _ message: String) {
+    #expect {
+        try configuration("{listen: \"127.0.0.1:18000\", limits: \(limits)}")
+    } throws: { "\($0)".contains("xds.limits.\(field)") && "\($0)".contains(message) }
+}
+
 private func configuration(_ xds: String, _ more: String = "", peer: String = "") throws -> Configuration {
     try Configuration(
         text: """
