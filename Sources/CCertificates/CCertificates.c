@@ -29,6 +29,36 @@ int64_t ballast_certificate_not_after(const char *text, size_t length) {
     return seconds;
 }
 
+int ballast_certificate_count(const char *text, size_t length) {
+    STACK_OF(X509) *all = read_all(text, length);
+    int count = all ? sk_X509_num(all) : 0;
+    sk_X509_pop_free(all, X509_free);
+    return count;
+}
+
+/// For keys with a password: there is none. Without this, OpenSSL asks at the terminal.
+static int no_password(char *buffer, int size, int is_writing, void *context) {
+    (void)buffer, (void)size, (void)is_writing, (void)context;
+    return -1;
+}
+
+enum ballast_key_state ballast_certificate_key_state(
+    const char *chain_text, size_t chain_length, const char *key_text, size_t key_length) {
+    STACK_OF(X509) *chain = read_all(chain_text, chain_length);
+    BIO *source = BIO_new_mem_buf(key_text, (int)key_length);
+    EVP_PKEY *key = source ? PEM_read_bio_PrivateKey(source, NULL, no_password, NULL) : NULL;
+    enum ballast_key_state state = BALLAST_KEY_UNREADABLE;
+    if (key)
+        state = chain && sk_X509_num(chain) > 0 && X509_check_private_key(sk_X509_value(chain, 0), key) == 1
+            ? BALLAST_KEY_MATCHES
+            : BALLAST_KEY_OF_ANOTHER;
+    ERR_clear_error();
+    EVP_PKEY_free(key);
+    BIO_free(source);
+    sk_X509_pop_free(chain, X509_free);
+    return state;
+}
+
 bool ballast_certificate_is_vouched_for(
     const char *chain_text, size_t chain_length, const char *authorities_text, size_t authorities_length) {
     STACK_OF(X509) *chain = read_all(chain_text, chain_length);

@@ -1,4 +1,4 @@
-// What a client's certificate says, and whether it is still vouched for: by OpenSSL, which libgrpc uses too.
+// What certificates and keys say, and whether a client's is still vouched for: by OpenSSL, which libgrpc uses too.
 #ifndef BALLAST_CERTIFICATES_H
 #define BALLAST_CERTIFICATES_H
 
@@ -12,6 +12,22 @@ extern "C" {
 
 /// The end of a certificate's validity, in seconds since 1970; -1 if the text is no certificate. PEM; the first one counts.
 int64_t ballast_certificate_not_after(const char *certificate, size_t length);
+
+/// How many certificates a PEM text has.
+int ballast_certificate_count(const char *certificates, size_t length);
+
+/// What a private key is to a certificate.
+enum ballast_key_state {
+    BALLAST_KEY_MATCHES,
+    /// The text is no private key, or one that needs a password. PEM.
+    BALLAST_KEY_UNREADABLE,
+    /// It is another certificate's.
+    BALLAST_KEY_OF_ANOTHER,
+};
+
+/// What a private key is to the first certificate of a chain. Both are PEM.
+enum ballast_key_state ballast_certificate_key_state(
+    const char *chain, size_t chain_length, const char *key, size_t key_length);
 
 /// Whether a client's certificate chain, leaf first, is signed by one of the authorities, and valid now. Both are PEM.
 bool ballast_certificate_is_vouched_for(
