@@ -79,6 +79,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -283,7 +285,8 @@ if Context.environment["BALLAST_FUZZ"] != nil {
     package.products.append(.executable(name: "fuzz", targets: ["fuzz"]))
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["EnvoyAPI", "MeshConfiguration", "XDS"], path: "Fuzzing/Sources",
+            name: "fuzz", dependencies: ["CConnectionGuard", "EnvoyAPI", "MeshConfiguration", "XDS"],
+            path: "Fuzzing/Sources",
             swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
         ))
 }

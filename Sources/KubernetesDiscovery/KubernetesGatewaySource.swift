@@ -105,17 +105,19 @@ public final class KubernetesGatewaySource: EndpointSource {
         _ event: Reflector<Object>.Event, of resource: Resource, _ change: (inout State) -> Void
     ) -> [SourceReport] {
         state.withLock { state -> [SourceReport] in
+            let wasFailing = !state.failures.isEmpty
             state.failures[resource.plural] = nil
             change(&state)
             if case .failed(let reason) = event { state.failures[resource.plural] = reason }
             var reports: [SourceReport] = []
             let (gateways, problems) = gateways(in: state)
+            if wasFailing, state.failures.isEmpty, gateways != nil { reports.append(.confirmed) }
             if let gateways { reports.append(.gateways(gateways)) }
             if problems != state.toldProblems { reports.append(.problems(problems)) }
             state.toldProblems = problems
             if !state.failures.isEmpty {
                 let reasons = state.failures.sorted { $0.key < $1.key }.map(\.value)
-                reports.append(.failure(reason: reasons.joined(separator: "; ")))
+                reports.append(.failure(reason: reasons.joined(separator: "; "), ofPart: true))
             }
             return reports
         }

@@ -198,13 +198,16 @@ public final class KubernetesSource: EndpointSource {
             switch change {
             case .everything: await report(.pods(pods(of: nil)))
             case .services(let names) where !names.isEmpty: await tell(names, report)
-            case .services, .nothing: if failures.isEmpty { await report(.confirmed) }
+            case .services, .nothing: break
             }
+            if failures.isEmpty { await report(.confirmed) }
             await tellProblems(report)
         }
         // All that is known is told; what can't be is known to be old.
         guard !failures.isEmpty else { return }
-        await report(.failure(reason: failures.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; ")))
+        await report(
+            .failure(
+                reason: failures.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; "), ofPart: true))
     }
 
     /// Tells the pods of these services.

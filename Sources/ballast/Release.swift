@@ -1,6 +1,7 @@
 import ArgumentParser
 import AsyncHTTPClient
 import Foundation
+import KubernetesDiscovery
 import MeshConfiguration
 import NIOCore
 import NIOHTTP1
@@ -8,8 +9,11 @@ import NIOHTTP1
 /// `ballast release`: lets go what the guard holds.
 struct Release: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lets go the endpoints of a service that are held though their source no longer names them.",
-        discussion: "GET /readyz shows what is held, why, and until when."
+        abstract: "Ends the hold on pods that are served though their source no longer names them.",
+        discussion: """
+            GET /readyz shows what is held, why, and until when. Each replica holds for itself: name all of them, or a host \
+            name that stands for all of their addresses, such as a headless Service's.
+            """
     )
 
     @Argument(help: "The service.")
@@ -18,34 +22,69 @@ struct Release: AsyncParsableCommand {
     @Option(help: "Only in this cluster.")
     var cluster: String?
 
-    @Option(help: "The running Ballast's admin API.")
-    var admin = "http://127.0.0.1:18080"
+    @Option(help: "A running Ballast's admin API; may be given for each replica.")
+    var admin: [String] = ["http://127.0.0.1:18080"]
 
     @Option(help: "A file with the token that it asks for (admin.tokenFile).")
     var tokenFile: String?
 
+    func validate() throws {
+        for admin in admin { _ = try AdminAddress.all(at: admin) }
+    }
+
     func run() async throws {
+        let token = try tokenFile.map { try TextFile.token($0) }
+        var answers: [(address: String, answer: Answer)] = []
+        for address in try admin.flatMap(AdminAddress.all(at:)) { answers.append((address, await ask(address, token))) }
+        for (address, answer) in answers {
+            let line = answers.count == 1 ? answer.text : "\(address): \(answer.text)"
+            if answer.isGood { print(line) } else { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+        }
+        // A replica that holds nothing has nothing to release.
+        guard answers.allSatisfy({ $0.answer.isGood || $0.answer.isVacant }), answers.contains(where: \.answer.isGood)
+        else { throw ExitCode.failure }
+    }
+
+    private struct Answer {
+        var text: String
+        var isGood = false
+        /// Whether nothing is held there.
+        var isVacant = false
+    }
+
+    private func ask(_ address: String, _ token: String?) async -> Answer {
         let plain = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
         let escaped = { (text: String) in text.addingPercentEncoding(withAllowedCharacters: plain) ?? text }
         let query = cluster.map { "?cluster=\(escaped($0))" } ?? ""
-        var request = HTTPClientRequest(url: "\(admin)/v1/services/\(escaped(service))/release\(query)")
+        var request = HTTPClientRequest(url: "\(address)/v1/services/\(escaped(service))/release\(query)")
         request.method = .POST
-        if let tokenFile {
-            request.headers.add(name: "Authorization", value: "Bearer \(try TextFile.token(tokenFile))")
-        }
-        let response: HTTPClientResponse
-        let body: ByteBuffer
+        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         do {
-            response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
-            body = try await response.body.collect(upTo: 1 << 20)
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
+            let body = try await response.body.collect(upTo: 1 << 20)
+            let text = String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines)
+            return Answer(
+                text: text.isEmpty ? "\(response.status)" : text, isGood: response.status == .ok,
+                isVacant: response.status == .notFound)
         } catch {
-            throw ValidationError("\(admin) can't be asked: \(error)")
+            return Answer(text: "--admin \(address) \(ConnectionFailure.sentence(error))")
         }
-        let text = String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard response.status == .ok else {
-            FileHandle.standardError.write(Data("\(text.isEmpty ? "\(response.status)" : text)\n".utf8))
-            throw ExitCode.failure
+    }
+}
+
+/// Where admin APIs are.
+private enum AdminAddress {
+    /// A URL's address; one for each address of its host name.
+    static func all(at text: String) throws -> [String] {
+        guard let url = URLComponents(string: text), url.scheme == "http" || url.scheme == "https", let host = url.host,
+            !host.isEmpty
+        else { throw ValidationError("--admin \(text): should be a URL such as http://127.0.0.1:18080") }
+        let isAddress = host.contains(":") || host.allSatisfy { $0.isNumber || $0 == "." }
+        let known = isAddress || host == "localhost" ? [] : Set(Host(name: host).addresses).sorted()
+        guard known.count > 1 else { return [text.hasSuffix("/") ? String(text.dropLast()) : text] }
+        return known.map { address in
+            let port = url.port.map { ":\($0)" } ?? ""
+            return "\(url.scheme ?? "http")://\(address.contains(":") ? "[\(address)]" : address)\(port)"
         }
-        print(text)
     }
 }

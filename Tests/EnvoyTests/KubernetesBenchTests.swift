@@ -95,7 +95,7 @@ extension EnvoyTests {
                 // The API server goes, and what is known stays.
                 let port = server.port
                 await server.stop()
-                try await eventually("stale") { try await ready(bench).contains("can't be reached") }
+                try await eventually("stale") { try await ready(bench).contains("\"stale\"") }
                 try await reach(all, "all are reached without it")
                 try await server.start(port: port)
                 server.compact()

@@ -312,7 +312,9 @@ import Testing
         var options = APIServer.Options()
         options.certificate = "peer"
         try await watching(options: options, patience: impatient, before: { server, _ in fill(server) }) { watched in
-            try await eventually("refused") { watched.reports.now.failure?.contains("can't be reached") == true }
+            try await eventually("refused") {
+                watched.reports.now.failure?.contains("shows a certificate for another name") == true
+            }
             #expect(watched.reports.now.pods == nil)
         }
         try await watching(

@@ -48,7 +48,7 @@ final class Reports: Sendable {
                 state.confirmations += 1
                 state.failure = nil
             case .problems(let problems): state.problems = problems
-            case .failure(let reason):
+            case .failure(let reason, _):
                 state.failure = reason
                 state.failures.append(reason)
             }

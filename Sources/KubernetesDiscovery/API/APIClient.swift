@@ -16,11 +16,13 @@ actor APIClient {
 
     /// How long the server may take, and how long it may be silent.
     struct Patience: Sendable {
-        var connect = TimeAmount.seconds(10)
+        var connect = TimeAmount.seconds(5)
         /// Until an answer begins.
         var head = TimeAmount.seconds(60)
         /// Within an answer: a watch brings a bookmark about once a minute.
         var silence = TimeAmount.seconds(100)
+        /// Between HTTP/2 pings, and for the answer to one.
+        var ping = TimeAmount.seconds(15)
         /// Until an exec plugin has ended.
         var plugin = Duration.seconds(30)
     }
@@ -87,16 +89,28 @@ actor APIClient {
         do {
             response = try await connection.client.execute(request, timeout: patience.head)
         } catch {
-            let reason: any Error = connection.identity?.mismatch ?? error
-            throw .unreachable("\(connection.access.server.absoluteString) can't be reached: \(reason)")
+            throw .unreachable(await Self.reason(error, connection))
         }
         guard response.status == .ok else {
             let body = try? await response.body.collect(upTo: 1 << 20)
             throw APIFailure(
                 status: Int(response.status.code), body: body.map { Data($0.readableBytesView) } ?? Data(),
-                retryAfter: response.headers.first(name: "Retry-After"), resource: resource)
+                retryAfter: response.headers.first(name: "Retry-After"), resource: resource,
+                server: connection.access.server.absoluteString)
         }
         return response.body
+    }
+
+    /// Why there is no answer, as a sentence.
+    private static func reason(_ error: any Error, _ connection: Connection) async -> String {
+        let access = connection.access
+        let server = access.server.absoluteString
+        if let mismatch = connection.identity?.mismatch { return "\(server) can't be trusted: \(mismatch)" }
+        if ConnectionFailure.isRefusedCertificate(error), access.proxy == nil {
+            let inspection = CertificateInspection(server: access.server, name: access.serverName)
+            if let reason = await inspection.reason(authority: access.description) { return "\(server) \(reason)" }
+        }
+        return "\(server) \(ConnectionFailure.sentence(error))"
     }
 
     /// Ends all requests.
@@ -211,9 +225,10 @@ actor APIClient {
         }
         while base.hasSuffix("/") { base.removeLast() }
         let identity = access.isInsecure ? nil : access.serverName.map(ServerIdentity.init(name:))
-        if let identity {
-            configuration.http1_1ConnectionDebugInitializer = { identity.check($0) }
-            configuration.http2ConnectionDebugInitializer = { identity.check($0) }
+        if let identity { configuration.http1_1ConnectionDebugInitializer = { identity.check($0) } }
+        configuration.http2ConnectionDebugInitializer = { [interval = patience.ping] channel in
+            let isChecked = identity?.check(channel) ?? channel.eventLoop.makeSucceededVoidFuture()
+            return isChecked.flatMap { KeepalivePings.begin(on: channel, every: interval) }
         }
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         identity?.guardConnections(of: client)

@@ -24,25 +24,35 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
     case tooMuch(String)
 
     /// Reads an answer that isn't 200.
-    init(status: Int, body: Data, retryAfter: String?, resource: Resource) {
+    init(status: Int, body: Data, retryAfter: String?, resource: Resource, server: String) {
         let found = try? JSONDecoder().decode(StatusObject.self, from: body)
-        self.init(status: found ?? StatusObject(code: status), status, retryAfter, resource)
+        let text = String(decoding: body.prefix(200), as: UTF8.self).split(whereSeparator: \.isNewline).first
+        self.init(
+            status: found ?? StatusObject(code: status, message: text.map { String($0) }), status, retryAfter, resource,
+            server)
     }
 
     /// Reads an ERROR event.
-    init(event: StatusObject, resource: Resource) { self.init(status: event, event.code ?? 500, nil, resource) }
+    init(event: StatusObject, resource: Resource) {
+        self.init(status: event, event.code ?? 500, nil, resource, "the API server")
+    }
 
-    private init(status object: StatusObject, _ code: Int, _ retryAfter: String?, _ resource: Resource) {
+    private init(
+        status object: StatusObject, _ code: Int, _ retryAfter: String?, _ resource: Resource, _ server: String
+    ) {
         let message = object.message ?? object.reason ?? "no reason given"
         switch code {
-        case 401: self = .unauthorized("the API server refuses the credentials (401: \(message)); they are read again")
-        case 403: self = .forbidden("\(message) (403): \(resource.missingRule)")
+        case 401: self = .unauthorized("\(server) refuses the credentials (401: \(message)); they are read again")
+        case 403: self = .forbidden("\(server): \(message) (403): \(resource.missingRule)")
+        case 400 where message.contains("HTTPS server"):
+            self = .status(400, "\(server) speaks TLS: write https:// in the kubeconfig's `server`", retryAfter: nil)
         case 410: self = .expired(message)
         case 504 where object.isAboutLargeVersion: self = .versionTooLarge(message)
         default:
-            let seconds = retryAfter.flatMap(Int.init) ?? object.details?.retryAfterSeconds
-            self = .status(
-                code, "the API server answers \(code): \(message)", retryAfter: seconds.map { .seconds(min($0, 300)) })
+            let seconds = (retryAfter.flatMap(Int.init) ?? object.details?.retryAfterSeconds).map { min($0, 300) }
+            let pause = seconds.map { "; it is asked again after the \($0) s that it wants" } ?? ""
+            let text = code == 429 ? "too many requests at the moment (429)" : "\(message) (\(code))"
+            self = .status(code, "\(server) answers: \(text)\(pause)", retryAfter: seconds.map { .seconds($0) })
         }
     }
 

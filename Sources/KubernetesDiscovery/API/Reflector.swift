@@ -32,7 +32,10 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     /// How long to wait before the next attempt.
     struct Backoff: Sendable {
         var first = Duration.milliseconds(250)
+        /// Where the server refuses.
         var last = Duration.seconds(30)
+        /// Where it can't be reached, or does not work: a change is known this soon after it is back.
+        var lastOfOutage = Duration.seconds(8)
     }
 
     /// Takes an event in; an error ends the watch, and everything is listed anew after a while.
@@ -55,6 +58,8 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         var mayUseWatchList = true
         var failures = 0
         var shortWatches = 0
+        /// How often in a row a version was too old, without an event in between.
+        var expiries = 0
     }
 
     /// Runs until the task is cancelled.
@@ -72,7 +77,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
                 if position.shortWatches >= Self.shortWatches {
                     try await tell(.failed("the API server ends watches of \(resource.description) at once"))
                 }
-                await pause(after: &position.failures, nil)
+                await pause(after: &position.failures, backoff.last)
             } catch {
                 guard !Task.isCancelled else { return }
                 await recover(from: error, &position, tell)
@@ -84,6 +89,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         from failure: APIFailure, _ position: inout Position, _ tell: Tell
     ) async {
         var delay: Duration?
+        var longest = backoff.last
         switch failure {
         case .silent:
             position.version = nil
@@ -91,21 +97,22 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         case .expired, .versionTooLarge:
             // What is known stays until the new list is complete.
             position.version = nil
-            guard position.failures > 0 else {
-                position.failures += 1
-                return
-            }
-        case .status(_, _, let retryAfter): delay = retryAfter
-        case .unreachable, .tooMuch: position.version = nil
-        case .broken, .unauthorized, .forbidden, .garbage: break
+            position.expiries += 1
+            // After an outage, the server that says so is back.
+            if position.expiries == 1 { return }
+        case .status(_, _, let retryAfter): (delay, longest) = (retryAfter, backoff.lastOfOutage)
+        case .unreachable: (position.version, longest) = (nil, backoff.lastOfOutage)
+        case .broken: longest = backoff.lastOfOutage
+        case .tooMuch: position.version = nil
+        case .unauthorized, .forbidden, .garbage: break
         }
         try? await tell(.failed("\(resource.description): \(failure)"))
-        await pause(after: &position.failures, delay)
+        await pause(after: &position.failures, longest, asked: delay)
     }
 
     /// Doubles with every failure, and is never the same for two that failed together.
-    private func pause(after failures: inout Int, _ asked: Duration?) async {
-        let longest = min(backoff.first * Double(1 << min(failures, 10)), backoff.last)
+    private func pause(after failures: inout Int, _ last: Duration, asked: Duration? = nil) async {
+        let longest = min(backoff.first * Double(1 << min(failures, 10)), last)
         failures += 1
         try? await Task.sleep(for: max(longest * Double.random(in: 0.5...1), asked ?? .zero))
     }
@@ -162,7 +169,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
             } catch let error as APIFailure {
                 throw error
             } catch {
-                throw .broken("the connection broke in the middle of a list: \(error)")
+                throw .broken("a list broke off: the API server \(ConnectionFailure.sentence(error))")
             }
             do {
                 return (try JSONDecoder().decode(ObjectList<Object>.self, from: body), body.count)
@@ -254,7 +261,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
             } catch let error as HTTPClientError where error == .readTimeout {
                 throw .silent
             } catch {
-                throw .broken("the watch broke: \(error)")
+                throw .broken("the watch broke: the API server \(ConnectionFailure.sentence(error))")
             }
             // Half a line at the end is an event that the next watch brings again.
             guard let part else { return }
@@ -313,6 +320,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         }
         watching.hasEvents = true
         position.failures = 0
+        if watching.initial == nil { position.expiries = 0 }
     }
 }
 
