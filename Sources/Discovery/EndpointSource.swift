@@ -57,8 +57,9 @@ public enum SourceReport: Sendable {
     case problems([String])
     /// It can't tell at the moment.
     ///
-    /// What it told last stays in force.
-    case failure(reason: String)
+    /// What it told last stays in force. If a part of it fails, the others may still bring `changes`: the source is stale
+    /// until it is `confirmed`.
+    case failure(reason: String, ofPart: Bool = false)
 }
 
 /// Which source: a cluster, and where its pods or gateways are learned.
@@ -129,9 +130,9 @@ public struct SourceStatus: Hashable, Sendable {
     public var gateways: [String]?
 }
 
-/// Why endpoints are served that their source no longer names.
+/// Why pods are served that their source no longer names.
 public struct HoldStatus: Hashable, Sendable {
-    /// Whose endpoints.
+    /// Whose pods.
     public var cluster: ClusterName
     /// Of which service.
     public var service: ServiceName
@@ -141,6 +142,38 @@ public struct HoldStatus: Hashable, Sendable {
     public var reason: String
     /// Since when.
     public var since: Date
-    /// When they are let go.
+    /// When the last of them go.
     public var until: Date
+    /// When some of them go; nil if all go at `until`.
+    public var nextStep: Date?
+}
+
+/// That a hold began, or ended.
+public struct HoldChange: Hashable, Sendable {
+    /// What happened.
+    public enum Event: Hashable, Sendable {
+        /// Pods are held now that were not before.
+        case began(HoldStatus)
+        /// These pods are held no longer.
+        case ended(pods: [String], End)
+    }
+
+    /// Why a hold ended.
+    public enum End: Hashable, Sendable {
+        /// The source names enough pods again, or has evidence that the others are gone.
+        case settled
+        /// Its time was over.
+        case expired
+        /// It was released.
+        case released
+        /// Clients report that requests to the held pods fail.
+        case failing
+    }
+
+    /// Whose pods.
+    public var cluster: ClusterName
+    /// Of which service.
+    public var service: ServiceName
+    /// What happened.
+    public var event: Event
 }

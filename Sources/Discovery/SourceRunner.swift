@@ -11,6 +11,7 @@ public final class SourceRunner: Sendable {
     private let configurations: AsyncStream<Configuration>
     private let continuation: AsyncStream<Configuration>.Continuation
     private let running = Mutex<[SourceID: Run]>([:])
+    private let voice = Mutex<[SourceID: SourceVoice]>([:])
 
     /// One life of a source: settings that go and come back make another one of the same `SourceID`.
     private struct Run {
@@ -37,7 +38,10 @@ public final class SourceRunner: Sendable {
             var stops: [SourceID: AsyncStream<Void>.Continuation] = [:]
             for await configuration in configurations {
                 let wanted = Set(configuration.clusters.flatMap(SourceID.all))
-                for source in stops.keys where !wanted.contains(source) { stops.removeValue(forKey: source)?.finish() }
+                for source in stops.keys where !wanted.contains(source) {
+                    stops.removeValue(forKey: source)?.finish()
+                    voice.withLock { $0[source] = nil }
+                }
                 for source in wanted where stops[source] == nil {
                     let (stop, continuation) = AsyncStream.makeStream(of: Void.self)
                     stops[source] = continuation
@@ -73,28 +77,40 @@ public final class SourceRunner: Sendable {
     }
 
     private func receive(_ report: SourceReport, from source: SourceID) async {
-        guard await registry.receive(report, from: source) else { return }
-        var metadata: Logger.Metadata = ["cluster": "\(source.cluster)", "source": "\(source.description)"]
+        let outcome = await registry.receive(report, from: source)
+        let isFailure = if case .failure = report { true } else { false }
+        switch voice.withLock({ $0[source, default: SourceVoice()].next(isFailure: isFailure, outcome) }) {
+        case .silent: return
+        case .isBack: logger.info("a source is back", metadata: metadata(source))
+        case .says: break
+        }
+        var metadata = metadata(source)
         switch report {
         case .pods(let pods):
             metadata["pods"] = "\(pods.values.reduce(0) { $0 + $1.count })"
             logger.info("endpoints read", metadata: metadata)
-        case .changes(let services, let evidence):
+        case .changes(let services, _):
             metadata["services"] = "\(services.count)"
-            // A watch may tell hundreds in a second.
-            logger.log(level: evidence == .none ? .info : .debug, "endpoints changed", metadata: metadata)
+            // What they change of what is served is told with the publication.
+            logger.debug("endpoints changed", metadata: metadata)
         case .gateways(let gateways):
             metadata["gateways"] = "\(gateways.map(\.description).joined(separator: ","))"
             logger.info("gateways read", metadata: metadata)
-        case .confirmed: logger.info("the source is back; nothing has changed", metadata: metadata)
+        case .confirmed: break
         case .problems(let problems):
             for problem in problems {
                 metadata["reason"] = "\(problem)"
                 logger.warning("a part of a source can't be used", metadata: metadata)
             }
-        case .failure(let reason):
+        case .failure(let reason, let ofPart):
             metadata["reason"] = "\(reason)"
-            logger.error("a source can't be read; the last good state stays", metadata: metadata)
+            let consequence = outcome.hasState ? "its last good state is served on" : "nothing is known of it yet"
+            let part = ofPart ? "a part of a source" : "a source"
+            logger.error("\(part) can't be read; \(consequence)", metadata: metadata)
         }
+    }
+
+    private func metadata(_ source: SourceID) -> Logger.Metadata {
+        ["cluster": "\(source.cluster)", "source": "\(source.description)"]
     }
 }

@@ -29,7 +29,7 @@ private final class Observed: Sendable {
     }
 
     var failure: String? {
-        guard case .failure(let reason) = reports.withLock({ $0.last }) else { return nil }
+        guard case .failure(let reason, _) = reports.withLock({ $0.last }) else { return nil }
         return reason
     }
 

@@ -125,7 +125,7 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         let sources = before.clusters.map(SourceID.init)
         for source in sources { await registry.receive(.pods(onePod), from: source) }
         await registry.configure(try configuration("east"))
-        #expect(await !registry.receive(.pods([:]), from: sources[1]))
+        #expect(await !registry.receive(.pods([:]), from: sources[1]).isNews)
         #expect(await registry.state.mesh.pods == ["east": onePod])
     }
 }

@@ -114,6 +114,8 @@ public struct ClusterShare: Hashable, Sendable {
         public var health: Pod.Health
         /// Where it listens.
         public var address: SocketAddress
+        /// Where it runs: its own zone, in its cluster's locality.
+        public var locality: Locality
         /// Its own weight.
         public var ownWeight: Weight
         /// That, times its cluster's multiplier, on the scale of the service's priority; 0 for one that takes no traffic.

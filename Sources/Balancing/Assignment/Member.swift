@@ -32,10 +32,16 @@ struct Member: Hashable, Sendable {
     func place(in placement: inout Placement) {
         for endpoint in sharedEndpoints { placement.add(shared: endpoint, in: sharedLocality, at: priority) }
         for entry in pods where isSent(entry) {
-            var locality = cluster.locality
-            if let zone = entry.pod.zone { locality.zone = zone }
-            placement.add(pod: endpoint(of: entry), activeWeight: entry.weight, in: locality, at: priority)
+            placement.add(
+                pod: endpoint(of: entry), activeWeight: entry.weight, in: locality(of: entry.pod), at: priority)
         }
+    }
+
+    /// Where a pod runs.
+    func locality(of pod: Pod) -> Locality {
+        var locality = cluster.locality
+        if let zone = pod.zone { locality.zone = zone }
+        return locality
     }
 
     /// Whether any endpoint stands for its pods.

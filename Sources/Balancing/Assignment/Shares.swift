@@ -23,7 +23,8 @@ extension [Member] {
                 pods: member.pods.sorted { $0.pod.name < $1.pod.name }.map { entry in
                     ClusterShare.PodShare(
                         name: entry.pod.name, share: share(UInt64(entry.weight)), health: entry.pod.health,
-                        address: entry.pod.address, ownWeight: entry.pod.weight, weight: entry.weight,
+                        address: entry.pod.address, locality: member.locality(of: entry.pod),
+                        ownWeight: entry.pod.weight, weight: entry.weight,
                         note: member.note(on: entry)
                     )
                 }

@@ -10,19 +10,26 @@ struct SourceRecord: Hashable, Sendable {
     var staleSince: Date?
     var confirmed: Date?
     var problems: [String] = []
+    /// Whether a part of it fails: what other parts tell says nothing about that one.
+    private var hasStalePart = false
 
     init(_ id: SourceID) { self.id = id }
 
-    /// It said that its state is so.
+    /// It said that its state is so; if a part of it fails, only that the other parts' state is so.
     ///
-    /// - Returns: whether it was stale before.
-    mutating func confirm() -> Bool {
-        defer { (isSynced, staleReason, staleSince, confirmed) = (true, nil, nil, Date()) }
+    /// - Returns: whether it was stale before, and is no longer.
+    mutating func confirm(allParts: Bool) -> Bool {
+        guard allParts || !hasStalePart else {
+            defer { isSynced = true }
+            return !isSynced
+        }
+        defer { (isSynced, staleReason, staleSince, confirmed, hasStalePart) = (true, nil, nil, Date(), false) }
         return staleReason != nil || !isSynced
     }
 
     /// - Returns: whether that is news.
-    mutating func fail(_ reason: String) -> Bool {
+    mutating func fail(_ reason: String, ofPart: Bool = false) -> Bool {
+        hasStalePart = ofPart
         guard staleReason != reason else { return false }
         staleSince = staleSince ?? Date()
         staleReason = reason
@@ -44,12 +51,16 @@ struct ClusterRecord: Sendable {
     /// Whose word about gateways counts; nil where the configuration lists them.
     private var gatewayTeller: SourceID?
     private var shrinking: [ServiceName: ShrinkRecord] = [:]
+    private var holdEvents: [(service: ServiceName, event: HoldEvent)] = []
+    /// Nothing is held of other services: nobody is served those.
+    private var isServed: @Sendable (ServiceName) -> Bool
     /// What was known before this program started, until the sources have told what there is now.
     private var remembered: SavedCluster?
     /// Whether something has changed that is not on disk.
     var isUnsaved = false
 
-    init(_ source: Configuration.ClusterSource) {
+    init(_ source: Configuration.ClusterSource, isServed: @escaping @Sendable (ServiceName) -> Bool) {
+        self.isServed = isServed
         endpoints = SourceRecord(SourceID(source))
         gatewaySource = SourceID(gatewaysOf: source).map(SourceRecord.init)
         shrinkGuard = source.shrinkGuard
@@ -61,8 +72,10 @@ struct ClusterRecord: Sendable {
     }
 
     /// Takes new settings; what is known stays.
-    mutating func configure(_ source: Configuration.ClusterSource) {
-        let next = ClusterRecord(source)
+    mutating func configure(_ source: Configuration.ClusterSource, isServed: @escaping @Sendable (ServiceName) -> Bool)
+    {
+        let next = ClusterRecord(source, isServed: isServed)
+        self.isServed = isServed
         if next.endpoints.id != endpoints.id {
             endpoints = next.endpoints
             if pods != nil { wait(for: &endpoints) }
@@ -77,7 +90,8 @@ struct ClusterRecord: Sendable {
         gatewayTeller = next.gatewayTeller
         if let listed = next.gateways { gateways = listed }
         shrinkGuard = next.shrinkGuard
-        if shrinkGuard == nil { _ = release { _, _ in true } }
+        let isGuarded = shrinkGuard != nil
+        _ = release(.released) { service, _ in !isGuarded || !isServed(service) }
     }
 
     private func wait(for source: inout SourceRecord) {
@@ -132,11 +146,11 @@ struct ClusterRecord: Sendable {
             change.isNews = source(id)?.problems != problems
             withSource(id) { $0.problems = problems }
             return change
-        case .failure(let reason):
-            change.isNews = fail(id, reason)
+        case .failure(let reason, let ofPart):
+            change.isNews = withSource(id) { $0.fail(reason, ofPart: ofPart) } ?? false
             return change
         }
-        let wasStale = withSource(id) { $0.confirm() } ?? false
+        let wasStale = withSource(id) { $0.confirm(allParts: report.isConfirmation) } ?? false
         change.isNews = change.isNews || wasStale || !change.services.isEmpty
         isUnsaved = isUnsaved || change.isNews
         return change
@@ -148,7 +162,11 @@ struct ClusterRecord: Sendable {
 
     private mutating func fail(_ id: SourceID, _ reason: String) -> Bool { withSource(id) { $0.fail(reason) } ?? false }
 
-    private func source(_ id: SourceID) -> SourceRecord? { endpoints.id == id ? endpoints : gatewaySource }
+    /// One of its sources; nil for another's.
+    func source(_ id: SourceID) -> SourceRecord? {
+        if endpoints.id == id { return endpoints }
+        return gatewaySource?.id == id ? gatewaySource : nil
+    }
 
     @discardableResult
     private mutating func withSource<Result>(_ id: SourceID, _ body: (inout SourceRecord) -> Result) -> Result? {
@@ -165,10 +183,18 @@ struct ClusterRecord: Sendable {
         let served = pods?[service] ?? []
         guard told != served || shrinking[service]?.hold != nil else { return }
         var next = told
-        if let shrinkGuard {
-            let last = shrinking[service]
+        if let shrinkGuard, isServed(service) {
+            let last = shrinking[service]?.hold
             next = shrinkGuard.admit(told, over: served, evidence, &shrinking[service], at: now)
-            change.isNews = change.isNews || last?.hold != shrinking[service]?.hold
+            let hold = shrinking[service]?.hold
+            change.isNews = change.isNews || last != hold
+            if let hold, !hold.held.isSubset(of: last?.held ?? []) {
+                holdEvents.append((service, .began(hold)))
+            } else if let last, hold == nil {
+                holdEvents.append((service, .ended(last.held, .settled)))
+            }
+        } else {
+            shrinking[service] = nil
         }
         serve(service, next, &change)
     }
@@ -187,22 +213,59 @@ struct ClusterRecord: Sendable {
     /// Those that are held now.
     var holds: [ServiceName: ShrinkRecord.Hold] { shrinking.compactMapValues(\.hold) }
 
-    /// Lets go what has been held long enough.
+    /// What became of a hold.
+    enum HoldEvent {
+        case began(ShrinkRecord.Hold)
+        case ended(Set<String>, HoldChange.End)
+    }
+
+    /// When something is to be done about a hold.
+    var nextHoldStep: ContinuousClock.Instant? { holds.values.map { min($0.until, $0.nextStep ?? $0.until) }.min() }
+
+    /// Lets go what has been held long enough, and the next part of what goes in steps.
     mutating func expireHolds(at now: ContinuousClock.Instant) -> Set<ServiceName> {
-        release { $1.until <= now }
+        var change = Change()
+        for (service, hold) in holds where hold.until > now && hold.nextStep.map({ $0 <= now }) == true {
+            admit(service, hold.told, .deletes, at: now, &change)
+        }
+        return change.services.union(release(.expired) { $1.until <= now })
     }
 
     /// Lets go what is held of a service.
-    mutating func release(_ service: ServiceName) -> Set<ServiceName> { release { name, _ in name == service } }
+    mutating func release(_ service: ServiceName) -> Set<ServiceName> {
+        release(.released) { name, _ in name == service }
+    }
 
-    private mutating func release(where isDue: (ServiceName, ShrinkRecord.Hold) -> Bool) -> Set<ServiceName> {
+    /// Lets go some of the pods that are held of a service.
+    mutating func release(_ pods: Set<String>, of service: ServiceName) -> Set<ServiceName> {
+        guard let hold = shrinking[service]?.hold else { return [] }
+        let gone = hold.held.intersection(pods)
+        guard !gone.isEmpty else { return [] }
+        guard gone != hold.held else { return release(.failing) { name, _ in name == service } }
+        shrinking[service]?.hold?.held.subtract(gone)
+        holdEvents.append((service, .ended(gone, .failing)))
+        var change = Change()
+        serve(service, (self.pods?[service] ?? []).filter { !gone.contains($0.name) }, &change)
+        return change.services
+    }
+
+    private mutating func release(
+        _ end: HoldChange.End, where isDue: (ServiceName, ShrinkRecord.Hold) -> Bool
+    ) -> Set<ServiceName> {
         var change = Change()
         for (service, hold) in holds where isDue(service, hold) {
             shrinking[service] = nil
             serve(service, hold.told, &change)
             change.services.insert(service)
+            holdEvents.append((service, .ended(hold.held, end)))
         }
         return change.services
+    }
+
+    /// Holds that began or ended since the last call.
+    mutating func takeHoldEvents() -> [(service: ServiceName, event: HoldEvent)] {
+        defer { holdEvents = [] }
+        return holdEvents
     }
 
     // MARK: Last known good
@@ -282,4 +345,9 @@ extension SourceStatus {
             staleReason: record.staleReason, staleSince: record.staleSince, confirmed: record.confirmed,
             problems: record.problems, podCount: podCount, gateways: gateways)
     }
+}
+
+extension SourceReport {
+    /// Whether it says that all of the source is up to date.
+    fileprivate var isConfirmation: Bool { if case .confirmed = self { true } else { false } }
 }

@@ -17,6 +17,8 @@ public struct RegistryState: Hashable, Sendable {
     /// A cluster that a later configuration adds doesn't take that back: until its source delivers, it is served
     /// without pods.
     public var isSynced: Bool
+    /// What sources bring that isn't used, and services that nothing is known of; each a sentence.
+    public var problems: Set<String>
 }
 
 /// What has changed in a registry since it was asked last.
@@ -32,14 +34,29 @@ public struct RegistryChanges: Sendable {
     public var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
     /// When the oldest of the changes was told; nil where there is none.
     public var since: ContinuousClock.Instant?
-    /// When the next hold ends.
+    /// When the next hold ends, or lets some pods go.
     public var nextRelease: ContinuousClock.Instant?
-    /// How many endpoints are held now.
+    /// How many pods are held now.
     public var heldCount = 0
+    /// Holds that began or ended, in the order of time; at most 1,000.
+    public var holds: [HoldChange] = []
     /// How many sources, and names in DNS, are stale now.
     public var staleCount = 0
     /// What sources bring that isn't used, each a sentence.
     public var problems: Set<String> = []
+
+    /// Whether nothing has changed.
+    public var isEmpty: Bool { configuration == nil && pods.isEmpty && since == nil }
+}
+
+/// What became of a source's report.
+public struct ReportOutcome: Hashable, Sendable {
+    /// Whether it said something new.
+    public var isNews = false
+    /// Whether the source can't tell now.
+    public var isStale = false
+    /// Whether something is known from it, or from before this program started.
+    public var hasState = false
 }
 
 /// Gathers what the sources tell.
@@ -52,6 +69,7 @@ public actor Registry {
     /// From before this program started; let go once it has been served where it was needed.
     private var remembered: [ClusterName: SavedCluster] = [:]
     private var isSynced = false
+    private var spelling = Spelling()
     /// Not yet taken.
     private var isReconfigured = true
     private var changedServices: Set<ServiceName> = []
@@ -69,7 +87,10 @@ public actor Registry {
         self.configuration = configuration
         self.changed = changed
         self.namesChanged = namesChanged
-        for source in configuration.clusters { known[source.cluster.name] = ClusterRecord(source) }
+        let isServed = Self.isServed(configuration)
+        for source in configuration.clusters {
+            known[source.cluster.name] = ClusterRecord(source, isServed: isServed)
+        }
         let wanted = Self.names(of: known)
         names = Dictionary(uniqueKeysWithValues: wanted.map { ($0, NameRecord()) })
         namesChanged(wanted)
@@ -79,9 +100,10 @@ public actor Registry {
     public func configure(_ configuration: Configuration) {
         self.configuration = configuration
         var next: [ClusterName: ClusterRecord] = [:]
+        let isServed = Self.isServed(configuration)
         for source in configuration.clusters {
-            var record = known[source.cluster.name] ?? ClusterRecord(source)
-            record.configure(source)
+            var record = known[source.cluster.name] ?? ClusterRecord(source, isServed: isServed)
+            record.configure(source, isServed: isServed)
             next[source.cluster.name] = record
         }
         known = next
@@ -90,13 +112,28 @@ public actor Registry {
         noteChange()
     }
 
+    /// Whether anybody is served a service.
+    private static func isServed(_ configuration: Configuration) -> @Sendable (ServiceName) -> Bool {
+        guard configuration.template == nil, configuration.exports.isEmpty else { return { _ in true } }
+        let listed = Set(configuration.services.map(\.service.name))
+        return { listed.contains($0) }
+    }
+
     /// Takes a source's report.
     ///
     /// One that the configuration no longer names is ignored.
     ///
     /// - Returns: whether the report says anything new.
     @discardableResult
-    public func receive(_ report: SourceReport, from source: SourceID) -> Bool {
+    public func receive(_ report: SourceReport, from source: SourceID) -> ReportOutcome {
+        let isNews = take(report, from: source)
+        guard let record = known[source.cluster] else { return ReportOutcome() }
+        return ReportOutcome(
+            isNews: isNews, isStale: record.source(source)?.staleReason != nil,
+            hasState: record.endpoints.id == source ? record.pods != nil : record.gateways != nil)
+    }
+
+    private func take(_ report: SourceReport, from source: SourceID) -> Bool {
         // Taken out, so that its pods are changed in place.
         guard var record = known.removeValue(forKey: source.cluster) else { return false }
         guard record.endpoints.id == source || record.gatewaySource?.id == source else {
@@ -191,6 +228,16 @@ public actor Registry {
         return released.sorted()
     }
 
+    /// Lets go some of the pods that are held of a service, since requests to them fail.
+    public func releaseFailing(_ pods: Set<String>, of service: ServiceName, in cluster: ClusterName) {
+        guard let services = known[cluster]?.release(pods, of: service), !services.isEmpty else { return }
+        changedServices.formUnion(services)
+        noteChange()
+    }
+
+    /// Whether anything is held.
+    public var hasHolds: Bool { known.values.contains { !$0.holds.isEmpty } }
+
     /// What has changed since the last time; everything, the first time.
     ///
     /// Nil until there is enough to serve (see `RegistryState.isSynced`), or to export: what this cluster exports needs
@@ -209,12 +256,16 @@ public actor Registry {
         for service in changedServices {
             changes.pods[service] = served.compactMapValues { $0.pods?[service] }
         }
-        let holds = known.values.flatMap(\.holds.values)
-        changes.nextRelease = holds.map(\.until).min()
-        changes.heldCount = holds.reduce(0) { $0 + $1.held.count }
+        changes.nextRelease = known.values.compactMap(\.nextHoldStep).min()
+        changes.heldCount = known.values.reduce(0) { $0 + $1.holds.values.reduce(0) { $0 + $1.held.count } }
+        changes.holds = takeHoldChanges()
         changes.staleCount =
             known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
-        changes.problems = problems
+        spelling.update(
+            isReconfigured ? nil : changedServices, of: configuration,
+            clustersWith: { [known] service in known.keys.filter { known[$0]?.pods?[service] != nil } },
+            all: { [known] in known.values.reduce(into: []) { $0.formUnion($1.pods?.keys ?? [:].keys) } })
+        changes.problems = problems.union(isSynced ? spelling.problems : [])
         isReconfigured = false
         changedServices = []
         changedSince = nil
@@ -297,14 +348,41 @@ public actor Registry {
             sources: ordered.flatMap(\.value.statuses)
                 + names.sorted { $0.key < $1.key }.map { SourceStatus(name: $0.key, $0.value) },
             holds: ordered.flatMap { cluster, record in
-                record.holds.sorted { $0.key < $1.key }.map { service, hold in
-                    HoldStatus(
-                        cluster: cluster, service: service, pods: hold.held.sorted(), reason: hold.reason,
-                        since: moment.date.addingTimeInterval((hold.since - moment.now) / .seconds(1)),
-                        until: moment.date.addingTimeInterval((hold.until - moment.now) / .seconds(1)))
-                }
+                record.holds.sorted { $0.key < $1.key }.map { HoldStatus($1, of: $0, in: cluster, at: moment) }
             },
-            isSynced: isSynced
+            isSynced: isSynced,
+            problems: problems.union(isSynced ? spelling.problems : [])
         )
+    }
+
+    private func takeHoldChanges() -> [HoldChange] {
+        let moment = (now: ContinuousClock.now, date: Date())
+        var changes: [HoldChange] = []
+        for cluster in known.keys.sorted() {
+            for (service, event) in known[cluster]?.takeHoldEvents() ?? [] where changes.count < 1_000 {
+                switch event {
+                case .began(let hold):
+                    let status = HoldStatus(hold, of: service, in: cluster, at: moment)
+                    changes.append(HoldChange(cluster: cluster, service: service, event: .began(status)))
+                case .ended(let pods, let end):
+                    changes.append(
+                        HoldChange(cluster: cluster, service: service, event: .ended(pods: pods.sorted(), end)))
+                }
+            }
+        }
+        return changes
+    }
+}
+
+extension HoldStatus {
+    fileprivate init(
+        _ hold: ShrinkRecord.Hold, of service: ServiceName, in cluster: ClusterName,
+        at moment: (now: ContinuousClock.Instant, date: Date)
+    ) {
+        let date = { moment.date.addingTimeInterval(($0 - moment.now) / .seconds(1)) }
+        self.init(
+            cluster: cluster, service: service, pods: hold.held.sorted(),
+            reason: "\(hold.reason); if they are gone: ballast release \(service) --cluster \(cluster)",
+            since: date(hold.since), until: date(hold.until), nextStep: hold.nextStep.map(date))
     }
 }

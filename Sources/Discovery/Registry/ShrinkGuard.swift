@@ -12,6 +12,8 @@ struct ShrinkRecord: Hashable, Sendable {
         var reason: String
         var since: ContinuousClock.Instant
         var until: ContinuousClock.Instant
+        /// When more of them may go, if all were deleted; nil without that evidence.
+        var nextStep: ContinuousClock.Instant?
     }
 
     /// How many there were, until when; the numbers fall.
@@ -29,7 +31,8 @@ extension Configuration.ShrinkGuard {
     /// Counted are pods that take traffic or could: one that was draining has had its notice, and may go. A set that
     /// falls by more than `share` (from `from` pods up), or to nothing, is held: what the source names is served as it
     /// says, and what it no longer names is served on. Deletes are evidence that pods are gone, and a reason to let
-    /// them, even all of a small set; but not of more than the share within `pace`.
+    /// them, even all of a small set; but of a larger one not more than the share within `pace`: the others are held
+    /// until the hold's `nextStep`, when this is to be asked again.
     ///
     /// - Parameter record: what is remembered of the service; brought up to date.
     func admit(
@@ -60,20 +63,30 @@ extension Configuration.ShrinkGuard {
             return told
         }
         let addresses = Set(told.map(\.address))
-        let rest = served.filter { health[$0.name] == nil && !addresses.contains($0.address) }
+        var rest = served.filter { health[$0.name] == nil && !addresses.contains($0.address) }
+        var nextStep: ContinuousClock.Instant?
+        if evidence == .deletes {
+            let least = Int((Double(reference) * (1 - share)).rounded(.up))
+            // By name, so that replicas keep the same ones.
+            rest = Array(rest.filter { $0.health != .draining }.sorted { $0.name < $1.name }.prefix(least - after))
+            if after + rest.count < before { peaks = peaks.filter { $0.count > before } + [(now, before)] }
+            let lastFall = peaks.filter { $0.until + window >= now }.map(\.until).max() ?? now
+            nextStep = lastFall + pace + .milliseconds(1)
+        }
         let since = record?.hold?.since ?? now
         record = ShrinkRecord(
             peaks: peaks,
             hold: ShrinkRecord.Hold(
                 told: told, held: Set(rest.map(\.name)), reason: reason(after, of: reference, evidence),
-                since: since, until: record?.hold?.until ?? since + holdFor))
+                since: since, until: record?.hold?.until ?? since + holdFor, nextStep: nextStep))
         return told + rest
     }
 
     private func reason(_ after: Int, of reference: Int, _ evidence: SourceReport.Evidence) -> String {
         switch evidence {
-        case .none: "the source names \(after) of \(reference) endpoints, without evidence that the others are gone"
-        case .deletes, .vouched: "\(reference - after) of \(reference) endpoints were deleted within \(pace)"
+        case .none: "its source names \(after) of \(reference) pods, without evidence that the others are gone"
+        case .deletes, .vouched:
+            "\(reference - after) of \(reference) pods were deleted at once, and go in steps, one every \(pace)"
         }
     }
 }

@@ -1,0 +1,72 @@
+import Balancing
+import MeshConfiguration
+
+/// Finds services that have no pods, and pods whose service nobody listed: mostly one name in two spellings.
+struct Spelling {
+    /// Problems that are told of each kind.
+    private static let most = 20
+
+    private var services: Set<ServiceName> = []
+    /// False if every service that a source brings is served.
+    private var hasStrays = false
+    /// Listed services without a pod in any cluster.
+    private var empty: Set<ServiceName> = []
+    /// Services that sources bring and nobody listed, and the clusters whose sources do.
+    private var strays: [ServiceName: [ClusterName]] = [:]
+
+    /// What is wrong, each a sentence.
+    private(set) var problems: Set<String> = []
+
+    /// Looks at services again.
+    ///
+    /// - Parameters:
+    ///   - names: those of which something changed; nil for all, and a new configuration.
+    ///   - clusters: in which clusters a service has pods.
+    ///   - all: the names of all services that have pods.
+    mutating func update(
+        _ names: Set<ServiceName>?, of configuration: Configuration,
+        clustersWith clusters: (ServiceName) -> [ClusterName],
+        all: () -> Set<ServiceName>
+    ) {
+        let last = (empty, strays)
+        if names == nil {
+            services = Set(configuration.services.map(\.service.name))
+            hasStrays = configuration.template == nil && configuration.exports.isEmpty
+            (empty, strays) = ([], [:])
+        }
+        for name in names ?? services.union(all()) {
+            let found = clusters(name)
+            if services.contains(name) {
+                if found.isEmpty { empty.insert(name) } else { empty.remove(name) }
+            } else if hasStrays {
+                strays[name] = found.isEmpty ? nil : found.sorted()
+            }
+        }
+        if names == nil || last != (empty, strays) { problems = describe() }
+    }
+
+    private func describe() -> Set<String> {
+        var problems: Set<String> = []
+        for name in empty.sorted().prefix(Self.most) {
+            let near = nearNames(to: name.rawValue, in: strays.keys.lazy.map(\.rawValue))
+            let hint = near.first.map { near in
+                let owners =
+                    strays[ServiceName(rawValue: near)].map { $0.map(\.rawValue).joined(separator: ", ") } ?? ""
+                return "; \(owners) has pods of \(near): is that it?"
+            }
+            problems.insert("\(name) has no pods in any cluster, so that requests to it fail\(hint ?? "")")
+        }
+        for (name, clusters) in strays.sorted(by: { $0.key < $1.key }).prefix(Self.most) {
+            let near = nearNames(to: name.rawValue, in: services.lazy.map(\.rawValue))
+            let hint = near.isEmpty ? "add it, or remove its pods" : "did you mean \(near.joined(separator: " or "))?"
+            problems.insert(
+                """
+                \(clusters.map(\.rawValue).joined(separator: ", ")) has pods of \(name), which nobody is served: `services` \
+                doesn't have it; \(hint)
+                """)
+        }
+        let more = max(0, empty.count - Self.most) + max(0, strays.count - Self.most)
+        if more > 0 { problems.insert("\(more) more services have no pods, or are not listed") }
+        return problems
+    }
+}
