@@ -83,6 +83,21 @@ extension Configuration {
             }
         }
 
+        // Envoy's CONNECT socket sends plaintext requests to the proxy as they are.
+        let ownCluster = cluster
+        let proxied = clusters.first { source in
+            let isRemote = source.cluster.name != ownCluster
+            return isRemote && source.cluster.reach.kind == .connect
+        }
+        let plain = services.first { $0.service.client.tls == nil && $0.service.client != ClientSettings() }
+        if let proxied, let plain {
+            throw root.error(
+                """
+                clusters.\(proxied.cluster.name).reach: connect needs TLS to the pods, and services.\(plain.service.name) has \
+                `envoy` without `tls`: set `envoy.tls`, or another reach
+                """)
+        }
+
         // Those that are known to come, and that `*` would give a name that is taken.
         if let template, let templateEntry {
             let listed = Set(services.map(\.service.name))
@@ -102,6 +117,7 @@ extension Configuration {
         admin = try AdminServer(fields["admin"], path: path)
         if let entry = fields["dns"] { dns = try DNS(entry) }
         if let entry = fields["sources"] { sources = try SourceLimits(entry) }
+        version = String(fnv1a(text), radix: 16)
         state = try fields["state"]?.text()
         state = state.map(path)
         exports = []
@@ -256,6 +272,10 @@ extension Configuration.ServedService {
             service.weights[cluster] = try multiplier.value(
                 "should be a number from 0 to 1000000, with at most six places after the point", Ratio.init(_:)
             )
+        }
+        let weights = service.weights
+        if let field = fields["weights"], clusters.allSatisfy({ weights[$0]?.numerator == 0 }) {
+            throw field.error("every cluster is taken out (0), so that all requests would fail: leave one above 0")
         }
         service.sni = try fields["sni"]?.value("should be a host name, at most 253 bytes", DNSName.init(_:))
         if let port = fields["port"] { service.port = UInt16(try port.integer(in: 1...65_535)) }

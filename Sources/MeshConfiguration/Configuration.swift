@@ -20,6 +20,8 @@ public struct Configuration: Hashable, Sendable {
     public var dns = DNS()
     /// How much each source may bring.
     public var sources = SourceLimits()
+    /// A hash of the text: two that are configured alike have the same.
+    public var version = ""
     /// The directory where the last known state is kept; nil where it isn't.
     public var state: String?
 

@@ -8,7 +8,7 @@ public enum TextFile {
         do {
             data = try Data(contentsOf: URL(fileURLWithPath: path))
         } catch {
-            throw ConfigurationError(file: path, message: "can't be read: \(reason(error))")
+            throw ConfigurationError(file: path, message: reason(path))
         }
         return try text(of: data, file: path)
     }
@@ -26,14 +26,17 @@ public enum TextFile {
         return text
     }
 
-    private static func reason(_ error: any Error) -> String {
-        let error = error as NSError
-        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileReadNoSuchFile.rawValue {
-            return "there is no such file"
+    /// Foundation's errors don't say why.
+    private static func reason(_ path: String) -> String {
+        let files = FileManager.default
+        guard files.fileExists(atPath: path) else {
+            let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            return files.fileExists(atPath: directory)
+                ? "there is no such file" : "there is no such file: the directory \(directory) doesn't exist"
         }
-        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileReadNoPermission.rawValue {
-            return "permission denied"
-        }
-        return error.localizedDescription
+        let type = try? files.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+        if type == .typeDirectory { return "is a directory, and should be a file" }
+        return files.isReadableFile(atPath: path)
+            ? "can't be read" : "may not be read by this user: look at its owner and mode"
     }
 }

@@ -8,7 +8,8 @@ import Yams
 /// The manifests for Kubernetes, as far as they can be checked without a cluster.
 @Suite struct ManifestTests {
     private static let files = [
-        "ballast.yaml", "remote-reader.yaml", "two-clusters-kubeconfig.yaml", "two-clusters-peers.yaml",
+        "ballast.yaml", "remote-reader.yaml", "two-clusters-kubeconfig.yaml", "two-clusters-peers-east.yaml",
+        "two-clusters-peers-west.yaml",
     ]
 
     private func objects(_ file: String) throws -> [[String: Any]] {
@@ -68,9 +69,19 @@ import Yams
         }
     }
 
-    @Test func `peers reach a Ballast that is not ready, for they make each other ready`() throws {
+    @Test(arguments: files) func `no file has two objects of one kind and name, of which one would win`(_ file: String)
+        throws
+    {
+        let names = try objects(file).map { object in
+            ["kind", "metadata.namespace", "metadata.name"].map { value($0, in: object) as? String ?? "" }
+        }
+        #expect(Set(names).count == names.count)
+    }
+
+    @Test(arguments: ["east", "west"])
+    func `peers reach a Ballast that is not ready, for they make each other ready`(_ cluster: String) throws {
         let service = try #require(
-            try objects("two-clusters-peers.yaml").first {
+            try objects("two-clusters-peers-\(cluster).yaml").first {
                 value("metadata.name", in: $0) as? String == "ballast-peers"
             })
         #expect(value("spec.publishNotReadyAddresses", in: service) as? Bool == true)
