@@ -153,7 +153,7 @@ public struct AdminServer: ServiceLifecycle.Service {
     }
 }
 
-private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
     let encoder = JSONEncoder()
     encoder.dateEncodingStrategy = .iso8601
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -171,20 +171,6 @@ private struct Health: Encodable {
     var status: String
     /// Nil while it is alive.
     var reason: String?
-}
-
-/// What is wrong with a request, as its answer.
-private struct Problem: Error, HTTPResponseError {
-    struct Body: Encodable {
-        var error: String
-    }
-
-    var error: String
-    var status: HTTPResponse.Status
-
-    func response(from request: Request, context: some RequestContext) throws -> Response {
-        try json(Body(error: error), status: status)
-    }
 }
 
 private struct Release: Encodable {

@@ -9,14 +9,40 @@ import XDS
 
 struct Readiness: Encodable {
     var ready: Bool
+    var configuration: ConfigurationPage
+    /// Nil where nothing is wrong that the sources don't say.
+    var problems: [String]?
     var sources: [SourcePage]
     /// Nil where nothing is held.
     var held: [HoldPage]?
 
     init(_ status: Status) {
         ready = status.isReady
+        configuration = ConfigurationPage(status.configuration)
+        problems = status.problems.isEmpty ? nil : Array(status.problems.prefix(100))
         held = status.holds.isEmpty ? nil : status.holds.map(HoldPage.init)
         sources = status.sources.map(SourcePage.init)
+    }
+}
+
+struct ConfigurationPage: Encodable {
+    struct Refusal: Encodable {
+        var time: Date
+        var reason: String
+    }
+
+    var version: String
+    var loaded: Date
+    /// Nil unless a newer one can't be used.
+    var refused: Refusal?
+    /// What was changed and takes effect at the next start; nil for nothing.
+    var pending: [String]?
+
+    init(_ status: ConfigurationStatus) {
+        version = status.version
+        loaded = status.loaded
+        refused = status.refusal.map { Refusal(time: $0.time, reason: $0.reason) }
+        pending = status.pending.isEmpty ? nil : status.pending
     }
 }
 
@@ -45,7 +71,7 @@ struct SourcePage: Encodable {
     }
 }
 
-/// Endpoints that are served though their source no longer names them.
+/// Pods that are served though their source no longer names them.
 struct HoldPage: Encodable {
     var service: String
     var cluster: String
@@ -53,6 +79,8 @@ struct HoldPage: Encodable {
     var reason: String
     var since: Date
     var until: Date
+    /// When some of them go; nil if all go at `until`.
+    var nextStep: Date?
 
     init(_ hold: HoldStatus) {
         service = hold.service.rawValue
@@ -61,6 +89,7 @@ struct HoldPage: Encodable {
         reason = hold.reason
         since = hold.since
         until = hold.until
+        nextStep = hold.nextStep
     }
 }
 
@@ -75,7 +104,10 @@ struct ServicesPage: Encodable {
         audience = viewer.audience.rawValue
         sources = status.sources.map(SourcePage.init)
         let observed = status.observed[viewer] ?? [:]
-        self.services = services.map { ServicePage($0, observed: observed[$0.service.name]) }
+        let holds = Dictionary(grouping: status.holds, by: \.service)
+        self.services = services.map {
+            ServicePage($0, observed: observed[$0.service.name], holds: holds[$0.service.name] ?? [])
+        }
     }
 }
 
@@ -101,6 +133,8 @@ struct ServicePage: Encodable {
         var share: Double
         var observed: Observed?
         var health: String
+        /// Until when it is served though its source no longer names it; nil for others.
+        var heldUntil: Date?
         var note: String?
     }
 
@@ -121,7 +155,7 @@ struct ServicePage: Encodable {
             share = load.share(of: target)
             requests = tally.issued
             errors = tally.errors
-            latencyMilliseconds = tally.latency.map { $0 * 1_000 }
+            latencyMilliseconds = tally.latency.flatMap { $0 > 0 ? $0 * 1_000 : nil }
             metrics = tally.means.isEmpty ? nil : tally.means
         }
     }
@@ -176,19 +210,28 @@ struct ServicePage: Encodable {
     var observed: ObservedService?
     var endpoints: [Endpoint]
 
-    init(_ status: ServiceStatus, observed load: ObservedLoad?) {
+    init(_ status: ServiceStatus, observed load: ObservedLoad?, holds: [HoldStatus]) {
         observed = load.map(ObservedService.init)
         name = status.service.name.rawValue
         balance = status.service.balance.rawValue
         resources = status.resources.map { Resource(name: $0.name.rawValue, version: $0.version.description) }
         intended = status.assignment.shares.map { share in
-            Share(
+            let hold = holds.first { $0.cluster == share.cluster }
+            let held = Set(hold?.pods ?? [])
+            let problems = [
+                share.problem,
+                hold.map { "\(held.count) of its pods are held until \($0.until.formatted(.iso8601)): \($0.reason)" },
+                load?.failures(of: share.cluster),
+            ].compactMap(\.self)
+            return Share(
                 cluster: share.cluster.rawValue, share: share.share, observed: Observed(.cluster(share.cluster), load),
-                weight: share.weight, priority: share.priority, reason: share.reason, problem: share.problem,
+                weight: share.weight, priority: share.priority, reason: share.reason,
+                problem: problems.isEmpty ? nil : problems.joined(separator: "; "),
                 pods: share.pods.map {
                     Pod(
                         name: $0.name, share: $0.share, observed: Observed(.pod(share.cluster, $0.name), load),
-                        health: $0.health.rawValue, note: $0.note)
+                        health: $0.health.rawValue, heldUntil: held.contains($0.name) ? hold?.until : nil, note: $0.note
+                    )
                 }
             )
         }
@@ -203,6 +246,15 @@ struct ServicePage: Encodable {
                 )
             }
         }
+    }
+}
+
+extension ObservedLoad {
+    /// That most requests to a cluster fail; nil while they don't.
+    fileprivate func failures(of cluster: ClusterName) -> String? {
+        guard fails(.cluster(cluster)), let tally = targets[.cluster(cluster)] else { return nil }
+        let percent = Int((100 * Double(tally.errors) / Double(tally.ended)).rounded())
+        return "\(percent) % of the requests to it failed in the last \(window) (\(tally.errors) of \(tally.ended))"
     }
 }
 

@@ -10,6 +10,8 @@ struct ProvenancePage: Encodable {
         var cluster: String
         var pod: String
         var address: String
+        var region: String
+        var zone: String
         var health: String
         /// The source, and the object, version and line in it.
         var source: String?
@@ -73,7 +75,8 @@ struct ProvenancePage: Encodable {
         view = viewer.cluster.rawValue
         audience = viewer.audience.rawValue
         let name = service.service.name
-        self.service = ServicePage(service, observed: status.observed[viewer]?[name])
+        self.service = ServicePage(
+            service, observed: status.observed[viewer]?[name], holds: status.holds.filter { $0.service == name })
         sources = status.sources.map(SourcePage.init)
         let holds = status.holds.filter { $0.service == name }
         held = holds.isEmpty ? nil : holds.map(HoldPage.init)
@@ -85,7 +88,8 @@ struct ProvenancePage: Encodable {
                 let origin = source?.isSynced == true ? origins[share.cluster]?[pod.name] : nil
                 return Pod(
                     cluster: share.cluster.rawValue, pod: pod.name, address: pod.address.description,
-                    health: pod.health.rawValue, source: source?.description, object: origin?.object,
+                    region: pod.locality.region, zone: pod.locality.zone, health: pod.health.rawValue,
+                    source: source?.description, object: origin?.object,
                     version: origin?.version, line: origin?.line, confirmed: source?.confirmed,
                     stale: source?.staleReason, held: hold?.pods.contains(pod.name) == true ? hold?.reason : nil,
                     weight: Weight(pod, in: share))

@@ -42,9 +42,9 @@ struct ClientSession {
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
         findViewer()
         if let claimed = node.metadata["cluster"], let viewer, viewer.cluster.rawValue != claimed {
-            warn(
-                "the node's metadata names a cluster that the configuration doesn't have",
-                ["cluster": "\(claimed)", "served as": "\(viewer.cluster)"])
+            warn("the node's metadata names a cluster that the configuration doesn't have") {
+                ["cluster": "\(claimed)", "served as": "\(viewer.cluster)"]
+            }
         }
     }
 
@@ -168,10 +168,10 @@ struct ClientSession {
             """
     }
 
-    func warn(_ what: String, _ reason: String) { warn(what, ["reason": "\(reason)"]) }
+    func warn(_ what: String, _ reason: String) { warn(what) { ["reason": "\(reason)"] } }
 
     /// Logs a warning, unless there were too many about this client lately.
-    private func warn(_ what: String, _ facts: @autoclosure () -> Logger.Metadata) {
+    func warn(_ what: String, _ facts: () -> Logger.Metadata) {
         guard case .logged(let suppressed) = warnings.take(about: head.peer) else { return }
         var facts = facts()
         if suppressed > 0 { facts["suppressed before"] = "\(suppressed)" }
@@ -190,7 +190,7 @@ struct ClientSession {
     }
 
     private func logNotes() {
-        if let ledsNote { warn(ledsNote, [:]) }
+        if let ledsNote { warn(ledsNote) { [:] } }
         guard !reduced.isEmpty, warnings.take(about: head.peer) != .suppressed else { return }
         logger.info(
             "client gets gateway addresses only",

@@ -6,6 +6,7 @@ import XDS
 public import Logging
 public import MeshConfiguration
 public import ServiceLifecycle
+import Foundation
 import Synchronization
 
 /// A control plane: sources, registry, balancer, snapshot, subscriptions, streams, put together.
@@ -21,6 +22,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let logger: Logger
     private let started: @Sendable (UInt16) -> Void
     private let watchdog = Mutex<Watchdog?>(nil)
+    private let loadWatch: LoadWatch
+    private let configuration: Mutex<ConfigurationStatus>
 
     /// - Parameters:
     ///   - version: this program's, for clients to see.
@@ -36,6 +39,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         let gathering = configuration.xds.debounce
         let debounce = Debounce(quiet: gathering.quiet, longest: gathering.longest, clock: ContinuousClock())
         initial = configuration
+        self.configuration = Mutex(ConfigurationStatus(version: configuration.version, loaded: Date()))
         self.debounce = debounce
         metrics = ControlPlaneMetrics(factory)
         self.logger = logger
@@ -63,12 +67,15 @@ public final class ControlPlane: ServiceLifecycle.Service {
             configuration.xds, controlPlane: "ballast/\(version)", demand: Demand { debounce.signal() },
             gateways: GatewayProgress { debounce.signal() }, metrics: metrics, logger: logger
         ) { debounce.signal() }
+        loadWatch = LoadWatch(discovery.observer, registry, logger: logger)
     }
 
     /// Serves until it is told to shut down.
     public func run() async throws {
         let settings = initial.xds
+        note(configuration.withLock { $0 })
         let port = try await discovery.start(settings)
+        if let files = settings.tls { noteCertificate(files, try TLSMaterial(files)) }
         logger.info(
             "xDS server listening",
             metadata: ["address": "\(settings.listen.host)", "port": "\(port)", "tls": "\(settings.tls != nil)"]
@@ -89,6 +96,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             group.addTask { await self.publishChanges() }
             group.addTask { await self.discovery.run() }
             group.addTask { await watchdog.run() }
+            group.addTask { await self.loadWatch.run() }
             if let files = settings.tls { group.addTask { await self.renewCertificates(files) } }
             try? await gracefulShutdown()
             group.cancelAll()
@@ -103,20 +111,44 @@ public final class ControlPlane: ServiceLifecycle.Service {
     public func reload(_ configuration: Configuration) async {
         var xds = configuration.xds
         xds.access = initial.xds.access
-        if xds != initial.xds || configuration.admin != initial.admin || configuration.state != initial.state
-            || configuration.dns != initial.dns || configuration.sources != initial.sources
-        {
+        let changes = [
+            ("xds", xds != initial.xds), ("admin", configuration.admin != initial.admin),
+            ("state", configuration.state != initial.state), ("dns", configuration.dns != initial.dns),
+            ("sources", configuration.sources != initial.sources),
+        ]
+        let pending = changes.filter(\.1).map(\.0)
+        if !pending.isEmpty {
             logger.warning(
-                """
-                changes to `xds` (except `xds.tls.allow`), `admin`, `state`, `dns` and `sources` take effect at the next start
-                """)
+                "what changed in \(pending.map { "`\($0)`" }.joined(separator: ", ")) takes effect at the next start")
         }
+        note(ConfigurationStatus(version: configuration.version, loaded: Date(), pending: pending))
         await registry.configure(configuration)
         sources.configure(configuration)
         logger.info(
             "configuration reloaded",
-            metadata: ["clusters": "\(configuration.clusters.count)", "services": "\(configuration.services.count)"]
+            metadata: [
+                "version": "\(configuration.version)", "clusters": "\(configuration.clusters.count)",
+                "services": "\(configuration.services.count)",
+            ]
         )
+    }
+
+    /// Notes that a newer configuration can't be used; the last one stays in force.
+    public func refuse(_ error: ConfigurationError) {
+        logger.error(
+            "the new configuration can't be used; the last one stays in force", metadata: ["reason": "\(error)"])
+        metrics.configurationRefused.set(1)
+        configuration.withLock {
+            $0.refusal = ConfigurationStatus.Refusal(time: Date(), reason: "\(error)")
+        }
+    }
+
+    private func note(_ status: ConfigurationStatus) {
+        let last = configuration.withLock { configuration in
+            defer { configuration = status }
+            return configuration
+        }
+        metrics.noteConfiguration(status, after: last)
     }
 
     /// Why nobody answers at the xDS port, though it listens; nil while somebody does.
@@ -128,6 +160,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let state = await registry.state
             return Status(
                 isReady: discovery.snapshot?.isComplete == true, sources: state.sources, holds: state.holds,
+                problems: state.problems.union(discovery.snapshot?.problems ?? []).sorted() + loadWatch.problems,
+                configuration: configuration.withLock { $0 },
                 defaultCluster: state.configuration.cluster,
                 observed: discovery.observer.observations(at: .now)
             )
@@ -151,18 +185,22 @@ public final class ControlPlane: ServiceLifecycle.Service {
     /// - Parameter cluster: nil for all.
     /// - Returns: the clusters where something was held.
     public func release(_ service: ServiceName, in cluster: ClusterName? = nil) async -> [ClusterName] {
-        let released = await registry.release(service, in: cluster)
-        for cluster in released {
-            logger.notice(
-                "held endpoints are let go", metadata: ["service": "\(service)", "cluster": "\(cluster)"])
-        }
-        return released
+        await registry.release(service, in: cluster)
     }
 
     /// Every open stream, by node.
     ///
     /// - Parameter limit: how many resources of each type of a stream are listed; the rest is only counted.
     public func clients(listing limit: Int = .max) async -> [ClientStatus] { await discovery.clients(listing: limit) }
+
+    private func noteCertificate(_ files: Configuration.TLSFiles, _ material: TLSMaterial) {
+        metrics.certificateExpiry(files.certificate).set(material.expiry)
+        if let warning = material.warning(about: files.certificate) { logger.warning("\(warning)") }
+        let end = Date(timeIntervalSince1970: Double(material.expiry))
+        logger.info(
+            "certificate in use",
+            metadata: ["certificate": "\(files.certificate)", "until": "\(end.formatted(.iso8601))"])
+    }
 
     /// Reads the certificates again whenever their files change.
     private func renewCertificates(_ files: Configuration.TLSFiles) async {
@@ -173,10 +211,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
             defer { isFirst = false }
             guard !isFirst else { return }
             do throws(ConfigurationError) {
-                try await discovery.renewCertificates(files)
-                logger.info("certificates read again", metadata: ["certificate": "\(files.certificate)"])
+                noteCertificate(files, try await discovery.renewCertificates(files))
             } catch {
-                logger.error("the certificates can't be read; the last ones stay", metadata: ["reason": "\(error)"])
+                logger.error("the new certificates can't be used; the last ones stay", metadata: ["reason": "\(error)"])
             }
         }
     }
@@ -195,6 +232,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         var builder = SnapshotBuilder(discovery.gateways)
         var timer: Task<Void, Never>?
         var problems: Set<String> = []
+        var changeLog = ChangeLog()
+        let holdLog = HoldLog(logger)
         defer { timer?.cancel() }
         var hasAny = false
         await debounce.forEach {
@@ -202,34 +241,34 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let now = ContinuousClock.now
             let demand = discovery.demand.viewers(at: now)
             let taken = builder.waitsForClients(at: now) ? discovery.taken() : 0
+            let names = changes.configuration == nil ? Set(changes.pods.keys) : builder.names
+            let before = hasAny ? names.map { ($0, builder.facts(of: $0)) } : []
             guard let outcome = builder.build(changes, for: demand.viewers, clientsHaveTaken: taken, at: now) else {
                 return
             }
-            let changed = outcome.changed
+            for (name, facts) in before where !facts.isSame(as: builder.facts(of: name)) {
+                changeLog.note(name, before: facts)
+            }
             let isFirst = !hasAny && changes.isComplete
             hasAny = hasAny || changes.isComplete
             if let since = changes.since { metrics.sourceToSnapshot.record(since: since) }
-            metrics.publications.increment()
+            if !changes.isEmpty { metrics.publications.increment() }
             metrics.staleSources.set(changes.staleCount)
             metrics.heldEndpoints.set(changes.heldCount)
             discovery.publish(outcome.publication)
             timer?.cancel()
-            timer = [outcome.next, changes.nextRelease, demand.next].compactMap(\.self).min().map(signal(at:))
+            for line in changeLog.take(at: now, builder.facts(of:)) { logger.info("\(line)") }
+            holdLog.tell(changes.holds)
+            timer = [outcome.next, changes.nextRelease, demand.next, changeLog.next].compactMap(\.self).min()
+                .map(signal(at:))
             let known = problems
             problems = outcome.publication.snapshot.problems.union(changes.problems)
             for problem in problems.subtracting(known).sorted() {
                 logger.warning("something is not served as configured", metadata: ["reason": "\(problem)"])
             }
-            let resources = Set(outcome.publication.snapshot.views.values.flatMap(\.changes).flatMap(\.names.names))
-            if isFirst { logger.info("every source has synced; serving", metadata: ["services": "\(changed.count)"]) }
-            guard hasAny, !isFirst, !resources.isEmpty else { return }
-            logger.info(
-                "published",
-                metadata: [
-                    "services": "\(changed.prefix(10).map(\.rawValue).joined(separator: ","))",
-                    "resources": "\(resources.count)",
-                ]
-            )
+            if isFirst {
+                logger.info("every source has synced; serving", metadata: ["services": "\(builder.names.count)"])
+            }
         }
     }
 }

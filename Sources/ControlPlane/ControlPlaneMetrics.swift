@@ -1,4 +1,5 @@
 import CoreMetrics
+import struct Foundation.Date
 
 /// What a control plane counts and times, on the way of a change through the house.
 ///
@@ -22,6 +23,8 @@ struct ControlPlaneMetrics: Sendable {
     let clientBytes: Meter
     let connections: Meter
     let refusedStreams: Counter
+    let configurationRefused: Meter
+    private let configurationLoaded: Meter
     private let factory: any MetricsFactory
 
     init(_ factory: any MetricsFactory) {
@@ -43,7 +46,26 @@ struct ControlPlaneMetrics: Sendable {
         clientBytes = Meter(label: "ballast_client_bytes", factory: factory)
         connections = Meter(label: "ballast_connections", factory: factory)
         refusedStreams = Counter(label: "ballast_refused_streams_total", factory: factory)
+        configurationRefused = Meter(label: "ballast_configuration_refused", factory: factory)
+        configurationLoaded = Meter(label: "ballast_configuration_loaded_timestamp_seconds", factory: factory)
         self.factory = factory
+    }
+
+    /// A configuration is in force.
+    func noteConfiguration(_ status: ConfigurationStatus, after last: ConfigurationStatus) {
+        let info = { version in
+            Meter(label: "ballast_configuration_info", dimensions: [("version", version)], factory: factory)
+        }
+        if last.version != status.version { info(last.version).set(0) }
+        info(status.version).set(1)
+        configurationRefused.set(0)
+        configurationLoaded.set(status.loaded.timeIntervalSince1970)
+    }
+
+    /// The end of a certificate's validity, in seconds since 1970.
+    func certificateExpiry(_ file: String) -> Meter {
+        Meter(
+            label: "ballast_certificate_expiry_timestamp_seconds", dimensions: [("file", file)], factory: factory)
     }
 
     /// Connections that were refused or ended for a reason.

@@ -2,6 +2,7 @@ import Balancing
 import CoreMetrics
 import EnvoyAPI
 import GRPCTransport
+import Logging
 import MeshConfiguration
 import XDS
 
@@ -20,6 +21,8 @@ final class DiscoveryHandler: StreamService {
     private let gatewayStream = GatewayProgress.StreamID()
     /// Whose gateway this is, if it takes all of CDS.
     private var gatewayOf: ClusterName?
+    /// Names that nobody serves, as far as that was told.
+    private var absentNames: Set<ResourceName> = []
     /// Why a gateway that asks on demand doesn't get far; nil where it does.
     private var demandProblem: String?
 
@@ -95,6 +98,7 @@ final class DiscoveryHandler: StreamService {
             return nil
         }
         let index = view.index(type)
+        if type == .clusterLoadAssignment { warn(aboutAbsent: response.absent, in: index) }
         var slices = response.resources.compactMap { index[$0.name]?.slice(stream.variant) }
         for name in response.collections {
             guard let collection = index.collection(name) else { continue }
@@ -141,6 +145,18 @@ final class DiscoveryHandler: StreamService {
     func status(listing limit: Int) -> ClientStatus {
         ClientStatus(
             session, notes: [demandProblem].compactMap(\.self), subscriptions: stream.status(listing: limit))
+    }
+
+    /// Tells once of each name that nobody serves; of a few, since a client may ask for many.
+    private func warn(aboutAbsent names: [ResourceName], in index: ResourceIndex) {
+        for name in names.prefix(5) where absentNames.count < 20 && absentNames.insert(name).inserted {
+            session.warn("a client asks for endpoints that nobody serves") {
+                let near = nearNames(to: name.rawValue, in: index.names.lazy.map(\.rawValue))
+                let hint =
+                    near.isEmpty ? "no service has that resource" : "did you mean \(near.joined(separator: " or "))?"
+                return ["resource": "\(name.rawValue.prefix(utf8Count: 256))", "reason": "\(hint)"]
+            }
+        }
     }
 
     private func noteViewer() {
@@ -199,6 +215,14 @@ extension DiscoveryResponse {
         switch self {
         case .sotw: []
         case .delta(let response): response.collections
+        }
+    }
+
+    /// What the client asked for and never had, since it doesn't exist.
+    fileprivate var absent: [ResourceName] {
+        switch self {
+        case .sotw(let response): response.vacant
+        case .delta(let response): response.absent
         }
     }
 

@@ -112,7 +112,11 @@ private struct KnownTargets {
         for (address, load) in report.endpoints {
             guard let origin = origins[address] else { continue }
             if clusters.count > 1 { body(.cluster(origin.cluster), load) }
-            if let pod = origin.pod { body(.pod(origin.cluster, pod), load) }
+            if let pod = origin.pod {
+                body(.pod(origin.cluster, pod), load)
+            } else if case .socket(let gateway) = address {
+                body(.gateway(origin.cluster, gateway), load)
+            }
         }
     }
 }

@@ -11,6 +11,8 @@ public enum ObservedTarget: Hashable, Sendable {
     case locality(Locality)
     /// One pod, where the client tells pods apart.
     case pod(ClusterName, String)
+    /// A gateway's address, where the client doesn't: whatever went through it.
+    case gateway(ClusterName, SocketAddress)
 }
 
 /// Requests of many reports, added up.
@@ -92,6 +94,12 @@ public struct ObservedLoad: Sendable {
     public var reports = 0
     /// What went where.
     public var targets: [ObservedTarget: Tally] = [:]
+
+    /// Whether most requests to a target failed, of enough to say so.
+    public func fails(_ target: ObservedTarget) -> Bool {
+        guard let tally = targets[target] else { return false }
+        return tally.ended >= 20 && tally.errors * 2 > tally.ended
+    }
 
     /// The part of the requests that went to a target, 0 to 1; nil where there were none at all.
     public func share(of target: ObservedTarget) -> Double? {

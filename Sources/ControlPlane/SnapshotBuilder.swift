@@ -11,8 +11,6 @@ struct SnapshotBuilder {
     /// What became of a change.
     struct Outcome {
         var publication: Publication
-        /// The services that were assigned anew.
-        var changed: [ServiceName]
         /// When to build again even if nothing changes.
         var next: ContinuousClock.Instant?
     }
@@ -39,6 +37,16 @@ struct SnapshotBuilder {
     /// Whether `build` has to know what clients have taken.
     func waitsForClients(at now: ContinuousClock.Instant) -> Bool {
         builders.values.contains { $0.waitsForClients(at: now) }
+    }
+
+    /// The names of all services that are served.
+    var names: Set<ServiceName> { catalog.names }
+
+    /// A service, and what its shares depend on.
+    func facts(of name: ServiceName) -> ChangeLog.Facts {
+        ChangeLog.Facts(
+            service: catalog[name]?.service, clusters: clusters,
+            client: roster?.defaultCluster ?? ClusterName(rawValue: ""), pods: pods[name] ?? [:])
     }
 
     /// The snapshot after these changes, at that time.
@@ -109,7 +117,6 @@ struct SnapshotBuilder {
         let times = builders.values.map { $0.next(after: now) } + [catalog.next, announcements.next]
         return Outcome(
             publication: Publication(snapshot, hasNewRoster: roster != lastRoster),
-            changed: due.filter { catalog[$0] != nil }.sorted(),
             next: (times.compactMap(\.self) + renewAt.values).min()
         )
     }

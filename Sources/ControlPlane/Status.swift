@@ -1,5 +1,6 @@
 public import Balancing
 public import Discovery
+public import Foundation
 import EnvoyAPI
 import GRPCTransport
 public import XDS
@@ -12,10 +13,34 @@ public struct Status: Sendable {
     public var sources: [SourceStatus]
     /// Endpoints that are served though their source no longer names them.
     public var holds: [HoldStatus]
+    /// What is wrong though everything is served, each a sentence.
+    public var problems: [String]
+    /// Which configuration is in force.
+    public var configuration: ConfigurationStatus
     /// The cluster of the clients that say nothing else.
     public var defaultCluster: ClusterName
     /// What the kinds of client say that they sent where lately; services without reports have no entry.
     public var observed: [Viewer: [ServiceName: ObservedLoad]]
+}
+
+/// Which configuration is in force, and whether there is a newer one that can't be used.
+public struct ConfigurationStatus: Hashable, Sendable {
+    /// A newer configuration that was refused.
+    public struct Refusal: Hashable, Sendable {
+        /// When it was read.
+        public var time: Date
+        /// What is wrong with it.
+        public var reason: String
+    }
+
+    /// A hash of the text: of two Ballasts, the same means the same configuration.
+    public var version: String
+    /// When it was put in force.
+    public var loaded: Date
+    /// The last attempt to load another, if that failed.
+    public var refusal: Refusal?
+    /// Fields that were changed, and take effect at the next start.
+    public var pending: [String] = []
 }
 
 /// What is served of one service.

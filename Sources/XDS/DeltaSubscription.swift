@@ -34,6 +34,8 @@ public struct DeltaResponse: Hashable, Sendable {
     public var collections: [ResourceName] = []
     /// What doesn't exist, or no longer.
     public var removed: [ResourceName]
+    /// Those of them that the client asked for and never had.
+    public var absent: [ResourceName] = []
     /// Those of the resources that are sent because something else was: see `owe`.
     public var renewed: [ResourceName]
     /// The version of all that the client has after this; for people only.
@@ -260,6 +262,7 @@ public struct DeltaSubscription: Sendable {
         var renewed: [ResourceName] = []
         var resources: [VersionedName] = []
         var removed: [ResourceName] = []
+        var absent: [ResourceName] = []
         for name in pending.sorted() {
             let version = index.version(of: name)
             guard var entry = entries[name] ?? (version != nil && isWildcard ? Entry() : nil) else { continue }
@@ -269,6 +272,7 @@ public struct DeltaSubscription: Sendable {
                 if isOwed || entry.sent != version { resources.append(VersionedName(name: name, version: version)) }
             } else if entry.sent != nil || entry.isNamed && !entry.isToldAbsent {
                 removed.append(name)
+                if entry.sent == nil { absent.append(name) }
             }
             entry.isToldAbsent = version == nil
             entries[name] = entry
@@ -295,7 +299,8 @@ public struct DeltaSubscription: Sendable {
         unanswered.append(Unanswered(nonce: nonce, version: version, resources: named, collections: touched))
         if unanswered.count > Self.mostUnanswered { unanswered.removeFirst() }
         return DeltaResponse(
-            resources: resources, collections: whole, removed: removed, renewed: renewed, version: version, nonce: nonce
+            resources: resources, collections: whole, removed: removed, absent: absent, renewed: renewed,
+            version: version, nonce: nonce
         )
     }
 

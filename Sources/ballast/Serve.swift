@@ -62,7 +62,7 @@ struct Serve: AsyncParsableCommand {
             configuration: ServiceGroupConfiguration(
                 services: [
                     controlPlane, admin,
-                    ReloadOnSIGHUP(signals: reloads, path: config, controlPlane: controlPlane, logger: logger),
+                    ReloadOnSIGHUP(signals: reloads, path: config, controlPlane: controlPlane),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)
             )
@@ -101,14 +101,13 @@ struct ReloadOnSIGHUP: ServiceLifecycle.Service {
     let signals: UnixSignalsSequence
     let path: String
     let controlPlane: ControlPlane
-    let logger: Logger
 
     func run() async throws {
         for await _ in signals.cancelOnGracefulShutdown() {
-            do {
+            do throws(ConfigurationError) {
                 await controlPlane.reload(try Configuration(path: path))
             } catch {
-                logger.error("the configuration can't be used; the running one stays", metadata: ["reason": "\(error)"])
+                controlPlane.refuse(error)
             }
         }
     }

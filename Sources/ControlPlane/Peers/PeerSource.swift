@@ -157,11 +157,8 @@ final class PeerSource: EndpointSource {
 
     /// Read for each connection, so that certificates can be replaced.
     private func security() throws(ConfigurationError) -> ChannelSecurity {
-        .tls(
-            roots: try TextFile.read(peer.tls.ca), serverName: peer.tls.serverName,
-            KeyPair(
-                certificateChain: try TextFile.read(peer.tls.certificate),
-                privateKey: try TextFile.read(peer.tls.key)))
+        let material = try TLSMaterial(peer.tls)
+        return .tls(roots: material.authorities ?? "", serverName: peer.tls.serverName, material.pair)
     }
 }
 
