@@ -25,6 +25,9 @@ public struct AttackScale: Sendable {
         self.seconds = seconds
     }
 
+    /// After this time, a change is missed, and a new client gives up; longer for tests, where a machine may be busy.
+    var patience: Duration { .seconds(isShort ? 30 : 5) }
+
     /// How long a flood lasts, which is this long unless something else was asked for.
     func duration(_ full: Int, short: Int) -> Duration { .seconds(seconds ?? (isShort ? short : full)) }
 

@@ -41,7 +41,7 @@ public struct AttackStage: Sendable {
     ) async throws -> Result {
         for (file, text) in files { try text.write(toFile: "\(place)/\(file)", atomically: true, encoding: .utf8) }
         let victim = try await Victim(
-            ballast, configuration, directory: place, openFiles: openFiles, group: group)
+            ballast, configuration, directory: place, openFiles: openFiles, patience: scale.patience, group: group)
         do {
             let result = try await body(victim)
             await victim.stop()

@@ -16,8 +16,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serves endpoints over xDS until SIGTERM or SIGINT; SIGHUP reads the configuration again."
     )
 
-    @Option(help: "The configuration file; docs/configuration.md describes it.")
-    var config: String
+    @OptionGroup var configuration: ConfigurationPath
 
     @Option(
         help:
@@ -43,7 +42,7 @@ struct Serve: AsyncParsableCommand {
         let logger = Logger(label: "ballast")
         let settings: Configuration
         do {
-            settings = try Configuration(path: config)
+            settings = try Configuration(path: configuration.path)
         } catch {
             logger.critical("the configuration can't be used", metadata: ["reason": "\(error)"])
             throw ExitCode(78)  // EX_CONFIG
@@ -62,7 +61,7 @@ struct Serve: AsyncParsableCommand {
             configuration: ServiceGroupConfiguration(
                 services: [
                     controlPlane, admin,
-                    ReloadOnSIGHUP(signals: reloads, path: config, controlPlane: controlPlane),
+                    ReloadOnSIGHUP(signals: reloads, path: configuration.path, controlPlane: controlPlane),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)
             )

@@ -1,51 +1,62 @@
 import ArgumentParser
 import Balancing
+import ControlPlane
+import Discovery
 import Foundation
 import KubernetesDiscovery
 import MeshConfiguration
 
-/// `ballast validate`: reads what `serve` would read, and says what is wrong.
+/// `ballast validate`: reads what `serve` would read, says what is wrong, and what it understood.
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a configuration, and the endpoints files and kubeconfigs that it names."
+        abstract: "Checks a configuration and all files that it names, and tells what would be served.",
+        discussion: """
+            Errors are what `serve` would refuse. Warnings are what it would serve though it is probably not meant. Nothing is \
+            connected to: what API servers and other Ballasts bring is not known here.
+            """
     )
 
-    @Argument(help: "The configuration file.")
-    var config: String
+    @OptionGroup var configuration: ConfigurationPath
 
     func run() throws {
-        var errors: [ConfigurationError] = []
-        var problems: Set<String> = []
+        let settings: Configuration
         do throws(ConfigurationError) {
-            let settings = try Configuration(path: config)
-            var mesh = Mesh(clusters: settings.clusters.map(\.cluster), pods: [:])
-            // Gateways that are not known yet will have some address.
-            for index in mesh.clusters.indices where mesh.clusters[index].gateways.isEmpty {
-                guard !settings.clusters[index].gateways.isEmpty, let some = SocketAddress("192.0.2.1:1") else {
-                    continue
-                }
-                mesh.clusters[index].gateways = [some]
-            }
-            for source in settings.clusters {
-                do throws(ConfigurationError) {
-                    switch source.endpoints {
-                    case .file(let path): mesh.pods[source.cluster.name] = try EndpointsFile(path: path).pods
-                    case .kubernetes(let endpoints): try KubernetesSource.check(endpoints.access)
-                    case .ballast: break
-                    }
-                    if case .kubernetes(let gateways) = source.gateways { try KubernetesSource.check(gateways.access) }
-                } catch {
-                    errors.append(error)
-                }
-            }
-            problems = mesh.problems(of: settings.services.map(\.service))
+            settings = try Configuration(path: configuration.path)
         } catch {
-            errors.append(error)
+            say("error: \(error)")
+            throw ExitCode(78)  // EX_CONFIG
         }
-        for problem in problems.sorted() { say("warning: \(problem)") }
-        for error in errors { say("\(error)") }
+        var (errors, warnings) = settings.checkTLS()
+        var mesh = Mesh(clusters: settings.clusters.map(\.cluster), pods: [:])
+        // Gateways that are not known yet will have some address.
+        for index in mesh.clusters.indices where mesh.clusters[index].gateways.isEmpty {
+            guard !settings.clusters[index].gateways.isEmpty, let some = SocketAddress("192.0.2.1:1") else { continue }
+            mesh.clusters[index].gateways = [some]
+        }
+        for source in settings.clusters {
+            do throws(ConfigurationError) {
+                switch source.endpoints {
+                case .file(let path): mesh.pods[source.cluster.name] = try EndpointsFile(path: path).pods
+                case .kubernetes(let endpoints): try KubernetesSource.check(endpoints.access)
+                case .ballast: break
+                }
+                if case .kubernetes(let gateways) = source.gateways { try KubernetesSource.check(gateways.access) }
+            } catch {
+                errors.append(error)
+            }
+        }
+        let unknown = settings.clusters.filter { if case .file = $0.endpoints { false } else { true } }
+        if errors.isEmpty {
+            warnings += mesh.problems(of: settings.services.map(\.service)).sorted()
+            warnings += settings.problems(ofNamesIn: mesh.pods, isEverything: unknown.isEmpty).sorted()
+        }
+        for warning in warnings { say("warning: \(warning)") }
+        for error in errors { say("error: \(error)") }
         guard errors.isEmpty else { throw ExitCode(78) }  // EX_CONFIG
-        print("\(config): good")
+        for service in settings.services {
+            print(mesh.summary(of: service.service, from: settings.cluster, without: unknown.map(\.cluster.name)))
+        }
+        print("\(configuration.path): good\(warnings.isEmpty ? "" : ", with \(warnings.count) warnings")")
     }
 
     private func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
@@ -63,5 +74,21 @@ extension Mesh {
             }
         }
         return problems
+    }
+
+    /// Who gets how much of a service, in one line.
+    ///
+    /// - Parameter unknown: the clusters whose pods are not in files.
+    fileprivate func summary(
+        of service: Balancing.Service, from client: ClusterName, without unknown: [ClusterName]
+    ) -> String {
+        let parts = assign(service, from: client).shares.map { share in
+            if unknown.contains(share.cluster) { return "\(share.cluster): known when its source is asked" }
+            let percent = (share.share * 1_000).rounded() / 10
+            let number = percent == percent.rounded() ? "\(Int(percent))" : "\(percent)"
+            return unknown.isEmpty
+                ? "\(share.cluster) \(number) % (\(share.reason))" : "\(share.cluster): \(share.reason)"
+        }
+        return "\(service.name), for clients in \(client): \(parts.joined(separator: "; "))"
     }
 }

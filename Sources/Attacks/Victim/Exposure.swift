@@ -10,7 +10,7 @@ struct Exposure: Sendable {
         var memory: Double?
         /// The 99th percentile of honest clients' delays, in seconds.
         var honestP99: Double? = 1
-        /// The longest delay, in seconds; by itself a change is missed after 5 s only.
+        /// The longest delay, in seconds; by itself a change is missed after the victim's `patience` only.
         var honestMost: Double?
         /// New clients during the attack, in seconds.
         var newClient: Double?
@@ -40,9 +40,9 @@ struct Exposure: Sendable {
     ///
     /// - Parameters:
     ///   - services: those besides `honest` in the file of `home`, each with its addresses.
-    ///   - limit: for a new client during the attack.
+    ///   - limit: for a new client during the attack; nil for the victim's `patience`.
     static func measure(
-        _ victim: Victim, services: [String: [String]] = [:], newClientsWithin limit: Duration = .seconds(5),
+        _ victim: Victim, services: [String: [String]] = [:], newClientsWithin limit: Duration? = nil,
         _ attack: @escaping @Sendable () async throws -> Void
     ) async throws -> Exposure {
         let honest = HonestClients(victim, services: services)
@@ -59,7 +59,7 @@ struct Exposure: Sendable {
         let watch = MemoryWatch()
         let start = ContinuousClock.now
         let isOver = Shared(false)
-        let probing = Task { await probe(victim, within: limit, isOver) }
+        let probing = Task { await probe(victim, within: limit ?? victim.patience, isOver) }
         let attacking = Task { try await attack() }
         let watching = Task { await watch.follow(victim, ceiling: ceilingBytes) { attacking.cancel() } }
         let outcome = await attacking.result
@@ -67,7 +67,7 @@ struct Exposure: Sendable {
         watching.cancel()
         isOver.change { $0 = true }
         exposure.newClients = await probing.value
-        exposure.newClientAfter = await HonestClients.firstAnswer(from: victim, within: .seconds(15))
+        exposure.newClientAfter = await HonestClients.firstAnswer(from: victim, within: victim.patience * 3)
         changing.cancel()
         await changing.value
         await honest.settle()

@@ -14,7 +14,7 @@ final class HonestClients: Sendable {
     struct Report: Sendable {
         /// (client, change) pairs.
         var changes = 0
-        /// Those that took longer than 5 s, or never came.
+        /// Those that took longer than the victim's `patience`, or never came.
         var missed = 0
         /// Nil where nothing arrived.
         var delay: Percentiles?
@@ -26,8 +26,6 @@ final class HonestClients: Sendable {
         var delays: [Duration] = []
     }
 
-    /// A change that takes longer counts as missed.
-    static let patience = Duration.seconds(5)
     private static let interval = Duration.milliseconds(250)
     private static let methods = [Method.deltaAggregatedResources, .streamEndpoints]
     private static let service: ResourceName = "honest"
@@ -83,7 +81,7 @@ final class HonestClients: Sendable {
 
     /// Waits until every change was seen, or the last one counts as missed.
     func settle() async {
-        let end = ContinuousClock.now + Self.patience
+        let end = ContinuousClock.now + victim.patience
         while ContinuousClock.now < end, state.withLock({ !$0.awaited.allSatisfy(\.isEmpty) }) {
             try? await Task.sleep(for: .milliseconds(20))
         }
@@ -95,7 +93,7 @@ final class HonestClients: Sendable {
             let open = state.awaited.reduce(0) { $0 + $1.count }
             return Report(
                 changes: state.delays.count + open,
-                missed: open + state.delays.count { $0 > Self.patience }, delay: Percentiles(state.delays))
+                missed: open + state.delays.count { $0 > victim.patience }, delay: Percentiles(state.delays))
         }
     }
 

@@ -8,6 +8,8 @@ final class Victim: Sendable {
     /// Its files and its log.
     let directory: String
     let isTLS: Bool
+    /// How long its clients wait.
+    let patience: Duration
     /// The port of xDS.
     let xdsPort: Int
     /// The port of the admin API.
@@ -18,12 +20,14 @@ final class Victim: Sendable {
     ///
     /// - Parameters:
     ///   - openFiles: the most open files that it may have.
+    ///   - patience: how long its clients wait.
     ///   - group: what it may have of the machine.
     init(
         _ program: String, _ configuration: VictimConfiguration, directory: String, openFiles: Int?,
-        group: ControlGroup?
+        patience: Duration, group: ControlGroup?
     ) async throws {
         self.directory = directory
+        self.patience = patience
         isTLS = configuration.isTLS
         try configuration.text.write(toFile: "\(directory)/ballast.yaml", atomically: true, encoding: .utf8)
         if !FileManager.default.fileExists(atPath: "\(directory)/home.yaml") {

@@ -1,5 +1,5 @@
-import Balancing
-import MeshConfiguration
+public import Balancing
+public import MeshConfiguration
 
 /// Finds services that have no pods, and pods whose service nobody listed: mostly one name in two spellings.
 struct Spelling {
@@ -45,6 +45,16 @@ struct Spelling {
         if names == nil || last != (empty, strays) { problems = describe() }
     }
 
+    /// Looks at names where all is known at once.
+    fileprivate init(_ configuration: Configuration, _ pods: [ClusterName: [ServiceName: [Pod]]], _ isEverything: Bool) {
+        let clusters = { (name: ServiceName) in pods.filter { !($0.value[name] ?? []).isEmpty }.map(\.key) }
+        update(nil, of: configuration, clustersWith: clusters) { Set(pods.values.flatMap(\.keys)) }
+        if !isEverything { empty = [] }
+        problems = describe()
+    }
+
+    init() {}
+
     private func describe() -> Set<String> {
         var problems: Set<String> = []
         for name in empty.sorted().prefix(Self.most) {
@@ -68,5 +78,16 @@ struct Spelling {
         let more = max(0, empty.count - Self.most) + max(0, strays.count - Self.most)
         if more > 0 { problems.insert("\(more) more services have no pods, or are not listed") }
         return problems
+    }
+}
+
+extension Configuration {
+    /// Services that have no pods, and pods whose service is not listed, each a sentence.
+    ///
+    /// - Parameters:
+    ///   - pods: those that are known.
+    ///   - isEverything: whether these are all; services without pods are told only then.
+    public func problems(ofNamesIn pods: [ClusterName: [ServiceName: [Pod]]], isEverything: Bool) -> Set<String> {
+        Spelling(self, pods, isEverything).problems
     }
 }
