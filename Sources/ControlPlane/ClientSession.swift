@@ -3,6 +3,7 @@ import EnvoyAPI
 import GRPCTransport
 import Logging
 import MeshConfiguration
+import XDS
 
 /// Who is at the other end of a stream, whose view it gets, and whether it may.
 struct ClientSession {
@@ -15,8 +16,14 @@ struct ClientSession {
     private(set) var viewer: Viewer?
     /// What the viewer sees; nil until it has been built.
     private(set) var view: Snapshot.View?
-    /// Whose view is built because of this session.
-    private var held: Viewer?
+    /// Why it refuses the listeners that endpoints lead through; nil while it doesn't.
+    private(set) var listenerRejection: String?
+    /// Where it is served its listeners from, so that it may take later ones, while it refuses them.
+    private var listenerViewer: Viewer?
+    /// What that sees.
+    private(set) var listenerView: Snapshot.View?
+    /// Whose views are built because of this session.
+    private var held: Set<Viewer> = []
     /// Whose view it was when there was one.
     private var lastServed: Viewer?
     /// Why it may not see that.
@@ -64,6 +71,31 @@ struct ClientSession {
         return viewer != lastViewer || !hadView && view != nil
     }
 
+    /// Notes whether it takes the listeners that endpoints lead through: while it doesn't, it gets endpoints without them.
+    ///
+    /// - Returns: whether that is new.
+    mutating func note(listenerRejection reason: String?) -> Bool {
+        let isNew = (reason == nil) != (listenerRejection == nil)
+        guard isNew, reason == nil || viewer?.audience == .lanes else { return false }
+        listenerRejection = reason.map { $0.prefix(utf8Count: 500) }
+        findViewer()
+        if reason != nil {
+            warn("a client refuses its listeners, and is served gateway addresses only until it takes them") {
+                ["reason": "\(listenerRejection ?? "")"]
+            }
+        } else {
+            logger.info("a client takes its listeners now", metadata: metadata([:]))
+        }
+        return true
+    }
+
+    /// What changed of what it sees.
+    var changes: [(type: TypeURL, names: ChangedNames)] {
+        guard let listenerView else { return view?.changes ?? [] }
+        return (view?.changes ?? []).filter { $0.type != .listener }
+            + listenerView.changes.filter { $0.type == .listener }
+    }
+
     /// Ends the stream of a client that may not see what it asks for.
     func authorize() throws(GRPCStatus) {
         guard let refusal else { return }
@@ -82,6 +114,11 @@ struct ClientSession {
         } else {
             refusal = refusal(of: viewer, in: snapshot.roster)
         }
+        listenerViewer = nil
+        if listenerRejection != nil, viewer.audience == .lanes {
+            listenerViewer = viewer
+            viewer.audience = .plain
+        }
         self.viewer = viewer
         findView()
     }
@@ -91,18 +128,19 @@ struct ClientSession {
         // Load reports are about what is sent, whichever way.
         let isReport = head.method == LoadReport.method
         view = isReport ? snapshot.services(of: viewer) : snapshot.views[viewer]
+        listenerView = listenerViewer.flatMap { snapshot.views[$0] }
         let isOther = isReport && view != nil && snapshot.views[viewer] == nil
-        hold(refusal != nil || isOther ? nil : viewer)
+        hold(refusal != nil || isOther ? [] : Set([viewer, listenerViewer].compactMap(\.self)))
         guard view != nil, viewer != lastServed else { return }
         lastServed = viewer
         logNotes()
     }
 
-    private mutating func hold(_ viewer: Viewer?) {
-        guard viewer != held else { return }
-        if let viewer { demand.hold(viewer) }
-        if let held { demand.release(held) }
-        held = viewer
+    private mutating func hold(_ viewers: Set<Viewer>) {
+        guard viewers != held else { return }
+        for viewer in viewers.subtracting(held) { demand.hold(viewer) }
+        for viewer in held.subtracting(viewers) { demand.release(viewer) }
+        held = viewers
     }
 
     /// What is exported to whom its certificate names; the first of several.
@@ -148,7 +186,13 @@ struct ClientSession {
     /// What it is told less well than it could be; each a sentence.
     var notes: [String] {
         var notes: [String] = []
-        if !reduced.isEmpty {
+        if let listenerRejection {
+            notes.append(
+                """
+                gets gateway addresses only, since it refuses its listeners: \(listenerRejection). Its bootstrap needs the \
+                extension envoy.bootstrap.internal_listener, as envoy-configs/client.yaml has it
+                """)
+        } else if !reduced.isEmpty {
             let clusters = reduced.map(\.rawValue).joined(separator: ", ")
             notes.append(
                 "gets gateway addresses only for \(clusters): gRPC, or its node metadata doesn't say lanes: true")
@@ -180,7 +224,7 @@ struct ClientSession {
 
     /// The stream is over.
     mutating func end(_ status: GRPCStatus) {
-        hold(nil)
+        hold([])
         logger.debug("stream closed", metadata: metadata(["status": "\(status)"]))
     }
 
@@ -191,7 +235,7 @@ struct ClientSession {
 
     private func logNotes() {
         if let ledsNote { warn(ledsNote) { [:] } }
-        guard !reduced.isEmpty, warnings.take(about: head.peer) != .suppressed else { return }
+        guard !reduced.isEmpty, listenerRejection == nil, warnings.take(about: head.peer) != .suppressed else { return }
         logger.info(
             "client gets gateway addresses only",
             metadata: metadata([

@@ -52,6 +52,7 @@ final class DiscoveryHandler: StreamService {
         {
             progress.acknowledged(acknowledgement.nonce, of: stream.lastNonce)
             noteGateway()
+            if session.listenerRejection != nil { noteListeners() }
             return
         }
         let message = [UInt8](copying: message)
@@ -68,6 +69,7 @@ final class DiscoveryHandler: StreamService {
             metrics.nacks.increment()
             session.warn("NACK", "\(decoded.type.prefix(utf8Count: 100)): \(reason)")
         }
+        let isAboutListeners = decoded.request.rejection != nil || session.listenerRejection != nil
         if let nonce = Nonce(decoded.request.nonce) { progress.acknowledged(nonce, of: stream.lastNonce) }
         do throws(ProtocolViolation) {
             try decoded.request.check(longestName: limits.nameBytes)
@@ -83,13 +85,14 @@ final class DiscoveryHandler: StreamService {
             session.warn("stream ended", error.message)
             throw error
         }
+        if isAboutListeners { noteListeners() }
         noteGateway()
     }
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
         try session.authorize()
         guard stream.hasNews, let view = session.view,
-            let (type, response) = stream.next(in: { view.index($0) })
+            let (type, response) = stream.next(in: { index(of: $0, in: view) })
         else {
             if !stream.hasNews, let snapshot = session.snapshot {
                 progress.written(snapshot.number, stream.lastNonce)
@@ -97,11 +100,11 @@ final class DiscoveryHandler: StreamService {
             }
             return nil
         }
-        let index = view.index(type)
-        if type == .clusterLoadAssignment { warn(aboutAbsent: response.absent, in: index) }
-        var slices = response.resources.compactMap { index[$0.name]?.slice(stream.variant) }
+        let served = index(of: type, in: view)
+        if type == .clusterLoadAssignment { warn(aboutAbsent: response.absent, in: served) }
+        var slices = response.resources.compactMap { served[$0.name]?.slice(stream.variant) }
         for name in response.collections {
-            guard let collection = index.collection(name) else { continue }
+            guard let collection = served.collection(name) else { continue }
             slices.append(collection.slice)
             metrics.pushedResources.increment(by: collection.count)
         }
@@ -133,7 +136,7 @@ final class DiscoveryHandler: StreamService {
             noteViewer()
             stream.publishAll()
         } else {
-            for (type, names) in session.view?.changes ?? [] { stream.publish(type, names) }
+            for (type, names) in session.changes { stream.publish(type, names) }
         }
         if stream.hasNews { progress.owe(item.progress) }
     }
@@ -157,6 +160,19 @@ final class DiscoveryHandler: StreamService {
                 return ["resource": "\(name.rawValue.prefix(utf8Count: 256))", "reason": "\(hint)"]
             }
         }
+    }
+
+    private func index(of type: TypeURL, in view: Snapshot.View) -> ResourceIndex {
+        guard let listeners = session.listenerView, type == .listener else { return view.index(type) }
+        return listeners.index(type)
+    }
+
+    /// Notes whether the client takes its listeners.
+    private func noteListeners() {
+        let rejection = stream.rejection(of: .listener)
+        guard session.note(listenerRejection: rejection?.message) else { return }
+        noteViewer()
+        stream.publishAll()
     }
 
     private func noteViewer() {

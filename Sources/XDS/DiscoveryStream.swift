@@ -237,6 +237,11 @@ public struct DiscoveryStream: Sendable {
     /// reasons of its rejections.
     public var memoryBytes: Int { entries.reduce(0) { $0 + $1.subscription.memoryBytes } }
 
+    /// Set while the client's last answer about a type was a NACK.
+    public func rejection(of type: TypeURL) -> Rejection? {
+        entries.first { $0.type == type }?.subscription.status(listing: 0)?.rejection
+    }
+
     /// Every type's subscription, in the order in which they are served.
     ///
     /// - Parameter limit: how many resources of each type are listed; the rest is only counted.

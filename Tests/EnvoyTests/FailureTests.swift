@@ -1,0 +1,101 @@
+import Balancing
+import Foundation
+import TestBench
+import TestSupport
+import Testing
+
+private let east = ["e1", "e2"]
+private let west = ["w1", "w2", "w3", "w4"]
+
+extension EnvoyTests {
+    /// What Ballast says, and does, when requests fail.
+    @Suite(.serialized) struct FailureTests {
+        private func page(_ bench: Bench, _ path: String) async throws -> String {
+            try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, path).body
+        }
+
+        @Test func `an Envoy that refuses its listeners gets endpoints without them, with a note`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                var plan = Plan(.pods)
+                plan.gateways = [1]
+                try await stage.open(plan, east: east, west: west)
+                await bench.stop("client")
+                let whole = try bench.wholeClientConfig()
+                let extensions = try #require(whole.firstMatch(of: /bootstrap_extensions:\n(.+\n)+/))
+                let config = whole.replacing(extensions.output.0, with: "")
+                try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
+                try await bench.waitUntilApplied(audience: .plain)
+                #expect(try await bench.client.stat("listener_manager.lds.update_rejected") == 1)
+                let result = try await Load.run(bench, requests: 200)
+                #expect(result.failed == 0)
+                #expect(result.byPod.keys.contains { $0.hasPrefix("w") })
+                let clients = try await page(bench, "/v1/clients")
+                #expect(clients.contains("since it refuses its listeners"))
+                #expect(clients.contains("envoy.bootstrap.internal_listener"))
+                let log = try bench.process("ballast").log
+                #expect(log.contains("a client refuses its listeners"), "\(log.suffix(2_000))")
+                // What changes reaches it as before.
+                try bench.publish(west.dropLast().map(bench.pod), in: "west")
+                try await bench.waitUntilApplied(audience: .plain)
+                #expect(try await bench.client.stat("listener_manager.lds.update_rejected") == 1)
+            }
+        }
+
+        @Test func `requests that fail at a gateway are a problem of the service, until they don't`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                var plan = Plan(.pods)
+                plan.gateways = [1]
+                try await stage.open(plan, east: east, west: west)
+                _ = try await Load(bench).around(pause: .milliseconds(5)) { load in
+                    try await eventually("requests") { load.result.requests > 100 }
+                    await bench.stop("gateway-1")
+                    try await eventually("told") {
+                        try await page(bench, "/v1/services/httpbin").contains("% of the requests to it failed in the last")
+                    }
+                    #expect(try await page(bench, "/readyz").contains("of the requests to west"))
+                    try await eventually("logged") {
+                        try bench.process("ballast").log.contains("of the requests to west")
+                    }
+                    try await bench.startGateway(.told, name: "gateway-1", at: 1)
+                    try await eventually("all is well") {
+                        try await !page(bench, "/readyz").contains("of the requests to west")
+                    }
+                    try await eventually("logged") { try bench.process("ballast").log.contains("fail no longer") }
+                }
+            }
+        }
+
+        @Test func `held pods go before their time when clients report that requests to them fail`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                var plan = Plan(.pods)
+                plan.gateways = [1]
+                try await stage.open(plan, east: east, west: west)
+                try await stage.reload(
+                    plan.configuration(bench, stage.upstream).replacing("guard: off", with: "guard: on"))
+                _ = try await Load(bench).around(pause: .milliseconds(5)) { load in
+                    try await eventually("requests") { load.result.requests > 100 }
+                    try bench.publish([bench.pod("w1")], in: "west")
+                    for pod in west.dropFirst() { await bench.stop(pod) }
+                    try await eventually("a warning, with what to do") {
+                        let log = try bench.process("ballast").log
+                        return log.contains("httpbin in west: the source names 1 of 4 pods")
+                            && log.contains("ballast release httpbin --cluster west")
+                            && log.contains("w2, w3, w4 are served until")
+                    }
+                    try await eventually("let go") {
+                        try bench.process("ballast").log.contains("most requests to what was held failed")
+                    }
+                    try await eventually("nothing is held") { try await !page(bench, "/readyz").contains("\"held\"") }
+                    let start = load.result
+                    try await eventually("requests go well") {
+                        let since = load.result - start
+                        return since.requests > 100 && since.failed * 10 < since.requests
+                    }
+                }
+            }
+        }
+    }
+}
