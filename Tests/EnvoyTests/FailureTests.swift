@@ -27,7 +27,7 @@ extension EnvoyTests {
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
                 try await bench.waitUntilApplied(audience: .plain)
                 #expect(try await bench.client.stat("listener_manager.lds.update_rejected") == 1)
-                let result = try await Load.run(bench, requests: 200)
+                let result = try await Load.run(200, on: bench)
                 #expect(result.failed == 0)
                 #expect(result.byPod.keys.contains { $0.hasPrefix("w") })
                 let clients = try await page(bench, "/v1/clients")
@@ -54,7 +54,9 @@ extension EnvoyTests {
                     try await eventually("told") {
                         try await page(bench, "/v1/services/httpbin").contains("% of the requests to it failed in the last")
                     }
-                    #expect(try await page(bench, "/readyz").contains("of the requests to west"))
+                    try await eventually("a problem") {
+                        try await page(bench, "/readyz").contains("of the requests to west")
+                    }
                     try await eventually("logged") {
                         try bench.process("ballast").log.contains("of the requests to west")
                     }
@@ -81,7 +83,7 @@ extension EnvoyTests {
                     for pod in west.dropFirst() { await bench.stop(pod) }
                     try await eventually("a warning, with what to do") {
                         let log = try bench.process("ballast").log
-                        return log.contains("httpbin in west: the source names 1 of 4 pods")
+                        return log.contains("httpbin in west: its source names 1 of 4 pods")
                             && log.contains("ballast release httpbin --cluster west")
                             && log.contains("w2, w3, w4 are served until")
                     }

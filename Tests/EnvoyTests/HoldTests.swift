@@ -74,7 +74,11 @@ extension EnvoyTests {
                 let held = try await page(bench)
                 let hold = try #require(held.held?.first)
                 #expect(hold.cluster == "east" && hold.pods == (3...8).map { "p\($0)" })
-                #expect(hold.reason == "the source names 2 of 8 endpoints, without evidence that the others are gone")
+                #expect(
+                    hold.reason == """
+                        its source names 2 of 8 pods, without evidence that the others are gone; if they are gone: \
+                        ballast release httpbin --cluster east
+                        """)
                 let times = try [hold.since, hold.until].map {
                     try #require(ISO8601DateFormatter().date(from: $0) as Date?)
                 }
@@ -125,6 +129,8 @@ extension EnvoyTests {
                     let answer = try await connection.get(
                         "/v1/services/httpbin/release", isPost: true, headers: [("origin", "http://evil.example")])
                     #expect(answer.status == 403)
+                }
+                try await HTTPConnection.open(host: bench.host, port: Bench.adminPort) { connection in
                     #expect(try await connection.get("/v1/services/nothing/release", isPost: true).status == 404)
                 }
                 try await eventually("let go") { try await page(bench).pods.count { $0.cluster == "east" } == 1 }
