@@ -4,6 +4,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import NIOCore
 public import Logging
 public import ServiceLifecycle
 
@@ -58,7 +59,16 @@ public struct AdminServer: ServiceLifecycle.Service {
         do {
             try await application.run()
         } catch {
-            throw AdminError(description: "the admin API can't listen on \(host):\(port): \(error)")
+            throw AdminError(description: "the admin API can't listen on \(host):\(port) (admin.listen): \(reason(error))")
+        }
+    }
+
+    private func reason(_ error: any Error) -> String {
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE: "the port is taken; does another Ballast run?"
+        case EADDRNOTAVAIL: "the address is none of this machine's"
+        case EACCES: "this user may not listen on that port"
+        default: "\(error)"
         }
     }
 

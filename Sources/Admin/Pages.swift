@@ -292,6 +292,8 @@ struct ClientsPage: Encodable {
 
         struct Resource: Encodable {
             var name: String
+            /// False for a resource that is not there; nil for others.
+            var exists: Bool?
             var sent: String?
             var acknowledged: String?
         }
@@ -343,7 +345,9 @@ extension ClientsPage.Subscription {
         acknowledged = status.acknowledged?.description
         rejected = status.rejection.map { Rejection(version: $0.version.description, message: $0.message) }
         resources = status.resources.map {
-            Resource(name: $0.name.rawValue, sent: $0.sent?.description, acknowledged: $0.acknowledged?.description)
+            Resource(
+                name: $0.name.rawValue, exists: $0.sent == nil && status.sent != nil ? false : nil,
+                sent: $0.sent?.description, acknowledged: $0.acknowledged?.description)
         }
         omitted = status.count > resources.count ? status.count - resources.count : nil
     }

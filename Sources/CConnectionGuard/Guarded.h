@@ -39,6 +39,10 @@ struct ballast_guard {
     struct ballast_guard_limits limits;
     /// Whether anything is limited.
     bool is_on;
+    /// Whether clients have to begin with a TLS handshake.
+    bool is_tls;
+    /// Of a client whose connections are not told of.
+    _Atomic uint16_t ignored_port;
     uint32_t most_descriptor;
     pthread_mutex_t lock;
     // In the lock:

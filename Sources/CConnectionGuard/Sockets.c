@@ -80,7 +80,10 @@ static void end(struct guarded *socket, int reason) {
 
 // MARK: Listening
 
-void ballast_guard_begin_listening(struct ballast_guard *guard) { listening = guard; }
+void ballast_guard_begin_listening(struct ballast_guard *guard, bool is_tls) {
+    guard->is_tls = is_tls;
+    listening = guard;
+}
 
 void ballast_guard_end_listening(void) { listening = NULL; }
 
@@ -174,6 +177,21 @@ int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int fla
     }
 }
 
+static uint16_t port_of(const struct sockaddr_storage *address) {
+    return ntohs(
+        address->ss_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
+                                      : ((const struct sockaddr_in6 *)address)->sin6_port);
+}
+
+void ballast_guard_ignore(struct ballast_guard *guard, uint16_t port) { atomic_store(&guard->ignored_port, port); }
+
+/// Why a connection was of no use to its client; -1 if it was, or nothing came over it. In the socket's lock.
+static int failure(const struct guarded *socket) {
+    if (!socket->guard->is_tls || port_of(&socket->address) == atomic_load(&socket->guard->ignored_port)) return -1;
+    if (socket->kind == CLEAR) return BALLAST_GUARD_PLAINTEXT;
+    return socket->kind == TLS && !scanner_has_begun(&socket->scanner) ? BALLAST_GUARD_HANDSHAKE : -1;
+}
+
 int close(int descriptor) {
     pthread_once(&resolved, resolve);
     struct guarded *socket = NULL;
@@ -186,21 +204,17 @@ int close(int descriptor) {
         hello_forget(socket);
         if (!socket->is_listener) {
             pthread_mutex_lock(&socket->lock);
+            int reason = failure(socket);
             int64_t partial = socket->partial_bytes;
             socket->partial_bytes = 0;
             pthread_mutex_unlock(&socket->lock);
+            if (reason >= 0) guard_note(socket->guard, reason, &socket->address);
             if (partial) guard_note_partial(socket->guard, &socket->address, -partial);
             guard_leave(socket->guard, &socket->address);
         }
         guarded_release(socket);
     }
     return next_close(descriptor);
-}
-
-static uint16_t port_of(const struct sockaddr_storage *address) {
-    return ntohs(
-        address->ss_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
-                                      : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
 void ballast_guard_end(

@@ -48,6 +48,12 @@ struct ClientSession {
         logger.debug(
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
         findViewer()
+        for (field, values) in [("role", ["gateway"]), ("lanes", ["true", "false"]), ("leds", ["true", "false"])] {
+            guard let value = node.metadata[field], !values.contains(value) else { continue }
+            warn("the node's metadata has a value that means nothing, and is as good as absent") {
+                ["\(field)": "\(value.prefix(utf8Count: 100))", "known": "\(values.joined(separator: ", "))"]
+            }
+        }
         if let claimed = node.metadata["cluster"], let viewer, viewer.cluster.rawValue != claimed {
             warn("the node's metadata names a cluster that the configuration doesn't have") {
                 ["cluster": "\(claimed)", "served as": "\(viewer.cluster)"]

@@ -84,7 +84,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             logger.warning("xDS is served in plaintext, to everyone who can reach it: xds.insecure is true")
         }
         let watchdog = Watchdog(
-            SocketAddress(host: settings.listen.host, port: port), isTLS: settings.tls != nil, logger: logger)
+            SocketAddress(host: settings.listen.host, port: port), isTLS: settings.tls != nil, logger: logger
+        ) { [discovery] in discovery.ignoreConnection(from: $0) }
         self.watchdog.withLock { $0 = watchdog }
         started(port)
         await lastKnownGood?.load()

@@ -59,6 +59,7 @@ final class DiscoveryService: Sendable {
     private let queues: [PublicationQueue]
     private let clientsTaken: Mutex<ClientsTaken>
     private let takenMore: @Sendable () -> Void
+    private let warnings: WarningLimit
     private let logger: Logger
 
     /// The newest publication that all clients have taken, as far as it is known.
@@ -92,6 +93,7 @@ final class DiscoveryService: Sendable {
         let budget = Budget(limits)
         self.budget = budget
         let warnings = WarningLimit()
+        self.warnings = warnings
         let interval = settings.loadReportInterval
         server = Server(configuration: configuration, logger: logger) { head in
             let session = ClientSession(
@@ -220,16 +222,30 @@ final class DiscoveryService: Sendable {
                     metadata: ["count": "\(refusals - refusedStreams)", "reason": "\(lastRefusal.message)"])
                 refusedStreams = refusals
             }
-            for refusal in server.connections.takeRefusals().prefix(10) {
-                logger.warning(
-                    "connections refused or ended",
-                    metadata: [
-                        "reason": "\(refusal.reason.rawValue)", "peer": "\(refusal.address)",
-                        "count": "\(refusal.count)",
-                    ])
-            }
+            for refusal in server.connections.takeRefusals().prefix(10) { warn(refusal) }
         }
     }
+
+    private func warn(_ refusal: ConnectionGuard.Refusal) {
+        guard case .logged(let suppressed) = warnings.take(about: refusal.address) else { return }
+        var metadata: Logger.Metadata = [
+            "reason": "\(refusal.reason.rawValue)", "peer": "\(refusal.address)", "count": "\(refusal.count)",
+        ]
+        switch refusal.reason {
+        case .handshake:
+            metadata["hint"] = """
+                the client knows no authority that signed our certificate, or its own is missing, expired or of an authority \
+                that xds.tls.clientCA doesn't have
+                """
+        case .plaintext: metadata["hint"] = "the client speaks no TLS, and xds.tls is set"
+        default: break
+        }
+        if suppressed > 0 { metadata["suppressed before"] = "\(suppressed)" }
+        logger.warning("connections refused or ended", metadata: metadata)
+    }
+
+    /// Has a connection of this program's own not told of.
+    func ignoreConnection(from port: UInt16) { server.connections.ignore(port: port) }
 
     func shutdown(grace: Duration) async {
         await server.shutdown(grace: grace)

@@ -24,10 +24,17 @@ final class Watchdog: Sendable {
     private let address: Balancing.SocketAddress
     private let isTLS: Bool
     private let logger: Logger
+    private let connected: @Sendable (UInt16) -> Void
     private let state: Mutex<State>
 
-    /// - Parameter address: where the server listens; one that stands for all addresses is asked over loopback.
-    init(_ address: Balancing.SocketAddress, isTLS: Bool, logger: Logger) {
+    /// - Parameters:
+    ///   - address: where the server listens; one that stands for all addresses is asked over loopback.
+    ///   - connected: called with the local port of each connection.
+    init(
+        _ address: Balancing.SocketAddress, isTLS: Bool, logger: Logger,
+        connected: @escaping @Sendable (UInt16) -> Void
+    ) {
+        self.connected = connected
         let loopback = address.host.isUnspecified ? IPAddress(address.host.isIPv6 ? "::1" : "127.0.0.1") : nil
         self.address = loopback.map { Balancing.SocketAddress(host: $0, port: address.port) } ?? address
         self.isTLS = isTLS
@@ -96,6 +103,7 @@ final class Watchdog: Sendable {
             answer.fail(error)
             throw error
         }
+        connected(UInt16(clamping: channel.localAddress?.port ?? 0))
         let timeout = channel.eventLoop.scheduleTask(in: Self.attempt) { answer.fail(NoAnswer()) }
         if !isTLS { try? await channel.writeAndFlush(ByteBuffer(bytes: Self.greeting)).get() }
         defer {

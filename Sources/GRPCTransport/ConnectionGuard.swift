@@ -40,6 +40,10 @@ public final class ConnectionGuard: @unchecked Sendable {
         case streamID = "stream_id"
         /// `ConnectionLimits.partialBytes`, or those of an address or of all; or more than 32 messages at a time in part.
         case partialMessages = "partial_messages"
+        /// It ended before its TLS handshake did.
+        case handshake
+        /// It sent no TLS to a server that wants it.
+        case plaintext
 
         fileprivate var raw: ballast_guard_reason {
             switch self {
@@ -59,6 +63,8 @@ public final class ConnectionGuard: @unchecked Sendable {
             case .clientHello: BALLAST_GUARD_CLIENT_HELLO
             case .streamID: BALLAST_GUARD_STREAM_ID
             case .partialMessages: BALLAST_GUARD_PARTIAL_MESSAGES
+            case .handshake: BALLAST_GUARD_HANDSHAKE
+            case .plaintext: BALLAST_GUARD_PLAINTEXT
             }
         }
     }
@@ -109,11 +115,16 @@ public final class ConnectionGuard: @unchecked Sendable {
     static var missingFunction: String? { ballast_guard_missing_function().map { String(cString: $0) } }
 
     /// Calls `body`; what it listens on is guarded from then on.
-    func whileListening<Result>(_ body: () -> Result) -> Result {
-        ballast_guard_begin_listening(raw)
+    ///
+    /// - Parameter isTLS: whether clients have to begin with a TLS handshake.
+    func whileListening<Result>(isTLS: Bool, _ body: () -> Result) -> Result {
+        ballast_guard_begin_listening(raw, isTLS)
         defer { ballast_guard_end_listening() }
         return body()
     }
+
+    /// Has connections of this port not told of: this program looks itself whether somebody answers.
+    public func ignore(port: UInt16) { ballast_guard_ignore(raw, port) }
 
     /// Connections that were let in so far.
     public var accepted: Int { Int(clamping: ballast_guard_accepted(raw)) }

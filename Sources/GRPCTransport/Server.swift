@@ -73,11 +73,13 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
             throw TransportError(
                 "the TLS certificate or key can't be used: check that both are PEM and belong together")
         }
-        let port = connections.whileListening { grpc_server_add_http2_port(raw, address, credentials) }
+        let isTLS = if case .tls = security { true } else { false }
+        let port = connections.whileListening(isTLS: isTLS) { grpc_server_add_http2_port(raw, address, credentials) }
         grpc_server_credentials_release(credentials)
         guard let port = UInt16(exactly: port), port > 0 else {
             await free()
-            throw TransportError("can't listen on \(address): is the port taken, or the address another machine's?")
+            throw TransportError(
+                "can't listen on \(address) (xds.listen): is the port taken, or the address another machine's?")
         }
         grpc_server_start(raw)
         for shard in shards {

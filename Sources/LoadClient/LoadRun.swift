@@ -52,6 +52,12 @@ public final class LoadRun: Sendable {
             address: plan.server, security: plan.security, connections: plan.connections, queues: 2)
     }
 
+    /// No server answered.
+    public struct NoAnswer: Error, CustomStringConvertible {
+        /// Which, and how long it was waited for.
+        public let description: String
+    }
+
     /// Plays it.
     ///
     /// - Parameters:
@@ -63,8 +69,12 @@ public final class LoadRun: Sendable {
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.tell(since: start) }
             defer { group.cancelAll() }
-            await openAll()
-            await wait(upTo: patience) { self.meter.totals.synced == self.plan.streams }
+            await openAll(until: start + patience)
+            await wait(upTo: patience - (ContinuousClock.now - start)) { self.meter.totals.synced == self.plan.streams }
+            guard meter.totals.responses > 0 else {
+                await client.shutdown()
+                throw NoAnswer(description: "nobody answers at \(plan.server) within \(patience): is a server running there?")
+            }
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             let synced = meter.totals
             let usage = server.flatMap(ProcessUsage.init)
@@ -100,8 +110,8 @@ public final class LoadRun: Sendable {
 
     // MARK: Streams
 
-    private func openAll() async {
-        for number in 0..<plan.streams {
+    private func openAll(until end: ContinuousClock.Instant) async {
+        for number in 0..<plan.streams where ContinuousClock.now < end {
             // A server that answers slowly, or not all, is asked more all the same.
             await wait(upTo: .seconds(1)) { number - self.meter.totals.synced < Self.opening }
             await open(number, LoadStream.Memory())

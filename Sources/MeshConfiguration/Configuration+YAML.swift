@@ -184,7 +184,7 @@ extension Configuration.XDSServer {
         }
         if let entry = fields["limits"] { limits = try Configuration.Limits(entry) }
         longestConnection = try fields["maxConnectionAge"]?.duration()
-        guardsConnections = try fields["connectionGuard"]?.onOrOff() ?? true
+        guardsConnections = try fields["connectionGuard"]?.flag() ?? true
     }
 }
 

@@ -199,9 +199,10 @@ extension Configuration.ShrinkGuard {
         _ entry: YAMLReader, template: Configuration.ShrinkGuard?
     ) throws(ConfigurationError) -> Configuration.ShrinkGuard? {
         guard entry.isMapping else {
-            return try entry.value("should be `off`, or a mapping of share, from, holdFor and pace") {
-                ["off": .some(nil), "on": .some(template ?? Configuration.ShrinkGuard())][$0] ?? .none
+            let isOn = try entry.value("should be on, off, or a mapping of share, from, holdFor and pace") {
+                YAMLReader.truths[$0]
             }
+            return isOn ? template ?? Configuration.ShrinkGuard() : nil
         }
         var settings = template ?? Configuration.ShrinkGuard()
         let fields = try entry.mapping("share", "from", "holdFor", "pace")

@@ -95,15 +95,11 @@ struct YAMLReader {
         }
     }
 
-    /// `on` or `off`.
-    func onOrOff() throws(ConfigurationError) -> Bool {
-        try value("should be on or off") { ["on": true, "off": false][$0] }
-    }
+    /// The words of YAML 1.1 for yes and no.
+    static let truths = ["true": true, "on": true, "yes": true, "false": false, "off": false, "no": false]
 
-    /// `true` or `false`.
-    func flag() throws(ConfigurationError) -> Bool {
-        try value("should be true or false") { ["true": true, "false": false][$0] }
-    }
+    /// `true` or `false`, or another word for it.
+    func flag() throws(ConfigurationError) -> Bool { try value("should be true or false") { Self.truths[$0] } }
 
     /// A length of time: `500ms`, `10s`, `5m`; at least a millisecond, at most a day.
     func duration() throws(ConfigurationError) -> Duration {
@@ -127,6 +123,19 @@ struct YAMLReader {
             "should be one of: \(Choice.allCases.map(\.rawValue).joined(separator: ", "))", Choice.init(rawValue:))
     }
 
+    /// What the parser's words mostly mean.
+    private static func hint(_ problem: String) -> String {
+        switch problem {
+        case _ where problem.contains("expected key") || problem.contains("block end"):
+            ". A line here or before is indented otherwise than its neighbours, or a bracket or quote is not closed"
+        case _ where problem.contains("mapping values are not allowed"):
+            ". A line before lacks its colon, or this one is indented too far"
+        case _ where problem.contains("cannot start any token"): ". YAML is indented by spaces, not by tabs"
+        case _ where problem.contains("could not find expected ':'"): ". A name lacks its colon and the space after it"
+        default: ""
+        }
+    }
+
     private static func syntaxError(_ error: any Error, file: String) -> ConfigurationError {
         guard let error = error as? YamlError else {
             return ConfigurationError(file: file, field: "", message: "\(error)")
@@ -134,7 +143,7 @@ struct YAMLReader {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            return ConfigurationError(file: file, line: mark.line, field: "", message: "not valid YAML: \(problem)")
+            return ConfigurationError(file: file, line: mark.line, field: "", message: "not valid YAML: \(problem)\(hint(problem))")
         case .duplicatedKeysInMapping(let duplicates, let context):
             return ConfigurationError(
                 file: file, line: context.mark.line, field: "",

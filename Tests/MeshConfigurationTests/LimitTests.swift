@@ -87,7 +87,7 @@ private func configuration(_ xds: String, _ more: String = "", peer: String = ""
 @Test(arguments: [
     ("{limits: {resets: 1}}", "", "", "there is no such field here"),
     ("{limits: {handshake: 0}}", "", "", "should be a length of time"),
-    ("{connectionGuard: no}", "", "", "should be on or off"),
+    ("{connectionGuard: maybe}", "", "", "should be true or false"),
     ("{}", "sources: {gateways: 0}", "", "should be a whole number from 1 to 1024"),
     ("{}", "", "ballast: {address: \"w:1\", tls: {certificate: a, key: b, ca: c}}", "the field `services` is missing"),
     (

@@ -31,6 +31,10 @@ enum ballast_guard_reason {
     BALLAST_GUARD_CLIENT_HELLO,
     BALLAST_GUARD_STREAM_ID,
     BALLAST_GUARD_PARTIAL_MESSAGES,
+    /// It ended before its TLS handshake did.
+    BALLAST_GUARD_HANDSHAKE,
+    /// It sent no TLS to a server that wants it.
+    BALLAST_GUARD_PLAINTEXT,
     BALLAST_GUARD_REASONS
 };
 
@@ -88,7 +92,12 @@ struct ballast_guard *ballast_guard_create(const struct ballast_guard_limits *li
 void ballast_guard_release(struct ballast_guard *guard);
 
 /// From here to `ballast_guard_end_listening`, sockets that this thread starts to listen on are the guard's.
-void ballast_guard_begin_listening(struct ballast_guard *guard);
+///
+/// `is_tls` says whether clients have to begin with a TLS handshake.
+void ballast_guard_begin_listening(struct ballast_guard *guard, bool is_tls);
+
+/// The port of a client of this program's own, whose connections end early and are not told of.
+void ballast_guard_ignore(struct ballast_guard *guard, uint16_t port);
 
 /// See `ballast_guard_begin_listening`.
 void ballast_guard_end_listening(void);

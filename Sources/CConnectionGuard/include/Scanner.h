@@ -53,6 +53,9 @@ struct scanner {
 /// A scanner of a new connection.
 void scanner_start(struct scanner *scanner, const struct ballast_guard_limits *limits, uint64_t now);
 
+/// Whether any byte has been read.
+bool scanner_has_begun(const struct scanner *scanner);
+
 /// Reads the next bytes of a connection.
 ///
 /// Returns the limit that they break, or -1 if they break none.
