@@ -59,7 +59,8 @@ public struct AdminServer: ServiceLifecycle.Service {
         do {
             try await application.run()
         } catch {
-            throw AdminError(description: "the admin API can't listen on \(host):\(port) (admin.listen): \(reason(error))")
+            throw AdminError(
+                description: "the admin API can't listen on \(host):\(port) (admin.listen): \(reason(error))")
         }
     }
 

@@ -43,8 +43,8 @@ extension Mesh {
         }
         guard let cluster = clusters.first(where: { $0.name == viewer.cluster }) else { return contents }
         let pods = pods[cluster.name]?[service.service.name] ?? []
-        if let sni = service.service.sni {
-            contents.append((ResourceName(rawValue: sni.description), .cluster(.pods(assignment))))
+        for name in service.sharedSNIs(at: cluster) {
+            contents.append((ResourceName(rawValue: name), .cluster(.pods(assignment))))
         }
         switch cluster.reach {
         case .gateway, .lanes: break
@@ -85,5 +85,20 @@ extension Mesh {
     private func remotes(of viewer: Viewer) -> [Cluster] {
         let network = clusters.first { $0.name == viewer.cluster }?.network ?? viewer.cluster.rawValue
         return clusters.filter { !$0.isDirect(from: network) }
+    }
+}
+
+extension Configuration.ServedService {
+    /// The SNIs that lead to any of its pods at a cluster's gateways: the service's own, and the names that gRPC clients
+    /// call it by, which are their SNI.
+    fileprivate func sharedSNIs(at cluster: Cluster) -> Set<String> {
+        var names = Set([service.sni(at: cluster)?.description].compactMap(\.self))
+        // Where pods have names of another form, one of them may be the same.
+        if case .pods(let template) = cluster.reach, template != .standard { return names }
+        for resource in resources {
+            guard let name = DNSName(resource)?.description, !name.hasSuffix(".ballast") else { continue }
+            names.insert(name)
+        }
+        return names
     }
 }

@@ -73,7 +73,8 @@ public final class LoadRun: Sendable {
             await wait(upTo: patience - (ContinuousClock.now - start)) { self.meter.totals.synced == self.plan.streams }
             guard meter.totals.responses > 0 else {
                 await client.shutdown()
-                throw NoAnswer(description: "nobody answers at \(plan.server) within \(patience): is a server running there?")
+                throw NoAnswer(
+                    description: "nobody answers at \(plan.server) within \(patience): is a server running there?")
             }
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             let synced = meter.totals

@@ -70,6 +70,14 @@ extension Configuration {
             services.append(service)
         }
 
+        for service in services {
+            guard let sni = service.service.sni?.description, let owner = owners[sni],
+                owner != service.service.name.rawValue
+            else { continue }
+            throw root.error(
+                "services.\(service.service.name).sni: \(sni) is a resource of \(owner), which gRPC clients send as SNI"
+            )
+        }
         let index = SNITemplate.ServiceIndex(services.map(\.service.name))
         for service in services {
             guard let sni = service.service.sni else { continue }

@@ -143,7 +143,8 @@ struct YAMLReader {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            return ConfigurationError(file: file, line: mark.line, field: "", message: "not valid YAML: \(problem)\(hint(problem))")
+            return ConfigurationError(
+                file: file, line: mark.line, field: "", message: "not valid YAML: \(problem)\(hint(problem))")
         case .duplicatedKeysInMapping(let duplicates, let context):
             return ConfigurationError(
                 file: file, line: context.mark.line, field: "",

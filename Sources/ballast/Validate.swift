@@ -56,7 +56,9 @@ struct Validate: ParsableCommand {
         for service in settings.services {
             print(mesh.summary(of: service.service, from: settings.cluster, without: unknown.map(\.cluster.name)))
         }
-        print("\(configuration.path): good\(warnings.isEmpty ? "" : ", with \(warnings.count) warning\(warnings.count == 1 ? "" : "s")")")
+        print(
+            "\(configuration.path): good\(warnings.isEmpty ? "" : ", with \(warnings.count) warning\(warnings.count == 1 ? "" : "s")")"
+        )
     }
 
     private func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }

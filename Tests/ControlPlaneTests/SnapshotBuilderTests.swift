@@ -125,7 +125,7 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         let stream = GatewayProgress.StreamID()
         var builder = try announcing(stream)
         let next = builder.build(["s": west(5)])
-        #expect(next.names(.cluster, gateway).count == 5)
+        #expect(next.names(.cluster, gateway).count == 7)
         #expect(next.endpoints("s", client) == ways(1...3))
         builder.gateways.note(stream, of: "west", hasTaken: next.number - 1)
         #expect(builder.build().endpoints("s", client) == ways(1...3))
@@ -139,7 +139,7 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         let others: [ClusterName: [Pod]] = ["west": Array(pods("w", 6, network: 2).suffix(3))]
         let next = builder.build(["s": others])
         #expect(next.endpoints("s", client) == ways(1...3), "or clients would have none")
-        #expect(next.names(.cluster, gateway).count == 6)
+        #expect(next.names(.cluster, gateway).count == 8)
         // Once more, before the gateways have said anything.
         let last: [ClusterName: [Pod]] = ["west": Array(pods("w", 9, network: 2).suffix(3))]
         let newest = builder.build(["s": last])
@@ -212,7 +212,7 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         builder.gateways.note(stream, of: "west", hasTaken: first.number)
         #expect(first.endpoints("s", client) == ["192.0.2.1:443"])
         let next = builder.build(configuration: try Builder.configuration(reach: "pods"))
-        #expect(next.names(.cluster, gateway).count == 3)
+        #expect(next.names(.cluster, gateway).count == 5)
         #expect(next.endpoints("s", client) == ["192.0.2.1:443"])
         #expect(next.names(.listener, client).isEmpty)
         builder.gateways.note(stream, of: "west", hasTaken: next.number)
@@ -225,14 +225,14 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         var builder = try announcing(GatewayProgress.StreamID())
         let without = builder.build(["s": west(2)])
         #expect(without.endpoints("s", client) == ways(1...2))
-        #expect(without.names(.cluster, gateway).count == 3)
-        #expect(builder.build(after: .seconds(5), taken: without.number - 1).names(.cluster, gateway).count == 3)
+        #expect(without.names(.cluster, gateway).count == 5)
+        #expect(builder.build(after: .seconds(5), taken: without.number - 1).names(.cluster, gateway).count == 5)
         #expect(builder.builder.waitsForClients(at: builder.now))
-        #expect(builder.build(taken: without.number).names(.cluster, gateway).count == 2)
+        #expect(builder.build(taken: without.number).names(.cluster, gateway).count == 4)
 
         builder = try announcing(GatewayProgress.StreamID())
         _ = builder.build(["s": west(2)])
-        #expect(builder.build(after: .seconds(20)).names(.cluster, gateway).count == 2, "a client that hangs delays it")
+        #expect(builder.build(after: .seconds(20)).names(.cluster, gateway).count == 4, "a client that hangs delays it")
     }
 }
 

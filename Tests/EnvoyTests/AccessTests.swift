@@ -53,24 +53,21 @@ extension EnvoyTests {
                 try bench.publish([], in: "east")
                 try bench.publish([], in: "west")
                 try await bench.startBallast()
-                try await HTTPConnection.open(host: bench.host, port: Bench.adminPort) { connection in
-                    #expect(try await connection.get("/v1/services").status == 401)
-                    #expect(
-                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer wrong!")]).status
-                            == 401)
-                    #expect(
-                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer secret")]).status
-                            == 200)
-                    #expect(try await connection.get("/healthz").status == 200)
-                    // A token can be replaced.
-                    try bench.write("other", to: "token")
-                    #expect(
-                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer secret")]).status
-                            == 401)
-                    #expect(
-                        try await connection.get("/v1/clients", headers: [("authorization", "Bearer other")]).status
-                            == 200)
+                let status = { (path: String, token: String?) in
+                    try await HTTPConnection.open(host: bench.host, port: Bench.adminPort) { connection in
+                        try await connection.get(
+                            path, headers: token.map { [("authorization", "Bearer \($0)")] } ?? []
+                        ).status
+                    }
                 }
+                #expect(try await status("/v1/services", nil) == 401)
+                #expect(try await status("/v1/clients", "wrong!") == 401)
+                #expect(try await status("/v1/clients", "secret") == 200)
+                #expect(try await status("/healthz", nil) == 200)
+                // A token can be replaced.
+                try bench.write("other", to: "token")
+                #expect(try await status("/v1/clients", "secret") == 401)
+                #expect(try await status("/v1/clients", "other") == 200)
             }
         }
     }

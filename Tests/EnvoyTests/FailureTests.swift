@@ -42,6 +42,27 @@ extension EnvoyTests {
             }
         }
 
+        @Test func `a client without lanes gets through our gateway, whether the service has an SNI or not`()
+            async throws
+        {
+            try await withStage { stage in
+                let bench = stage.bench
+                var plan = Plan(.pods)
+                plan.gateways = [1]
+                try await stage.open(plan, east: east, west: west)
+                await bench.stop("client")
+                let config = plan.configuration(bench, stage.upstream)
+                let sni = try #require(config.firstMatch(of: /\ +sni: .*\n/)).output
+                try await stage.reload(config.replacing(sni, with: ""))
+                let client = try bench.wholeClientConfig().replacing(", lanes: true", with: "")
+                try await bench.startEnvoy("client", client, bench.client, concurrency: 2)
+                try await bench.waitUntilApplied(audience: .plain)
+                let result = try await Load.run(300, on: bench)
+                #expect(result.failed == 0)
+                #expect(result.byPod.filter { $0.key.hasPrefix("w") }.values.reduce(0, +) > 150)
+            }
+        }
+
         @Test func `requests that fail at a gateway are a problem of the service, until they don't`() async throws {
             try await withStage { stage in
                 let bench = stage.bench
@@ -52,7 +73,8 @@ extension EnvoyTests {
                     try await eventually("requests") { load.result.requests > 100 }
                     await bench.stop("gateway-1")
                     try await eventually("told") {
-                        try await page(bench, "/v1/services/httpbin").contains("% of the requests to it failed in the last")
+                        try await page(bench, "/v1/services/httpbin").contains(
+                            "% of the requests to it failed in the last")
                     }
                     try await eventually("a problem") {
                         try await page(bench, "/readyz").contains("of the requests to west")

@@ -121,13 +121,19 @@ extension EnvoyTests {
                     Issue.record("accepted")
                 } catch {
                     #expect(
-                        "\(error)".contains("failed (78):\nballast.yaml:1: the field `clusters` is missing"), "\(error)"
+                        "\(error)".contains("failed (78):\nerror: ballast.yaml:1: the field `clusters` is missing"),
+                        "\(error)"
                     )
                 }
                 try bench.write(bench.template("ballast.yaml"), to: "ballast.yaml")
                 #expect(
                     try run(tools.ballast, ["validate", "ballast.yaml"], directory: bench.directory)
-                        == "ballast.yaml: good\n")
+                        == """
+                        httpbin, for clients in east: east 40 % (2 of 2 pods healthy, reached directly); west 60 % (3 of 3 pods \
+                        healthy, each reached by its own SNI)
+                        ballast.yaml: good
+
+                        """)
                 #expect(try run(tools.ballast, ["--version"], directory: bench.directory).hasPrefix("0."))
 
                 let west = try bench.template("west.yaml")
@@ -136,7 +142,9 @@ extension EnvoyTests {
                     try run(tools.ballast, ["validate", "ballast.yaml"], directory: bench.directory)
                         == """
                         warning: httpbin in west: pod w.1: its name can't be a label of an SNI; reached through its gateways instead
-                        ballast.yaml: good
+                        httpbin, for clients in east: east 40 % (2 of 2 pods healthy, reached directly); west 60 % (3 of 3 pods \
+                        healthy, reached through 1 gateway)
+                        ballast.yaml: good, with 1 warning
 
                         """)
                 try bench.write(west, to: "west.yaml")

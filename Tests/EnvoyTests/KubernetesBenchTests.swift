@@ -119,7 +119,7 @@ extension EnvoyTests {
                 server.compact()
                 server.forget("endpointslices", "httpbin", "httpbin-1")
                 await server.disconnectAll()
-                try await eventually("held") { try await ready(bench).contains("the source names 0 of 2 endpoints") }
+                try await eventually("held") { try await ready(bench).contains("its source names 0 of 2 pods") }
                 try await reach(["e1", "e2", "w1", "w2"], "all are reached")
                 try put(["w1", "w2"].map { ($0, false) }, bench, server)
                 try await eventually("no longer held") { try await !ready(bench).contains("\"held\"") }

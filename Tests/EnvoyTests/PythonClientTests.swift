@@ -1,4 +1,5 @@
 import Balancing
+import Foundation
 import TestBench
 import TestSupport
 import Testing
@@ -76,6 +77,33 @@ extension EnvoyTests {
                 #expect(counts["failed"] == 0, "\(output)")
                 // gRPC picks localities by chance, in proportion to their weights.
                 for pod in pods { #expect((60...140).contains(counts[pod.name] ?? 0), "\(output)") }
+            }
+        }
+
+        @Test func `a gRPC client's TLS passes a gateway that Ballast tells its pods, by the name that it calls`()
+            async throws
+        {
+            try await withBench { bench in
+                try Certificates(in: "\(bench.directory)/certs").make(
+                    "grpc", ["DNS:httpbin"], until: Date(timeIntervalSinceNow: 86_400))
+                let config = try bench.template("ballast.yaml")
+                let sni = try #require(config.firstMatch(of: /\ +sni: .*\n/)).output
+                try bench.write(config.replacing(sni, with: ""), to: "ballast.yaml")
+                let pods = try ["e1", "e2", "w1", "w2", "w3"].map(bench.pod)
+                try await bench.startBallast()
+                try await bench.startGateway(.told)
+                try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
+                let output = try run(
+                    "/usr/bin/env",
+                    [
+                        "CERTIFICATES=certs", "\(repository)/.build/venv/bin/python",
+                        "\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", "500",
+                    ] + pods.map { "\($0.name)=\($0.address)" },
+                    directory: bench.directory)
+                let counts = counts(in: output)
+                #expect(counts["failed"] == 0, "\(output)")
+                #expect(
+                    pods.filter { $0.name.hasPrefix("w") }.reduce(0) { $0 + (counts[$1.name] ?? 0) } > 200, "\(output)")
             }
         }
 

@@ -1,6 +1,7 @@
 """A gRPC client without a proxy, and the pods that it calls; prints how many calls each pod answered.
 
 Arguments: the bootstrap file, the target, the number of calls (or a time, such as 30s), and NAME=ADDRESS for each pod to serve.
+With CERTIFICATES=DIRECTORY in the environment all connections are TLS, by its files ca.crt, grpc.crt and grpc.key.
 """
 
 import collections
@@ -12,6 +13,14 @@ from concurrent import futures
 os.environ["GRPC_XDS_BOOTSTRAP"] = sys.argv[1]
 
 import grpc
+
+CERTIFICATES = os.environ.get("CERTIFICATES")
+
+
+def read(name):
+    with open(f"{CERTIFICATES}/{name}", "rb") as file:
+        return file.read()
+
 
 METHOD = "/ballast.test.Echo/Name"
 
@@ -42,14 +51,24 @@ for pod in sys.argv[4:]:
     name, address = pod.split("=")
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
     server.add_generic_rpc_handlers((Pod(name),))
-    if not server.add_insecure_port(address):
+    if CERTIFICATES:
+        credentials = grpc.ssl_server_credentials([(read("grpc.key"), read("grpc.crt"))])
+        port = server.add_secure_port(address, credentials)
+    else:
+        port = server.add_insecure_port(address)
+    if not port:
         sys.exit(f"can't listen on {address}")
     server.start()
     servers.append(server)
 
 counts = collections.Counter()
 failed = 0
-with grpc.insecure_channel(f"xds:///{sys.argv[2]}") as channel:
+target = f"xds:///{sys.argv[2]}"
+if CERTIFICATES:
+    made = grpc.secure_channel(target, grpc.ssl_channel_credentials(read("ca.crt")))
+else:
+    made = grpc.insecure_channel(target)
+with made as channel:
     call = channel.unary_unary(METHOD)
     for number in calls(sys.argv[3]):
         try:

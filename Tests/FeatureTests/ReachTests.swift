@@ -75,7 +75,8 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
             ]
             await stream.ask(DeltaRequest(subscribe: names), node: gateway, type: .cluster)
             let response = try await stream.response()
-            #expect(response.resources.map(\.name) == ["httpbin.mesh", "w1.httpbin.west.ballast"])
+            // `httpbin` is what gRPC clients send as SNI.
+            #expect(response.resources.map(\.name) == ["httpbin", "httpbin.mesh", "w1.httpbin.west.ballast"])
             #expect(Set(response.removed) == Set(names.map(\.rawValue)).subtracting(response.resources.map(\.name)))
         }
     }

@@ -179,7 +179,7 @@ private struct Mistake: CustomTestStringConvertible {
     Mistake(
         "reach: gateway", "reach: pods\n    refresh: true",
         "b.yaml:11: clusters.west.refresh: \"true\": belongs to reach: gateway, and reach is pods"),
-    Mistake("reach: gateway", "refresh: yes", "b.yaml:10: clusters.west.refresh: \"yes\": should be true or false"),
+    Mistake("reach: gateway", "refresh: maybe", "b.yaml:10: clusters.west.refresh: \"maybe\": should be true or false"),
     Mistake(
         "reach: gateway", "reach: lanes\n    lanes: {perPod: 0}", "b.yaml:11: clusters.west.lanes.perPod: \"0\": should"
     ),

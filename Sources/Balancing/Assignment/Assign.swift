@@ -67,6 +67,7 @@ extension Mesh {
                 cluster: cluster,
                 priority: priority,
                 route: route,
+                sharedSNI: service.sni == nil ? service.sni(at: cluster)?.description : nil,
                 problem: problem,
                 multiplier: service.weights[cluster.name] ?? .one,
                 active: anyHealthy ? .healthy : .unhealthy,

@@ -13,6 +13,8 @@ struct Member: Hashable, Sendable {
     var cluster: Cluster
     var priority: UInt32
     var route: Route
+    /// What gateways tell the service by, where clients know no better; nil if they do.
+    var sharedSNI: String?
     /// Why that isn't the route that the cluster is configured for.
     var problem: String?
     var multiplier: Ratio
@@ -98,7 +100,7 @@ struct Member: Hashable, Sendable {
         }
         guard multiplier.numerator > 0, let weight = UInt32(exactly: weight), weight > 0 else { return [] }
         return zip(addresses, splitEvenly(weight, into: addresses.count)).map {
-            Assignment.Endpoint(address: $0, weight: $1, health: active)
+            Assignment.Endpoint(address: $0, hostname: sharedSNI, weight: $1, health: active)
         }
     }
 

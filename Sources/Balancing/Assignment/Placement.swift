@@ -75,6 +75,10 @@ struct Placement {
             guard let place = groups[group].endpoints.firstIndex(where: { $0.address == endpoint.address }) else {
                 continue
             }
+            // One gateway of two clusters would need two SNIs.
+            if groups[group].endpoints[place].hostname != endpoint.hostname {
+                groups[group].endpoints[place].hostname = nil
+            }
             guard weight > 0 else { return true }
             // A pod that takes no traffic may share its address with a gateway that does.
             if groups[group].activeWeights[place] == 0 { groups[group].endpoints[place].health = endpoint.health }

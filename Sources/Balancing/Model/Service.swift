@@ -18,7 +18,7 @@ public struct Service: Hashable, Sendable {
     public var weights: [ClusterName: Ratio]
     /// The SNI that means any of its pods, at every gateway.
     ///
-    /// Nil where it has none.
+    /// Nil for a default that our own gateways know: see `sni(at:)`.
     public var sni: DNSName?
     /// The port that clients call it by, where that isn't the pods' own; SNIs may have it.
     public var port: UInt16?
@@ -28,6 +28,17 @@ public struct Service: Hashable, Sendable {
     public var metadata: [String: [String: String]] = [:]
     /// For clients that take the service's cluster from Ballast.
     public var client = ClientSettings()
+
+    /// The SNI that means any of its pods at the gateways of a cluster: its own, or else `SERVICE.CLUSTER.ballast`.
+    ///
+    /// The default has `_` for the points in the service's name, so that no pod's SNI is the same: those have a label more.
+    /// Nil where that is no host name, or another service or template could come to the same.
+    public func sni(at cluster: Cluster) -> DNSName? {
+        if let sni { return sni }
+        if case .pods(let template) = cluster.reach, template != .standard { return nil }
+        guard !name.rawValue.contains("_") else { return nil }
+        return DNSName("\(name.rawValue.replacing(".", with: "_")).\(cluster.name).ballast")
+    }
 
     /// A service; global, every pod counting the same, unless said otherwise.
     public init(name: ServiceName, balance: Balance = .global, weights: [ClusterName: Ratio] = [:]) {

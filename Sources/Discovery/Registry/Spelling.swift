@@ -46,7 +46,8 @@ struct Spelling {
     }
 
     /// Looks at names where all is known at once.
-    fileprivate init(_ configuration: Configuration, _ pods: [ClusterName: [ServiceName: [Pod]]], _ isEverything: Bool) {
+    fileprivate init(_ configuration: Configuration, _ pods: [ClusterName: [ServiceName: [Pod]]], _ isEverything: Bool)
+    {
         let clusters = { (name: ServiceName) in pods.filter { !($0.value[name] ?? []).isEmpty }.map(\.key) }
         update(nil, of: configuration, clustersWith: clusters) { Set(pods.values.flatMap(\.keys)) }
         if !isEverything { empty = [] }
