@@ -39,7 +39,9 @@ struct Run: AsyncParsableCommand {
             Ballast        xDS \(bench.host):\(Bench.xdsPort), log \(bench.directory)/ballast.log
                            http://\(bench.host):\(Bench.adminPort)/v1/services and /v1/clients
             Client         http://\(bench.host):\(Bench.clientPort)/ in east, admin http://\(bench.host):9901/
-            Try            edit \(bench.directory)/west.yaml (or east.yaml): weights, health, fewer pods
+            Try            edit \(bench.directory)/west.yaml (or east.yaml): weights, health, fewer pods; or one more:
+                           - \(try live.idlePod("w4"))    idle: \(LiveShares.idlePods.joined(separator: ", "))
+                           (few pods at once, unannounced, are held: the log says so, and how to let them go)
                            edit \(bench.directory)/ballast.yaml, then: kill -HUP \(try bench.process("ballast").identifier)
 
             Requests of the last second; after each cluster, measured and (intended) share. Ctrl-C ends everything.
