@@ -8,6 +8,8 @@ public final class Relay: Sendable {
     private struct State {
         var target: Int?
         var connections = 0
+        var isCut = false
+        var reply: String?
     }
 
     private let state: Mutex<State>
@@ -46,6 +48,17 @@ public final class Relay: Sendable {
     /// Passes connections on to that port from now on.
     public func connect(to target: Int) { state.withLock { $0.target = target } }
 
+    /// Passes nothing on, as a partition that no end hears of; or goes on.
+    public func cut(_ isCut: Bool = true) { state.withLock { $0.isCut = isCut } }
+
+    /// Answers connections with a text instead of passing them on.
+    public func answer(with text: String) { state.withLock { $0.reply = text } }
+
+    /// Waits while nothing is passed on.
+    private func pass() async throws {
+        while state.withLock({ $0.isCut }) { try await Task.sleep(for: .milliseconds(10)) }
+    }
+
     /// Ends everything.
     public func stop() async {
         let task = serving.withLock { $0 }
@@ -55,6 +68,10 @@ public final class Relay: Sendable {
 
     private func serve(_ client: NIOAsyncChannel<ByteBuffer, ByteBuffer>) async throws {
         try await client.executeThenClose { requests, answers in
+            if let reply = state.withLock({ $0.reply }) {
+                for try await _ in requests { return try await answers.write(ByteBuffer(string: reply)) }
+            }
+            try await pass()
             guard let target = state.withLock({ $0.target }) else { return }
             let server = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .connect(host: "127.0.0.1", port: target) { channel in
@@ -65,9 +82,15 @@ public final class Relay: Sendable {
             state.withLock { $0.connections += 1 }
             try await server.executeThenClose { back, forth in
                 await withThrowingTaskGroup { group in
-                    group.addTask { for try await part in requests { try await forth.write(part) } }
+                    group.addTask { 
+                        for try await part in requests {
+                            try await self.pass()
+                            try await forth.write(part)
+                        }
+                    }
                     group.addTask {
                         for try await part in back {
+                            try await self.pass()
                             var rest = part
                             while rest.readableBytes > 0 {
                                 guard let bytesPerSecond = self.bytesPerSecond else {
