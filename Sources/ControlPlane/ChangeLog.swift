@@ -55,7 +55,7 @@ struct ChangeLog {
 
     /// The lines to tell now.
     mutating func take(at now: ContinuousClock.Instant, _ facts: (ServiceName) -> Facts) -> [String] {
-        guard let next, next <= now else { return [] }
+        guard !before.isEmpty, lastTold.map({ $0 + Self.interval <= now }) ?? true else { return [] }
         var lines = before.sorted { $0.key < $1.key }.compactMap { Self.line($0.key, $0.value, facts($0.key)) }
         if uncounted > 0 { lines.append("and \(uncounted) further changes of services") }
         (before, uncounted) = ([:], 0)

@@ -53,10 +53,12 @@ public struct LiveShares: Sendable {
             let pods = second.byPod.filter { $0.key.hasPrefix(prefix) && $0.value > 0 }.sorted { $0.key < $1.key }
             let percent = { (count: Int) in "\(Int((100 * Double(count) / Double(total)).rounded()))%" }
             let each = pods.map { "\($0.key) \(percent($0.value))" }.joined(separator: " ")
-            return "\(name) \(percent(pods.reduce(0) { $0 + $1.value })) (\(intended[name].map { "\(Int(($0 * 100).rounded()))%" } ?? "?"))  \(each)"
+            return
+                "\(name) \(percent(pods.reduce(0) { $0 + $1.value })) (\(intended[name].map { "\(Int(($0 * 100).rounded()))%" } ?? "?"))  \(each)"
         }
         let failed = "\(second.failed) failed"
-        return "\(second.requests) requests  \(second.failed > 0 ? failed.uppercased() : failed)   " + clusters.joined(separator: "   ")
+        return "\(second.requests) requests  \(second.failed > 0 ? failed.uppercased() : failed)   "
+            + clusters.joined(separator: "   ")
     }
 
     private func intendedShares() async throws -> [String: Double] {

@@ -8,6 +8,7 @@ public final class Relay: Sendable {
     private struct State {
         var target: Int?
         var connections = 0
+        var sends = 0
         var isCut = false
         var reply: String?
     }
@@ -44,6 +45,9 @@ public final class Relay: Sendable {
 
     /// How many connections it has passed on.
     public var connections: Int { state.withLock { $0.connections } }
+
+    /// How often clients have sent something.
+    public var sends: Int { state.withLock { $0.sends } }
 
     /// Passes connections on to that port from now on.
     public func connect(to target: Int) { state.withLock { $0.target = target } }
@@ -82,8 +86,9 @@ public final class Relay: Sendable {
             state.withLock { $0.connections += 1 }
             try await server.executeThenClose { back, forth in
                 await withThrowingTaskGroup { group in
-                    group.addTask { 
+                    group.addTask {
                         for try await part in requests {
+                            self.state.withLock { $0.sends += 1 }
                             try await self.pass()
                             try await forth.write(part)
                         }

@@ -54,6 +54,43 @@ import Testing
         }
     }
 
+    @Test func `handshakes that fail are told with the peer, and so are clients without TLS`() async throws {
+        try await withTemporaryDirectory { directory in
+            let others = "\(directory)/others"
+            try FileManager.default.createDirectory(atPath: others, withIntermediateDirectories: true)
+            _ = try Certificates(in: directory)
+            _ = try Certificates(makingIn: others)
+            try await withEcho(
+                security: server(directory), client: client("client", directory)
+            ) { server, channel, port, _ in
+                let good = try await open(channel)
+                let strangers: [ChannelSecurity] = [
+                    .plaintext,
+                    .tls(
+                        roots: try text("ca.crt", directory), serverName: "ballast.example",
+                        try pair("client", others)),
+                    .tls(
+                        roots: try text("ca.crt", others), serverName: "ballast.example", try pair("client", directory)),
+                ]
+                var told: [ConnectionGuard.Reason: Int] = [:]
+                for security in strangers {
+                    let stranger = try Channel(address: "127.0.0.1:\(port)", security: security)
+                    #expect(await stranger.open("/test/Echo").end.code == .unavailable)
+                    await stranger.shutdown()
+                }
+                try await eventually("told") {
+                    for refusal in server.connections.takeRefusals() {
+                        #expect(refusal.address == "127.0.0.1")
+                        told[refusal.reason, default: 0] += refusal.count
+                    }
+                    return told[.handshake, default: 0] >= 2 && told[.plaintext, default: 0] >= 1
+                }
+                #expect(Set(told.keys) == [.handshake, .plaintext])
+                await good.cancel()
+            }
+        }
+    }
+
     @Test func `streams end whose clients no authority vouches for any more, and no others`() async throws {
         try await withTemporaryDirectory { directory in
             let others = "\(directory)/others"

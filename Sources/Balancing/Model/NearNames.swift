@@ -1,12 +1,12 @@
 /// The names that a mistyped one may have been meant for, the nearest first; at most 3.
 ///
-/// Those that 2 insertions, deletions, replacements or swaps of neighbours apart are near, and not more than a third of the
+/// Only the first 5,000 candidates are looked at. Those that 2 insertions, deletions, replacements or swaps of neighbours apart are near, and not more than a third of the
 /// name's length. Upper and lower case are the same.
 public func nearNames(to name: String, in candidates: some Sequence<String>) -> [String] {
     let typed = Array(name.lowercased().unicodeScalars.prefix(254))
     let most = min(2, max(1, typed.count / 3))
     var found: [(distance: Int, name: String)] = []
-    for candidate in candidates where candidate != name {
+    for candidate in candidates.prefix(5_000) where candidate != name {
         let other = Array(candidate.lowercased().unicodeScalars.prefix(254))
         guard abs(other.count - typed.count) <= most else { continue }
         let distance = distance(typed, other)
