@@ -109,6 +109,23 @@ import Testing
         return (Registry(configuration) {}, SourceID(configuration.clusters[0]))
     }
 
+    @Test func `held deletes go in steps without another event of the source`() async throws {
+        let (registry, source) = try registry("{pace: 100ms}")
+        await registry.receive(.pods(["s": pods("p", 16, network: 1)]), from: source)
+        _ = await registry.takeChanges()
+        await registry.receive(.changes(["s": []], .deletes), from: source)
+        var steps: [Int] = []
+        try await eventually("all are gone") {
+            let next = await registry.takeChanges()?.nextRelease
+            let count = await registry.state.mesh.pods["a"]?["s"]?.count ?? 0
+            if steps.last != count { steps.append(count) }
+            #expect((next != nil) == (count > 0), "there is a time when more may go")
+            return count == 0
+        }
+        #expect(steps.first == 8 && steps.count > 2, "\(steps)")
+        #expect(await registry.state.holds.isEmpty)
+    }
+
     @Test func `a held set is shown, ends in time, and can be let go`() async throws {
         let (registry, source) = try registry()
         await registry.receive(.pods(["s": pods("p", 10, network: 1)]), from: source)
