@@ -28,6 +28,8 @@ struct SnapshotBuilder {
     private var problems: [ServiceName: Set<String>] = [:]
     /// Whether clients are served, or only what is exported.
     private var isComplete = false
+    /// Why this cluster's own source is stale; nil if it isn't.
+    private var staleReason: String?
     /// Counts publications.
     private var number: UInt64 = 0
 
@@ -68,6 +70,8 @@ struct SnapshotBuilder {
             due.formUnion(catalog.names)
             hasOtherPaths = true
         }
+        let isStatusNew = staleReason != changes.ownStaleReason
+        staleReason = changes.ownStaleReason
         if changes.isComplete, !isComplete { due.formUnion(catalog.names) }
         isComplete = changes.isComplete
         for (name, next) in changes.pods { due.formUnion(replacePods(of: name, with: next, at: moment)) }
@@ -90,7 +94,7 @@ struct SnapshotBuilder {
                 for name in catalog.names.subtracting(due) where !Task.isCancelled {
                     rebuild(name, for: [viewer], audits: false, at: moment)
                 }
-            } else if hasOtherPaths {
+            } else if hasOtherPaths || isStatusNew && viewer.peer != nil {
                 replacePaths(of: viewer, at: moment)
             }
         }
@@ -198,6 +202,10 @@ struct SnapshotBuilder {
     }
 
     private mutating func replacePaths(of viewer: Viewer, at moment: Moment) {
+        guard viewer.peer == nil else {
+            builders[viewer]?.replace(.paths, with: roster?.status(staleReason) ?? [], like: nil, at: moment)
+            return
+        }
         let mesh = announced(Mesh(clusters: clusters, pods: [:]), of: ServiceName(rawValue: ""), to: viewer)
         builders[viewer]?.replace(.paths, with: mesh.paths(for: viewer), like: nil, at: moment)
         builders[viewer]?.reduced = mesh.reduced(for: viewer)

@@ -12,6 +12,19 @@ public struct ExportedService: Hashable, Sendable {
     public var pods: [Pod]
     /// None where pods are reached directly.
     public var gateways: [SocketAddress]
+    /// Why the exporter doesn't know its pods well at the moment; of `status` only.
+    public var stale = ""
+
+    /// A name that no service has: it is there while the exporter's own source is stale, and says why.
+    public static let status: ServiceName = "ballast:status"
+
+    /// That the exporter's source is stale.
+    public init(stale reason: String, cluster: ClusterName) {
+        self.init(name: Self.status, cluster: cluster, pods: [], gateways: [])
+        stale = reason.prefix(utf8Count: Self.longestReason)
+    }
+
+    private static var longestReason: Int { 500 }
 
     /// A service.
     public init(name: ServiceName, cluster: ClusterName, pods: [Pod], gateways: [SocketAddress]) {
@@ -39,6 +52,7 @@ public struct ExportedService: Hashable, Sendable {
         let endpoints = messages(message.endpoints, message.n_endpoints)
         pods = endpoints.compactMap(Pod.init)
         let addresses = messages(message.gateways, message.n_gateways)
+        stale = String(message.stale).prefix(utf8Count: Self.longestReason)
         gateways = addresses.compactMap { SocketAddress(String($0.host), $0.port) }
         guard pods.count == endpoints.count, gateways.count == addresses.count, !name.rawValue.isEmpty,
             Set(pods.map(\.name)).count == pods.count, Set(pods.map(\.address)).count == pods.count
@@ -81,6 +95,7 @@ extension EncodedResource {
             message.cluster = arena.string(service.cluster.rawValue)
             message.n_endpoints = pods.count
             message.endpoints = arena.array(pods.map { endpoint($0, in: arena) })
+            message.stale = arena.string(service.stale)
             message.n_gateways = service.gateways.count
             message.gateways = arena.array(
                 service.gateways.sorted().map { gateway in

@@ -158,6 +158,30 @@ import XDS
         }
     }
 
+    @Test func `an importer sees that the exporter's own source is stale, and that it is well again`() async throws {
+        try await running { west, directory in
+            try await RunningControlPlane.run(in: directory, isFed: false, configuration: east(west.port)) { east in
+                try await eventually("imported") { await names("httpbin", east) == ["w1", "w2", "w3"] }
+                let good = try String(contentsOfFile: "\(directory)/west.yaml", encoding: .utf8)
+                try west.write("services: [", to: "west.yaml")
+                try await eventually("said") {
+                    await far(east)?.staleReason?.contains("it answers, but its own source is stale: ") == true
+                }
+                #expect(await far(east)?.staleReason?.contains("west.yaml") == true)
+                let since = await far(east)?.staleSince
+                // It goes on answering, and is stale since then.
+                let confirmed = await far(east)?.confirmed
+                try await eventually("another answer") { await west.controlPlane.clients().count >= 1 }
+                #expect(await far(east)?.staleSince == since)
+                #expect(await far(east)?.confirmed == confirmed)
+                #expect(await names("httpbin", east) == ["w1", "w2", "w3"])
+                #expect(await far(east)?.problems == [])
+                try west.write(good, to: "west.yaml")
+                try await eventually("well again") { await far(east)?.staleReason == nil }
+            }
+        }
+    }
+
     @Test func `what is no longer exported is held`() async throws {
         try await running { west, directory in
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: east(west.port)) { east in

@@ -17,4 +17,11 @@ extension Roster {
             gateways: own.gateways)
         return [(ResourceName(rawValue: service.rawValue), .exported(exported))]
     }
+
+    /// What other Ballasts are told of the source of what they import.
+    func status(_ staleReason: String?) -> [NamedContent] {
+        guard let staleReason else { return [] }
+        let status = ExportedService(stale: staleReason, cluster: defaultCluster)
+        return [(ResourceName(rawValue: status.name.rawValue), .exported(status))]
+    }
 }

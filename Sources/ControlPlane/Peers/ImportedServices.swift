@@ -20,6 +20,8 @@ struct ImportedServices {
     private var endpointCount = 0
     /// Bytes that came on this stream before everything had.
     private var byteCount = 0
+    /// Why the other's own source is stale; nil if it isn't.
+    private(set) var staleReason: String?
     /// Services that it exports though nobody has asked for them.
     private(set) var unwanted: Set<ServiceName> = []
     /// How often it has sent such on this stream.
@@ -42,7 +44,7 @@ struct ImportedServices {
 
     /// The first request of a stream: whatever there is, but for what is known.
     mutating func subscription() -> DeltaRequest {
-        (changed, removed, byteCount, unwantedCount) = (changed ?? [], [], 0, 0)
+        (changed, removed, byteCount, unwantedCount, staleReason) = (changed ?? [], [], 0, 0, nil)
         let versions = services.map { (ResourceName(rawValue: $0.key.rawValue), $0.value.version) }
         return DeltaRequest(
             subscribe: ["*", Self.probe], initialVersions: Dictionary(versions, uniquingKeysWith: { first, _ in first })
@@ -64,6 +66,14 @@ struct ImportedServices {
         var news: [(ExportedService, version: String)] = []
         for resource in response.resources {
             let name = ServiceName(rawValue: resource.name)
+            guard name != ExportedService.status else {
+                do throws(DecodingFailure) {
+                    staleReason = try ExportedService(resource.content).stale
+                } catch {
+                    throw ImportFailure(description: "its resource \(resource.name) can't be used: \(error)")
+                }
+                continue
+            }
             guard peer.services?.contains(name) != false else {
                 // As many names as are looked at by people.
                 if unwanted.count < 100 { unwanted.insert(name) }
@@ -93,7 +103,9 @@ struct ImportedServices {
             try bound(services.count, "services", limits.services, "sources.services")
         }
         let isAnswered = response.removed.contains(Self.probe.rawValue)
-        let gone = Set(response.removed.filter { $0 != Self.probe.rawValue }.map(ServiceName.init(rawValue:)))
+        if response.removed.contains(ExportedService.status.rawValue) { staleReason = nil }
+        let own = [Self.probe.rawValue, ExportedService.status.rawValue]
+        let gone = Set(response.removed.filter { !own.contains($0) }.map(ServiceName.init(rawValue:)))
         for name in gone { endpointCount -= services.removeValue(forKey: name)?.service.pods.count ?? 0 }
         unwanted.subtract(gone)
         removed = removed.union(gone).subtracting(touched)

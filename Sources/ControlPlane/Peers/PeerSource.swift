@@ -126,13 +126,26 @@ final class PeerSource: EndpointSource {
                     return "\(error)"
                 }
                 await send(DeltaRequest(nonce: response.nonce), on: stream)
-                for news in reports ?? [] { await report(news) }
+                await tell(reports ?? [], report)
                 await reportUnwanted(report)
             }
             return "it ended the stream"
         } catch {
             return "\(error)"
         }
+    }
+
+    /// Tells news; the other's word that all is as it was counts only while its own source is well.
+    private func tell(_ reports: [SourceReport], _ report: @Sendable (SourceReport) async -> Void) async {
+        let stale = imported.withLock { $0.staleReason }
+        for news in reports {
+            if case .confirmed = news, stale != nil { continue }
+            await report(news)
+        }
+        guard let stale, !reports.isEmpty else { return }
+        await report(
+            .failure(
+                reason: "ballast \(peer.address): it answers, but its own source is stale: \(stale)", ofPart: true))
     }
 
     /// Tells what the other exports unasked; the registry takes note of what is new.

@@ -40,6 +40,8 @@ public struct RegistryChanges: Sendable {
     public var heldCount = 0
     /// Holds that began or ended, in the order of time; at most 1,000.
     public var holds: [HoldChange] = []
+    /// Why this cluster's own source is stale; nil if it isn't.
+    public var ownStaleReason: String?
     /// How many sources, and names in DNS, are stale now.
     public var staleCount = 0
     /// What sources bring that isn't used, each a sentence.
@@ -259,6 +261,7 @@ public actor Registry {
         changes.nextRelease = known.values.compactMap(\.nextHoldStep).min()
         changes.heldCount = known.values.reduce(0) { $0 + $1.holds.values.reduce(0) { $0 + $1.held.count } }
         changes.holds = takeHoldChanges()
+        changes.ownStaleReason = known[configuration.cluster]?.endpoints.staleReason
         changes.staleCount =
             known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
         spelling.update(

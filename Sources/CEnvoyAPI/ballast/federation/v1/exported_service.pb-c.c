@@ -142,7 +142,7 @@ void   ballast__federation__v1__exported_gateway__free_unpacked
   assert(message->base.descriptor == &ballast__federation__v1__exported_gateway__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ballast__federation__v1__exported_service__field_descriptors[4] =
+static const ProtobufCFieldDescriptor ballast__federation__v1__exported_service__field_descriptors[5] =
 {
   {
     "name",
@@ -192,17 +192,30 @@ static const ProtobufCFieldDescriptor ballast__federation__v1__exported_service_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stale",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ballast__Federation__V1__ExportedService, stale),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ballast__federation__v1__exported_service__field_indices_by_name[] = {
   1,   /* field[1] = cluster */
   2,   /* field[2] = endpoints */
   3,   /* field[3] = gateways */
   0,   /* field[0] = name */
+  4,   /* field[4] = stale */
 };
 static const ProtobufCIntRange ballast__federation__v1__exported_service__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor ballast__federation__v1__exported_service__descriptor =
 {
@@ -212,7 +225,7 @@ const ProtobufCMessageDescriptor ballast__federation__v1__exported_service__desc
   "Ballast__Federation__V1__ExportedService",
   "ballast.federation.v1",
   sizeof(Ballast__Federation__V1__ExportedService),
-  4,
+  5,
   ballast__federation__v1__exported_service__field_descriptors,
   ballast__federation__v1__exported_service__field_indices_by_name,
   1,  ballast__federation__v1__exported_service__number_ranges,

@@ -52,10 +52,14 @@ struct  Ballast__Federation__V1__ExportedService
    */
   size_t n_gateways;
   Ballast__Federation__V1__ExportedGateway **gateways;
+  /*
+   * Of `ballast:status` only: why the exporter doesn't know its pods well at the moment.
+   */
+  char *stale;
 };
 #define BALLAST__FEDERATION__V1__EXPORTED_SERVICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ballast__federation__v1__exported_service__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Ballast__Federation__V1__ExportedEndpoint
