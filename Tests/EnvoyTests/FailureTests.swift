@@ -1,5 +1,6 @@
 import Balancing
 import Foundation
+import Synchronization
 import TestBench
 import TestSupport
 import Testing
@@ -88,6 +89,34 @@ extension EnvoyTests {
                     }
                     try await eventually("logged") { try bench.process("ballast").log.contains("fail no longer") }
                 }
+            }
+        }
+
+        /// Requests that failed of those that followed the end of the only gateway.
+        private func failures(_ stage: Stage, ejectsOutliers: Bool) async throws -> LoadResult {
+            let bench = stage.bench
+            var plan = Plan(.pods)
+            plan.gateways = [1]
+            plan.ejectsOutliers = ejectsOutliers
+            try await stage.open(plan, east: east, west: west)
+            let after = Mutex<LoadResult?>(nil)
+            _ = try await Load(bench).around(pause: .milliseconds(5)) { load in
+                try await eventually("requests") { load.result.requests > 300 }
+                await bench.stop("gateway-1")
+                let start = load.result
+                try await eventually("requests after that") { load.result.requests > start.requests + 3_000 }
+                after.withLock { $0 = load.result - start }
+            }
+            try await bench.startGateway(.told, name: "gateway-1", at: 1)
+            return try #require(after.withLock { $0 })
+        }
+
+        @Test func `with the recommended outlier detection a dead gateway costs few requests`() async throws {
+            try await withStage { stage in
+                let without = try await failures(stage, ejectsOutliers: false)
+                let with = try await failures(stage, ejectsOutliers: true)
+                #expect(without.failed * 2 > without.requests)
+                #expect(with.failed * 10 < with.requests)
             }
         }
 
