@@ -10,5 +10,5 @@ struct Ballast: AsyncParsableCommand {
         subcommands: [Serve.self, Validate.self, Release.self, Load.self]
     )
 
-    static let version = "0.7.0"
+    static let version = "0.8.0"
 }
