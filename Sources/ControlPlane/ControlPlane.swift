@@ -67,7 +67,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             configuration.xds, controlPlane: "ballast/\(version)", demand: Demand { debounce.signal() },
             gateways: GatewayProgress { debounce.signal() }, metrics: metrics, logger: logger
         ) { debounce.signal() }
-        loadWatch = LoadWatch(discovery.observer, registry, logger: logger)
+        loadWatch = LoadWatch(discovery.observer, registry, discovery.gateways, logger: logger)
     }
 
     /// Serves until it is told to shut down.

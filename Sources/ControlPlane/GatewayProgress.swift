@@ -1,4 +1,5 @@
 import Balancing
+import Foundation
 import Synchronization
 
 /// How far the gateways have come that are told of every pod before it is announced.
@@ -13,6 +14,8 @@ final class GatewayProgress: Sendable {
     }
 
     private struct State {
+        /// When the last such gateway of a cluster left; nil while there is one, and where there was none.
+        var left: [ClusterName: Date] = [:]
         /// By cluster and stream: the newest publication of which the gateway has taken everything.
         var taken: [ClusterName: [StreamID: UInt64]] = [:]
         /// By cluster: the publication that somebody waits for.
@@ -31,6 +34,9 @@ final class GatewayProgress: Sendable {
 
     /// Whether there is any such gateway of a cluster.
     func hasGateways(in cluster: ClusterName) -> Bool { state.withLock { $0.taken[cluster]?.isEmpty == false } }
+
+    /// When the last such gateway of a cluster left; nil while there is one, and where there was none.
+    func lastLeft(_ cluster: ClusterName) -> Date? { state.withLock { $0.left[cluster] } }
 
     /// Whether every such gateway of a cluster has taken a publication; if not, `arrived` is called when they have.
     func haveTaken(_ publication: UInt64, in cluster: ClusterName) -> Bool {
@@ -52,7 +58,12 @@ final class GatewayProgress: Sendable {
     private func change(_ cluster: ClusterName, _ body: (inout [StreamID: UInt64]) -> Void) {
         let hasArrived = state.withLock { state in
             body(&state.taken[cluster, default: [:]])
-            if state.taken[cluster]?.isEmpty == true { state.taken[cluster] = nil }
+            if state.taken[cluster]?.isEmpty == true {
+                state.taken[cluster] = nil
+                state.left[cluster] = state.left[cluster] ?? Date()
+            } else {
+                state.left[cluster] = nil
+            }
             guard let awaited = state.awaited[cluster], state.haveTaken(awaited, in: cluster) else { return false }
             state.awaited[cluster] = nil
             return true

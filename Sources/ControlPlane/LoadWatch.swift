@@ -1,5 +1,6 @@
 import Balancing
 import Discovery
+import Foundation
 import Logging
 import Synchronization
 
@@ -14,6 +15,7 @@ final class LoadWatch: Sendable {
 
     private let observer: LoadObserver
     private let registry: Registry
+    private let gateways: GatewayProgress
     private let logger: Logger
     private let failing = Mutex<[Failing: String]>([:])
 
@@ -27,7 +29,8 @@ final class LoadWatch: Sendable {
         }
     }
 
-    init(_ observer: LoadObserver, _ registry: Registry, logger: Logger) {
+    init(_ observer: LoadObserver, _ registry: Registry, _ gateways: GatewayProgress, logger: Logger) {
+        self.gateways = gateways
         self.observer = observer
         self.registry = registry
         self.logger = logger
@@ -62,15 +65,20 @@ final class LoadWatch: Sendable {
         for (service, load) in observed {
             for (target, tally) in load.targets where load.fails(target) {
                 let place: String
+                let owner: ClusterName
                 switch target {
-                case .cluster(let cluster): place = "\(cluster)"
-                case .gateway(let cluster, let address): place = "\(cluster) through its gateway \(address)"
+                case .cluster(let cluster): (place, owner) = ("\(cluster)", cluster)
+                case .gateway(let cluster, let address):
+                    (place, owner) = ("\(cluster) through its gateway \(address)", cluster)
                 case .service, .locality, .pod: continue
                 }
                 let percent = Int((100 * Double(tally.errors) / Double(tally.ended)).rounded())
+                let left = gateways.lastLeft(owner).map {
+                    "; the last gateway of \(owner) that asked this Ballast for its pods left at \($0.formatted(.iso8601))"
+                }
                 now[Failing(service: service, target: place)] = """
                     \(service): \(percent) % of the requests to \(place) failed in the last \(load.window) \
-                    (\(tally.errors) of \(tally.ended), by clients' load reports)
+                    (\(tally.errors) of \(tally.ended), by clients' load reports)\(left ?? "")
                     """
             }
         }

@@ -102,11 +102,10 @@ public final class SourceRunner: Sendable {
                 metadata["reason"] = "\(problem)"
                 logger.warning("a part of a source can't be used", metadata: metadata)
             }
-        case .failure(let reason, let ofPart):
+        case .failure(let reason, _):
             metadata["reason"] = "\(reason)"
             let consequence = outcome.hasState ? "its last good state is served on" : "nothing is known of it yet"
-            let part = ofPart ? "a part of a source" : "a source"
-            logger.error("\(part) can't be read; \(consequence)", metadata: metadata)
+            logger.error("a source can't be read; \(consequence)", metadata: metadata)
         }
     }
 

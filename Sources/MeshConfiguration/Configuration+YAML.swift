@@ -22,12 +22,18 @@ extension Configuration {
         var clusters: [ClusterSource] = []
         var shrinkGuard: ShrinkGuard? = ShrinkGuard()
         if let entry = fields["guard"] { shrinkGuard = try ShrinkGuard.reading(entry, template: shrinkGuard) }
+        // As many errors as can be found at once.
+        var errors: [ConfigurationError] = []
         for (name, entry) in clusterEntries {
-            clusters.append(
-                try ClusterSource(
-                    name: name, entry, own: cluster, shrinkGuard: shrinkGuard, path: path))
+            do throws(ConfigurationError) {
+                clusters.append(
+                    try ClusterSource(
+                        name: name, entry, own: cluster, shrinkGuard: shrinkGuard, path: path))
+            } catch {
+                errors.append(error)
+            }
         }
-        let names = Set(clusters.map(\.cluster.name))
+        let names = Set(clusterEntries.map { ClusterName(rawValue: $0.0) })
 
         guard names.contains(cluster) else {
             throw ownField.error(
@@ -49,7 +55,13 @@ extension Configuration {
                 templateEntry = entry
                 continue
             }
-            let service = try ServedService(name: name, entry, clusters: names, client: client)
+            let service: ServedService
+            do throws(ConfigurationError) {
+                service = try ServedService(name: name, entry, clusters: names, client: client)
+            } catch {
+                errors.append(error)
+                continue
+            }
             if let sni = service.service.sni {
                 guard takenSNIs.insert(sni).inserted else {
                     throw entry.error("the SNI \(sni) is another service's already; a gateway couldn't tell them apart")
@@ -69,6 +81,17 @@ extension Configuration {
             }
             services.append(service)
         }
+        let settings: (xds: XDSServer, admin: AdminServer)?
+        do throws(ConfigurationError) {
+            settings = (
+                try XDSServer(fields["xds"], clusters: names, path: path), try AdminServer(fields["admin"], path: path)
+            )
+        } catch {
+            settings = nil
+            errors.append(error)
+        }
+        guard let settings, errors.isEmpty else { throw ConfigurationError(errors) }
+        (xds, admin) = settings
 
         for service in services {
             guard let sni = service.service.sni?.description, let owner = owners[sni],
@@ -121,8 +144,6 @@ extension Configuration {
             }
         }
 
-        xds = try XDSServer(fields["xds"], clusters: names, path: path)
-        admin = try AdminServer(fields["admin"], path: path)
         if let entry = fields["dns"] { dns = try DNS(entry) }
         if let entry = fields["sources"] { sources = try SourceLimits(entry) }
         version = String(fnv1a(text), radix: 16)

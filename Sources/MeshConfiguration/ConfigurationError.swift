@@ -10,6 +10,8 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
     public var value: String?
     /// What is wrong and what to do.
     public var message: String
+    /// What else is wrong in the file.
+    public var others: [ConfigurationError] = []
 
     /// An error.
     public init(file: String, line: Int? = nil, field: String = "", value: String? = nil, message: String) {
@@ -20,8 +22,22 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
         self.message = message
     }
 
-    /// `file:line: field: "value": message`, leaving out what isn't known.
+    /// One error of several, at least one; each by itself is in `all`.
+    init(_ errors: [ConfigurationError]) {
+        self = errors[0]
+        others += errors.dropFirst()
+    }
+
+    /// Each error by itself.
+    public var all: [ConfigurationError] {
+        var first = self
+        first.others = []
+        return [first] + others
+    }
+
+    /// `file:line: field: "value": message`, leaving out what isn't known; of several errors, one after the other.
     public var description: String {
+        guard others.isEmpty else { return all.map(\.description).joined(separator: "; and ") }
         var parts = [line.map { "\(file):\($0)" } ?? file]
         if !field.isEmpty { parts.append(field) }
         if let value { parts.append("\"\(value.prefix(100))\"") }

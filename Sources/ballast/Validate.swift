@@ -23,7 +23,7 @@ struct Validate: ParsableCommand {
         do throws(ConfigurationError) {
             settings = try Configuration(path: configuration.path)
         } catch {
-            say("error: \(error)")
+            for error in error.all { say("error: \(error)") }
             throw ExitCode(78)  // EX_CONFIG
         }
         var (errors, warnings) = settings.checkTLS()

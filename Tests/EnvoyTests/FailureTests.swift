@@ -72,7 +72,7 @@ extension EnvoyTests {
                 try await stage.open(plan, east: east, west: west)
                 _ = try await Load(bench).around(pause: .milliseconds(5)) { load in
                     try await eventually("requests") { load.result.requests > 100 }
-                    await bench.stop("gateway-1")
+                    for gateway in ["gateway-1", "gateway-2"] { await bench.stop(gateway) }
                     try await eventually("told") {
                         try await page(bench, "/v1/services/httpbin").contains(
                             "% of the requests to it failed in the last")
@@ -81,7 +81,9 @@ extension EnvoyTests {
                         try await page(bench, "/readyz").contains("of the requests to west")
                     }
                     try await eventually("logged") {
-                        try bench.process("ballast").log.contains("of the requests to west")
+                        let log = try bench.process("ballast").log
+                        return log.contains("of the requests to west")
+                            && log.contains("the last gateway of west that asked this Ballast for its pods left at")
                     }
                     try await bench.startGateway(.told, name: "gateway-1", at: 1)
                     try await eventually("all is well") {

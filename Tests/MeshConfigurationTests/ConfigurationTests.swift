@@ -355,3 +355,22 @@ func `a mistake in an endpoints file is named`(text: String, expected: String) {
         #expect(throws: ConfigurationError.self, "\(wrong)") { try read(wrong) }
     }
 }
+
+@Test func `mistakes of several clusters, services and of the servers are all told`() {
+    let error = #expect(throws: ConfigurationError.self) {
+        try Configuration(
+            text: """
+                cluster: a
+                xds: {listen: "nowhere"}
+                clusters:
+                  a: {endpoints: {file: a.yaml}, reech: pods}
+                  b: {endpoints: {file: b.yaml}, gateways: [1]}
+                services:
+                  s: {weights: {c: 1}}
+                  t: {}
+                """, file: "/c/b.yaml")
+    }
+    #expect(error?.all.map(\.line) == [4, 5, 7, 2])
+    #expect(error?.all.allSatisfy(\.others.isEmpty) == true)
+    #expect(error?.description.contains("; and /c/b.yaml:5: ") == true)
+}
