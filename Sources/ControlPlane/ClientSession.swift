@@ -89,7 +89,7 @@ struct ClientSession {
             warn("a client refuses its listeners, and is served gateway addresses only until it takes them") {
                 ["reason": "\(listenerRejection ?? "")"]
             }
-        } else {
+        } else if warnings.take(about: head.peer) != .suppressed {
             logger.info("a client takes its listeners now", metadata: metadata([:]))
         }
         return true

@@ -234,7 +234,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         var timer: Task<Void, Never>?
         var problems: Set<String> = []
         var changeLog = ChangeLog()
-        let holdLog = HoldLog(logger)
+        var holdLog = HoldLog(logger)
+        var problemPace = LinePace(perMinute: 30)
         defer { timer?.cancel() }
         var hasAny = false
         await debounce.forEach {
@@ -265,7 +266,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let known = problems
             problems = outcome.publication.snapshot.problems.union(changes.problems)
             for problem in problems.subtracting(known).sorted() {
-                logger.warning("something is not served as configured", metadata: ["reason": "\(problem)"])
+                guard let line = problemPace.take("something is not served as configured") else { continue }
+                logger.warning("\(line)", metadata: ["reason": "\(problem)"])
             }
             if isFirst {
                 logger.info("every source has synced; serving", metadata: ["services": "\(builder.names.count)"])

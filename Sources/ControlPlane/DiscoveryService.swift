@@ -234,8 +234,8 @@ final class DiscoveryService: Sendable {
         switch refusal.reason {
         case .handshake:
             metadata["hint"] = """
-                the client knows no authority that signed our certificate, or its own is missing, expired or of an authority \
-                that xds.tls.clientCA doesn't have
+                it ended before HTTP/2 began. Mostly the client knows no authority that signed our certificate, or its own is \
+                missing, expired or of an authority that xds.tls.clientCA doesn't have; or it only looked whether we are there
                 """
         case .plaintext: metadata["hint"] = "the client speaks no TLS, and xds.tls is set"
         default: break

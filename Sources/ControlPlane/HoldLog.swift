@@ -8,14 +8,17 @@ struct HoldLog {
     private static let most = 10
 
     private let logger: Logger
+    private var pace = LinePace(perMinute: 30)
 
     init(_ logger: Logger) { self.logger = logger }
 
-    func tell(_ changes: [HoldChange]) {
-        for change in changes.prefix(Self.most) { logger.log(level: change.level, "\(change.sentence)") }
-        if changes.count > Self.most {
-            logger.warning("\(changes.count - Self.most) more holds began or ended: GET /readyz lists those that last")
+    mutating func tell(_ changes: [HoldChange]) {
+        for change in changes.prefix(Self.most) {
+            if let line = pace.take(change.sentence) { logger.log(level: change.level, "\(line)") }
         }
+        guard changes.count > Self.most else { return }
+        let rest = "\(changes.count - Self.most) more holds began or ended: GET /readyz lists those that last"
+        if let line = pace.take(rest) { logger.warning("\(line)") }
     }
 }
 

@@ -96,23 +96,27 @@ final class LoadWatch: Sendable {
         }
     }
 
-    /// Lets go held pods if nearly all requests to them fail, and most to others don't.
+    /// Lets go held pods to which nobody gets through, if most requests to others do.
+    ///
+    /// A single client that lies can't have a pod let go that answers anyone.
     private func releaseFailing(_ observed: [ServiceName: ObservedLoad]) async {
         for hold in await registry.state.holds {
-            guard let load = observed[hold.service], let all = load.targets[.service] else { continue }
-            let tallies = hold.pods.compactMap { name in
-                load.targets[.pod(hold.cluster, name)].map { (name: name, tally: $0) }
-            }
-            let failing = tallies.filter {
-                $0.tally.ended >= Self.fewestOfPod && $0.tally.errors * 10 >= $0.tally.ended * 9
+            guard let load = observed[hold.service] else { continue }
+            let held = Set(hold.pods)
+            let failing = hold.pods.filter { name in
+                load.targets[.pod(hold.cluster, name)].map { $0.successes == 0 && $0.errors >= Self.fewestOfPod } == true
             }
             guard !failing.isEmpty else { continue }
-            let ended = failing.reduce(0) { $0 + $1.tally.ended }
-            let errors = failing.reduce(0) { $0 + $1.tally.errors }
             // A client that can't reach anything says nothing about these.
-            let others = (ended: all.ended - min(all.ended, ended), errors: all.errors - min(all.errors, errors))
-            guard others.ended >= Self.fewestOfPod, others.errors * 2 < others.ended else { continue }
-            await registry.releaseFailing(Set(failing.map(\.name)), of: hold.service, in: hold.cluster)
+            let others = load.targets.compactMap { target, tally in
+                if case .pod(let cluster, let name) = target, cluster != hold.cluster || !held.contains(name) {
+                    tally
+                } else {
+                    nil
+                }
+            }.reduce(Tally()) { $0 + $1 }
+            guard others.ended >= Self.fewestOfPod, others.errors < others.successes else { continue }
+            await registry.releaseFailing(Set(failing), of: hold.service, in: hold.cluster)
         }
     }
 }

@@ -21,8 +21,10 @@ public struct Tally: Hashable, Sendable {
     public private(set) var issued: UInt64 = 0
     /// Requests that ended badly.
     public private(set) var errors: UInt64 = 0
+    /// Requests that ended well.
+    public private(set) var successes: UInt64 = 0
     /// Requests that ended.
-    public private(set) var ended: UInt64 = 0
+    public var ended: UInt64 { successes.addingSaturated(errors) }
     /// Requests that clients dropped instead of sending them.
     public private(set) var dropped: UInt64 = 0
     /// Requests under way times the seconds that they were.
@@ -61,7 +63,7 @@ public struct Tally: Hashable, Sendable {
     mutating func add(_ load: LoadReport.Load, over interval: Duration) {
         issued = issued.addingSaturated(load.issued)
         errors = errors.addingSaturated(load.errors)
-        ended = ended.addingSaturated(load.successes.addingSaturated(load.errors))
+        successes = successes.addingSaturated(load.successes)
         busy += Double(load.inProgress) * (interval / .seconds(1))
         for metric in load.metrics where metric.total.isFinite && metric.name.utf8.count <= Self.longestMetric {
             guard metrics[metric.name] != nil || metrics.count < Self.mostMetrics else { continue }
@@ -76,7 +78,7 @@ public struct Tally: Hashable, Sendable {
         var sum = left
         sum.issued = left.issued.addingSaturated(right.issued)
         sum.errors = left.errors.addingSaturated(right.errors)
-        sum.ended = left.ended.addingSaturated(right.ended)
+        sum.successes = left.successes.addingSaturated(right.successes)
         sum.dropped = left.dropped.addingSaturated(right.dropped)
         sum.busy += right.busy
         for (name, metric) in right.metrics where sum.metrics[name] != nil || sum.metrics.count < mostMetrics {
@@ -98,7 +100,7 @@ public struct ObservedLoad: Sendable {
     /// Whether most requests to a target failed, of enough to say so.
     public func fails(_ target: ObservedTarget) -> Bool {
         guard let tally = targets[target] else { return false }
-        return tally.ended >= 20 && tally.errors * 2 > tally.ended
+        return tally.ended >= 20 && tally.errors > tally.successes
     }
 
     /// The part of the requests that went to a target, 0 to 1; nil where there were none at all.

@@ -93,6 +93,8 @@ extension Configuration.ServedService {
     /// call it by, which are their SNI.
     fileprivate func sharedSNIs(at cluster: Cluster) -> Set<String> {
         var names = Set([service.sni(at: cluster)?.description].compactMap(\.self))
+        // A name that a source brings may be any other service's SNI.
+        guard isListed else { return names }
         // Where pods have names of another form, one of them may be the same.
         if case .pods(let template) = cluster.reach, template != .standard { return names }
         for resource in resources {

@@ -1,6 +1,7 @@
 import Balancing
 import Discovery
 import EnvoyAPI
+import struct Foundation.Date
 import MeshConfiguration
 import XDS
 
@@ -28,8 +29,8 @@ struct SnapshotBuilder {
     private var problems: [ServiceName: Set<String>] = [:]
     /// Whether clients are served, or only what is exported.
     private var isComplete = false
-    /// Why this cluster's own source is stale; nil if it isn't.
-    private var staleReason: String?
+    /// Since when this cluster's own source is stale; nil if it isn't.
+    private var staleSince: Date?
     /// Counts publications.
     private var number: UInt64 = 0
 
@@ -70,8 +71,8 @@ struct SnapshotBuilder {
             due.formUnion(catalog.names)
             hasOtherPaths = true
         }
-        let isStatusNew = staleReason != changes.ownStaleReason
-        staleReason = changes.ownStaleReason
+        let isStatusNew = staleSince != changes.ownStaleSince
+        staleSince = changes.ownStaleSince
         if changes.isComplete, !isComplete { due.formUnion(catalog.names) }
         isComplete = changes.isComplete
         for (name, next) in changes.pods { due.formUnion(replacePods(of: name, with: next, at: moment)) }
@@ -203,7 +204,7 @@ struct SnapshotBuilder {
 
     private mutating func replacePaths(of viewer: Viewer, at moment: Moment) {
         guard viewer.peer == nil else {
-            builders[viewer]?.replace(.paths, with: roster?.status(staleReason) ?? [], like: nil, at: moment)
+            builders[viewer]?.replace(.paths, with: roster?.status(staleSince) ?? [], like: nil, at: moment)
             return
         }
         let mesh = announced(Mesh(clusters: clusters, pods: [:]), of: ServiceName(rawValue: ""), to: viewer)

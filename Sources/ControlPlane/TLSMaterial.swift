@@ -17,7 +17,7 @@ struct TLSMaterial: Hashable, Sendable {
         let chain = try TextFile.read(certificate)
         let keyText = try TextFile.read(key)
         guard let expiry = PEM.expiry(ofCertificateIn: chain) else {
-            throw ConfigurationError(file: certificate, message: "has no certificate in PEM\(Self.hint(chain))")
+            throw ConfigurationError(file: certificate, message: "has no certificate in PEM\(Self.certificateHint(chain))")
         }
         switch PEM.state(ofKey: keyText, for: chain) {
         case .matches: break
@@ -32,7 +32,7 @@ struct TLSMaterial: Hashable, Sendable {
             let text = try TextFile.read(file)
             guard PEM.certificateCount(in: text) > 0 else {
                 throw ConfigurationError(
-                    file: file, message: "has no authority's certificate in PEM\(Self.hint(text))")
+                    file: file, message: "has no authority's certificate in PEM\(Self.certificateHint(text))")
             }
             authorities = text
         }
@@ -64,13 +64,18 @@ struct TLSMaterial: Hashable, Sendable {
         if text.isEmpty { return ": it is empty" }
         return marks.first { text.contains($0.0) }.map { ": \($0.1)" } ?? ""
     }
+
+    /// What is in a file that should have a certificate.
+    private static func certificateHint(_ text: String) -> String {
+        text.contains("-----BEGIN CERTIFICATE-----") ? ": the one that it has is broken" : hint(text)
+    }
 }
 
 extension Configuration {
-    /// Looks into all certificates and keys that it names.
+    /// Looks into all certificates, keys and tokens of its own that it names.
     ///
     /// - Returns: what can't be used, and what will not be of use for long.
-    public func checkTLS() -> (errors: [ConfigurationError], warnings: [String]) {
+    public func checkFiles() -> (errors: [ConfigurationError], warnings: [String]) {
         var (errors, warnings): ([ConfigurationError], [String]) = ([], [])
         let check = { (file: String, read: () throws(ConfigurationError) -> TLSMaterial) in
             do throws(ConfigurationError) {
@@ -83,6 +88,15 @@ extension Configuration {
         for source in clusters {
             guard case .ballast(let peer) = source.endpoints else { continue }
             check(peer.tls.certificate) { () throws(ConfigurationError) in try TLSMaterial(peer.tls) }
+        }
+        if let file = admin.tokenFile {
+            do throws(ConfigurationError) {
+                if try TextFile.token(file).isEmpty {
+                    errors.append(ConfigurationError(file: file, message: "is empty: it should have the admin API's token"))
+                }
+            } catch {
+                errors.append(error)
+            }
         }
         return (errors, warnings)
     }

@@ -12,6 +12,8 @@ public final class SourceRunner: Sendable {
     private let continuation: AsyncStream<Configuration>.Continuation
     private let running = Mutex<[SourceID: Run]>([:])
     private let voice = Mutex<[SourceID: SourceVoice]>([:])
+    /// Of problems and gateways, by source.
+    private let paces = Mutex<[SourceID: LinePace]>([:])
 
     /// One life of a source: settings that go and come back make another one of the same `SourceID`.
     private struct Run {
@@ -41,6 +43,7 @@ public final class SourceRunner: Sendable {
                 for source in stops.keys where !wanted.contains(source) {
                     stops.removeValue(forKey: source)?.finish()
                     voice.withLock { $0[source] = nil }
+                    paces.withLock { $0[source] = nil }
                 }
                 for source in wanted where stops[source] == nil {
                     let (stop, continuation) = AsyncStream.makeStream(of: Void.self)
@@ -95,18 +98,23 @@ public final class SourceRunner: Sendable {
             logger.debug("endpoints changed", metadata: metadata)
         case .gateways(let gateways):
             metadata["gateways"] = "\(gateways.map(\.description).joined(separator: ","))"
-            logger.info("gateways read", metadata: metadata)
+            if let line = pace("gateways read", of: source) { logger.info("\(line)", metadata: metadata) }
         case .confirmed: break
         case .problems(let problems):
             for problem in problems {
                 metadata["reason"] = "\(problem)"
-                logger.warning("a part of a source can't be used", metadata: metadata)
+                guard let line = pace("a part of a source can't be used", of: source) else { continue }
+                logger.warning("\(line)", metadata: metadata)
             }
         case .failure(let reason, _):
             metadata["reason"] = "\(reason)"
             let consequence = outcome.hasState ? "its last good state is served on" : "nothing is known of it yet"
             logger.error("a source can't be read; \(consequence)", metadata: metadata)
         }
+    }
+
+    private func pace(_ text: String, of source: SourceID) -> String? {
+        paces.withLock { $0[source, default: LinePace(perMinute: 10)].take(text) }
     }
 
     private func metadata(_ source: SourceID) -> Logger.Metadata {

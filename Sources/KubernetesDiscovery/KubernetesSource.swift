@@ -55,10 +55,18 @@ public final class KubernetesSource: EndpointSource {
             settings, limits: limits, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
     }
 
-    /// Reads a kubeconfig, to see whether it can be used; nothing is connected to.
+    /// Reads a kubeconfig and the certificates in it, to see whether it can be used; nothing is connected to.
     public static func check(_ access: Configuration.KubernetesAccess) throws(ConfigurationError) {
-        guard access.kubeconfig != nil else { return }
-        _ = try APIAccess(access)
+        guard let file = access.kubeconfig else { return }
+        let read = try APIAccess(access)
+        do {
+            try APIClient.check(read)
+        } catch let error as ConfigurationError {
+            throw error
+        } catch {
+            throw ConfigurationError(
+                file: file, message: "the client certificate and key can't be used, do they belong together? (\(error))")
+        }
     }
 
     init(

@@ -93,13 +93,24 @@ extension Configuration {
         guard let settings, errors.isEmpty else { throw ConfigurationError(errors) }
         (xds, admin) = settings
 
+        // What gateways tell services by: SNIs, and the names that gRPC clients call, which are theirs.
+        var tellers: [String: ServiceName] = [:]
         for service in services {
-            guard let sni = service.service.sni?.description, let owner = owners[sni],
-                owner != service.service.name.rawValue
-            else { continue }
-            throw root.error(
-                "services.\(service.service.name).sni: \(sni) is a resource of \(owner), which gRPC clients send as SNI"
-            )
+            let name = service.service.name
+            let sni = service.service.sni?.description
+            for shared in Set([sni].compactMap(\.self) + service.resources.compactMap { DNSName($0)?.description }) {
+                if let other = tellers.updateValue(name, forKey: shared) {
+                    throw root.error(
+                        "services.\(name): gateways can't tell it from \(other): both have \(shared), as `sni` or among `resources`")
+                }
+            }
+            if let sni, sni.hasSuffix(".ballast"),
+                let cluster = clusters.first(where: { sni.hasSuffix(".\($0.cluster.name.rawValue.lowercased()).ballast") }),
+                Service(name: name).sni(at: cluster.cluster)?.description != sni
+            {
+                throw root.error(
+                    "services.\(name).sni: \(sni) could be another service's or a pod's, by their defaults in \(cluster.cluster.name)")
+            }
         }
         let index = SNITemplate.ServiceIndex(services.map(\.service.name))
         for service in services {
@@ -114,19 +125,19 @@ extension Configuration {
             }
         }
 
-        // Envoy's CONNECT socket sends plaintext requests to the proxy as they are.
+        // Before 1.40, Envoy's CONNECT socket sends plaintext requests to the proxy as they are.
         let ownCluster = cluster
         let proxied = clusters.first { source in
-            let isRemote = source.cluster.name != ownCluster
-            return isRemote && source.cluster.reach.kind == .connect
+            source.cluster.name != ownCluster && source.cluster.reach.kind == .connect
         }
-        let plain = services.first { $0.service.client.tls == nil && $0.service.client != ClientSettings() }
-        if let proxied, let plain {
-            throw root.error(
-                """
-                clusters.\(proxied.cluster.name).reach: connect needs TLS to the pods, and services.\(plain.service.name) has \
-                `envoy` without `tls`: set `envoy.tls`, or another reach
-                """)
+        if let proxied {
+            let name = proxied.cluster.name
+            let plain = services.first { $0.service.client.tls == nil }?.service.name.rawValue
+            if let plain = plain ?? template.flatMap({ $0.service.client.tls == nil ? "*" : nil }) {
+                let entry = clusterEntries.first { $0.0 == name.rawValue }?.1 ?? root
+                throw entry.error(
+                    "`reach: connect` needs TLS to the pods, and services.\(plain) has none: set `envoy.tls`, or another reach")
+            }
         }
 
         // Those that are known to come, and that `*` would give a name that is taken.

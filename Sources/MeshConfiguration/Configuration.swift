@@ -96,5 +96,7 @@ public struct Configuration: Hashable, Sendable {
         public var service: Service
         /// At least one; no other service has any of them.
         public var resources: [String]
+        /// Whether the configuration names it; else it is what `*` makes of a name that a source brings.
+        public var isListed = true
     }
 }

@@ -226,7 +226,8 @@ extension Configuration {
             var service = service
             service.name = name
             return ServedService(
-                service: service, resources: resources.map { $0.replacing("{service}", with: name.rawValue) })
+                service: service, resources: resources.map { $0.replacing("{service}", with: name.rawValue) },
+                isListed: false)
         }
     }
 }

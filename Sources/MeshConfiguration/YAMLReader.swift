@@ -126,7 +126,7 @@ struct YAMLReader {
     /// What the parser's words mostly mean.
     private static func hint(_ problem: String) -> String {
         switch problem {
-        case _ where problem.contains("expected key") || problem.contains("block end"):
+        case _ where problem.contains("expected key") || problem.contains("block end") || problem.contains("node content"):
             ". A line here or before is indented otherwise than its neighbours, or a bracket or quote is not closed"
         case _ where problem.contains("mapping values are not allowed"):
             ". A line before lacks its colon, or this one is indented too far"

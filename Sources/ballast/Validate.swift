@@ -26,7 +26,7 @@ struct Validate: ParsableCommand {
             for error in error.all { say("error: \(error)") }
             throw ExitCode(78)  // EX_CONFIG
         }
-        var (errors, warnings) = settings.checkTLS()
+        var (errors, warnings) = settings.checkFiles()
         var mesh = Mesh(clusters: settings.clusters.map(\.cluster), pods: [:])
         // Gateways that are not known yet will have some address.
         for index in mesh.clusters.indices where mesh.clusters[index].gateways.isEmpty {
@@ -49,6 +49,11 @@ struct Validate: ParsableCommand {
         if errors.isEmpty {
             warnings += mesh.problems(of: settings.services.map(\.service)).sorted()
             warnings += settings.problems(ofNamesIn: mesh.pods, isEverything: unknown.isEmpty).sorted()
+        }
+        if errors.isEmpty, unknown.isEmpty {
+            warnings += settings.services.map(\.service).filter { mesh.servesNobody($0, from: settings.cluster) }.map {
+                "\($0.name) has no pod that takes traffic, so that all requests to it fail"
+            }
         }
         for warning in warnings { say("warning: \(warning)") }
         for error in errors { say("error: \(error)") }
@@ -76,6 +81,12 @@ extension Mesh {
             }
         }
         return problems
+    }
+
+    /// Whether a service has pods, and none of them takes traffic.
+    fileprivate func servesNobody(_ service: Balancing.Service, from client: ClusterName) -> Bool {
+        let shares = assign(service, from: client).shares
+        return shares.contains { !$0.pods.isEmpty } && shares.allSatisfy { $0.share == 0 }
     }
 
     /// Who gets how much of a service, in one line.

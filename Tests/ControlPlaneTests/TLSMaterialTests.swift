@@ -64,7 +64,7 @@ import Testing
                   b: {endpoints: {ballast: {address: "b:1", services: ["*"], tls: {certificate: client.crt, key: client.key, ca: client.key}}}}
                 services: {s: {}}
                 """
-            let (errors, _) = try Configuration(text: text, file: "\(directory)/b.yaml").checkTLS()
+            let (errors, _) = try Configuration(text: text, file: "\(directory)/b.yaml").checkFiles()
             let named = errors.map { $0.description.replacing("\(directory)/", with: "").prefix { $0 != ":" } }
             #expect(named == ["peer.key", "client.key"])
         }

@@ -95,7 +95,7 @@ extension EnvoyTests {
                 try bench.publish(left.map(bench.pod), in: "east")
                 try await bench.startBallast()
                 try await eventually("held") {
-                    try await get(bench, "/readyz").body.contains("the source names \(left.count) of 5 endpoints")
+                    try await get(bench, "/readyz").body.contains("its source names \(left.count) of 5 pods")
                 }
                 let result = try await Load.run(100, on: bench)
                 #expect(result.failed == 0 && result.byPod.count == 5, "\(result.byPod)")

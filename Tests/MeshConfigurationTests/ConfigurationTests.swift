@@ -40,7 +40,7 @@ private let good = """
 
 @Test func `every way to reach a cluster is read, with its settings`() throws {
     let reach = { (lines: String) in
-        let text = good.replacing("reach: gateway", with: lines)
+        let text = good.replacing("reach: gateway", with: lines) + "\nenvoy: {tls: {ca: ca.crt}}\n"
         return try Configuration(text: text, file: "b.yaml").clusters[1].cluster.reach
     }
     #expect(try reach("network: n") == .gateway(refresh: false), "the default works everywhere")

@@ -1,5 +1,6 @@
 import Balancing
 import EnvoyAPI
+import Foundation
 import MeshConfiguration
 import XDS
 
@@ -19,9 +20,12 @@ extension Roster {
     }
 
     /// What other Ballasts are told of the source of what they import.
-    func status(_ staleReason: String?) -> [NamedContent] {
-        guard let staleReason else { return [] }
-        let status = ExportedService(stale: staleReason, cluster: defaultCluster)
+    ///
+    /// The reason stays here: it may have addresses and paths.
+    func status(_ staleSince: Date?) -> [NamedContent] {
+        guard let staleSince else { return [] }
+        let status = ExportedService(
+            stale: "since \(staleSince.formatted(.iso8601)); its /readyz says why", cluster: defaultCluster)
         return [(ResourceName(rawValue: status.name.rawValue), .exported(status))]
     }
 }

@@ -145,7 +145,7 @@ final class PeerSource: EndpointSource {
         guard let stale, !reports.isEmpty else { return }
         await report(
             .failure(
-                reason: "ballast \(peer.address): it answers, but its own source is stale: \(stale)", ofPart: true))
+                reason: "ballast \(peer.address): it answers, but its own source is stale \(stale)", ofPart: true))
     }
 
     /// Tells what the other exports unasked; the registry takes note of what is new.

@@ -185,6 +185,12 @@ struct ClusterRecord: Sendable {
         var next = told
         if let shrinkGuard, isServed(service) {
             let last = shrinking[service]?.hold
+            var evidence = evidence
+            // Evidence that was had stays, though a later list has none.
+            if evidence == .none, let last, last.nextStep != nil {
+                let told = Set(told.map(\.name))
+                if served.allSatisfy({ told.contains($0.name) || last.held.contains($0.name) }) { evidence = .deletes }
+            }
             next = shrinkGuard.admit(told, over: served, evidence, &shrinking[service], at: now)
             let hold = shrinking[service]?.hold
             change.isNews = change.isNews || last != hold
@@ -237,11 +243,16 @@ struct ClusterRecord: Sendable {
     }
 
     /// Lets go some of the pods that are held of a service.
-    mutating func release(_ pods: Set<String>, of service: ServiceName) -> Set<ServiceName> {
+    mutating func release(
+        _ pods: Set<String>, of service: ServiceName, at now: ContinuousClock.Instant
+    ) -> Set<ServiceName> {
         guard let hold = shrinking[service]?.hold else { return [] }
         let gone = hold.held.intersection(pods)
         guard !gone.isEmpty else { return [] }
         guard gone != hold.held else { return release(.failing) { name, _ in name == service } }
+        // The rest is held as before: what is served now is no new measure.
+        let count = (self.pods?[service] ?? []).count { $0.health != .draining }
+        shrinking[service]?.notePeak(count, at: now)
         shrinking[service]?.hold?.held.subtract(gone)
         holdEvents.append((service, .ended(gone, .failing)))
         var change = Change()

@@ -1,5 +1,5 @@
 public import Balancing
-import Foundation
+public import Foundation
 public import MeshConfiguration
 
 /// The current whole truth from all sources, and the wishes of the configuration.
@@ -40,8 +40,8 @@ public struct RegistryChanges: Sendable {
     public var heldCount = 0
     /// Holds that began or ended, in the order of time; at most 1,000.
     public var holds: [HoldChange] = []
-    /// Why this cluster's own source is stale; nil if it isn't.
-    public var ownStaleReason: String?
+    /// Since when this cluster's own source is stale; nil if it isn't.
+    public var ownStaleSince: Date?
     /// How many sources, and names in DNS, are stale now.
     public var staleCount = 0
     /// What sources bring that isn't used, each a sentence.
@@ -232,7 +232,7 @@ public actor Registry {
 
     /// Lets go some of the pods that are held of a service, since requests to them fail.
     public func releaseFailing(_ pods: Set<String>, of service: ServiceName, in cluster: ClusterName) {
-        guard let services = known[cluster]?.release(pods, of: service), !services.isEmpty else { return }
+        guard let services = known[cluster]?.release(pods, of: service, at: .now), !services.isEmpty else { return }
         changedServices.formUnion(services)
         noteChange()
     }
@@ -261,7 +261,7 @@ public actor Registry {
         changes.nextRelease = known.values.compactMap(\.nextHoldStep).min()
         changes.heldCount = known.values.reduce(0) { $0 + $1.holds.values.reduce(0) { $0 + $1.held.count } }
         changes.holds = takeHoldChanges()
-        changes.ownStaleReason = known[configuration.cluster]?.endpoints.staleReason
+        changes.ownStaleSince = known[configuration.cluster]?.endpoints.staleSince
         changes.staleCount =
             known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
         spelling.update(

@@ -20,6 +20,11 @@ struct ShrinkRecord: Hashable, Sendable {
     var peaks: [(until: ContinuousClock.Instant, count: Int)] = []
     var hold: Hold?
 
+    /// Notes how many there were until now.
+    mutating func notePeak(_ count: Int, at now: ContinuousClock.Instant) {
+        peaks = peaks.filter { $0.count > count } + [(now, count)]
+    }
+
     static func == (left: ShrinkRecord, right: ShrinkRecord) -> Bool { left.hold == right.hold }
 
     func hash(into hasher: inout Hasher) { hasher.combine(hold) }

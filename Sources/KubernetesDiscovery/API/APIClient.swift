@@ -238,6 +238,9 @@ actor APIClient {
             identity: identity)
     }
 
+    /// Reads all certificates and keys, and puts those together that belong together.
+    static func check(_ access: APIAccess) throws { _ = try NIOSSLContext(configuration: tls(access, nil)) }
+
     private static func tls(
         _ access: APIAccess, _ credential: ExecPlugin.Credential?
     ) throws -> TLSConfiguration {
