@@ -254,7 +254,7 @@ extension ObservedLoad {
     fileprivate func failures(of cluster: ClusterName) -> String? {
         guard fails(.cluster(cluster)), let tally = targets[.cluster(cluster)] else { return nil }
         let percent = Int((100 * Double(tally.errors) / Double(tally.ended)).rounded())
-        return "\(percent) % of the requests to it failed in the last \(window) (\(tally.errors) of \(tally.ended))"
+        return "\(percent) % of the requests to it failed in the last \(windowText) (\(tally.errors) of \(tally.ended))"
     }
 }
 

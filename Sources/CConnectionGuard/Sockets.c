@@ -187,7 +187,8 @@ void ballast_guard_ignore(struct ballast_guard *guard, uint16_t port) { atomic_s
 
 /// Why a connection was of no use to its client; -1 if it was, or nothing came over it. In the socket's lock.
 static int failure(const struct guarded *socket) {
-    if (!socket->guard->is_on || !socket->guard->is_tls || port_of(&socket->address) == atomic_load(&socket->guard->ignored_port)) return -1;
+    if (!socket->guard->is_on || port_of(&socket->address) == atomic_load(&socket->guard->ignored_port)) return -1;
+    if (!socket->guard->is_tls) return socket->kind == TLS ? BALLAST_GUARD_TLS : -1;
     if (socket->kind == CLEAR) return BALLAST_GUARD_PLAINTEXT;
     return socket->kind == TLS && !scanner_has_begun(&socket->scanner) ? BALLAST_GUARD_HANDSHAKE : -1;
 }

@@ -83,11 +83,13 @@ struct ClientSession {
     mutating func note(listenerRejection reason: String?) -> Bool {
         let isNew = (reason == nil) != (listenerRejection == nil)
         guard isNew, reason == nil || viewer?.audience == .lanes else { return false }
-        listenerRejection = reason.map { $0.prefix(utf8Count: 500) }
+        listenerRejection = reason.map { reason in
+            reason.prefix(utf8Count: 500).split(whereSeparator: \.isNewline).joined(separator: " ")
+        }
         findViewer()
         if reason != nil {
             warn("a client refuses its listeners, and is served gateway addresses only until it takes them") {
-                ["reason": "\(listenerRejection ?? "")"]
+                ["reason": "\(listenerRejection ?? "")", "hint": "\(Self.listenerHint)"]
             }
         } else if warnings.take(about: head.peer) != .suppressed {
             logger.info("a client takes its listeners now", metadata: metadata([:]))
@@ -195,8 +197,7 @@ struct ClientSession {
         if let listenerRejection {
             notes.append(
                 """
-                gets gateway addresses only, since it refuses its listeners: \(listenerRejection). Its bootstrap needs the \
-                extension envoy.bootstrap.internal_listener, as envoy-configs/client.yaml has it
+                gets gateway addresses only, since it refuses its listeners: \(listenerRejection). \(Self.listenerHint)
                 """)
         } else if !reduced.isEmpty {
             let clusters = reduced.map(\.rawValue).joined(separator: ", ")
@@ -205,6 +206,11 @@ struct ClientSession {
         }
         return notes + [ledsNote].compactMap(\.self)
     }
+
+    private static let listenerHint = """
+        Its bootstrap needs the extension envoy.bootstrap.internal_listener, as envoy-configs/client.yaml has it; or take \
+        lanes: true out of its node metadata
+        """
 
     /// Why it is not served collections, where it would be if it survived them.
     private var ledsNote: String? {

@@ -23,6 +23,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let started: @Sendable (UInt16) -> Void
     private let watchdog = Mutex<Watchdog?>(nil)
     private let loadWatch: LoadWatch
+    /// Why the newest certificates can't be used; nil if they are in use.
+    private let certificateProblem = Mutex<String?>(nil)
     private let configuration: Mutex<ConfigurationStatus>
 
     /// - Parameters:
@@ -161,7 +163,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
             let state = await registry.state
             return Status(
                 isReady: discovery.snapshot?.isComplete == true, sources: state.sources, holds: state.holds,
-                problems: state.problems.union(discovery.snapshot?.problems ?? []).sorted() + loadWatch.problems,
+                problems: state.problems.union(discovery.snapshot?.problems ?? []).sorted() + loadWatch.problems
+                    + [certificateProblem.withLock { $0 }].compactMap(\.self),
                 configuration: configuration.withLock { $0 },
                 defaultCluster: state.configuration.cluster,
                 observed: discovery.observer.observations(at: .now)
@@ -212,9 +215,19 @@ public final class ControlPlane: ServiceLifecycle.Service {
             defer { isFirst = false }
             guard !isFirst else { return }
             do throws(ConfigurationError) {
-                noteCertificate(files, try await discovery.renewCertificates(files))
+                do throws(ConfigurationError) {
+                    noteCertificate(files, try await discovery.renewCertificates(files))
+                } catch {
+                    // A certificate and its key are two files, and one comes first.
+                    try? await Task.sleep(for: .seconds(2))
+                    noteCertificate(files, try await discovery.renewCertificates(files))
+                }
+                certificateProblem.withLock { $0 = nil }
             } catch {
                 logger.error("the new certificates can't be used; the last ones stay", metadata: ["reason": "\(error)"])
+                certificateProblem.withLock {
+                    $0 = "the new certificates can't be used, and the last ones stay: \(error)"
+                }
             }
         }
     }
@@ -265,6 +278,10 @@ public final class ControlPlane: ServiceLifecycle.Service {
                 .map(signal(at:))
             let known = problems
             problems = outcome.publication.snapshot.problems.union(changes.problems)
+            for problem in known.subtracting(problems).sorted() {
+                guard let line = problemPace.take("a problem is over") else { continue }
+                logger.info("\(line)", metadata: ["problem": "\(problem)"])
+            }
             for problem in problems.subtracting(known).sorted() {
                 guard let line = problemPace.take("something is not served as configured") else { continue }
                 logger.warning("\(line)", metadata: ["reason": "\(problem)"])

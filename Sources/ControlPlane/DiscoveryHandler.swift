@@ -2,6 +2,7 @@ import Balancing
 import CoreMetrics
 import EnvoyAPI
 import GRPCTransport
+import HashTreeCollections
 import Logging
 import MeshConfiguration
 import XDS
@@ -23,6 +24,9 @@ final class DiscoveryHandler: StreamService {
     private var gatewayOf: ClusterName?
     /// Names that nobody serves, as far as that was told.
     private var absentNames: Set<ResourceName> = []
+    /// Why an Envoy that takes its clusters here doesn't get far; nil where it does.
+    private var plaintextProblem: String?
+    private var hasLookedForPlaintext = false
     /// Why a gateway that asks on demand doesn't get far; nil where it does.
     private var demandProblem: String?
 
@@ -86,6 +90,7 @@ final class DiscoveryHandler: StreamService {
             throw error
         }
         if isAboutListeners { noteListeners() }
+        notePlaintext()
         noteGateway()
     }
 
@@ -134,6 +139,7 @@ final class DiscoveryHandler: StreamService {
         guard let hasOtherView = session.take(item) else { return }
         if hasOtherView || item.followsGap {
             noteViewer()
+            notePlaintext()
             stream.publishAll()
         } else {
             for (type, names) in session.changes { stream.publish(type, names) }
@@ -147,7 +153,8 @@ final class DiscoveryHandler: StreamService {
     /// For whoever wants to look at it.
     func status(listing limit: Int) -> ClientStatus {
         ClientStatus(
-            session, notes: [demandProblem].compactMap(\.self), subscriptions: stream.status(listing: limit))
+            session, notes: [demandProblem, plaintextProblem].compactMap(\.self),
+            subscriptions: stream.status(listing: limit))
     }
 
     /// Tells once of each name that nobody serves; of a few, since a client may ask for many.
@@ -187,6 +194,24 @@ final class DiscoveryHandler: StreamService {
         gatewayOf = cluster
         if let cluster { gateways.note(gatewayStream, of: cluster, hasTaken: progress.taken) }
         if viewer.audience == .gateway, cluster == nil { noteDemand() }
+    }
+
+    /// Tells once that a client is served plaintext clusters for pods behind gateways.
+    private func notePlaintext() {
+        guard !hasLookedForPlaintext, stream.wants(.cluster) || stream.wantsAll(.cluster), let view = session.view
+        else {
+            return
+        }
+        hasLookedForPlaintext = true
+        guard let remote = view.content.gatewayed.first,
+            let service = view.content.services.values.first(where: { $0.service.client.tls == nil })
+        else { return }
+        let problem = """
+            it takes its clusters from Ballast, and is told to speak plaintext to \(service.service.name): a gateway of \(remote) \
+            that tells pods by TLS answers such requests itself, mostly with 404. Set `envoy.tls`, unless the gateway passes TCP on
+            """
+        plaintextProblem = problem
+        session.warn("a client is served plaintext for pods behind a gateway", problem)
     }
 
     /// Tells once that a gateway asks on demand and is too old for it.

@@ -233,10 +233,12 @@ final class DiscoveryService: Sendable {
         ]
         switch refusal.reason {
         case .handshake:
+            metadata["cause"] = CoreLog.takeHandshakeFailure().map { "\($0)" }
             metadata["hint"] = """
                 it ended before HTTP/2 began. Mostly the client knows no authority that signed our certificate, or its own is \
                 missing, expired or of an authority that xds.tls.clientCA doesn't have; or it only looked whether we are there
                 """
+        case .tls: metadata["hint"] = "the client speaks TLS, and xds.tls is not set"
         case .plaintext: metadata["hint"] = "the client speaks no TLS, and xds.tls is set"
         default: break
         }

@@ -77,7 +77,7 @@ final class LoadWatch: Sendable {
                     "; the last gateway of \(owner) that asked this Ballast for its pods left at \($0.formatted(.iso8601))"
                 }
                 now[Failing(service: service, target: place)] = """
-                    \(service): \(percent) % of the requests to \(place) failed in the last \(load.window) \
+                    \(service): \(percent) % of the requests to \(place) failed in the last \(load.windowText) \
                     (\(tally.errors) of \(tally.ended), by clients' load reports)\(left ?? "")
                     """
             }
@@ -104,7 +104,8 @@ final class LoadWatch: Sendable {
             guard let load = observed[hold.service] else { continue }
             let held = Set(hold.pods)
             let failing = hold.pods.filter { name in
-                load.targets[.pod(hold.cluster, name)].map { $0.successes == 0 && $0.errors >= Self.fewestOfPod } == true
+                load.targets[.pod(hold.cluster, name)].map { $0.successes == 0 && $0.errors >= Self.fewestOfPod }
+                    == true
             }
             guard !failing.isEmpty else { continue }
             // A client that can't reach anything says nothing about these.

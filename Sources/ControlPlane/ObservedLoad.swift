@@ -97,6 +97,9 @@ public struct ObservedLoad: Sendable {
     /// What went where.
     public var targets: [ObservedTarget: Tally] = [:]
 
+    /// The window, for people.
+    public var windowText: String { "\(Int((window / .seconds(1)).rounded())) s" }
+
     /// Whether most requests to a target failed, of enough to say so.
     public func fails(_ target: ObservedTarget) -> Bool {
         guard let tally = targets[target] else { return false }

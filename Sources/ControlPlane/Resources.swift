@@ -81,6 +81,12 @@ extension Mesh {
         return remotes(of: viewer).filter { $0.reach.kind != .gateway }.map(\.name)
     }
 
+    /// The clusters that a viewer reaches through gateways, which tell pods by TLS.
+    func gatewayed(for viewer: Viewer) -> [ClusterName] {
+        guard viewer.audience == .plain || viewer.audience == .lanes else { return [] }
+        return remotes(of: viewer).map(\.name)
+    }
+
     /// The clusters whose pods a viewer doesn't reach directly.
     private func remotes(of viewer: Viewer) -> [Cluster] {
         let network = clusters.first { $0.name == viewer.cluster }?.network ?? viewer.cluster.rawValue

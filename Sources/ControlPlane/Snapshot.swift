@@ -59,6 +59,8 @@ final class Snapshot: Sendable {
         var services: TreeDictionary<ServiceName, ServiceStatus> = [:]
         /// The clusters of which it gets gateway addresses only, though they can be reached better.
         var reduced: [ClusterName] = []
+        /// The clusters that are reached through gateways, which tell pods by TLS.
+        var gatewayed: [ClusterName] = []
         /// Which service each EDS resource is of.
         var owners: TreeDictionary<ResourceName, ServiceName> = [:]
     }

@@ -210,6 +210,7 @@ struct SnapshotBuilder {
         let mesh = announced(Mesh(clusters: clusters, pods: [:]), of: ServiceName(rawValue: ""), to: viewer)
         builders[viewer]?.replace(.paths, with: mesh.paths(for: viewer), like: nil, at: moment)
         builders[viewer]?.reduced = mesh.reduced(for: viewer)
+        builders[viewer]?.gatewayed = mesh.gatewayed(for: viewer)
     }
 
     /// - Parameter audits: whether problems are looked for in every view.

@@ -17,7 +17,8 @@ struct TLSMaterial: Hashable, Sendable {
         let chain = try TextFile.read(certificate)
         let keyText = try TextFile.read(key)
         guard let expiry = PEM.expiry(ofCertificateIn: chain) else {
-            throw ConfigurationError(file: certificate, message: "has no certificate in PEM\(Self.certificateHint(chain))")
+            throw ConfigurationError(
+                file: certificate, message: "has no certificate in PEM\(Self.certificateHint(chain))")
         }
         switch PEM.state(ofKey: keyText, for: chain) {
         case .matches: break
@@ -92,7 +93,8 @@ extension Configuration {
         if let file = admin.tokenFile {
             do throws(ConfigurationError) {
                 if try TextFile.token(file).isEmpty {
-                    errors.append(ConfigurationError(file: file, message: "is empty: it should have the admin API's token"))
+                    errors.append(
+                        ConfigurationError(file: file, message: "is empty: it should have the admin API's token"))
                 }
             } catch {
                 errors.append(error)

@@ -74,6 +74,11 @@ struct ViewBuilder {
         set { view.reduced = newValue }
     }
 
+    var gatewayed: [ClusterName] {
+        get { view.gatewayed }
+        set { view.gatewayed = newValue }
+    }
+
     /// Replaces a part's content.
     ///
     /// - Parameter other: another viewer's builder, which may have encoded the same content already.

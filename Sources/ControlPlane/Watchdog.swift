@@ -88,14 +88,6 @@ final class Watchdog: Sendable {
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHandler(FirstAnswer(answer))
-                        if isTLS {
-                            // Whether the certificate is right is for clients to see.
-                            var tls = TLSConfiguration.makeClientConfiguration()
-                            tls.certificateVerification = .none
-                            tls.applicationProtocols = ["h2"]
-                            try channel.pipeline.syncOperations.addHandler(
-                                NIOSSLClientHandler(context: NIOSSLContext(configuration: tls), serverHostname: nil))
-                        }
                     }
                 }
                 .connect(host: address.host.description, port: Int(address.port)).get()
@@ -103,7 +95,9 @@ final class Watchdog: Sendable {
             answer.fail(error)
             throw error
         }
+        // Before anything is sent: the other end may be through with it soon.
         connected(UInt16(clamping: channel.localAddress?.port ?? 0))
+        if isTLS { try await Self.addTLS(to: channel) }
         let timeout = channel.eventLoop.scheduleTask(in: Self.attempt) { answer.fail(NoAnswer()) }
         if !isTLS { try? await channel.writeAndFlush(ByteBuffer(bytes: Self.greeting)).get() }
         defer {
@@ -111,6 +105,17 @@ final class Watchdog: Sendable {
             channel.close(promise: nil)
         }
         try await answer.futureResult.get()
+    }
+
+    /// Begins a handshake; whether the certificate is right is for clients to see.
+    private static func addTLS(to channel: any Channel) async throws {
+        try await channel.eventLoop.submit {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.certificateVerification = .none
+            tls.applicationProtocols = ["h2"]
+            try channel.pipeline.syncOperations.addHandler(
+                NIOSSLClientHandler(context: NIOSSLContext(configuration: tls), serverHostname: nil))
+        }.get()
     }
 
     /// HTTP/2's preface of a client, and empty SETTINGS (RFC 9113, 3.4).

@@ -108,7 +108,9 @@ public final class SourceRunner: Sendable {
             }
         case .failure(let reason, _):
             metadata["reason"] = "\(reason)"
-            let consequence = outcome.hasState ? "its last good state is served on" : "nothing is known of it yet"
+            let consequence =
+                outcome.hasState
+                ? "its last good state is served on" : "nothing is known of it yet, and no client is served until it is"
             logger.error("a source can't be read; \(consequence)", metadata: metadata)
         }
     }

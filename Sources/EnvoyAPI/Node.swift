@@ -14,7 +14,7 @@ public struct Node: Hashable, Sendable {
     public var userAgent: String
     /// Envoy's version; nil for other programs, and for an Envoy that doesn't say.
     public var envoyVersion: EnvoyVersion?
-    /// What Ballast reads of `metadata`: see `readMetadata`; booleans are `true` and `false`.
+    /// What Ballast reads of `metadata`: see `readMetadata`; booleans are `true` and `false`, numbers text.
     public var metadata: [String: String]
     /// The keys of `metadata` that are kept of a client's.
     ///
@@ -72,6 +72,7 @@ public struct Node: Hashable, Sendable {
             switch value.kind_case {
             case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE: metadata[key] = text(value.string_value)
             case GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE: metadata[key] = value.bool_value != 0 ? "true" : "false"
+            case GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE: metadata[key] = "\(value.number_value)"
             default: continue
             }
         }

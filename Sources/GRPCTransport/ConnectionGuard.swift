@@ -44,6 +44,8 @@ public final class ConnectionGuard: @unchecked Sendable {
         case handshake
         /// It sent no TLS to a server that wants it.
         case plaintext
+        /// It sent TLS to a server without.
+        case tls
 
         fileprivate var raw: ballast_guard_reason {
             switch self {
@@ -65,6 +67,7 @@ public final class ConnectionGuard: @unchecked Sendable {
             case .partialMessages: BALLAST_GUARD_PARTIAL_MESSAGES
             case .handshake: BALLAST_GUARD_HANDSHAKE
             case .plaintext: BALLAST_GUARD_PLAINTEXT
+            case .tls: BALLAST_GUARD_TLS
             }
         }
     }

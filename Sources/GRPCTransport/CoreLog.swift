@@ -10,13 +10,37 @@ public enum CoreLog {
         /// Strangers can have it say something for each connection.
         var pace = Pace(rate: 10)
         var suppressed = 0
+        var handshakeFailure: String?
+    }
+
+    /// Why the last TLS handshake failed, as far as C-core said since the last call; it doesn't say whose.
+    public static func takeHandshakeFailure() -> String? { state.withLock { $0.handshakeFailure.take() } }
+
+    /// What OpenSSL's words in a line about a failed handshake mean; nil for other lines.
+    private static func handshakeFailure(in line: String) -> String? {
+        guard line.contains("Handshake failed") else { return nil }
+        let meanings = [
+            ("peer did not return a certificate", "a client showed no certificate"),
+            ("certificate has expired", "a client's certificate has expired"),
+            (
+                "certificate verify failed",
+                "a client's certificate is of no authority in xds.tls.clientCA, or not valid now"
+            ),
+            ("unknown ca", "a client knows no authority that signed our certificate"),
+            ("bad certificate", "a client refuses our certificate"),
+            ("certificate expired", "a client finds that our certificate has expired"),
+            ("http request", "a client sent HTTP without TLS"),
+            ("wrong version number", "a client sent no TLS"),
+        ]
+        let text = line.lowercased()
+        return meanings.first { text.contains($0.0) }?.1 ?? String(line.suffix(100))
     }
 
     private static let state = Mutex(State())
 
     /// Sends what C-core has to say, warnings and worse, to a logger.
     ///
-    /// Failed TLS handshakes are among it. At most 10 lines in a second; the next one says how many were left out.
+    /// Failed TLS handshakes are kept for `takeHandshakeFailure`. At most 10 lines in a second; the next one says how many were left out.
     public static func forward(to logger: Logger) {
         state.withLock { $0.logger = logger }
         gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR)
@@ -26,10 +50,15 @@ public enum CoreLog {
             let file = line.file.map { String(cString: $0) }?.split(separator: "/").last ?? ""
             // C-core ends the process right after this one.
             if strncmp(message, "assertion failed", 16) == 0 { perror(message) }
+            let text = String(cString: message)
+            // The connection guard tells of these, with the peer.
+            if let failure = CoreLog.handshakeFailure(in: text) {
+                return CoreLog.state.withLock { $0.handshakeFailure = failure }
+            }
             guard let (logger, suppressed) = CoreLog.take() else { return }
             var metadata: Logger.Metadata = ["core": "\(file):\(line.line)"]
             if suppressed > 0 { metadata["suppressed before"] = "\(suppressed)" }
-            logger.warning("\(String(cString: message))", metadata: metadata, source: "GRPCTransport")
+            logger.warning("\(text)", metadata: metadata, source: "GRPCTransport")
         }
     }
 

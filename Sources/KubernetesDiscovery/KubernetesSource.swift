@@ -65,7 +65,8 @@ public final class KubernetesSource: EndpointSource {
             throw error
         } catch {
             throw ConfigurationError(
-                file: file, message: "the client certificate and key can't be used, do they belong together? (\(error))")
+                file: file, message: "the client certificate and key can't be used, do they belong together? (\(error))"
+            )
         }
     }
 

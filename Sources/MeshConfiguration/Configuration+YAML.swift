@@ -101,15 +101,19 @@ extension Configuration {
             for shared in Set([sni].compactMap(\.self) + service.resources.compactMap { DNSName($0)?.description }) {
                 if let other = tellers.updateValue(name, forKey: shared) {
                     throw root.error(
-                        "services.\(name): gateways can't tell it from \(other): both have \(shared), as `sni` or among `resources`")
+                        "services.\(name): gateways can't tell it from \(other): both have \(shared), as `sni` or among `resources`"
+                    )
                 }
             }
             if let sni, sni.hasSuffix(".ballast"),
-                let cluster = clusters.first(where: { sni.hasSuffix(".\($0.cluster.name.rawValue.lowercased()).ballast") }),
+                let cluster = clusters.first(where: {
+                    sni.hasSuffix(".\($0.cluster.name.rawValue.lowercased()).ballast")
+                }),
                 Service(name: name).sni(at: cluster.cluster)?.description != sni
             {
                 throw root.error(
-                    "services.\(name).sni: \(sni) could be another service's or a pod's, by their defaults in \(cluster.cluster.name)")
+                    "services.\(name).sni: \(sni) could be another service's or a pod's, by their defaults in \(cluster.cluster.name)"
+                )
             }
         }
         let index = SNITemplate.ServiceIndex(services.map(\.service.name))
@@ -136,7 +140,8 @@ extension Configuration {
             if let plain = plain ?? template.flatMap({ $0.service.client.tls == nil ? "*" : nil }) {
                 let entry = clusterEntries.first { $0.0 == name.rawValue }?.1 ?? root
                 throw entry.error(
-                    "`reach: connect` needs TLS to the pods, and services.\(plain) has none: set `envoy.tls`, or another reach")
+                    "`reach: connect` needs TLS to the pods, and services.\(plain) has none: set `envoy.tls`, or another reach"
+                )
             }
         }
 

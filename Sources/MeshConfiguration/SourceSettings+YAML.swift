@@ -200,7 +200,7 @@ extension Configuration.ShrinkGuard {
     ) throws(ConfigurationError) -> Configuration.ShrinkGuard? {
         guard entry.isMapping else {
             let isOn = try entry.value("should be on, off, or a mapping of share, from, holdFor and pace") {
-                YAMLReader.truths[$0]
+                YAMLReader.truths[$0.lowercased()]
             }
             return isOn ? template ?? Configuration.ShrinkGuard() : nil
         }

@@ -99,7 +99,9 @@ struct YAMLReader {
     static let truths = ["true": true, "on": true, "yes": true, "false": false, "off": false, "no": false]
 
     /// `true` or `false`, or another word for it.
-    func flag() throws(ConfigurationError) -> Bool { try value("should be true or false") { Self.truths[$0] } }
+    func flag() throws(ConfigurationError) -> Bool {
+        try value("should be true or false") { Self.truths[$0.lowercased()] }
+    }
 
     /// A length of time: `500ms`, `10s`, `5m`; at least a millisecond, at most a day.
     func duration() throws(ConfigurationError) -> Duration {
@@ -126,7 +128,8 @@ struct YAMLReader {
     /// What the parser's words mostly mean.
     private static func hint(_ problem: String) -> String {
         switch problem {
-        case _ where problem.contains("expected key") || problem.contains("block end") || problem.contains("node content"):
+        case _
+        where problem.contains("expected key") || problem.contains("block end") || problem.contains("node content"):
             ". A line here or before is indented otherwise than its neighbours, or a bracket or quote is not closed"
         case _ where problem.contains("mapping values are not allowed"):
             ". A line before lacks its colon, or this one is indented too far"

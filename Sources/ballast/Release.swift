@@ -34,8 +34,15 @@ struct Release: AsyncParsableCommand {
 
     func run() async throws {
         let token = try tokenFile.map { try TextFile.token($0) }
+        var configuration = HTTPClient.Configuration()
+        // Nobody there is told at once.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         var answers: [(address: String, answer: Answer)] = []
-        for address in try admin.flatMap(AdminAddress.all(at:)) { answers.append((address, await ask(address, token))) }
+        for address in try admin.flatMap(AdminAddress.all(at:)) {
+            answers.append((address, await ask(address, token, client)))
+        }
+        try await client.shutdown()
         for (address, answer) in answers {
             let line = answers.count == 1 ? answer.text : "\(address): \(answer.text)"
             if answer.isGood { print(line) } else { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
@@ -52,7 +59,7 @@ struct Release: AsyncParsableCommand {
         var isVacant = false
     }
 
-    private func ask(_ address: String, _ token: String?) async -> Answer {
+    private func ask(_ address: String, _ token: String?, _ client: HTTPClient) async -> Answer {
         let plain = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
         let escaped = { (text: String) in text.addingPercentEncoding(withAllowedCharacters: plain) ?? text }
         let query = cluster.map { "?cluster=\(escaped($0))" } ?? ""
@@ -60,14 +67,18 @@ struct Release: AsyncParsableCommand {
         request.method = .POST
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
+            let response = try await client.execute(request, timeout: .seconds(10))
             let body = try await response.body.collect(upTo: 1 << 20)
             let text = String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines)
             return Answer(
                 text: text.isEmpty ? "\(response.status)" : text, isGood: response.status == .ok,
                 isVacant: response.status == .notFound)
         } catch {
-            return Answer(text: "--admin \(address) \(ConnectionFailure.sentence(error))")
+            return Answer(
+                text: """
+                    \(address) \(ConnectionFailure.sentence(error)) (`admin.listen` of the Ballast's configuration is its \
+                    address: --admin http://HOST:PORT)
+                    """)
         }
     }
 }

@@ -47,6 +47,11 @@ struct Serve: AsyncParsableCommand {
             logger.critical("the configuration can't be used", metadata: ["reason": "\(error)"])
             throw ExitCode(78)  // EX_CONFIG
         }
+        let files = settings.checkFiles().errors
+        for error in files {
+            logger.critical("a file of the configuration can't be used", metadata: ["reason": "\(error)"])
+        }
+        guard files.isEmpty else { throw ExitCode(78) }
         let metrics = PrometheusMetrics()
         let controlPlane = ControlPlane(
             settings, version: Ballast.version, makeSource: { makeSource($0, settings.sources, logger) },

@@ -48,6 +48,7 @@ struct Validate: ParsableCommand {
         let unknown = settings.clusters.filter { if case .file = $0.endpoints { false } else { true } }
         if errors.isEmpty {
             warnings += mesh.problems(of: settings.services.map(\.service)).sorted()
+            warnings += settings.plaintextWarnings
             warnings += settings.problems(ofNamesIn: mesh.pods, isEverything: unknown.isEmpty).sorted()
         }
         if errors.isEmpty, unknown.isEmpty {
@@ -103,5 +104,20 @@ extension Mesh {
                 ? "\(share.cluster) \(number) % (\(share.reason))" : "\(share.cluster): \(share.reason)"
         }
         return "\(service.name), for clients in \(client): \(parts.joined(separator: "; "))"
+    }
+}
+
+extension Configuration {
+    /// That Envoys which take their clusters from Ballast would not get through gateways.
+    fileprivate var plaintextWarnings: [String] {
+        guard let plain = services.first(where: { $0.service.client.tls == nil })?.service.name,
+            let remote = clusters.first(where: { $0.cluster.name != cluster && !$0.gateways.isEmpty })?.cluster
+        else { return [] }
+        return [
+            """
+            \(plain) has no `envoy.tls`: an Envoy that takes its clusters from Ballast speaks plaintext to it, and a gateway of \
+            \(remote.name) that tells pods by TLS answers such requests itself, mostly with 404
+            """
+        ]
     }
 }

@@ -35,6 +35,8 @@ enum ballast_guard_reason {
     BALLAST_GUARD_HANDSHAKE,
     /// It sent no TLS to a server that wants it.
     BALLAST_GUARD_PLAINTEXT,
+    /// It sent TLS to a server without.
+    BALLAST_GUARD_TLS,
     BALLAST_GUARD_REASONS
 };
 

@@ -351,11 +351,30 @@ public actor Registry {
             sources: ordered.flatMap(\.value.statuses)
                 + names.sorted { $0.key < $1.key }.map { SourceStatus(name: $0.key, $0.value) },
             holds: ordered.flatMap { cluster, record in
-                record.holds.sorted { $0.key < $1.key }.map { HoldStatus($1, of: $0, in: cluster, at: moment) }
+                record.holds.sorted { $0.key < $1.key }.map { service, hold in
+                    HoldStatus(
+                        hold, of: service, in: cluster, advice: advice(hold, of: service, in: cluster), at: moment)
+                }
             },
             isSynced: isSynced,
             problems: problems.union(isSynced ? spelling.problems : [])
         )
+    }
+
+    /// What to do about a hold: pods that stand under a name that nobody is served are not gone.
+    private func advice(_ hold: ShrinkRecord.Hold, of service: ServiceName, in cluster: ClusterName) -> String {
+        let addresses = Set(
+            (known[cluster]?.pods?[service] ?? []).filter { hold.held.contains($0.name) }.map(\.address))
+        let isServed = Self.isServed(configuration)
+        let moved = known[cluster]?.pods?.first { name, pods in
+            name != service && !isServed(name) && pods.contains { addresses.contains($0.address) }
+        }
+        if let moved { return "they stand under \(moved.key) now, which nobody is served: is that \(service)?" }
+        let admin = configuration.admin
+        var command = "ballast release \(service) --cluster \(cluster)"
+        if admin.listen.description != "127.0.0.1:18080" { command += " --admin http://\(admin.listen)" }
+        if let file = admin.tokenFile { command += " --token-file \(file)" }
+        return "if they are gone: \(command)"
     }
 
     private func takeHoldChanges() -> [HoldChange] {
@@ -365,7 +384,8 @@ public actor Registry {
             for (service, event) in known[cluster]?.takeHoldEvents() ?? [] where changes.count < 1_000 {
                 switch event {
                 case .began(let hold):
-                    let status = HoldStatus(hold, of: service, in: cluster, at: moment)
+                    let status = HoldStatus(
+                        hold, of: service, in: cluster, advice: advice(hold, of: service, in: cluster), at: moment)
                     changes.append(HoldChange(cluster: cluster, service: service, event: .began(status)))
                 case .ended(let pods, let end):
                     changes.append(
@@ -374,18 +394,5 @@ public actor Registry {
             }
         }
         return changes
-    }
-}
-
-extension HoldStatus {
-    fileprivate init(
-        _ hold: ShrinkRecord.Hold, of service: ServiceName, in cluster: ClusterName,
-        at moment: (now: ContinuousClock.Instant, date: Date)
-    ) {
-        let date = { moment.date.addingTimeInterval(($0 - moment.now) / .seconds(1)) }
-        self.init(
-            cluster: cluster, service: service, pods: hold.held.sorted(),
-            reason: "\(hold.reason); if they are gone: ballast release \(service) --cluster \(cluster)",
-            since: date(hold.since), until: date(hold.until), nextStep: hold.nextStep.map(date))
     }
 }

@@ -26,6 +26,13 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
     /// Reads an answer that isn't 200.
     init(status: Int, body: Data, retryAfter: String?, resource: Resource, server: String) {
         let found = try? JSONDecoder().decode(StatusObject.self, from: body)
+        if found == nil, body.first == UInt8(ascii: "<") {
+            self = .status(
+                status,
+                "\(server) answers with a web page (\(status)): it is no Kubernetes API server, or a proxy is before it",
+                retryAfter: nil)
+            return
+        }
         let text = String(decoding: body.prefix(200), as: UTF8.self).split(whereSeparator: \.isNewline).first
         self.init(
             status: found ?? StatusObject(code: status, message: text.map { String($0) }), status, retryAfter, resource,
