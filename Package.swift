@@ -246,7 +246,7 @@ let package = Package(
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "MeshConfiguration", "TestBench",
+                "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench",
                 "TestSupport", "XDS",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HashTreeCollections", package: "swift-collections"),

@@ -126,6 +126,55 @@ import Testing
         #expect(await registry.state.holds.isEmpty)
     }
 
+    @Test func `a list after deletes takes no evidence back`() async throws {
+        let (registry, source) = try registry("{pace: 100ms}")
+        await registry.receive(.pods(["s": pods("p", 16, network: 1)]), from: source)
+        _ = await registry.takeChanges()
+        await registry.receive(.changes(["s": []], .deletes), from: source)
+        await registry.receive(.pods([:]), from: source)
+        #expect(await registry.state.holds.first?.nextStep != nil)
+        try await eventually("all are gone") {
+            _ = await registry.takeChanges()
+            return await registry.state.mesh.pods["a"]?["s"] == nil
+        }
+        // A list that lacks more than was deleted is no evidence for that.
+        await registry.receive(.pods(["s": pods("p", 16, network: 1)]), from: source)
+        await registry.receive(.changes(["s": pods("p", 4, network: 1)], .deletes), from: source)
+        await registry.receive(.pods(["s": pods("p", 1, network: 1)]), from: source)
+        let hold = try #require(await registry.state.holds.first)
+        #expect(hold.nextStep == nil && hold.pods.contains("p2"))
+    }
+
+    @Test func `held pods that fail go, and the rest is held on`() async throws {
+        let (registry, source) = try registry()
+        let all = pods("p", 4, network: 1)
+        await registry.receive(.pods(["s": all]), from: source)
+        await registry.receive(.pods(["s": [all[0]]]), from: source)
+        await registry.releaseFailing(["p2"], of: "s", in: "a")
+        #expect(await registry.state.holds.first?.pods == ["p3", "p4"])
+        var changed = all[0]
+        changed.weight = try #require(Weight(3))
+        await registry.receive(.pods(["s": [changed]]), from: source)
+        #expect(await registry.state.holds.first?.pods == ["p3", "p4"])
+        #expect(await registry.state.mesh.pods["a"]?["s"]?.count == 3)
+    }
+
+    @Test func `pods that stand under a name that nobody is served are not to be released`() async throws {
+        let (registry, source) = try registry()
+        await registry.receive(.pods(["s": pods("p", 4, network: 1)]), from: source)
+        await registry.receive(.pods(["S1": pods("p", 4, network: 1)]), from: source)
+        let hold = try #require(await registry.state.holds.first)
+        #expect(hold.reason.hasSuffix("they stand under S1 now, which nobody is served: is that s?"), "\(hold.reason)")
+    }
+
+    @Test func `lines of one kind have a pace, and those that were left out are counted`() {
+        var pace = LinePace(perMinute: 10)
+        let start = ContinuousClock.now
+        #expect((0..<100).count { _ in pace.take("x", at: start) != nil } == 10)
+        #expect(pace.take("x", at: start + .seconds(7)) == "x (90 lines of this kind were left out before)")
+        #expect(pace.take("x", at: start + .seconds(8)) == nil)
+    }
+
     @Test func `a held set is shown, ends in time, and can be let go`() async throws {
         let (registry, source) = try registry()
         await registry.receive(.pods(["s": pods("p", 10, network: 1)]), from: source)

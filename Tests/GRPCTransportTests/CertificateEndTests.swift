@@ -91,6 +91,24 @@ import Testing
         }
     }
 
+    @Test func `with the guard off nothing is told of connections`() async throws {
+        try await withTemporaryDirectory { directory in
+            _ = try Certificates(in: directory)
+            var configuration = ServerConfiguration()
+            configuration.connections.isOn = false
+            try await withEcho(
+                configuration, security: server(directory), client: client("client", directory)
+            ) { server, _, port, _ in
+                let channel = try Channel(address: "127.0.0.1:\(port)", security: try client("client", directory))
+                let stream = try await open(channel)
+                await stream.cancel()
+                await channel.shutdown()
+                try await eventually("closed") { server.connections.open == 0 }
+                #expect(server.connections.takeRefusals().isEmpty)
+            }
+        }
+    }
+
     @Test func `streams end whose clients no authority vouches for any more, and no others`() async throws {
         try await withTemporaryDirectory { directory in
             let others = "\(directory)/others"
