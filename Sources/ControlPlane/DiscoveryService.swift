@@ -233,11 +233,11 @@ final class DiscoveryService: Sendable {
         ]
         switch refusal.reason {
         case .handshake:
-            metadata["cause"] = CoreLog.takeHandshakeFailure().map { "\($0)" }
-            metadata["hint"] = """
-                it ended before HTTP/2 began. Mostly the client knows no authority that signed our certificate, or its own is \
-                missing, expired or of an authority that xds.tls.clientCA doesn't have; or it only looked whether we are there
-                """
+            metadata["hint"] =
+                CoreLog.takeHandshakeFailure().map { "\($0)" } ?? """
+                    it ended before HTTP/2 began: mostly a client knows no authority that signed our certificate, or its own is \
+                    missing, expired or of an authority that xds.tls.clientCA doesn't have; or it only looked whether we are there
+                    """
         case .tls: metadata["hint"] = "the client speaks TLS, and xds.tls is not set"
         case .plaintext: metadata["hint"] = "the client speaks no TLS, and xds.tls is set"
         default: break

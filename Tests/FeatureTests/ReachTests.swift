@@ -64,6 +64,48 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
         }
     }
 
+    @Test func `a client that refuses its listeners gets endpoints without them, until it takes them`() async throws {
+        try await running { plane, channel in
+            let stream = await XDSClient(channel, .deltaAggregatedResources)
+            await stream.ask(DeltaRequest(subscribe: ["*"]), node: client, type: .listener)
+            let listeners = try await stream.response()
+            #expect(listeners.resources.map(\.name) == ["west_gateway"])
+            await stream.ask(DeltaRequest(nonce: listeners.nonce, rejection: "no such\nextension"), type: .listener)
+            try await eventually("noted") {
+                await plane.controlPlane.clients().first?.notes.contains {
+                    $0.contains("refuses its listeners: no such extension. Its bootstrap needs")
+                } == true
+            }
+            await stream.ask(DeltaRequest(subscribe: ["httpbin"]), type: .clusterLoadAssignment)
+            #expect(
+                try endpoints(try await stream.response()) == ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"])
+            // It has them after all.
+            await stream.ask(DeltaRequest(subscribe: ["west_gateway"]), type: .listener)
+            let again = try await stream.response()
+            await stream.ask(DeltaRequest(nonce: again.nonce), type: .listener)
+            try await eventually("no note") {
+                await plane.controlPlane.clients().first?.notes.contains { $0.contains("refuses") } == false
+            }
+        }
+    }
+
+    @Test
+    func `a client that would speak plaintext to pods behind a gateway is told so, and once that nobody serves a name`()
+        async throws
+    {
+        try await running { plane, channel in
+            let stream = await XDSClient(channel, .deltaAggregatedResources)
+            await stream.ask(DeltaRequest(subscribe: ["*"]), node: plain, type: .cluster)
+            _ = try await stream.response()
+            let notes = try #require(await plane.controlPlane.clients().first?.notes)
+            #expect(
+                notes.contains { $0.contains("is told to speak plaintext to") && $0.contains("`envoy.tls`") },
+                "\(notes)")
+            await stream.ask(DeltaRequest(subscribe: ["htpbin"]), type: .clusterLoadAssignment)
+            #expect(try await stream.response().removed == ["htpbin"])
+        }
+    }
+
     @Test(arguments: [Method.deltaClusters, .deltaAggregatedResources])
     func `a gateway gets its own cluster's pods on demand, and no other name`(method: Method) async throws {
         try await running { _, channel in
