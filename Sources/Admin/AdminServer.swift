@@ -37,9 +37,9 @@ public struct AdminServer: ServiceLifecycle.Service {
     /// Serves until it is told to shut down.
     public func run() async throws {
         let logger = logger
-        // Hummingbird's own start and stop lines say nothing that ours don't.
+        // Hummingbird's own lines say nothing that ours don't.
         var quiet = logger
-        quiet.logLevel = max(logger.logLevel, .warning)
+        quiet.logLevel = .critical
         let limit = ConnectionLimit()
         let application = Application(
             router: router(),

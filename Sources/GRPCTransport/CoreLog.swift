@@ -11,6 +11,21 @@ public enum CoreLog {
         var pace = Pace(rate: 10)
         var suppressed = 0
         var handshakeFailure: String?
+        var listenFailure: String?
+    }
+
+    /// Why C-core could not listen the last time, as far as it said since the last call.
+    static func takeListenFailure() -> String? { state.withLock { $0.listenFailure.take() } }
+
+    /// What the system's words in a line about an address mean; nil for other lines.
+    private static func listenFailure(in line: String) -> String? {
+        guard line.contains("No address added") else { return nil }
+        let meanings = [
+            ("Address already in use", "the port is taken; does another Ballast run?"),
+            ("Cannot assign requested address", "the address is none of this machine's"),
+            ("Permission denied", "this user may not listen on that port"),
+        ]
+        return meanings.first { line.contains($0.0) }?.1 ?? String(line.prefix(300))
     }
 
     /// Why the last TLS handshake failed, as far as C-core said since the last call; it doesn't say whose.
@@ -54,6 +69,9 @@ public enum CoreLog {
             // The connection guard tells of these, with the peer.
             if let failure = CoreLog.handshakeFailure(in: text) {
                 return CoreLog.state.withLock { $0.handshakeFailure = failure }
+            }
+            if let failure = CoreLog.listenFailure(in: text) {
+                return CoreLog.state.withLock { $0.listenFailure = failure }
             }
             guard let (logger, suppressed) = CoreLog.take() else { return }
             var metadata: Logger.Metadata = ["core": "\(file):\(line.line)"]

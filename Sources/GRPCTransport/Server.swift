@@ -78,8 +78,8 @@ public final class Server<Handler: StreamHandler>: @unchecked Sendable {
         grpc_server_credentials_release(credentials)
         guard let port = UInt16(exactly: port), port > 0 else {
             await free()
-            throw TransportError(
-                "can't listen on \(address) (xds.listen): is the port taken, or the address another machine's?")
+            let reason = CoreLog.takeListenFailure() ?? "is the port taken, or the address another machine's?"
+            throw TransportError("can't listen on \(address) (xds.listen): \(reason)")
         }
         grpc_server_start(raw)
         for shard in shards {
