@@ -59,7 +59,7 @@ private enum Fuzzer: String {
             let piece = Array(rest.prefix(pieces))
             rest = rest.dropFirst(pieces)
             guard scanner_read(&state, &limits, piece, piece.count) < 0 else { return }
-            precondition(state.header_count < 9 && state.partial_count <= UInt32(MOST_PARTIALS.rawValue))
+            precondition(state.header_count < 9 && state.partial_count <= UInt32(MOST_PARTIALS))
             precondition(state.partial_bytes <= limits.partial_bytes && state.block_bytes <= limits.header_block_bytes)
         }
     }
