@@ -64,7 +64,9 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `requests that fail at a gateway are a problem of the service, until they don't`() async throws {
+        /// Envoy 1.36 reports no requests without a connection to a locality that no others were sent to.
+        @Test(.enabled(if: envoyVersion == newestEnvoy))
+        func `requests that fail at a gateway are a problem of the service, until they don't`() async throws {
             try await withStage { stage in
                 let bench = stage.bench
                 var plan = Plan(.pods)
