@@ -77,7 +77,7 @@ extension EnvoyTests {
                 #expect(
                     hold.reason == """
                         its source names 2 of 8 pods, without evidence that the others are gone; if they are gone: \
-                        ballast release httpbin --cluster east
+                        ballast release httpbin --cluster east --admin http://\(bench.host):\(Bench.adminPort)
                         """)
                 let times = try [hold.since, hold.until].map {
                     try #require(ISO8601DateFormatter().date(from: $0) as Date?)
