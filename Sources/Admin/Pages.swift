@@ -225,7 +225,8 @@ struct ServicePage: Encodable {
             ].compactMap(\.self)
             return Share(
                 cluster: share.cluster.rawValue, share: share.share, observed: Observed(.cluster(share.cluster), load),
-                weight: share.weight, priority: share.priority, reason: share.reason,
+                weight: share.weight, priority: share.priority,
+                reason: held.isEmpty ? share.reason : "\(share.reason); \(held.count) of them held (guard)",
                 problem: problems.isEmpty ? nil : problems.joined(separator: "; "),
                 pods: share.pods.map {
                     Pod(

@@ -79,6 +79,9 @@ extension EnvoyTests {
                         its source names 2 of 8 pods, without evidence that the others are gone; if they are gone: \
                         ballast release httpbin --cluster east --admin http://\(bench.host):\(Bench.adminPort)
                         """)
+                #expect(
+                    try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services").body.contains(
+                        "8 of 8 pods healthy, reached directly; 6 of them held (guard)"))
                 let times = try [hold.since, hold.until].map {
                     try #require(ISO8601DateFormatter().date(from: $0) as Date?)
                 }
