@@ -24,11 +24,18 @@ public struct EndpointsFile: Hashable, Sendable {
         let root = try YAMLReader(text: text, file: file)
         var all: [ServiceName: [Pod]] = [:]
         var services: [ServiceName] = []
+        var errors: [ConfigurationError] = []
         for (name, list) in try root.mapping("services").required("services", of: root).entries() {
             let service = ServiceName(rawValue: name)
-            all[service] = try Self.pods(list)
+            do throws(ConfigurationError) {
+                all[service] = try Self.pods(list)
+            } catch {
+                // A file of thousands may be wrong in each; more than these help nobody.
+                if errors.count < 20 { errors.append(error) }
+            }
             services.append(service)
         }
+        guard errors.isEmpty else { throw ConfigurationError(errors) }
         return (all, services)
     }
 

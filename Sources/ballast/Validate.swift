@@ -57,7 +57,7 @@ struct Validate: ParsableCommand {
             }
         }
         for warning in warnings { say("warning: \(warning)") }
-        for error in errors { say("error: \(error)") }
+        for error in errors.flatMap(\.all) { say("error: \(error)") }
         guard errors.isEmpty else { throw ExitCode(78) }  // EX_CONFIG
         for service in settings.services {
             print(mesh.summary(of: service.service, from: settings.cluster, without: unknown.map(\.cluster.name)))

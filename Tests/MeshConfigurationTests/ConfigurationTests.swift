@@ -412,3 +412,16 @@ func `connect without TLS to the pods is refused, with the line`(_ envoy: String
     }
     #expect(error?.line == 4)
 }
+
+@Test func `mistakes of several services of an endpoints file are all told`() {
+    let error = #expect(throws: ConfigurationError.self) {
+        try EndpointsFile(
+            text: """
+                services:
+                  a: [{name: p, address: nowhere}]
+                  b: [{name: p, address: "10.0.0.1:80"}]
+                  c: [{name: p, address: "10.0.0.2:80", weight: 0}]
+                """, file: "/c/e.yaml")
+    }
+    #expect(error?.all.map(\.line) == [2, 4])
+}
