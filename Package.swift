@@ -106,7 +106,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Balancing", "ControlPlane", "Discovery", "MeshConfiguration", "XDS",
+                "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "MeshConfiguration", "XDS",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

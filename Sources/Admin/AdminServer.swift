@@ -1,6 +1,7 @@
 import Balancing
 public import ControlPlane
 import Foundation
+import GRPCTransport
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -65,12 +66,7 @@ public struct AdminServer: ServiceLifecycle.Service {
     }
 
     private func reason(_ error: any Error) -> String {
-        switch (error as? IOError)?.errnoCode {
-        case EADDRINUSE: "the port is taken; does another Ballast run?"
-        case EADDRNOTAVAIL: "the address is none of this machine's"
-        case EACCES: "this user may not listen on that port"
-        default: "\(error)"
-        }
+        (error as? IOError).flatMap { ListenFailure.sentence(errno: $0.errnoCode) } ?? "\(error)"
     }
 
     private func router() -> Router<BasicRequestContext> {

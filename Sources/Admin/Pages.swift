@@ -253,9 +253,10 @@ struct ServicePage: Encodable {
 extension ObservedLoad {
     /// That most requests to a cluster fail; nil while they don't.
     fileprivate func failures(of cluster: ClusterName) -> String? {
-        guard fails(.cluster(cluster)), let tally = targets[.cluster(cluster)] else { return nil }
-        let percent = Int((100 * Double(tally.errors) / Double(tally.ended)).rounded())
-        return "\(percent) % of the requests to it failed in the last \(windowText) (\(tally.errors) of \(tally.ended))"
+        guard let failure = failure(of: .cluster(cluster), place: "it"), let tally = targets[.cluster(cluster)] else {
+            return nil
+        }
+        return "\(failure) (\(tally.errors) of \(tally.ended))"
     }
 }
 

@@ -37,7 +37,7 @@ struct ChangeLog {
     /// As they were when something was told last.
     private var before: [ServiceName: Facts] = [:]
     /// Further services that changed; may count some twice.
-    private var uncounted = 0
+    private var further = 0
     private var lastTold: ContinuousClock.Instant?
 
     /// When something is to be told; nil if there is nothing.
@@ -50,15 +50,15 @@ struct ChangeLog {
     /// - Parameter facts: as they were before.
     mutating func note(_ name: ServiceName, before facts: Facts) {
         guard before[name] == nil else { return }
-        if before.count < Self.mostServices { before[name] = facts } else { uncounted += 1 }
+        if before.count < Self.mostServices { before[name] = facts } else { further += 1 }
     }
 
     /// The lines to tell now.
     mutating func take(at now: ContinuousClock.Instant, _ facts: (ServiceName) -> Facts) -> [String] {
         guard !before.isEmpty, lastTold.map({ $0 + Self.interval <= now }) ?? true else { return [] }
         var lines = before.sorted { $0.key < $1.key }.compactMap { Self.line($0.key, $0.value, facts($0.key)) }
-        if uncounted > 0 { lines.append("and \(uncounted) further changes of services") }
-        (before, uncounted) = ([:], 0)
+        if further > 0 { lines.append("and \(further) further changes of services") }
+        (before, further) = ([:], 0)
         if !lines.isEmpty { lastTold = now }
         return lines
     }
@@ -68,10 +68,7 @@ struct ChangeLog {
         let clusters = Set(before.pods.keys).union(after.pods.keys).sorted()
         let parts = clusters.compactMap { cluster -> String? in
             let changes = changes(from: before.pods[cluster] ?? [], to: after.pods[cluster] ?? [])
-            guard !changes.isEmpty else { return nil }
-            let named = changes.prefix(mostPods).joined(separator: ", ")
-            let rest = changes.count > mostPods ? " and \(changes.count - mostPods) more" : ""
-            return "in \(cluster): \(named)\(rest)"
+            return changes.isEmpty ? nil : "in \(cluster): \(changes.listed(most: mostPods))"
         }
         let shares = shares(from: before.shares, to: after.shares)
         guard !parts.isEmpty || !shares.isEmpty else { return nil }

@@ -22,8 +22,8 @@ struct ClientSession {
     private var listenerViewer: Viewer?
     /// What that sees.
     private(set) var listenerView: Snapshot.View?
-    /// Whose views are built because of this session.
-    private var held: Set<Viewer> = []
+    /// Whose views are built because of this session: its own, and the one of its listeners.
+    private var held: (own: Viewer?, listeners: Viewer?)
     /// Whose view it was when there was one.
     private var lastServed: Viewer?
     /// Why it may not see that.
@@ -48,7 +48,9 @@ struct ClientSession {
         logger.debug(
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
         findViewer()
-        for (field, values) in [("role", ["gateway"]), ("lanes", ["true", "false"]), ("leds", ["true", "false"])] {
+        for (field, values) in [
+            ("role", ["gateway", Node.peerRole]), ("lanes", ["true", "false"]), ("leds", ["true", "false"]),
+        ] {
             guard let value = node.metadata[field], !values.contains(value) else { continue }
             warn("the node's metadata has a value that means nothing, and is as good as absent") {
                 ["\(field)": "\(value.prefix(utf8Count: 100))", "known": "\(values.joined(separator: ", "))"]
@@ -138,17 +140,19 @@ struct ClientSession {
         view = isReport ? snapshot.services(of: viewer) : snapshot.views[viewer]
         listenerView = listenerViewer.flatMap { snapshot.views[$0] }
         let isOther = isReport && view != nil && snapshot.views[viewer] == nil
-        hold(refusal != nil || isOther ? [] : Set([viewer, listenerViewer].compactMap(\.self)))
+        let isHeld = refusal == nil && !isOther
+        Self.replace(&held.own, with: isHeld ? viewer : nil, demand)
+        Self.replace(&held.listeners, with: isHeld ? listenerViewer : nil, demand)
         guard view != nil, viewer != lastServed else { return }
         lastServed = viewer
         logNotes()
     }
 
-    private mutating func hold(_ viewers: Set<Viewer>) {
-        guard viewers != held else { return }
-        for viewer in viewers.subtracting(held) { demand.hold(viewer) }
-        for viewer in held.subtracting(viewers) { demand.release(viewer) }
-        held = viewers
+    private static func replace(_ held: inout Viewer?, with viewer: Viewer?, _ demand: Demand) {
+        guard viewer != held else { return }
+        if let viewer { demand.hold(viewer) }
+        if let held { demand.release(held) }
+        held = viewer
     }
 
     /// What is exported to whom its certificate names; the first of several.
@@ -236,7 +240,8 @@ struct ClientSession {
 
     /// The stream is over.
     mutating func end(_ status: GRPCStatus) {
-        hold([])
+        Self.replace(&held.own, with: nil, demand)
+        Self.replace(&held.listeners, with: nil, demand)
         logger.debug("stream closed", metadata: metadata(["status": "\(status)"]))
     }
 

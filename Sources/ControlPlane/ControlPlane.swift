@@ -76,8 +76,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
     public func run() async throws {
         let settings = initial.xds
         note(configuration.withLock { $0 })
-        let port = try await discovery.start(settings)
-        if let files = settings.tls { noteCertificate(files, try TLSMaterial(files)) }
+        let (port, material) = try await discovery.start(settings)
+        if let files = settings.tls, let material { noteCertificate(files, material) }
         logger.info(
             "xDS server listening",
             metadata: ["address": "\(settings.listen.host)", "port": "\(port)", "tls": "\(settings.tls != nil)"]

@@ -115,10 +115,11 @@ final class DiscoveryService: Sendable {
 
     /// Listens, and serves until `shutdown`.
     ///
-    /// - Returns: the port.
-    func start(_ settings: Configuration.XDSServer) async throws -> UInt16 {
-        let security = try settings.tls.map(ServerSecurity.init(readingFrom:)) ?? .plaintext
-        return try await server.start(address: "\(settings.listen)", security: security)
+    /// - Returns: the port, and the certificates that are in use; nil for plaintext.
+    func start(_ settings: Configuration.XDSServer) async throws -> (port: UInt16, material: TLSMaterial?) {
+        let material = try settings.tls.map { try TLSMaterial($0) }
+        let security = material.map(ServerSecurity.init) ?? .plaintext
+        return (try await server.start(address: "\(settings.listen)", security: security), material)
     }
 
     /// Reads the certificates again, for connections to come.
@@ -126,7 +127,7 @@ final class DiscoveryService: Sendable {
     /// Streams end whose clients no authority vouches for any more.
     func renewCertificates(_ files: Configuration.TLSFiles) async throws(ConfigurationError) -> TLSMaterial {
         let material = try TLSMaterial(files)
-        await server.replaceCertificates(.tls(material.pair, clientCA: material.authorities))
+        await server.replaceCertificates(ServerSecurity(material))
         return material
     }
 
@@ -257,11 +258,7 @@ final class DiscoveryService: Sendable {
 }
 
 extension ServerSecurity {
-    /// Reads the PEM files.
-    fileprivate init(readingFrom files: Configuration.TLSFiles) throws(ConfigurationError) {
-        let material = try TLSMaterial(files)
-        self = .tls(material.pair, clientCA: material.authorities)
-    }
+    fileprivate init(_ material: TLSMaterial) { self = .tls(material.pair, clientCA: material.authorities) }
 }
 
 extension ServerLimits {

@@ -54,8 +54,5 @@ extension HoldChange {
         }
     }
 
-    private func list(_ pods: [String]) -> String {
-        pods.count > 10
-            ? "\(pods.prefix(10).joined(separator: ", ")) and \(pods.count - 10) more" : pods.joined(separator: ", ")
-    }
+    private func list(_ pods: [String]) -> String { pods.listed(most: 10) }
 }

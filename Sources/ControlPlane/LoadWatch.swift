@@ -63,7 +63,7 @@ final class LoadWatch: Sendable {
     private func note(_ observed: [ServiceName: ObservedLoad]) {
         var now: [Failing: String] = [:]
         for (service, load) in observed {
-            for (target, tally) in load.targets where load.fails(target) {
+            for (target, tally) in load.targets {
                 let place: String
                 let owner: ClusterName
                 switch target {
@@ -72,12 +72,12 @@ final class LoadWatch: Sendable {
                     (place, owner) = ("\(cluster) through its gateway \(address)", cluster)
                 case .service, .locality, .pod: continue
                 }
-                let percent = Int((100 * Double(tally.errors) / Double(tally.ended)).rounded())
+                guard let failure = load.failure(of: target, place: place) else { continue }
                 let left = gateways.lastLeft(owner).map {
                     "; the last gateway of \(owner) that asked this Ballast for its pods left at \($0.formatted(.iso8601))"
                 }
                 now[Failing(service: service, target: place)] = """
-                    \(service): \(percent) % of the requests to \(place) failed in the last \(load.windowText) \
+                    \(service): \(failure) \
                     (\(tally.errors) of \(tally.ended), by clients' load reports)\(left ?? "")
                     """
             }

@@ -97,8 +97,15 @@ public struct ObservedLoad: Sendable {
     /// What went where.
     public var targets: [ObservedTarget: Tally] = [:]
 
-    /// The window, for people.
-    public var windowText: String { "\(Int((window / .seconds(1)).rounded())) s" }
+    /// What part of the requests to a target failed, for people; nil unless most did.
+    ///
+    /// - Parameter place: the target, for people.
+    public func failure(of target: ObservedTarget, place: String) -> String? {
+        guard fails(target), let tally = targets[target] else { return nil }
+        let percent = Int((100 * Double(tally.errors) / Double(tally.ended)).rounded())
+        let seconds = Int((window / .seconds(1)).rounded())
+        return "\(percent) % of the requests to \(place) failed in the last \(seconds) s"
+    }
 
     /// Whether most requests to a target failed, of enough to say so.
     public func fails(_ target: ObservedTarget) -> Bool {

@@ -11,11 +11,7 @@ struct SourceVoice {
         case silent
     }
 
-    private static let burst = 3.0
-    private static let interval = Duration.seconds(60)
-
-    private var tokens = Self.burst
-    private var updated: ContinuousClock.Instant?
+    private var bucket = TokenBucket(burst: 3, perMinute: 1)
     /// Whether the last that was logged is a failure.
     private var isToldBad = false
 
@@ -23,16 +19,14 @@ struct SourceVoice {
     mutating func next(
         isFailure: Bool, _ outcome: ReportOutcome, at now: ContinuousClock.Instant = .now
     ) -> Verdict {
-        if let updated { tokens = min(Self.burst, tokens + (now - updated) / Self.interval) }
-        updated = now
+        bucket.fill(at: now)
         guard isFailure else {
             guard isToldBad, !outcome.isStale else { return outcome.isNews ? .says : .silent }
             isToldBad = false
             return .isBack
         }
         // A failure that was not logged, since there were many, is logged later if it lasts.
-        guard outcome.isNews || !isToldBad, outcome.isStale, tokens >= 1 else { return .silent }
-        tokens -= 1
+        guard outcome.isNews || !isToldBad, outcome.isStale, bucket.take() else { return .silent }
         isToldBad = true
         return .says
     }

@@ -20,12 +20,7 @@ public enum CoreLog {
     /// What the system's words in a line about an address mean; nil for other lines.
     private static func listenFailure(in line: String) -> String? {
         guard line.contains("No address added") else { return nil }
-        let meanings = [
-            ("Address already in use", "the port is taken; does another Ballast run?"),
-            ("Cannot assign requested address", "the address is none of this machine's"),
-            ("Permission denied", "this user may not listen on that port"),
-        ]
-        return meanings.first { line.contains($0.0) }?.1 ?? String(line.prefix(300))
+        return ListenFailure.sentence(in: line) ?? String(line.prefix(300))
     }
 
     /// Why the last TLS handshake failed, as far as C-core said since the last call; it doesn't say whose.

@@ -15,12 +15,20 @@ extension EnvoyTests {
             try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, path).body
         }
 
+        /// Opens a stage whose west has one gateway.
+        @discardableResult
+        private func open(_ stage: Stage, ejectsOutliers: Bool = false) async throws -> Plan {
+            var plan = Plan(.pods)
+            plan.gateways = [1]
+            plan.ejectsOutliers = ejectsOutliers
+            try await stage.open(plan, east: east, west: west)
+            return plan
+        }
+
         @Test func `an Envoy that refuses its listeners gets endpoints without them, with a note`() async throws {
             try await withStage { stage in
                 let bench = stage.bench
-                var plan = Plan(.pods)
-                plan.gateways = [1]
-                try await stage.open(plan, east: east, west: west)
+                try await open(stage)
                 await bench.stop("client")
                 let whole = try bench.wholeClientConfig()
                 let extensions = try #require(whole.firstMatch(of: /bootstrap_extensions:\n(.+\n)+/))
@@ -47,10 +55,7 @@ extension EnvoyTests {
             async throws
         {
             try await withStage { stage in
-                let bench = stage.bench
-                var plan = Plan(.pods)
-                plan.gateways = [1]
-                try await stage.open(plan, east: east, west: west)
+                let (bench, plan) = (stage.bench, try await open(stage))
                 await bench.stop("client")
                 let config = plan.configuration(bench, stage.upstream)
                 let sni = try #require(config.firstMatch(of: /\ +sni: .*\n/)).output
@@ -69,9 +74,7 @@ extension EnvoyTests {
         func `requests that fail at a gateway are a problem of the service, until they don't`() async throws {
             try await withStage { stage in
                 let bench = stage.bench
-                var plan = Plan(.pods)
-                plan.gateways = [1]
-                try await stage.open(plan, east: east, west: west)
+                try await open(stage)
                 _ = try await Load(bench).around(pause: .milliseconds(5)) { load in
                     try await eventually("requests") { load.result.requests > 100 }
                     for gateway in ["gateway-1", "gateway-2"] { await bench.stop(gateway) }
@@ -99,10 +102,7 @@ extension EnvoyTests {
         /// Requests that failed of those that followed the end of the only gateway.
         private func failures(_ stage: Stage, ejectsOutliers: Bool) async throws -> LoadResult {
             let bench = stage.bench
-            var plan = Plan(.pods)
-            plan.gateways = [1]
-            plan.ejectsOutliers = ejectsOutliers
-            try await stage.open(plan, east: east, west: west)
+            try await open(stage, ejectsOutliers: ejectsOutliers)
             let after = Mutex<LoadResult?>(nil)
             _ = try await Load(bench).around(pause: .milliseconds(5)) { load in
                 try await eventually("requests") { load.result.requests > 300 }
@@ -128,10 +128,7 @@ extension EnvoyTests {
         @Test(.enabled(if: envoyVersion == newestEnvoy))
         func `held pods go before their time when clients report that requests to them fail`() async throws {
             try await withStage { stage in
-                let bench = stage.bench
-                var plan = Plan(.pods)
-                plan.gateways = [1]
-                try await stage.open(plan, east: east, west: west)
+                let (bench, plan) = (stage.bench, try await open(stage))
                 try await stage.reload(
                     plan.configuration(bench, stage.upstream).replacing("guard: off", with: "guard: on"))
                 _ = try await Load(bench).around(pause: .milliseconds(5)) { load in

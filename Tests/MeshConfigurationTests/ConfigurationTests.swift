@@ -375,6 +375,20 @@ func `a mistake in an endpoints file is named`(text: String, expected: String) {
     #expect(error?.description.contains("; and /c/b.yaml:5: ") == true)
 }
 
+/// Why two clusters, where west has a gateway, are refused with that reach and what follows.
+private func refusal(reach: String, _ rest: String) -> ConfigurationError? {
+    #expect(throws: ConfigurationError.self) {
+        try Configuration(
+            text: """
+                cluster: east
+                clusters:
+                  east: {endpoints: {file: e.yaml}}
+                  west: {endpoints: {file: w.yaml}, gateways: ["127.0.0.1:1"], reach: \(reach)}
+                \(rest)
+                """, file: "/c/b.yaml")
+    }
+}
+
 @Test(arguments: [
     ("{sni: orders.west.ballast}", "{}", "could be another service's or a pod's"),
     ("{sni: up.example}", "{resources: [UP.example]}", "gateways can't tell it from"),
@@ -382,34 +396,13 @@ func `a mistake in an endpoints file is named`(text: String, expected: String) {
     ("{sni: orders}", "{}", "gateways can't tell it from"),
 ])
 func `services that gateways couldn't tell apart are refused`(_ payments: String, _ orders: String, _ message: String) {
-    let error = #expect(throws: ConfigurationError.self) {
-        try Configuration(
-            text: """
-                cluster: east
-                clusters:
-                  east: {endpoints: {file: e.yaml}}
-                  west: {endpoints: {file: w.yaml}, gateways: ["127.0.0.1:1"], reach: pods}
-                services:
-                  payments: \(payments)
-                  orders: \(orders)
-                """, file: "/c/b.yaml")
-    }
+    let error = refusal(reach: "pods", "services: {payments: \(payments), orders: \(orders)}")
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
 }
 
 @Test(arguments: ["", "envoy: {policy: RANDOM}", "envoy: {http: http2}"])
 func `connect without TLS to the pods is refused, with the line`(_ envoy: String) {
-    let error = #expect(throws: ConfigurationError.self) {
-        try Configuration(
-            text: """
-                cluster: east
-                clusters:
-                  east: {endpoints: {file: e.yaml}}
-                  west: {endpoints: {file: w.yaml}, gateways: ["127.0.0.1:1"], reach: connect}
-                services: {orders: {}}
-                \(envoy)
-                """, file: "/c/b.yaml")
-    }
+    let error = refusal(reach: "connect", "services: {orders: {}}\n\(envoy)")
     #expect(error?.line == 4)
 }
 

@@ -252,7 +252,7 @@ struct ClusterRecord: Sendable {
         guard gone != hold.held else { return release(.failing) { name, _ in name == service } }
         // The rest is held as before: what is served now is no new measure.
         let count = (self.pods?[service] ?? []).count { $0.health != .draining }
-        shrinking[service]?.notePeak(count, at: now)
+        shrinking[service]?.peaks.note(count, until: now)
         shrinking[service]?.hold?.held.subtract(gone)
         holdEvents.append((service, .ended(gone, .failing)))
         var change = Change()

@@ -72,6 +72,8 @@ public actor Registry {
     private var remembered: [ClusterName: SavedCluster] = [:]
     private var isSynced = false
     private var spelling = Spelling()
+    /// Whether anybody is served a service, by the configuration.
+    private var isServed: @Sendable (ServiceName) -> Bool
     /// Not yet taken.
     private var isReconfigured = true
     private var changedServices: Set<ServiceName> = []
@@ -89,7 +91,7 @@ public actor Registry {
         self.configuration = configuration
         self.changed = changed
         self.namesChanged = namesChanged
-        let isServed = Self.isServed(configuration)
+        isServed = Self.isServed(configuration)
         for source in configuration.clusters {
             known[source.cluster.name] = ClusterRecord(source, isServed: isServed)
         }
@@ -102,7 +104,7 @@ public actor Registry {
     public func configure(_ configuration: Configuration) {
         self.configuration = configuration
         var next: [ClusterName: ClusterRecord] = [:]
-        let isServed = Self.isServed(configuration)
+        isServed = Self.isServed(configuration)
         for source in configuration.clusters {
             var record = known[source.cluster.name] ?? ClusterRecord(source, isServed: isServed)
             record.configure(source, isServed: isServed)
@@ -365,7 +367,6 @@ public actor Registry {
     private func advice(_ hold: ShrinkRecord.Hold, of service: ServiceName, in cluster: ClusterName) -> String {
         let addresses = Set(
             (known[cluster]?.pods?[service] ?? []).filter { hold.held.contains($0.name) }.map(\.address))
-        let isServed = Self.isServed(configuration)
         let moved = known[cluster]?.pods?.first { name, pods in
             name != service && !isServed(name) && pods.contains { addresses.contains($0.address) }
         }

@@ -16,18 +16,27 @@ struct ShrinkRecord: Hashable, Sendable {
         var nextStep: ContinuousClock.Instant?
     }
 
-    /// How many there were, until when; the numbers fall.
-    var peaks: [(until: ContinuousClock.Instant, count: Int)] = []
-    var hold: Hold?
-
-    /// Notes how many there were until now.
-    mutating func notePeak(_ count: Int, at now: ContinuousClock.Instant) {
-        peaks = peaks.filter { $0.count > count } + [(now, count)]
+    /// How many there were, until they fell.
+    struct Peak {
+        var until: ContinuousClock.Instant
+        var count: Int
     }
+
+    /// The oldest first; the numbers fall.
+    var peaks: [Peak] = []
+    var hold: Hold?
 
     static func == (left: ShrinkRecord, right: ShrinkRecord) -> Bool { left.hold == right.hold }
 
     func hash(into hasher: inout Hasher) { hasher.combine(hold) }
+}
+
+extension [ShrinkRecord.Peak] {
+    /// Notes how many there were until now; a larger number that came later says all that an earlier one did.
+    mutating func note(_ count: Int, until now: ContinuousClock.Instant) {
+        removeAll { $0.count <= count }
+        append(ShrinkRecord.Peak(until: now, count: count))
+    }
 }
 
 extension Configuration.ShrinkGuard {
@@ -62,8 +71,7 @@ extension Configuration.ShrinkGuard {
         let fallsTooFar = reference >= from && Double(after) < Double(reference) * (1 - share)
         let vanishes = after == 0 && reference > 0 && evidence == .none
         guard before > after, fallsTooFar || vanishes else {
-            // A larger number that came later says all that an earlier one did.
-            if before > after { peaks = peaks.filter { $0.count > before } + [(now, before)] }
+            if before > after { peaks.note(before, until: now) }
             record = peaks.isEmpty ? nil : ShrinkRecord(peaks: peaks)
             return told
         }
@@ -74,7 +82,7 @@ extension Configuration.ShrinkGuard {
             let least = Int((Double(reference) * (1 - share)).rounded(.up))
             // By name, so that replicas keep the same ones.
             rest = Array(rest.filter { $0.health != .draining }.sorted { $0.name < $1.name }.prefix(least - after))
-            if after + rest.count < before { peaks = peaks.filter { $0.count > before } + [(now, before)] }
+            if after + rest.count < before { peaks.note(before, until: now) }
             let lastFall = peaks.filter { $0.until + window >= now }.map(\.until).max() ?? now
             nextStep = lastFall + pace + .milliseconds(1)
         }

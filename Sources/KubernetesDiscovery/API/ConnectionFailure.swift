@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Balancing
 import Foundation
 import NIOCore
 import NIOPosix
@@ -118,8 +119,8 @@ struct CertificateInspection {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.certificateVerification = .fullVerification
         guard let context = try? NIOSSLContext(configuration: tls) else { return nil }
-        let sni = (name ?? host)
-        let isAddress = sni.contains(":") || sni.allSatisfy { $0.isNumber || $0 == "." }
+        let sni = name ?? host
+        let isAddress = IPAddress(sni) != nil
         let bootstrap = ClientBootstrap(group: group).connectTimeout(.seconds(5))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
