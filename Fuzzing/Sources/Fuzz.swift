@@ -53,12 +53,13 @@ private enum Fuzzer: String {
         (limits.header_block_bytes, limits.continuations, limits.message_bytes) = (1_000, 4, 5_000)
         limits.partial_bytes = 2_000
         var state = scanner()
-        scanner_start(&state, &limits, milliseconds())
+        let now = milliseconds()
+        scanner_start(&state, &limits, now)
         var rest = (Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + bytes)[...]
         while !rest.isEmpty {
             let piece = Array(rest.prefix(pieces))
             rest = rest.dropFirst(pieces)
-            guard scanner_read(&state, &limits, piece, piece.count) < 0 else { return }
+            guard scanner_read(&state, &limits, piece, piece.count, now) < 0 else { return }
             precondition(state.header_count < 9 && state.partial_count <= UInt32(MOST_PARTIALS))
             precondition(state.partial_bytes <= limits.partial_bytes && state.block_bytes <= limits.header_block_bytes)
         }

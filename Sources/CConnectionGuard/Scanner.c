@@ -199,8 +199,7 @@ static int scan_frame(struct scanner *scanner, const struct ballast_guard_limits
 bool scanner_has_begun(const struct scanner *scanner) { return scanner->preface_left < PREFACE_BYTES; }
 
 int scanner_read(
-    struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count) {
-    uint64_t now = milliseconds();
+    struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count, uint64_t now) {
     scanner->new_streams = 0;
     while (count > 0) {
         size_t step;

@@ -236,7 +236,7 @@ void ballast_guard_end(
 
 void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count) {
     if (!socket->guard->is_on) return;
-    int reason = scanner_read(&socket->scanner, &socket->guard->limits, bytes, count);
+    int reason = scanner_read(&socket->scanner, &socket->guard->limits, bytes, count, milliseconds());
     if (reason < 0 && socket->scanner.new_streams > 0
         && !guard_take_streams(socket->guard, &socket->address, socket->scanner.new_streams))
         reason = BALLAST_GUARD_NEW_STREAMS_OF_ADDRESS;

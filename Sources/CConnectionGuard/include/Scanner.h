@@ -56,11 +56,11 @@ void scanner_start(struct scanner *scanner, const struct ballast_guard_limits *l
 /// Whether any byte has been read.
 bool scanner_has_begun(const struct scanner *scanner);
 
-/// Reads the next bytes of a connection.
+/// Reads the next bytes of a connection, at that time.
 ///
 /// Returns the limit that they break, or -1 if they break none.
 int scanner_read(
-    struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count);
+    struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count, uint64_t now);
 
 /// Fills a bucket.
 void bucket_fill(struct bucket *bucket, uint64_t burst, uint64_t now);
