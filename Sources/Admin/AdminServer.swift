@@ -1,12 +1,12 @@
-import Balancing
 public import ControlPlane
 import Foundation
 import GRPCTransport
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
-import NIOCore
 public import Logging
+import Model
+import NIOCore
 public import ServiceLifecycle
 
 /// The admin API: JSON over HTTP, for people and for health checks.

@@ -1,4 +1,4 @@
-import Balancing
+import Model
 import NIOCore
 import NIOHTTPTypes
 import Synchronization

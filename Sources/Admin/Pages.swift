@@ -2,6 +2,7 @@ import Balancing
 import ControlPlane
 import Discovery
 import Foundation
+import Model
 import XDS
 
 // What the admin API answers, field by field: docs/admin.md describes it. The types of the other rooms may change

@@ -2,6 +2,7 @@ import Balancing
 import ControlPlane
 import Discovery
 import Foundation
+import Model
 
 /// One service, and where everything about it comes from.
 struct ProvenancePage: Encodable {

@@ -1,8 +1,8 @@
-import Balancing
 import HTTPTypes
 import Hummingbird
 import Logging
-import MeshConfiguration
+import Model
+import YAMLFile
 
 /// Answers requests only that name this server by an address or as `localhost`.
 ///

@@ -1,4 +1,4 @@
-import Balancing
+import Model
 
 /// What clients are told only when the gateways that lead to it know it.
 ///

@@ -1,4 +1,5 @@
 import Balancing
+import Model
 
 /// Tells people what publications change: `orders in eu: +w4, w2 weight 1→2, −w3; shares eu 60→67 %`.
 ///

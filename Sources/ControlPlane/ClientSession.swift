@@ -1,8 +1,8 @@
-import Balancing
 import EnvoyAPI
 import GRPCTransport
 import Logging
 import MeshConfiguration
+import Model
 import XDS
 
 /// Who is at the other end of a stream, whose view it gets, and whether it may.

@@ -1,5 +1,7 @@
 import Balancing
+import Model
 import XDS
+import XXHash
 
 // The names of what LEDS serves: `xdstp://ballast/<type>/<service>/<priority>/<locality>/<endpoint>`, and of all of a
 // locality's endpoints, with `*` in the end.
@@ -28,6 +30,6 @@ extension ResourceName {
         let text = texts.joined(separator: ".")
         let slug = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) ? $0 : "_" })
         let isPlain = slug == text && !texts.contains { $0.contains(".") && texts.count > 1 }
-        return isPlain ? slug : "\(slug)-\(String(fnv1a(texts.joined(separator: "\0")), radix: 36))"
+        return isPlain ? slug : "\(slug)-\(String(xxHash64(texts.joined(separator: "\0")), radix: 36))"
     }
 }

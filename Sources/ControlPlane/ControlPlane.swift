@@ -1,13 +1,14 @@
-public import Balancing
 public import CoreMetrics
 public import Discovery
+import Foundation
 import HashTreeCollections
-import XDS
 public import Logging
 public import MeshConfiguration
+public import Model
 public import ServiceLifecycle
-import Foundation
 import Synchronization
+import XDS
+public import YAMLFile
 
 /// A control plane: sources, registry, balancer, snapshot, subscriptions, streams, put together.
 public final class ControlPlane: ServiceLifecycle.Service {

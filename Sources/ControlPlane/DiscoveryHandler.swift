@@ -5,6 +5,7 @@ import GRPCTransport
 import HashTreeCollections
 import Logging
 import MeshConfiguration
+import Model
 import XDS
 
 /// One discovery stream: requests in, responses out of the current snapshot.

@@ -5,6 +5,7 @@ import Logging
 import MeshConfiguration
 import Synchronization
 import XDS
+import YAMLFile
 
 /// The xDS server: serves the current snapshot to everyone who asks.
 final class DiscoveryService: Sendable {

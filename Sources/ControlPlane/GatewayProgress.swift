@@ -1,5 +1,5 @@
-import Balancing
 import Foundation
+import Model
 import Synchronization
 
 /// How far the gateways have come that are told of every pod before it is announced.

@@ -1,7 +1,7 @@
-import Balancing
 import Discovery
 import Foundation
 import Logging
+import Model
 import Synchronization
 
 /// Looks at what clients report, every few seconds: notices clusters and gateways to which most requests fail, and lets go

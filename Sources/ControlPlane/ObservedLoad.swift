@@ -1,5 +1,5 @@
-public import Balancing
 import EnvoyAPI
+public import Model
 
 /// What requests were sent to.
 public enum ObservedTarget: Hashable, Sendable {

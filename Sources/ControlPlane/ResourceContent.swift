@@ -1,5 +1,6 @@
 import Balancing
 import EnvoyAPI
+import Model
 import XDS
 
 /// What a resource says, before it is encoded.

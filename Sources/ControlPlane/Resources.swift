@@ -1,6 +1,7 @@
 import Balancing
 import EnvoyAPI
 import MeshConfiguration
+import Model
 import XDS
 
 // Which resources each kind of client is served.

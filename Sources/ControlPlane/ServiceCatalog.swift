@@ -1,5 +1,5 @@
-import Balancing
 import MeshConfiguration
+import Model
 
 /// Which services there are, and the resource names that each is served under.
 ///

@@ -1,6 +1,7 @@
 import Balancing
 import HashTreeCollections
 import MeshConfiguration
+import Model
 import XDS
 
 /// All resources of one type, for one viewer.

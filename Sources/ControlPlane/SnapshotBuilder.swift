@@ -3,6 +3,7 @@ import Discovery
 import EnvoyAPI
 import struct Foundation.Date
 import MeshConfiguration
+import Model
 import XDS
 
 /// Turns what the registry tells into what is served.

@@ -1,8 +1,9 @@
 public import Balancing
 public import Discovery
-public import Foundation
 import EnvoyAPI
+public import Foundation
 import GRPCTransport
+public import Model
 public import XDS
 
 /// What a control plane is doing, as a value to look at.

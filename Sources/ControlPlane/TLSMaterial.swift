@@ -1,6 +1,7 @@
 import Foundation
 import GRPCTransport
 public import MeshConfiguration
+public import YAMLFile
 
 /// What the PEM files of one end of a TLS connection hold, read and found to fit together.
 struct TLSMaterial: Hashable, Sendable {

@@ -1,6 +1,7 @@
 import Balancing
 import EnvoyAPI
 import HashTreeCollections
+import Model
 import XDS
 
 /// Keeps one viewer's view up to date, part by part.

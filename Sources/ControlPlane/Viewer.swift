@@ -1,5 +1,5 @@
-public import Balancing
 import EnvoyAPI
+public import Model
 import XDS
 
 /// Who looks at the mesh: the cluster that a client is in, and what kind of client it is.

@@ -1,5 +1,5 @@
-import Balancing
 import Logging
+import Model
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -21,7 +21,7 @@ final class Watchdog: Sendable {
         var failure: String?
     }
 
-    private let address: Balancing.SocketAddress
+    private let address: Model.SocketAddress
     private let isTLS: Bool
     private let logger: Logger
     private let connected: @Sendable (UInt16) -> Void
@@ -31,12 +31,12 @@ final class Watchdog: Sendable {
     ///   - address: where the server listens; one that stands for all addresses is asked over loopback.
     ///   - connected: called with the local port of each connection.
     init(
-        _ address: Balancing.SocketAddress, isTLS: Bool, logger: Logger,
+        _ address: Model.SocketAddress, isTLS: Bool, logger: Logger,
         connected: @escaping @Sendable (UInt16) -> Void
     ) {
         self.connected = connected
         let loopback = address.host.isUnspecified ? IPAddress(address.host.isIPv6 ? "::1" : "127.0.0.1") : nil
-        self.address = loopback.map { Balancing.SocketAddress(host: $0, port: address.port) } ?? address
+        self.address = loopback.map { Model.SocketAddress(host: $0, port: address.port) } ?? address
         self.isTLS = isTLS
         self.logger = logger
         state = Mutex(State(lastAnswer: .now))

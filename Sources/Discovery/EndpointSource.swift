@@ -1,6 +1,6 @@
-public import Balancing
 public import Foundation
 public import MeshConfiguration
+public import Model
 
 /// Learns one cluster's pods, its gateways, or both, from somewhere.
 public protocol EndpointSource: Sendable {

@@ -1,6 +1,6 @@
-public import Balancing
 public import Logging
 public import MeshConfiguration
+public import Model
 import Synchronization
 
 /// Runs the sources that the configuration names, and starts and stops them as it changes.

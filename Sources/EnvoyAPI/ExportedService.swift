@@ -1,5 +1,5 @@
-public import Balancing
 import CEnvoyAPI
+public import Model
 import XDS
 
 /// What one Ballast tells another of a service: its own cluster's pods, and the gateways to reach them by.

@@ -1,5 +1,6 @@
 public import Balancing
 import CEnvoyAPI
+public import Model
 
 /// What a client says that it sent where, since its last report (LRS).
 public struct LoadReport: Hashable, Sendable {

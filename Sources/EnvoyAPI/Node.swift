@@ -1,5 +1,5 @@
-public import Balancing
 import CEnvoyAPI
+public import Model
 public import XDS
 
 /// Who a client says it is.

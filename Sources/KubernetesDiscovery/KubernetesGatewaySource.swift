@@ -1,7 +1,7 @@
-import Balancing
 public import Discovery
 public import Logging
 public import MeshConfiguration
+import Model
 import Synchronization
 
 /// Learns a cluster's gateways from its API server: the addresses of Services of type LoadBalancer, or those of nodes.

@@ -1,8 +1,9 @@
-public import Balancing
 public import Discovery
 public import Logging
 public import MeshConfiguration
+public import Model
 import Synchronization
+public import YAMLFile
 
 /// Learns a cluster's pods from the EndpointSlices of its API server.
 public final class KubernetesSource: EndpointSource {

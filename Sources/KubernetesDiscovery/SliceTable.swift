@@ -1,6 +1,6 @@
-import Balancing
 import Discovery
 import MeshConfiguration
+import Model
 
 /// All EndpointSlices of a cluster that matter, and what they mean: the pods of the mesh's services.
 struct SliceTable: Sendable {

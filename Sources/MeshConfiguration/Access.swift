@@ -1,4 +1,5 @@
-public import Balancing
+public import Model
+import YAMLFile
 
 /// Which clients may see what, by the names in their certificates.
 public struct Access: Hashable, Sendable {

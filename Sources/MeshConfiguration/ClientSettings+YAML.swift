@@ -1,4 +1,5 @@
-import Balancing
+import Model
+import YAMLFile
 
 extension ClientSettings {
     /// Reads an `envoy` mapping; what it doesn't say is the template's.

@@ -1,5 +1,7 @@
-import Balancing
 import Foundation
+import Model
+import XXHash
+public import YAMLFile
 
 extension Configuration {
     /// Reads a configuration file.
@@ -162,7 +164,7 @@ extension Configuration {
 
         if let entry = fields["dns"] { dns = try DNS(entry) }
         if let entry = fields["sources"] { sources = try SourceLimits(entry) }
-        version = String(fnv1a(text), radix: 16)
+        version = String(xxHash64(text), radix: 16)
         state = try fields["state"]?.text()
         state = state.map(path)
         exports = []

@@ -1,4 +1,4 @@
-public import Balancing
+public import Model
 
 /// What `ballast.yaml` says.
 public struct Configuration: Hashable, Sendable {

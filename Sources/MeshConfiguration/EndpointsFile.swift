@@ -1,4 +1,5 @@
-public import Balancing
+public import Model
+public import YAMLFile
 
 /// One cluster's pods, as a file tells them: written by hand or by any tool.
 ///

@@ -1,5 +1,6 @@
-public import Balancing
 public import Foundation
+public import Model
+public import YAMLFile
 
 /// Reads a cluster's endpoints file again and again, and parses only what changed.
 ///

@@ -1,3 +1,5 @@
+import YAMLFile
+
 extension Configuration {
     /// Limits on clients.
     ///

@@ -1,3 +1,5 @@
+import YAMLFile
+
 extension Configuration {
     /// How much one source may bring, so that none can fill the memory.
     ///

@@ -1,4 +1,5 @@
-import Balancing
+import Model
+import YAMLFile
 
 extension Configuration.Endpoints {
     /// Reads `endpoints`: exactly one of its kinds.

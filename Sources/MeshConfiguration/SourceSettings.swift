@@ -1,4 +1,4 @@
-public import Balancing
+public import Model
 
 extension Configuration {
     /// Where a cluster's pods are learned.

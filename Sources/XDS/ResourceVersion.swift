@@ -1,3 +1,5 @@
+import XXHash
+
 /// A hash of content: equal on every replica and after a restart, so that a returning client's version still means
 /// something.
 public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {

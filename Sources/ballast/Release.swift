@@ -5,6 +5,7 @@ import KubernetesDiscovery
 import MeshConfiguration
 import NIOCore
 import NIOHTTP1
+import YAMLFile
 
 /// `ballast release`: lets go what the guard holds.
 struct Release: AsyncParsableCommand {

@@ -1,14 +1,15 @@
 import Admin
 import ArgumentParser
-import Balancing
 import ControlPlane
 import Discovery
 import Foundation
 import KubernetesDiscovery
 import Logging
 import MeshConfiguration
+import Model
 import ServiceLifecycle
 import UnixSignals
+import YAMLFile
 
 /// `ballast serve`: everything is composed here.
 struct Serve: AsyncParsableCommand {

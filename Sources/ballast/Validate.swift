@@ -5,6 +5,8 @@ import Discovery
 import Foundation
 import KubernetesDiscovery
 import MeshConfiguration
+import Model
+import YAMLFile
 
 /// `ballast validate`: reads what `serve` would read, says what is wrong, and what it understood.
 struct Validate: ParsableCommand {
@@ -72,7 +74,7 @@ struct Validate: ParsableCommand {
 
 extension Mesh {
     /// Why clusters would not be reached as they are configured to be.
-    fileprivate func problems(of services: [Balancing.Service]) -> Set<String> {
+    fileprivate func problems(of services: [Model.Service]) -> Set<String> {
         var problems: Set<String> = []
         for service in services {
             for client in clusters {
@@ -85,7 +87,7 @@ extension Mesh {
     }
 
     /// Whether a service has pods, and none of them takes traffic.
-    fileprivate func servesNobody(_ service: Balancing.Service, from client: ClusterName) -> Bool {
+    fileprivate func servesNobody(_ service: Model.Service, from client: ClusterName) -> Bool {
         let shares = assign(service, from: client).shares
         return shares.contains { !$0.pods.isEmpty } && shares.allSatisfy { $0.share == 0 }
     }
@@ -94,7 +96,7 @@ extension Mesh {
     ///
     /// - Parameter unknown: the clusters whose pods are not in files.
     fileprivate func summary(
-        of service: Balancing.Service, from client: ClusterName, without unknown: [ClusterName]
+        of service: Model.Service, from client: ClusterName, without unknown: [ClusterName]
     ) -> String {
         let parts = assign(service, from: client).shares.map { share in
             if unknown.contains(share.cluster) { return "\(share.cluster): known when its source is asked" }

@@ -1,6 +1,7 @@
 import Balancing
-import Testing
+import Model
 import TestSupport
+import Testing
 
 /// A mesh of one to six clusters, with gateways, zones, weights, multipliers and healths of all kinds.
 private struct RandomMesh {

@@ -1,6 +1,7 @@
 import Balancing
-import Testing
+import Model
 import TestSupport
+import Testing
 
 private let service = Service(name: "s")
 

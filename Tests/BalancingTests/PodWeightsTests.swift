@@ -1,4 +1,5 @@
 import Balancing
+import Model
 import TestSupport
 import Testing
 

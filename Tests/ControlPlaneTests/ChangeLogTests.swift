@@ -1,8 +1,8 @@
 import Balancing
+@testable import ControlPlane
+import Model
 import TestSupport
 import Testing
-
-@testable import ControlPlane
 
 /// What is told of a publication.
 @Suite struct ChangeLogTests {

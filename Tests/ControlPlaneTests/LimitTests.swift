@@ -1,4 +1,5 @@
-import Balancing
+import Model
+@testable import ControlPlane
 import CoreMetrics
 import GRPCTransport
 import Logging
@@ -8,8 +9,6 @@ import TestBench
 import TestSupport
 import Testing
 import XDS
-
-@testable import ControlPlane
 
 @Test func `the configuration's defaults are those of the transport`() {
     let limits = Configuration.Limits()

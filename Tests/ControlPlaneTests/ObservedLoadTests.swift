@@ -1,8 +1,7 @@
-import Balancing
-import EnvoyAPI
-import Testing
-
 @testable import ControlPlane
+import EnvoyAPI
+import Model
+import Testing
 
 /// What clients report is hostile input.
 @Suite struct ObservedLoadTests {

@@ -1,9 +1,8 @@
-import Balancing
+@testable import ControlPlane
 import MeshConfiguration
+import Model
 import TestSupport
 import Testing
-
-@testable import ControlPlane
 
 private func configuration(_ services: String) throws -> Configuration {
     try Configuration(

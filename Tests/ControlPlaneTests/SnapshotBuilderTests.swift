@@ -1,13 +1,13 @@
 import Balancing
+@testable import ControlPlane
 @testable import Discovery
 import HashTreeCollections
 import MeshConfiguration
+import Model
 import Synchronization
 import TestSupport
 import Testing
 import XDS
-
-@testable import ControlPlane
 
 /// A builder, its gateways, and a clock that the test sets.
 private struct Builder {

@@ -1,10 +1,10 @@
+@testable import ControlPlane
 import Foundation
 import MeshConfiguration
 import TestBench
 import TestSupport
 import Testing
-
-@testable import ControlPlane
+import YAMLFile
 
 /// Certificates and keys are looked into before they are used.
 @Suite struct TLSMaterialTests {

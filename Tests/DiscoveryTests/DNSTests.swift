@@ -1,12 +1,11 @@
-import Balancing
+@testable import Discovery
 import Foundation
 import Logging
 import MeshConfiguration
+import Model
 import TestBench
 import TestSupport
 import Testing
-
-@testable import Discovery
 
 /// Gateways given as names.
 @Suite struct DNSTests {

@@ -1,7 +1,6 @@
-import Balancing
 @testable import Discovery
 import Foundation
-import MeshConfiguration
+import Model
 import Synchronization
 import TestBench
 import TestSupport

@@ -1,12 +1,11 @@
-import Balancing
+@testable import Discovery
 import Foundation
 import MeshConfiguration
+import Model
 import Synchronization
 import TestBench
 import TestSupport
 import Testing
-
-@testable import Discovery
 
 /// When a service that shrinks is held: the rule alone.
 @Suite struct ShrinkGuardTests {

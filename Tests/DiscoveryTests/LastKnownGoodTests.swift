@@ -1,12 +1,11 @@
-import Balancing
+@testable import Discovery
 import Foundation
 import Logging
 import MeshConfiguration
+import Model
 import TestBench
 import TestSupport
 import Testing
-
-@testable import Discovery
 
 @Test func `state files are for their owner only, and replaced as a whole`() async throws {
     try await withTemporaryDirectory { directory in

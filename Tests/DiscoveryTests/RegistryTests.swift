@@ -1,7 +1,7 @@
-import Balancing
 @testable import Discovery
 import Logging
 import MeshConfiguration
+import Model
 import Synchronization
 import TestBench
 import TestSupport

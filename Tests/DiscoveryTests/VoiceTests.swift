@@ -1,9 +1,8 @@
-import Balancing
+@testable import Discovery
 import MeshConfiguration
+import Model
 import TestSupport
 import Testing
-
-@testable import Discovery
 
 /// How much is said of sources.
 @Suite struct VoiceTests {

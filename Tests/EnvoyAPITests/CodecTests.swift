@@ -1,5 +1,6 @@
 import Balancing
 import EnvoyAPI
+import Model
 import TestSupport
 import Testing
 import XDS

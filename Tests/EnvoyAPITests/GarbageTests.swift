@@ -1,5 +1,5 @@
-import Balancing
 import EnvoyAPI
+import Model
 import TestSupport
 import Testing
 import XDS

@@ -51,10 +51,10 @@ import Testing
             """
             set -e
             copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT
-            mkdir -p "$copy/Sources"
+            mkdir -p "$copy/Sources/C"
             cp -r proto scripts "$copy"
             "$copy/scripts/proto"
-            diff -r Sources/CEnvoyAPI "$copy/Sources/CEnvoyAPI"
+            diff -r Sources/C/CEnvoyAPI "$copy/Sources/C/CEnvoyAPI"
             """,
         ],
         directory: repository

@@ -1,5 +1,5 @@
-import Balancing
 import Foundation
+import Model
 import TestBench
 import TestSupport
 import Testing

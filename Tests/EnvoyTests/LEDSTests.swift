@@ -1,6 +1,6 @@
-import Balancing
 import EnvoyAPI
 import Foundation
+import Model
 import TestBench
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Balancing
 import Foundation
+import Model
 import TestBench
 import TestSupport
 import Testing

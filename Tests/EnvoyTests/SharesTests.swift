@@ -1,5 +1,6 @@
 import Balancing
 import EnvoyAPI
+import Model
 import TestBench
 import TestSupport
 import Testing

@@ -1,8 +1,9 @@
+import MeshConfiguration
 import Admin
 import ControlPlane
-import MeshConfiguration
 import TestSupport
 import Testing
+import YAMLFile
 
 /// Which configuration is in force, and what is known of one that is not.
 @Suite struct ConfigurationStatusTests {

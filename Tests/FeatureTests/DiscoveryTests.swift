@@ -3,7 +3,7 @@ import ControlPlane
 import Discovery
 import EnvoyAPI
 import GRPCTransport
-import MeshConfiguration
+import Model
 import TestBench
 import TestSupport
 import Testing

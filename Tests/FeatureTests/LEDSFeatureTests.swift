@@ -2,6 +2,7 @@ import Admin
 import Balancing
 import ControlPlane
 import EnvoyAPI
+import Model
 import TestBench
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
-import Balancing
 import ControlPlane
 import EnvoyAPI
 import GRPCTransport
+import Model
 import TestBench
 import TestSupport
 import Testing

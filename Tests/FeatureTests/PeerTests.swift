@@ -4,6 +4,7 @@ import Discovery
 import EnvoyAPI
 import Foundation
 import GRPCTransport
+import Model
 import TestBench
 import TestSupport
 import Testing

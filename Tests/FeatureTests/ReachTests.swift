@@ -3,6 +3,7 @@ import ControlPlane
 import EnvoyAPI
 import GRPCTransport
 import MeshConfiguration
+import Model
 import TestBench
 import TestSupport
 import Testing

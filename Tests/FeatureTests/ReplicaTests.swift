@@ -1,6 +1,7 @@
 import Balancing
 import ControlPlane
 import EnvoyAPI
+import Model
 import TestBench
 import TestSupport
 import Testing

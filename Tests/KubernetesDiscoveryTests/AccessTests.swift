@@ -1,11 +1,10 @@
-import Balancing
 import Foundation
-import MeshConfiguration
+@testable import KubernetesDiscovery
+import Model
 import TestBench
 import TestSupport
 import Testing
-
-@testable import KubernetesDiscovery
+import YAMLFile
 
 /// How a kubeconfig is read.
 @Suite struct KubeconfigTests {

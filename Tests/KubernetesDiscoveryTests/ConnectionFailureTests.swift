@@ -1,11 +1,10 @@
-import Balancing
 import Foundation
+@testable import KubernetesDiscovery
+import Model
 import NIOCore
 import TestBench
 import TestSupport
 import Testing
-
-@testable import KubernetesDiscovery
 
 /// What is said where an API server can't be asked: what is wrong, of which server, and what to do.
 @Suite struct ConnectionFailureTests {

@@ -1,12 +1,11 @@
-import Balancing
 import Discovery
 import Foundation
+@testable import KubernetesDiscovery
 import MeshConfiguration
+import Model
 import TestBench
 import TestSupport
 import Testing
-
-@testable import KubernetesDiscovery
 
 /// What EndpointSlices mean.
 @Suite struct MeaningTests {

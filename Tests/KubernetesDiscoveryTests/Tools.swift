@@ -1,14 +1,13 @@
-import Balancing
 import Discovery
 import Foundation
+@testable import KubernetesDiscovery
 import Logging
 import MeshConfiguration
+import Model
 import NIOCore
 import Synchronization
 import TestBench
 import TestSupport
-
-@testable import KubernetesDiscovery
 
 /// What a source has told so far.
 final class Reports: Sendable {

@@ -1,13 +1,12 @@
-import Balancing
 import Discovery
 import Foundation
+@testable import KubernetesDiscovery
+import Model
 import NIOCore
 import Synchronization
 import TestBench
 import TestSupport
 import Testing
-
-@testable import KubernetesDiscovery
 
 /// What a real server without watch-list says.
 private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recording"

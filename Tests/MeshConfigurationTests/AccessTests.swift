@@ -1,5 +1,6 @@
 import MeshConfiguration
 import Testing
+import YAMLFile
 
 @Test(arguments: [
     ("spiffe://a.example/ns/x/sa/y", "spiffe://a.example/ns/x/sa/y", true),

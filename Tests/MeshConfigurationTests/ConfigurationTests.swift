@@ -1,8 +1,9 @@
-import Balancing
 import Foundation
 import MeshConfiguration
+import Model
 import TestSupport
 import Testing
+import YAMLFile
 
 private let good = """
     cluster: east

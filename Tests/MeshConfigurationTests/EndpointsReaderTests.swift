@@ -1,8 +1,9 @@
-import Balancing
 import Foundation
 import MeshConfiguration
+import Model
 import TestSupport
 import Testing
+import YAMLFile
 
 /// Services with pods, as text, in the layout that is read in parts.
 private struct Layout {

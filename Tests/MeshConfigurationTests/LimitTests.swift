@@ -1,5 +1,5 @@
-import Balancing
 import MeshConfiguration
+import Model
 import Testing
 
 /// Nested aliases, each of two of the one before: 2 to the power of `depth` parts.

@@ -1,6 +1,6 @@
-import Balancing
 import Foundation
 import MeshConfiguration
+import Model
 import TestSupport
 import Testing
 import Yams

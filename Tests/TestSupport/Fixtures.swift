@@ -1,5 +1,5 @@
-public import Balancing
 import Foundation
+public import Model
 
 /// An address in a test; ends the test process where it isn't one.
 public func address(_ text: String) -> SocketAddress {

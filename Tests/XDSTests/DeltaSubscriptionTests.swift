@@ -212,18 +212,7 @@ extension DeltaResponse {
     }
 }
 
-@Suite struct ContentHashTests {
-    // XXH64's published vectors for seed 0.
-    @Test(
-        arguments: [
-            ("", 0xef46_db37_51d8_e999), ("a", 0xd24e_c4f1_a98c_6e5b), ("abc", 0x44bc_2cf5_ad77_0999),
-        ] as [(String, UInt64)])
-    func `XXH64 has the published values`(text: String, hash: UInt64) {
-        let bytes = Array(text.utf8)
-        let found = xxHash64(bytes.span.bytes)
-        #expect(found == hash)
-    }
-
+@Suite struct ResourceVersionTests {
     @Test func `versions read back what they write`() {
         for hash in [0, 1, .max, 0x0123_4567_89ab_cdef] as [UInt64] {
             let version = ResourceVersion(hash: hash)

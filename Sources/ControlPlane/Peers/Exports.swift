@@ -1,7 +1,7 @@
-import Balancing
+import MeshConfiguration
 import EnvoyAPI
 import Foundation
-import MeshConfiguration
+import Model
 import XDS
 
 extension Roster {

@@ -1,7 +1,7 @@
-import Balancing
 import Discovery
 import EnvoyAPI
 import MeshConfiguration
+import Model
 import XDS
 
 /// What another Ballast has told, and what that means: an importer's side of a delta stream, without the stream.

@@ -1,11 +1,12 @@
-import Balancing
 import Discovery
 import EnvoyAPI
 import GRPCTransport
 import Logging
 import MeshConfiguration
+import Model
 import Synchronization
 import XDS
+import YAMLFile
 
 /// Learns a cluster's pods, and the gateways to them, from the Ballast of that cluster.
 ///

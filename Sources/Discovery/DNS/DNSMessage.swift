@@ -1,4 +1,4 @@
-import Balancing
+import Model
 
 /// A question to a name server, and what its answer says (RFC 1035).
 struct DNSQuestion: Hashable, Sendable {

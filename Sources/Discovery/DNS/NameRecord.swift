@@ -1,5 +1,5 @@
-public import Balancing
 import Foundation
+public import Model
 
 /// What DNS says of a name.
 public enum NameAnswer: Hashable, Sendable {

@@ -1,6 +1,6 @@
-import Balancing
 import Foundation
 import MeshConfiguration
+import Model
 import NIOCore
 import NIOPosix
 
@@ -38,7 +38,7 @@ struct NameServers: Sendable {
         if servers.isEmpty {
             servers = lines.filter { $0.first == "nameserver" }
                 .compactMap { $0.dropFirst().first.flatMap { IPAddress($0) } }
-                .map { Balancing.SocketAddress(host: $0, port: 53) }
+                .map { Model.SocketAddress(host: $0, port: 53) }
         }
         guard !servers.isEmpty else { return .failure("\(resolverFile) names no name server") }
         let domains = lines.last { $0.first == "search" }.map { $0.dropFirst().map(String.init) } ?? []
@@ -58,7 +58,7 @@ struct NameServers: Sendable {
         }
     }
 
-    private func ask(_ servers: [Balancing.SocketAddress], _ name: String, _ type: DNSQuestion.RecordType) async
+    private func ask(_ servers: [Model.SocketAddress], _ name: String, _ type: DNSQuestion.RecordType) async
         -> Finding
     {
         var problems: [String] = []
@@ -84,7 +84,7 @@ struct NameServers: Sendable {
     }
 
     private func ask(
-        _ server: Balancing.SocketAddress, _ name: String, _ type: DNSQuestion.RecordType
+        _ server: Model.SocketAddress, _ name: String, _ type: DNSQuestion.RecordType
     ) async throws -> DNSReply {
         let question = DNSQuestion(id: .random(in: 0...(.max)), name: name, type: type)
         guard let bytes = question.encoded else { return .noSuchName }
@@ -108,7 +108,7 @@ struct NameServers: Sendable {
 
     /// From a port of its own, so that a forged answer would have to guess that too.
     private static func askOverUDP(
-        _ server: Balancing.SocketAddress, _ question: DNSQuestion, _ bytes: [UInt8]
+        _ server: Model.SocketAddress, _ question: DNSQuestion, _ bytes: [UInt8]
     ) async throws -> DNSReply {
         let address = try NIOCore.SocketAddress(ipAddress: server.host.description, port: Int(server.port))
         let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -131,7 +131,7 @@ struct NameServers: Sendable {
     }
 
     private static func askOverTCP(
-        _ server: Balancing.SocketAddress, _ question: DNSQuestion, _ bytes: [UInt8]
+        _ server: Model.SocketAddress, _ question: DNSQuestion, _ bytes: [UInt8]
     ) async throws -> DNSReply {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: server.host.description, port: Int(server.port)) { channel in

@@ -1,6 +1,6 @@
-import Balancing
 public import Logging
 public import MeshConfiguration
+import Model
 
 /// Looks up gateways' host names, again and again as long as the registry wants them.
 public struct Resolver: Sendable {

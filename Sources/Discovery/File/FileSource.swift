@@ -1,6 +1,6 @@
-public import Balancing
 import Foundation
 public import MeshConfiguration
+public import Model
 import Synchronization
 
 /// Learns a cluster's pods from a file, and from every change of it.

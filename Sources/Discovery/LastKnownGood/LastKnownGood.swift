@@ -1,6 +1,6 @@
-import Balancing
 import Foundation
 public import Logging
+import Model
 
 /// Keeps what the registry knows in the state directory, and brings it back where sources are out of reach at the start.
 public struct LastKnownGood: Sendable {

@@ -1,6 +1,5 @@
-public import Balancing
 public import Foundation
-public import MeshConfiguration
+public import Model
 
 /// What is known of one cluster, as it is kept for the next start.
 public struct SavedCluster: Hashable, Sendable {

@@ -1,6 +1,6 @@
-public import Balancing
 import Foundation
 import Glibc
+public import Model
 
 /// The directory where each cluster's last known state is, in a file of its own.
 public struct StateDirectory: Sendable {

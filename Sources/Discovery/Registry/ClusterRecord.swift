@@ -1,6 +1,6 @@
-import Balancing
 import Foundation
 import MeshConfiguration
+import Model
 
 /// How one source is doing.
 struct SourceRecord: Hashable, Sendable {

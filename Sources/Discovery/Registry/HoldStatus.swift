@@ -1,5 +1,5 @@
-public import Balancing
 public import Foundation
+public import Model
 
 /// Why pods are served that their source no longer names.
 public struct HoldStatus: Hashable, Sendable {

@@ -1,6 +1,6 @@
-public import Balancing
 public import Foundation
 public import MeshConfiguration
+public import Model
 
 /// The current whole truth from all sources, and the wishes of the configuration.
 public struct RegistryState: Hashable, Sendable {

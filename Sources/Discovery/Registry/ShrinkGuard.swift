@@ -1,5 +1,5 @@
-import Balancing
 import MeshConfiguration
+import Model
 
 /// What is remembered of a service's shrinking; nothing of a service that never did.
 struct ShrinkRecord: Hashable, Sendable {

@@ -1,5 +1,5 @@
-public import Balancing
 public import MeshConfiguration
+public import Model
 
 /// Finds services that have no pods, and pods whose service nobody listed: mostly one name in two spellings.
 struct Spelling {

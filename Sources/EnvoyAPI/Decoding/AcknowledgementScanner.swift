@@ -1,5 +1,6 @@
 import Glibc
 public import XDS
+import XXHash
 
 extension Acknowledgement {
     /// Finds the few fields that make an ACK in a request's bytes, without decoding it.

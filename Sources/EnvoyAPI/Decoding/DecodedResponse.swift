@@ -1,5 +1,6 @@
 public import Balancing
 import CEnvoyAPI
+import Model
 public import XDS
 
 /// A discovery response off the wire, as a client reads it.

@@ -1,5 +1,6 @@
 public import Balancing
 import CEnvoyAPI
+import Model
 public import XDS
 
 extension EncodedResource {

@@ -1,5 +1,6 @@
 public import Balancing
 import CEnvoyAPI
+public import Model
 public import XDS
 
 /// An Envoy cluster, of the kinds that Ballast serves.

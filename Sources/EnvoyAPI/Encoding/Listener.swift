@@ -1,5 +1,5 @@
-public import Balancing
 import CEnvoyAPI
+public import Model
 import XDS
 
 /// A listener inside an Envoy that leads to a remote cluster's gateways, through the Envoy cluster of its own name.

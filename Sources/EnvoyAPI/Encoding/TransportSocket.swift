@@ -1,5 +1,5 @@
-import Balancing
 import CEnvoyAPI
+import Model
 
 private typealias TransportSocket = UnsafeMutablePointer<Envoy__Config__Core__V3__TransportSocket>
 

@@ -5,6 +5,7 @@ import MeshConfiguration
 import NIOCore
 import NIOHTTP1
 import NIOSSL
+import YAMLFile
 
 /// Asks one API server, over a connection that its requests share.
 ///

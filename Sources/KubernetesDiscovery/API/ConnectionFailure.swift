@@ -1,6 +1,6 @@
 import AsyncHTTPClient
-import Balancing
 import Foundation
+import Model
 import NIOCore
 import NIOPosix
 import NIOSSL

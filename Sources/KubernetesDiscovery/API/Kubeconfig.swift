@@ -1,5 +1,6 @@
 import Foundation
 import MeshConfiguration
+import YAMLFile
 import Yams
 
 /// How to reach an API server, and as whom: one context of a kubeconfig, or what a pod finds in its own cluster.

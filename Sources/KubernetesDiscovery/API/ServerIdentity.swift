@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-import Balancing
+import Model
 import NIOCore
 import NIOSSL
 import Synchronization

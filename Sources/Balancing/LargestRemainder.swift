@@ -1,0 +1,34 @@
+import Model
+
+/// Splits a total into equal integer parts by largest remainder: parts differ by at most 1, and the first ones get
+/// more.
+///
+/// Every part is at least 1, since a weight of 0 is refused: a total below the number of parts is raised to it.
+func splitEvenly(_ total: UInt32, into parts: Int) -> [UInt32] {
+    guard let count = UInt32(exactly: parts), count > 0 else { return [] }
+    let (quotient, remainder) = max(total, count).quotientAndRemainder(dividingBy: count)
+    return (0..<count).map { quotient + ($0 < remainder ? 1 : 0) }
+}
+
+/// Splits a room into integer parts in proportion to these weights, by largest remainder: of two equal remainders, the
+/// first one's weight gets more.
+///
+/// Every part of a weight is at least 1, so all together may be more than the room by as many as were raised.
+///
+/// - Parameters:
+///   - room: at most `UInt32.max`.
+///   - total: the sum of the weights, more than `room`.
+func apportion(_ room: UInt128, by weights: [UInt128], _ total: UInt128) -> [UInt32] {
+    var parts: [UInt32] = []
+    var remainders: [(index: Int, remainder: UInt128)] = []
+    var left = room
+    for (index, weight) in weights.enumerated() {
+        let (quotient, remainder) = (weight * room).quotientAndRemainder(dividingBy: total)
+        left -= quotient
+        parts.append(UInt32(quotient))
+        remainders.append((index, remainder))
+    }
+    remainders.sort { $0.remainder == $1.remainder ? $0.index < $1.index : $0.remainder > $1.remainder }
+    for entry in remainders.prefix(Int(left)) { parts[entry.index] += 1 }
+    return zip(weights, parts).map { $0 == 0 ? 0 : max(1, $1) }
+}

@@ -1,0 +1,93 @@
+import Model
+
+/// Gathers endpoints into localities, so that no address, and no pair of locality and priority, comes twice.
+struct Placement {
+    private struct Key: Hashable {
+        var priority: UInt32
+        var locality: Locality
+    }
+
+    private struct Group {
+        var key: Key
+        var endpoints: [Assignment.Endpoint] = []
+        /// What each weighs in the locality; 0 for those that take no traffic.
+        var activeWeights: [UInt32] = []
+    }
+
+    private var groups: [Group] = []
+    private var places: [Key: Int] = [:]
+    /// The group of the last endpoint: most are in the same locality as the one before.
+    private var last = 0
+    /// The gateways' addresses, which more than one cluster may have.
+    private var shared: Set<Assignment.Endpoint.Address> = []
+
+    /// Adds an endpoint of a single pod.
+    ///
+    /// - Parameter activeWeight: what it weighs in its locality; 0 where it takes no traffic.
+    mutating func add(
+        pod endpoint: Assignment.Endpoint, activeWeight: UInt32, in locality: Locality, at priority: UInt32
+    ) {
+        if !shared.isEmpty, shared.contains(endpoint.address) {
+            merge(endpoint, activeWeight)
+        } else {
+            append(endpoint, activeWeight, Key(priority: priority, locality: locality))
+        }
+    }
+
+    /// Adds an endpoint that stands for many pods.
+    ///
+    /// A second of one address, a gateway that two clusters share, adds its weight to the first. Both are of one priority:
+    /// see `Route.leaveOut`.
+    mutating func add(shared endpoint: Assignment.Endpoint, in locality: Locality, at priority: UInt32) {
+        if !merge(endpoint, endpoint.weight) {
+            append(endpoint, endpoint.weight, Key(priority: priority, locality: locality))
+        }
+        shared.insert(endpoint.address)
+    }
+
+    /// By priority and locality; the priorities as sent: 0 first, no gaps, whichever clusters have endpoints.
+    func localities() -> [Assignment.LocalityEndpoints] {
+        let used = Set(groups.map(\.key.priority)).sorted()
+        let priorities = Dictionary(uniqueKeysWithValues: zip(used, UInt32(0)...))
+        return groups.map { group in
+            let weight = group.activeWeights.reduce(0, +)
+            return Assignment.LocalityEndpoints(
+                locality: group.key.locality,
+                priority: priorities[group.key.priority] ?? 0,
+                weight: weight > 0 ? weight : nil,
+                endpoints: group.endpoints.sorted { $0.address < $1.address }
+            )
+        }.sorted { ($0.priority, $0.locality) < ($1.priority, $1.locality) }
+    }
+
+    private mutating func append(_ endpoint: Assignment.Endpoint, _ weight: UInt32, _ key: Key) {
+        if groups.isEmpty || groups[last].key != key {
+            last = places[key] ?? groups.count
+            places[key] = last
+            if last == groups.count { groups.append(Group(key: key)) }
+        }
+        groups[last].endpoints.append(endpoint)
+        groups[last].activeWeights.append(weight)
+    }
+
+    /// Adds to the weight of the endpoint of that address; false where there is none.
+    @discardableResult
+    private mutating func merge(_ endpoint: Assignment.Endpoint, _ weight: UInt32) -> Bool {
+        for group in groups.indices {
+            guard let place = groups[group].endpoints.firstIndex(where: { $0.address == endpoint.address }) else {
+                continue
+            }
+            // One gateway of two clusters would need two SNIs.
+            if groups[group].endpoints[place].hostname != endpoint.hostname {
+                groups[group].endpoints[place].hostname = nil
+            }
+            guard weight > 0 else { return true }
+            // A pod that takes no traffic may share its address with a gateway that does.
+            if groups[group].activeWeights[place] == 0 { groups[group].endpoints[place].health = endpoint.health }
+            groups[group].activeWeights[place] += weight
+            groups[group].endpoints[place].weight = groups[group].activeWeights[place]
+            return true
+        }
+        return false
+    }
+}

@@ -1,0 +1,37 @@
+/// Where an east-west gateway takes connections, as somebody tells it.
+public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// At an IP address.
+    case address(SocketAddress)
+    /// At whatever a DNS name resolves to.
+    case name(String, port: UInt16)
+
+    /// Reads `10.0.0.1:15443`, `[::1]:15443` or `gateway.example:15443`; nil where the text is none of them.
+    public init?(_ text: String) {
+        if let address = SocketAddress(text) {
+            guard address.port > 0, address.host.isUnicast else { return nil }
+            self = .address(address)
+            return
+        }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let port = UInt16(parts[1]), port > 0, let name = DNSName(String(parts[0])),
+            // What looks like an address, and isn't one, is a typing error.
+            !parts[0].utf8.allSatisfy({
+                $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+            })
+        else { return nil }
+        self = .name(name.description, port: port)
+    }
+
+    /// Whether it is at that DNS name.
+    public func isNamed(_ name: String) -> Bool {
+        if case .name(name, _) = self { true } else { false }
+    }
+
+    /// As the configuration writes it.
+    public var description: String {
+        switch self {
+        case .address(let address): address.description
+        case .name(let name, let port): "\(name):\(port)"
+        }
+    }
+}

@@ -1,0 +1,236 @@
+import Balancing
+import EnvoyAPI
+import GRPCTransport
+import Model
+import Synchronization
+import TestBench
+import XDS
+
+/// A client that does just what a case says, in one form: it never answers on its own.
+///
+/// In the separate form it opens a stream for each type when it first asks for it.
+final class Probe: Sendable {
+    /// What the client says it is.
+    enum Kind: Sendable {
+        case envoy
+        case grpc
+    }
+
+    /// What one type's requests are made of.
+    private struct TypeState {
+        var names: Set<ResourceName> = []
+        var version = ""
+        var nonce = ""
+        var hasAsked = false
+    }
+
+    private struct State {
+        var types: [TypeURL: TypeState] = [:]
+        /// By type; under nil the aggregated one.
+        var streams: [TypeURL?: ClientStream] = [:]
+        var received: [Result<DecodedResponse, GRPCStatus>] = []
+        var isClosed = false
+    }
+
+    let form: Form
+    private let channel: Channel
+    private let node: Node
+    private let state = Mutex(State())
+
+    init(_ address: String, _ form: Form, _ kind: Kind) throws {
+        self.form = form
+        channel = try Channel(address: address)
+        let userAgent = kind == .grpc ? "gRPC conformance" : "envoy"
+        node = Node(id: "conformance-\(UInt32.random(in: 0 ... .max))", cluster: "conformance", userAgent: userAgent)
+    }
+
+    // MARK: Asking
+
+    /// Wants these names besides those that it wants already; none in a first request means whatever there is.
+    func subscribe(_ type: TypeURL, _ names: [ResourceName] = [], holding versions: [ResourceName: String] = [:]) async
+    {
+        await ask(type, add: names, versions: versions)
+    }
+
+    /// Wants these names no longer.
+    func unsubscribe(_ type: TypeURL, _ names: [ResourceName]) async { await ask(type, drop: names) }
+
+    /// Takes the last response of a type, and may change what it wants with the same request.
+    func acknowledge(_ response: DecodedResponse, adding names: [ResourceName] = []) async {
+        let type = TypeURL(rawValue: response.type)
+        state.withLock { state in
+            state.types[type, default: TypeState()].nonce = response.nonce
+            state.types[type, default: TypeState()].version = response.version
+        }
+        await ask(type, add: names, answering: true)
+    }
+
+    /// Refuses a response.
+    func reject(_ response: DecodedResponse) async {
+        let type = TypeURL(rawValue: response.type)
+        state.withLock { $0.types[type, default: TypeState()].nonce = response.nonce }
+        await ask(type, answering: true, rejection: "refused by the conformance suite")
+    }
+
+    /// Asks with another nonce than the last one's.
+    func subscribe(_ type: TypeURL, _ names: [ResourceName], staleNonce: String) async {
+        await ask(type, add: names, answering: true, nonce: staleNonce)
+    }
+
+    /// Sets the version that a SotW client brings from an earlier stream.
+    func bring(_ type: TypeURL, version: String) {
+        state.withLock { $0.types[type, default: TypeState()].version = version }
+    }
+
+    /// Sends bytes as they are.
+    func send(_ bytes: [UInt8], on type: TypeURL) async { await stream(for: type).send(bytes) }
+
+    private func ask(
+        _ type: TypeURL, add: [ResourceName] = [], drop: [ResourceName] = [], versions: [ResourceName: String] = [:],
+        answering: Bool = false, rejection: String? = nil, nonce: String? = nil
+    ) async {
+        let stream = await stream(for: type)
+        let (request, isFirst) = state.withLock { state -> (DiscoveryRequest, Bool) in
+            // The node comes with a stream's first request and no other.
+            let isFirst =
+                form.isAggregated ? state.types.values.allSatisfy { !$0.hasAsked } : state.types[type]?.hasAsked != true
+            var entry = state.types[type] ?? TypeState()
+            entry.names = entry.names.union(add).subtracting(drop)
+            entry.hasAsked = true
+            state.types[type] = entry
+            switch form.variant {
+            case .sotw:
+                return (
+                    .sotw(
+                        SotWRequest(
+                            names: entry.names.sorted(), version: entry.version, nonce: nonce ?? entry.nonce,
+                            rejection: rejection)), isFirst
+                )
+            case .delta:
+                return (
+                    .delta(
+                        DeltaRequest(
+                            subscribe: add, unsubscribe: drop, initialVersions: versions,
+                            nonce: answering ? nonce ?? entry.nonce : "", rejection: rejection)), isFirst
+                )
+            }
+        }
+        await stream.send(request.encoded(type: type.rawValue, node: isFirst ? node : nil))
+    }
+
+    private func stream(for type: TypeURL) async -> ClientStream {
+        let key = form.isAggregated ? nil : type
+        if let stream = state.withLock({ $0.streams[key] }) { return stream }
+        let method = Method.all.first { $0.variant == form.variant && $0.type == key }
+        let stream = await channel.open(method?.path ?? "/none")
+        let variant = form.variant
+        Task {
+            do {
+                for try await message in stream.messages {
+                    let response = try DecodedResponse(message, variant)
+                    take(.success(response))
+                }
+                take(.failure(GRPCStatus(.ok, "the stream ended")))
+            } catch {
+                take(.failure(error as? GRPCStatus ?? GRPCStatus(.internal, "\(error)")))
+            }
+        }
+        state.withLock { $0.streams[key] = stream }
+        return stream
+    }
+
+    private func take(_ result: Result<DecodedResponse, GRPCStatus>) {
+        state.withLock { state in
+            state.received.append(result)
+            // SotW's later requests name the last response, answered or not, as a client's would that has read it.
+            if case .success(let response) = result {
+                state.types[TypeURL(rawValue: response.type), default: TypeState()].nonce = response.nonce
+            }
+        }
+    }
+
+    // MARK: Hearing
+
+    /// The next response, of any type; throws where the stream ends instead, or nothing comes.
+    func next(within limit: Duration = Patience.usual) async throws -> DecodedResponse {
+        let end = ContinuousClock.now + limit
+        while ContinuousClock.now < end {
+            if let result = state.withLock({ $0.received.isEmpty ? nil : $0.received.removeFirst() }) {
+                return try result.get()
+            }
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        throw Violation("no answer within \(limit)")
+    }
+
+    /// The next response, which has to be of this type.
+    func next(_ type: TypeURL, within limit: Duration = Patience.usual) async throws -> DecodedResponse {
+        let response = try await next(within: limit)
+        try expect(response.type == type.rawValue, "expected a response for \(type), and one for \(response.type) came")
+        return response
+    }
+
+    /// The next response of this type, taken; the names are in the order of the wire.
+    @discardableResult
+    func take(_ type: TypeURL) async throws -> DecodedResponse {
+        let response = try await next(type)
+        await acknowledge(response)
+        return response
+    }
+
+    /// Expects the next response to be of this type, with these resources.
+    func expectNext(_ type: TypeURL, _ names: [ResourceName]) async throws {
+        let response = try await next(type)
+        try expect(response.names == names, "expected \(names), and \(response.names) came")
+    }
+
+    /// Fails where anything comes.
+    ///
+    /// For a moment only: what a server sends, it sends at once.
+    func hearsNothing(_ rule: String) async throws {
+        try await Task.sleep(for: .milliseconds(150))
+        let received = state.withLock { $0.received }
+        guard let first = received.first else { return }
+        switch first {
+        case .success(let response):
+            throw Violation("\(rule): \(received.count) came, the first with \(response.names) for \(response.type)")
+        case .failure(let status): throw Violation("\(rule): the stream ended with \(status)")
+        }
+    }
+
+    /// How the stream ends.
+    func end() async throws -> GRPCStatus {
+        do {
+            while true { _ = try await next() }
+        } catch let status as GRPCStatus {
+            return status
+        }
+    }
+
+    /// Ends all streams.
+    func close() async {
+        let (streams, isClosed) = state.withLock { state in
+            defer { state.isClosed = true }
+            return (Array(state.streams.values), state.isClosed)
+        }
+        guard !isClosed else { return }
+        for stream in streams { await stream.cancel() }
+        await channel.shutdown()
+    }
+
+    /// A service's addresses as a new client gets them; empty where there are none.
+    static func endpoints(of name: ResourceName, at address: String) async throws -> Set<String> {
+        let probe = try Probe(address, Form(variant: .sotw, isAggregated: false), .envoy)
+        await probe.subscribe(.clusterLoadAssignment, [name])
+        let response = try? await probe.next(within: .seconds(1))
+        await probe.close()
+        guard let content = response?.resources.first?.content else { return [] }
+        let endpoints = try DecodedAssignment(content).localities.flatMap(\.endpoints)
+        return Set(endpoints.map(\.address.description))
+    }
+}
+
+extension DecodedResponse {
+    /// The names of its resources, in the order of the wire.
+    var names: [ResourceName] { resources.map { ResourceName(rawValue: $0.name.isEmpty ? $0.ownName : $0.name) } }
+}
