@@ -79,36 +79,56 @@ let package = Package(
 
         // From an endpoint to bytes: each target imports targets above it only.
         library("XXHash"),
+        library("YAMLFile", [yams]),
+        library("Pacing"),
         library("Model"),
         library("Balancing", ["Model", "XXHash"]),
         library("XDS", ["XXHash"]),
         library("EnvoyAPI", ["Balancing", "CEnvoyAPI", "Model", "XDS", "XXHash"], settings: swift),
         library(
-            "GRPCTransport", ["CAbseil", "CCertificates", "CConnectionGuard", "CGRPC", deque, logging], settings: swift),
-        library("YAMLFile", [yams]),
-        library("MeshConfiguration", ["Model", "XXHash", "YAMLFile"]),
+            "GRPCTransport", ["CAbseil", "CCertificates", "CConnectionGuard", "CGRPC", "YAMLFile", deque, logging],
+            settings: swift),
+        library("Intent", ["Model"]),
+        library("MeshConfiguration", ["Intent", "Model", "XXHash", "YAMLFile"]),
         library(
             "Discovery",
-            ["Balancing", "MeshConfiguration", "Model", "YAMLFile", logging, nioCore, nioPosix, lifecycle]),
+            [
+                "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing", "XDS", "YAMLFile",
+                logging,
+                nioCore, nioPosix, lifecycle,
+            ]),
         library(
             "KubernetesDiscovery",
             [
-                "Discovery", "MeshConfiguration", "Model", "YAMLFile", httpClient, logging, nioCore, nioHTTP1, nioHTTP2,
+                "Discovery", "Intent", "MeshConfiguration", "Model", "Pacing", "YAMLFile", httpClient, logging, nioCore,
+                nioHTTP1, nioHTTP2,
                 nioPosix, nioSSL, yams,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         library(
+            "Snapshots",
+            [
+                "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "Intent", "Model", "XDS", "XXHash", hashTrees,
+            ]),
+        library(
+            "Serving",
+            [
+                "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing",
+                "Snapshots", "XDS", "YAMLFile", deque, logging, metrics, nioCore, nioPosix, nioSSL,
+            ]),
+        library(
             "ControlPlane",
             [
-                "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model", "XDS", "XXHash",
-                "YAMLFile", deque, hashTrees, lifecycle, logging, metrics, nioCore, nioPosix, nioSSL,
+                "Balancing", "Discovery", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing", "Serving",
+                "Snapshots", "XDS", "YAMLFile", lifecycle, logging, metrics,
             ]),
+        library("AdminAPI"),
         library(
             "Admin",
             [
-                "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "MeshConfiguration", "Model", "XDS",
-                "YAMLFile", lifecycle, logging, metrics, nioCore,
+                "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Model", "Serving", "Snapshots",
+                "XDS", "YAMLFile", lifecycle, logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -116,8 +136,9 @@ let package = Package(
         .executableTarget(
             name: "ballast",
             dependencies: [
-                "Admin", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "KubernetesDiscovery", "LoadClient",
-                "MeshConfiguration", "Model", "XDS", "YAMLFile", arguments, httpClient, lifecycle, logging, nioCore,
+                "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
+                "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Serving", "XDS", "YAMLFile",
+                arguments, httpClient, lifecycle, logging, nioCore,
                 nioHTTP1, signals,
             ],
             swiftSettings: safeSwift),
@@ -127,14 +148,15 @@ let package = Package(
         // Real Envoys on loopback, with requests counted at the pods.
         library(
             "TestBench", in: "Sources/Tools",
-            ["Balancing", "MeshConfiguration", "Model", nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL]),
+            ["AdminAPI", "Balancing", "MeshConfiguration", "Model", nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL]),
         // The rules of xDS as cases, played against a running server.
         library("Conformance", in: "Sources/Tools", ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"]),
         // What one bad client, peer or source can do, played against a running server.
         library(
             "Attacks", in: "Sources/Tools",
             [
-                "Balancing", "EnvoyAPI", "GRPCTransport", "LoadClient", "Model", "TestBench", "XDS", logging, nioCore,
+                "AdminAPI", "Balancing", "EnvoyAPI", "GRPCTransport", "LoadClient", "Model", "TestBench", "XDS",
+                logging, nioCore,
                 nioHTTP1, nioPosix, nioSSL,
             ]),
         .executableTarget(
@@ -150,45 +172,61 @@ let package = Package(
                 "XDS", "YAMLFile", lifecycle, logging, metrics,
             ], settings: swift),
         tests("XXHashTests", ["XXHash"]),
+        tests("YAMLFileTests", ["YAMLFile"]),
+        tests("PacingTests", ["Pacing", "TestBench"]),
         tests("ModelTests", ["Model"]),
         tests("BalancingTests", ["Balancing", "Model", "TestSupport"]),
         tests("XDSTests", ["TestSupport", "XDS"]),
         tests(
             "EnvoyAPITests", ["Balancing", "EnvoyAPI", "Model", "TestBench", "TestSupport", "XDS"],
             exclude: ["check_descriptors.py"]),
-        tests("YAMLFileTests", ["YAMLFile"]),
-        tests("MeshConfigurationTests", ["MeshConfiguration", "Model", "TestSupport", "YAMLFile", yams]),
+        tests(
+            "GRPCTransportTests",
+            ["CConnectionGuard", "GRPCTransport", "TestBench", "TestSupport", "YAMLFile", logging, nioCore, nioPosix]),
+        tests("IntentTests", ["Intent", "Model"]),
+        tests(
+            "MeshConfigurationTests", ["Intent", "MeshConfiguration", "Model", "TestSupport", "YAMLFile", yams]),
         tests(
             "DiscoveryTests",
-            ["Balancing", "Discovery", "MeshConfiguration", "Model", "TestBench", "TestSupport", "YAMLFile", logging]),
+            [
+                "Balancing", "Discovery", "Intent", "MeshConfiguration", "Model", "Pacing", "TestBench", "TestSupport",
+                "YAMLFile", logging,
+            ]),
         tests(
             "KubernetesDiscoveryTests",
             [
-                "Discovery", "KubernetesDiscovery", "MeshConfiguration", "Model", "TestBench", "TestSupport",
-                "YAMLFile",
-                logging, nioCore,
+                "Discovery", "Intent", "KubernetesDiscovery", "MeshConfiguration", "Model", "TestBench", "TestSupport",
+                "YAMLFile", logging, nioCore,
             ], exclude: ["Recorded"]),
         tests(
-            "GRPCTransportTests",
-            ["CConnectionGuard", "GRPCTransport", "TestBench", "TestSupport", logging, nioCore, nioPosix]),
-        tests("AdminTests", ["Admin", metrics]),
-        tests(
-            "ControlPlaneTests",
+            "SnapshotsTests",
             [
-                "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model",
-                "TestBench", "TestSupport", "XDS", "YAMLFile", hashTrees, logging, metrics,
+                "Balancing", "Discovery", "EnvoyAPI", "Intent", "MeshConfiguration", "Model", "Snapshots",
+                "TestSupport",
+                "XDS", hashTrees,
             ]),
+        tests(
+            "ServingTests",
+            [
+                "Balancing", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model", "Serving", "Snapshots",
+                "TestBench", "TestSupport", "XDS", "YAMLFile", logging, metrics,
+            ]),
+        tests("ControlPlaneTests", ["ControlPlane"]),
+        tests("AdminTests", ["Admin", "AdminAPI", metrics]),
         tests("LoadClientTests", ["Admin", "LoadClient", "MeshConfiguration", "TestBench", "TestSupport", "XDS"]),
         tests(
             "FeatureTests",
             [
-                "Admin", "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "MeshConfiguration",
-                "Model", "TestBench", "TestSupport", "XDS",
+                "Admin", "Balancing", "ControlPlane", "Discovery", "EnvoyAPI", "GRPCTransport", "Intent",
+                "MeshConfiguration", "Model", "Serving", "Snapshots", "TestBench", "TestSupport", "XDS", "YAMLFile",
             ]),
         tests(
             "EnvoyTests",
-            ["ballast", "Balancing", "Conformance", "EnvoyAPI", "Model", "TestBench", "TestSupport", yams],
-            exclude: ["discover.py", "grpc_client.py"]),
+            [
+                "AdminAPI", "ballast", "Balancing", "Conformance", "EnvoyAPI", "Model", "TestBench", "TestSupport",
+                "XDS",
+                yams,
+            ], exclude: ["discover.py", "grpc_client.py"]),
         tests("AttackTests", ["Attacks", "ballast", "TestSupport"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -68,7 +68,7 @@ private enum Fuzzer: String {
     /// Has a stream take a request, and answer it.
     private func answer(_ decoded: DecodedRequest?, _ variant: Variant) {
         guard let decoded else { return }
-        var stream = DiscoveryStream(variant: variant, type: nil, limits: DiscoveryStream.Limits(names: 100))
+        var stream = StreamSubscriptions(variant: variant, type: nil, limits: StreamSubscriptions.Limits(names: 100))
         do {
             try stream.receive(decoded.request, type: decoded.type, from: decoded.node?.kind ?? .envoy)
             while let (type, response) = stream.next(in: { _ in Content() }) {

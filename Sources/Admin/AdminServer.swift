@@ -1,13 +1,16 @@
+import AdminAPI
 public import ControlPlane
 import Foundation
 import GRPCTransport
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 import HummingbirdCore
 public import Logging
 import Model
 import NIOCore
+import Serving
 public import ServiceLifecycle
+import Snapshots
 
 /// The admin API: JSON over HTTP, for people and for health checks.
 public struct AdminServer: ServiceLifecycle.Service {
@@ -69,7 +72,8 @@ public struct AdminServer: ServiceLifecycle.Service {
         (error as? IOError).flatMap { ListenFailure.sentence(errno: $0.errnoCode) } ?? "\(error)"
     }
 
-    private func router() -> Router<BasicRequestContext> {
+    /// What answers requests; tests call it without a socket.
+    package func router() -> Router<BasicRequestContext> {
         let router = Router()
         router.add(middleware: AnswerHeaders())
         if let tokenFile {
@@ -77,81 +81,99 @@ public struct AdminServer: ServiceLifecycle.Service {
         } else {
             router.add(middleware: HostCheck())
         }
-        for method in [HTTPRequest.Method.get, .head] {
-            router.on("healthz", method: method) { _, _ in try health() }
-            router.on("readyz", method: method) { _, _ in
-                let status = await controlPlane.status
-                return try json(Readiness(status), status: status.isReady ? .ok : .serviceUnavailable)
-            }
-        }
-        router.get("v1/services") { request, _ in
-            let status = await controlPlane.status
-            let (viewer, services) = try await services(request, status)
-            return try json(ServicesPage(status, viewer, services))
-        }
-        router.get("v1/services/:name") { request, context in try await service(request, context) }
-        router.post("v1/services/:name/release") { request, context in try await release(request, context) }
-        router.get("metrics") { _, _ in
-            Response(
-                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
-        }
-        router.get("v1/clients") { request, _ in try await clients(request) }
+        for route in AdminRoute.allCases { add(route, to: router) }
         return router
     }
 
+    private func add(_ route: AdminRoute, to router: Router<BasicRequestContext>) {
+        let path = RouterPath(route.rawValue)
+        switch route {
+        case .health: for method in Self.probes { router.on(path, method: method) { _, _ in try health() } }
+        case .readiness: for method in Self.probes { router.on(path, method: method) { _, _ in try await readiness() } }
+        case .services: router.get(path) { request, _ in try await services(request) }
+        case .service: router.get(path) { request, context in try await service(request, context) }
+        case .release: router.post(path) { request, context in try await release(request, context) }
+        case .clients: router.get(path) { request, _ in try await clients(request) }
+        case .metrics:
+            router.get(path) { _, _ in
+                Response(
+                    status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                    body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text)))
+            }
+        }
+    }
+
+    /// Some health checkers ask for heads only.
+    private static let probes = [HTTPRequest.Method.get, .head]
+    /// Resources of each type of a stream that are listed: of all clients, and of one node.
+    private static let listed = (ofAll: 100, ofNode: 10_000)
+
     private func health() throws -> Response {
-        guard let reason = controlPlane.deafness else { return try json(Health(status: "alive")) }
-        return try json(Health(status: "deaf", reason: reason), status: .serviceUnavailable)
+        guard let reason = controlPlane.deafness else { return try json(HealthPage(status: "alive")) }
+        return try json(HealthPage(status: "deaf", reason: reason), status: .serviceUnavailable)
+    }
+
+    private func readiness() async throws -> Response {
+        let status = await controlPlane.status
+        return try json(ReadinessPage(status), status: status.isReady ? .ok : .serviceUnavailable)
     }
 
     /// The first clients, each with its first resources, or all of one node.
     private func clients(_ request: Request) async throws -> Response {
         let node = request.uri.queryParameters["node"].map(String.init)
-        let clients = await controlPlane.clients(
-            listing: node == nil ? ClientsPage.mostResources : ClientsPage.mostResourcesOfNode)
-        return try json(ClientsPage(clients.filter { node == nil || $0.node == node }))
+        let clients = await controlPlane.clients().filter { node == nil || $0.node == node }
+        return try json(ClientsPage(clients, listing: node == nil ? Self.listed.ofAll : Self.listed.ofNode))
     }
 
-    /// What a request's `view` and `audience` are served.
-    private func services(_ request: Request, _ status: Status) async throws -> (Viewer, [ServiceStatus]) {
-        let parameters = request.uri.queryParameters
-        let cluster = parameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.defaultCluster
-        guard let audience = Audience(rawValue: parameters["audience"].map(String.init) ?? "lanes") else {
-            let all = Audience.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Problem(error: "`audience` should be one of: \(all)", status: .badRequest)
-        }
-        let viewer = Viewer(cluster: cluster, audience: audience)
-        let services = await controlPlane.services(of: viewer)
-        guard services != nil || !status.isReady else {
-            throw Problem(error: "there is no cluster \(cluster)", status: .notFound)
-        }
-        return (viewer, services ?? [])
+    private func services(_ request: Request) async throws -> Response {
+        let status = await controlPlane.status
+        let view = try view(request, status)
+        let services = await controlPlane.services(of: view)
+        try check(services != nil, view, status)
+        return try json(ServicesPage(status, view, services ?? []))
     }
 
     private func service(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
         let name = try serviceName(context)
         let status = await controlPlane.status
-        let (viewer, services) = try await services(request, status)
-        guard let service = services.first(where: { $0.service.name == name }) else {
-            throw Problem(error: "there is no service \(name)", status: .notFound)
+        let view = try view(request, status)
+        guard let service = await controlPlane.service(name, of: view) else {
+            try check(await controlPlane.services(of: view) != nil, view, status)
+            throw RequestError(error: "there is no service \(name)", status: .notFound)
         }
         let origins = await controlPlane.origins(of: name)
-        return try json(ProvenancePage(status, viewer, service, origins))
+        return try json(ServiceDetailPage(status, view, service, origins))
+    }
+
+    /// The view that a request's `view` and `audience` name.
+    private func view(_ request: Request, _ status: Status) throws -> ClientView {
+        let parameters = request.uri.queryParameters
+        let cluster = parameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.ownCluster
+        guard let kind = ClientKind(rawValue: parameters["audience"].map(String.init) ?? "lanes") else {
+            let all = ClientKind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw RequestError(error: "`audience` should be one of: \(all)", status: .badRequest)
+        }
+        return ClientView(cluster: cluster, kind: kind)
+    }
+
+    private func check(_ isKnown: Bool, _ view: ClientView, _ status: Status) throws {
+        guard !isKnown, status.isReady else { return }
+        throw RequestError(error: "there is no cluster \(view.cluster)", status: .notFound)
     }
 
     private func release(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
         // A page of another site may make a browser send this, but not without saying where it comes from.
         guard request.headers[.origin] == nil else {
-            throw Problem(error: "not for pages of other sites", status: .forbidden)
+            throw RequestError(error: "not for pages of other sites", status: .forbidden)
         }
         let name = try serviceName(context)
         let cluster = request.uri.queryParameters["cluster"].map { ClusterName(rawValue: String($0)) }
         let released = await controlPlane.release(name, in: cluster)
         guard !released.isEmpty else {
-            throw Problem(error: "nothing of \(name) is held\(cluster.map { " in \($0)" } ?? "")", status: .notFound)
+            throw RequestError(
+                error: "nothing of \(name) is held\(cluster.map { " in \($0)" } ?? "")", status: .notFound)
         }
-        return try json(Release(service: name.rawValue, released: released.map(\.rawValue)))
+        return try json(ReleasePage(service: name.rawValue, released: released.map(\.rawValue)))
     }
 
     private func serviceName(_ context: BasicRequestContext) throws -> ServiceName {
@@ -160,28 +182,13 @@ public struct AdminServer: ServiceLifecycle.Service {
     }
 }
 
-func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-    let encoder = JSONEncoder()
-    encoder.dateEncodingStrategy = .iso8601
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    var body = ByteBuffer(bytes: try encoder.encode(value))
-    body.writeString("\n")
-    return Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
+func json(_ page: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    Response(
+        status: status, headers: [.contentType: "application/json"],
+        body: ResponseBody(byteBuffer: ByteBuffer(bytes: try AdminJSON.encode(page))))
 }
 
 /// The admin API could not be served.
 struct AdminError: Error, CustomStringConvertible {
     var description: String
-}
-
-private struct Health: Encodable {
-    var status: String
-    /// Nil while it is alive.
-    var reason: String?
-}
-
-private struct Release: Encodable {
-    var service: String
-    /// The clusters.
-    var released: [String]
 }

@@ -22,9 +22,12 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
     }
 
     private let entries = Mutex<[Key: Entry]>([:])
+    private let help: [String: String]
 
     /// Nothing has been counted yet.
-    public init() {}
+    ///
+    /// - Parameter help: what metrics mean, by their names.
+    public init(help: [String: String] = [:]) { self.help = help }
 
     /// All of them, in the order of their names.
     public var text: String {
@@ -35,7 +38,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
         }
         for (key, entry) in all {
             if key.name != last {
-                if let help = Self.help[key.name] { lines.append("# HELP \(key.name) \(help)") }
+                if let help = help[key.name] { lines.append("# HELP \(key.name) \(help)") }
                 lines.append("# TYPE \(key.name) \(type(of: entry.metric).kind)")
                 last = key.name
             }
@@ -84,27 +87,6 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
             return metric
         }
     }
-
-    private static let help = [
-        "ballast_source_to_snapshot_seconds": "From the oldest change that a source told to the snapshot that has it.",
-        "ballast_snapshot_to_last_write_seconds": "From a snapshot to the last stream that was written its part of it.",
-        "ballast_snapshot_to_last_ack_seconds": "From a snapshot to the last client that took its part of it.",
-        "ballast_publications_total": "Snapshots that were put in force.",
-        "ballast_pushes_total": "Responses written.",
-        "ballast_pushed_bytes_total": "Bytes of responses, before HTTP/2 and TLS.",
-        "ballast_pushed_resources_total": "Resources in responses.",
-        "ballast_conflated_pushes_total": "Changes that went to a slow client together with a later one.",
-        "ballast_requests_total": "Requests of clients, ACKs among them.",
-        "ballast_nacks_total": "Responses that clients refused.",
-        "ballast_connected_streams": "Open streams.",
-        "ballast_connections": "Open connections to the xDS port.",
-        "ballast_refused_connections_total": "Connections to the xDS port that were refused or ended, by reason.",
-        "ballast_refused_streams_total": "Streams that were refused for their number.",
-        "ballast_client_bytes": "Memory that the names take that clients subscribe to, in bytes; about.",
-        "ballast_dropped_load_reports_total":
-            "Load reports that were broken, or came faster than they can be added up.",
-        "ballast_queue_depth": "Streams to which something has yet to be written.",
-    ]
 
     private final class PrometheusCounter: Metric, CounterHandler {
         static var kind: String { "counter" }

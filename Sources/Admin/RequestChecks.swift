@@ -42,7 +42,7 @@ struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
         do {
             response = try await next(request, context)
         } catch let error as HTTPError {
-            response = try Problem(error).response(from: request, context: context)
+            response = try RequestError(error).response(from: request, context: context)
         } catch let error as any HTTPResponseError {
             response = try error.response(from: request, context: context)
         }

@@ -5,7 +5,7 @@ extension Mesh {
     ///
     /// `weight(pod) = pod weight x cluster multiplier`, exactly, over the pods that take traffic. Pods of the
     /// client's network and of clusters without gateways are endpoints of their own; other clusters' pods appear as
-    /// their `reach` says, as far as the audience can take it. A gateway sees its own cluster's pods only.
+    /// their `reach` says, as far as the client can take it. A gateway sees its own cluster's pods only.
     ///
     /// Pods out of traffic, measured with Envoy 1.40: a draining pod is sent as such and changes no share. An
     /// unhealthy one would (Envoy scales its locality's weight down, and panics below half), so it is left out, with
@@ -17,10 +17,11 @@ extension Mesh {
     ///
     /// - Parameter renewals: of the clusters whose identities change over time.
     public func assign(
-        _ service: Service, from client: ClusterName, for audience: Audience = .lanes,
+        _ service: Service, from client: ClusterName, for kind: ClientKind = .lanes,
         renewals: [ClusterName: Renewal] = [:]
     ) -> Assignment {
-        var members = members(of: service, from: client, for: audience, renewals: renewals)
+        let capabilities = kind.capabilities
+        var members = members(of: service, from: client, for: capabilities, renewals: renewals)
         members.capShares()
         members.scale()
 
@@ -28,24 +29,26 @@ extension Mesh {
         for member in members { member.place(in: &placement) }
         let localities = placement.localities()
         return Assignment(
-            metadata: service.metadata, localities: audience == .grpc ? localities.proxyless : localities,
+            metadata: service.metadata,
+            localities: capabilities.readsEndpointWeights ? localities : localities.proxyless,
             members: members
         )
     }
 
     /// Every cluster with its pods in a fixed order, the client's own first.
     private func members(
-        of service: Service, from client: ClusterName, for audience: Audience, renewals: [ClusterName: Renewal]
+        of service: Service, from client: ClusterName, for capabilities: ClientCapabilities,
+        renewals: [ClusterName: Renewal]
     ) -> [Member] {
         let network = clusters.first { $0.name == client }?.network ?? client.rawValue
         let ordered =
-            clusters.filter { audience != .gateway || $0.name == client }
+            clusters.filter { !capabilities.isGateway || $0.name == client }
             .sorted { ($0.name == client ? 0 : 1, $0.name) < ($1.name == client ? 0 : 1, $1.name) }
         let anyHealthy = ordered.contains { cluster in
             service.weights[cluster.name]?.numerator != 0
-                && pods[cluster.name, default: [:]][service.name, default: []].contains { $0.health == .healthy }
+                && pods[cluster.name, default: []].contains { $0.health == .healthy }
         }
-        let counts = ordered.map { pods[$0.name]?[service.name]?.count ?? 0 }.filter { $0 > 0 }
+        let counts = ordered.map { pods[$0.name]?.count ?? 0 }.filter { $0 > 0 }
         var seen: [SocketAddress: ClusterName] = [:]
         // Within one cluster, pods of one address follow each other.
         if counts.count > 1 { seen.reserveCapacity(counts.reduce(0, +)) }
@@ -54,23 +57,20 @@ extension Mesh {
             cluster.gateways = Set(cluster.gateways).sorted()
             let isOwn = cluster.name == client
             let isDirect = cluster.isDirect(from: network)
-            let pods = pods[cluster.name, default: [:]][service.name, default: []].sorted(by: Pod.precedes)
-            var problem: String?
+            let pods = pods[cluster.name, default: []].sorted(by: Pod.precedes)
             var route =
                 isDirect
                 ? .direct
                 : Route(
-                    to: cluster, of: service, for: audience, renewal: renewals[cluster.name], pods: pods,
-                    taken: seen, problem: &problem
-                )
+                    to: cluster, of: service, for: capabilities, renewal: renewals[cluster.name], pods: pods,
+                    taken: seen)
             let priority: UInt32 = service.balance == .localFirst && !isOwn ? 1 : 0
-            if priority > 0 { route.leaveOut(seen, of: client, problem: &problem) }
+            if priority > 0 { route.leaveOut(seen, of: client) }
             var member = Member(
                 cluster: cluster,
                 priority: priority,
                 route: route,
                 sharedSNI: service.sni == nil ? service.sni(at: cluster)?.description : nil,
-                problem: problem,
                 multiplier: service.weights[cluster.name] ?? .one,
                 active: anyHealthy ? .healthy : .unhealthy,
                 sendsUnhealthy: service.balance == .localFirst && isOwn

@@ -18,8 +18,6 @@ struct Member: Hashable, Sendable {
     var route: Route
     /// What gateways tell the service by, where clients know no better; nil if they do.
     var sharedSNI: String?
-    /// Why that isn't the route that the cluster is configured for.
-    var problem: String?
     var multiplier: Ratio
     /// Whether the multiplier was reduced for the cluster's `maxShare`.
     var isCapped = false
@@ -31,7 +29,7 @@ struct Member: Hashable, Sendable {
     var weight: UInt64 { pods.reduce(0) { $0 + UInt64($1.weight) } }
 
     /// Why it isn't reached as it is configured to be, where there is anything to reach.
-    var shownProblem: String? { pods.isEmpty ? nil : problem }
+    var shownProblem: String? { pods.isEmpty ? nil : route.problem }
 
     /// Adds the endpoints that stand for this cluster's pods.
     func place(in placement: inout Placement) {
@@ -67,18 +65,17 @@ struct Member: Hashable, Sendable {
                 || (sendsUnhealthy && entry.pod.health == .unhealthy))
     }
 
-    // Each way to reach a cluster is a case in the following.
-
     private func endpoint(of entry: Entry) -> Assignment.Endpoint {
         var endpoint = Assignment.Endpoint(
             address: address(of: entry.pod),
             // A pod out of traffic weighs nothing in its locality, but its endpoint has to weigh something.
             weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.pod.health
         )
-        switch route {
-        case .direct, .gateways, .lanes: break
-        case .pods(let sni): endpoint.hostname = sni[entry.pod.name]
-        case .connect(let proxies):
+        guard case .pods(let identity) = route.endpoints else { return endpoint }
+        switch identity {
+        case .address: break
+        case .sni(let names, _): endpoint.hostname = names[entry.pod.name]
+        case .proxied(let proxies):
             // Each pod keeps its proxy while others come and go.
             endpoint.proxy = proxies[Int(xxHash64(entry.pod.name) % UInt64(proxies.count))]
         }
@@ -86,22 +83,16 @@ struct Member: Hashable, Sendable {
     }
 
     private func address(of pod: Pod) -> Assignment.Endpoint.Address {
-        switch route {
-        case .direct, .connect, .gateways, .lanes: .socket(pod.address)
-        // The SNI is part of the identity: up to version 1.38 Envoy goes on with the old one where only that changes.
-        case .pods(let sni): .listener(cluster.gatewayListener, id: sni[pod.name] ?? pod.name)
-        }
+        // The SNI is part of the identity: up to version 1.38 Envoy goes on with the old one if only that changes.
+        guard case .pods(.sni(let names, let listener)) = route.endpoints else { return .socket(pod.address) }
+        return .listener(listener, id: names[pod.name] ?? pod.name)
     }
 
     /// Endpoints that stand for all pods together.
     private var sharedEndpoints: [Assignment.Endpoint] {
-        let addresses: [Assignment.Endpoint.Address]
-        switch route {
-        case .direct, .pods, .connect: return []
-        case .gateways(let sockets, _): addresses = sockets.map { .socket($0) }
-        case .lanes(let lanes): addresses = lanes.map { .listener(cluster.gatewayListener, id: $0) }
-        }
-        guard multiplier.numerator > 0, let weight = UInt32(exactly: weight), weight > 0 else { return [] }
+        guard case .shared(let addresses, _) = route.endpoints, multiplier.numerator > 0,
+            let weight = UInt32(exactly: weight), weight > 0
+        else { return [] }
         return zip(addresses, splitEvenly(weight, into: addresses.count)).map {
             Assignment.Endpoint(address: $0, hostname: sharedSNI, weight: $1, health: active)
         }
@@ -112,7 +103,7 @@ struct Member: Hashable, Sendable {
         var locality = cluster.locality
         // Envoy makes a host anew when its locality changes. A changed host name would do the same, but TLS contexts
         // with `auto_host_sni` send it as SNI.
-        if case .gateways(_, let generation?) = route {
+        if case .shared(_, let generation?) = route.endpoints {
             locality.subZone += (locality.subZone.isEmpty ? "" : "-") + generation
         }
         return locality

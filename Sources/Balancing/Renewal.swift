@@ -49,10 +49,10 @@ public struct RenewalTracker: Sendable {
                 entries[key] = nil
                 continue
             }
-            let active = mesh.pods[cluster.name]?[service]?.filter { $0.health == .healthy } ?? []
+            let active = mesh.pods[cluster.name]?.filter { $0.health == .healthy } ?? []
             let pods = Set(active.map(\.address))
             var path = entries[key] ?? RenewedPath(pods, lanes)
-            next = [next, path.notice(pods, at: now), path.moveLanes(lanes, at: now)].compactMap(\.self).min()
+            next = [next, path.renew(for: pods, at: now), path.moveLanes(lanes, at: now)].compactMap(\.self).min()
             entries[key] = path
             renewals[cluster.name] = path.renewal
         }
@@ -72,18 +72,36 @@ private struct RenewedLanes {
 }
 
 /// The way to one cluster's pods of one service.
+///
+///               pods went                    a pod came
+///     settled ────────────> shrunk(since) ────────────> grown(since)
+///        ^ │                     │                           ^ │
+///        │ └─────────────────────┼────── a pod came ─────────┘ │
+///        └───────────────────────┴─────────────────────────────┘
+///           after `delay`, and `interval` after the last renewal of the same kind: a new generation
+///
+/// Pods that go don't make those that come wait: growth has a last renewal of its own.
 private struct RenewedPath: Sendable {
+    private enum Phase {
+        /// The generation is that of the pods.
+        case settled
+        /// Pods went, and none came.
+        case shrunk(since: ContinuousClock.Instant)
+        /// Pods came; others may have gone.
+        case grown(since: ContinuousClock.Instant)
+    }
+
+    private struct LastTimes {
+        var growth: ContinuousClock.Instant?
+        var shrinking: ContinuousClock.Instant?
+        var laneStep: ContinuousClock.Instant?
+    }
+
     private(set) var renewal: Renewal
-    /// Those that lanes are counted for.
+    /// Those that lanes are counted for; without those that went since.
     private var pods: Set<SocketAddress>
-    /// When pods were found that the generation isn't of.
-    private var changedAt: ContinuousClock.Instant?
-    /// When pods were found that are not among those.
-    private var grewAt: ContinuousClock.Instant?
-    /// The last renewals for pods that came, and for pods that only went.
-    private var renewedAt: ContinuousClock.Instant?
-    private var shrunkAt: ContinuousClock.Instant?
-    private var steppedAt: ContinuousClock.Instant?
+    private var phase = Phase.settled
+    private var last = LastTimes()
 
     init(_ pods: Set<SocketAddress>, _ lanes: RenewedLanes) {
         self.pods = pods
@@ -91,32 +109,41 @@ private struct RenewedPath: Sendable {
         renewal.lanes = (0..<lanes.count(pods.count)).map { laneName($0, lanes) }
     }
 
-    /// Starts a new generation where pods changed, if it is time for one; else says when it is.
-    mutating func notice(_ pods: Set<SocketAddress>, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        let generation = Self.generation(of: pods)
-        if generation == renewal.generation {
-            guard !pods.isSubset(of: self.pods) else {
-                changedAt = nil
+    /// Starts a new generation if pods changed and it is time for one; otherwise says when it is.
+    mutating func renew(for pods: Set<SocketAddress>, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        let hasNew = !pods.isSubset(of: self.pods)
+        if Self.generation(of: pods) == renewal.generation {
+            guard hasNew else {
+                phase = .settled
                 return nil
             }
-            // Pods went and came back before anyone took note; connections to them are gone all the same.
+            // Pods went and came back before this renewed anything; connections to them are gone all the same.
             renewal.generation = Self.generation(of: self.pods)
         }
-        if grewAt == nil, !pods.isSubset(of: self.pods) { grewAt = now }
+        switch phase {
+        case .settled: phase = hasNew ? .grown(since: now) : .shrunk(since: now)
+        case .shrunk where hasNew: phase = .grown(since: now)
+        case .shrunk, .grown: break
+        }
         self.pods.formIntersection(pods)
-        let seenAt = changedAt ?? now
-        changedAt = seenAt
-        // Pods that went don't make those that come wait.
-        let earliest = (grewAt ?? seenAt) + RenewalTracker.delay
-        let last = grewAt == nil ? shrunkAt : renewedAt
-        let due = last.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
-        guard now >= due else { return due }
-        if grewAt == nil { shrunkAt = now } else { renewedAt = now }
+        guard let due, now >= due else { return due }
+        if case .grown = phase { last.growth = now } else { last.shrinking = now }
         self.pods = pods
-        changedAt = nil
-        grewAt = nil
-        renewal.generation = generation
+        phase = .settled
+        renewal.generation = Self.generation(of: pods)
         return nil
+    }
+
+    /// When the next generation may begin; nil while there is no reason for one.
+    private var due: ContinuousClock.Instant? {
+        let (since, previous) =
+            switch phase {
+            case .settled: (ContinuousClock.Instant?.none, ContinuousClock.Instant?.none)
+            case .shrunk(let since): (since, last.shrinking)
+            case .grown(let since): (since, last.growth)
+            }
+        guard let earliest = since.map({ $0 + RenewalTracker.delay }) else { return nil }
+        return previous.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
     }
 
     /// Takes the next few lanes to where they should be.
@@ -126,8 +153,8 @@ private struct RenewedPath: Sendable {
         let wanted = (0..<count).map { laneName($0, lanes) }
         let moves = wanted.indices.filter { $0 >= renewal.lanes.count || renewal.lanes[$0] != wanted[$0] }
         guard !moves.isEmpty else { return nil }
-        if let steppedAt, now < steppedAt + RenewalTracker.step { return steppedAt + RenewalTracker.step }
-        steppedAt = now
+        if let step = last.laneStep, now < step + RenewalTracker.step { return step + RenewalTracker.step }
+        last.laneStep = now
         let batch = max(1, count / RenewalTracker.stepsPerRenewal)
         for lane in moves.prefix(batch) {
             if lane < renewal.lanes.count {

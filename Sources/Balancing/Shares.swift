@@ -39,7 +39,7 @@ extension Member {
     fileprivate func reason(isFirst: Bool) -> String {
         guard !pods.isEmpty else { return "no pods" }
         guard multiplier.numerator > 0 else { return "taken out: its multiplier is 0" }
-        guard route.parts > 0 else { return "not reached: \(problem ?? "it has no gateways")" }
+        guard route.parts > 0 else { return "not reached: \(route.problem ?? "it has no gateways")" }
         let active = pods.filter(\.isActive)
         guard !active.isEmpty else { return "none of \(pods.count) pods is healthy" }
         var reason = "\(active.count) of \(pods.count) pods"

@@ -1,13 +1,12 @@
-public import Foundation
-public import MeshConfiguration
+public import Intent
 public import Model
 
 /// Learns one cluster's pods, its gateways, or both, from somewhere.
 public protocol EndpointSource: Sendable {
-    /// Tells what it learns until it is cancelled: first the cluster's whole state, then what changes.
+    /// Reports what it learns until its task is cancelled: first the whole state, then what changes.
     func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async
 
-    /// Where the source has the pods of a service from, by their names; as far as it knows.
+    /// Where the pods of a service are written down, by their names; as far as the source knows.
     func origins(of service: ServiceName) async -> [String: PodOrigin]
 }
 
@@ -20,7 +19,7 @@ extension EndpointSource {
 public struct PodOrigin: Hashable, Sendable {
     /// Such as `EndpointSlice httpbin/httpbin-x7k2p`, or a file's path.
     public var object: String
-    /// The object's version, where it has one: Kubernetes' `resourceVersion`.
+    /// The object's version, such as Kubernetes' `resourceVersion`; nil if it has none.
     public var version: String?
     /// In a file, counted from 1.
     public var line: Int?
@@ -33,33 +32,79 @@ public struct PodOrigin: Hashable, Sendable {
     }
 }
 
-/// What a source tells.
+/// What a source reports.
 public enum SourceReport: Sendable {
+    /// What it has learned.
+    case update(SourceUpdate)
+    /// What it reported last is still so.
+    case confirmed
+    /// What it can't use, though everything else is well; each a sentence.
+    case problems([String])
+    /// It can't learn anything at the moment; what it reported last stays in force.
+    ///
+    /// If only a part of it fails, the other parts still bring updates: the source is stale until it is `confirmed`.
+    case failure(reason: String, ofPart: Bool = false)
+}
+
+/// What a source has learned; it takes effect as a whole.
+public struct SourceUpdate: Sendable {
     /// How it is known that pods are gone.
     public enum Evidence: Hashable, Sendable {
         /// They are no longer named, and that is all.
         case none
-        /// The source was told of each that it went: a watch without gaps.
+        /// The source was told of each that it was deleted: a watch without gaps.
         case deletes
-        /// Whoever tells has a guard of its own, and its word that the rest is all there is.
+        /// Whoever reports has a guard of its own, and says that these are all.
         case vouched
     }
 
-    /// All of the cluster's pods, by service.
-    case pods([ServiceName: [Pod]])
-    /// All pods of those services of which something changed since the last report; none where a service has none.
-    case changes([ServiceName: [Pod]], Evidence)
-    /// All of the cluster's gateways.
-    case gateways([Gateway])
-    /// What was told last still holds.
-    case confirmed
-    /// What it can't take, though all else is well; each a sentence.
-    case problems([String])
-    /// It can't tell at the moment.
-    ///
-    /// What it told last stays in force. If a part of it fails, the others may still bring `changes`: the source is stale
-    /// until it is `confirmed`.
-    case failure(reason: String, ofPart: Bool = false)
+    /// One service's pods in the source's cluster.
+    public struct ServicePods: Hashable, Sendable {
+        /// All of them; empty if it has none.
+        public var pods: [Pod]
+        /// How it is known that others are gone.
+        public var evidence: Evidence
+
+        /// These pods and no others.
+        public init(_ pods: [Pod], _ evidence: Evidence = .none) {
+            self.pods = pods
+            self.evidence = evidence
+        }
+    }
+
+    /// Pods, by service.
+    public enum Pods: Sendable {
+        /// Of all services: one that is missing has no pods, for which there is no evidence.
+        case all([ServiceName: ServicePods])
+        /// Of those services whose pods changed.
+        case changed([ServiceName: ServicePods])
+    }
+
+    /// Nil if this update is not about pods.
+    public var pods: Pods?
+    /// All of the cluster's gateways; nil if this update is not about them.
+    public var gateways: [Gateway]?
+
+    /// An update.
+    public init(pods: Pods? = nil, gateways: [Gateway]? = nil) {
+        self.pods = pods
+        self.gateways = gateways
+    }
+}
+
+extension SourceReport {
+    /// All pods of all services.
+    public static func pods(_ all: [ServiceName: [Pod]]) -> SourceReport {
+        .update(SourceUpdate(pods: .all(all.mapValues { SourceUpdate.ServicePods($0) })))
+    }
+
+    /// All pods of those services whose pods changed.
+    public static func changes(_ changed: [ServiceName: [Pod]], _ evidence: SourceUpdate.Evidence) -> SourceReport {
+        .update(SourceUpdate(pods: .changed(changed.mapValues { SourceUpdate.ServicePods($0, evidence) })))
+    }
+
+    /// All gateways.
+    public static func gateways(_ gateways: [Gateway]) -> SourceReport { .update(SourceUpdate(gateways: gateways)) }
 }
 
 /// Which source: a cluster, and where its pods or gateways are learned.
@@ -69,9 +114,9 @@ public struct SourceID: Hashable, Sendable {
     /// What is learned, and where.
     public enum Kind: Hashable, Sendable {
         /// Pods; from another Ballast, gateways too.
-        case endpoints(Configuration.Endpoints)
+        case endpoints(EndpointsSettings)
         /// Gateways only.
-        case gateways(Configuration.KubernetesGateways)
+        case gateways(KubernetesGateways)
     }
 
     /// Whose pods or gateways.
@@ -80,21 +125,21 @@ public struct SourceID: Hashable, Sendable {
     public var kind: Kind
 
     /// The source of a cluster's pods.
-    public init(_ source: Configuration.ClusterSource) {
-        cluster = source.cluster.name
-        kind = .endpoints(source.endpoints)
+    public init(_ intent: ClusterIntent) {
+        cluster = intent.name
+        kind = .endpoints(intent.endpoints)
     }
 
-    /// The source of a cluster's gateways; nil where it has none of its own.
-    init?(gatewaysOf source: Configuration.ClusterSource) {
-        guard case .kubernetes(let settings) = source.gateways else { return nil }
-        cluster = source.cluster.name
+    /// The source of a cluster's gateways; nil if it has none of its own.
+    init?(gatewaysOf intent: ClusterIntent) {
+        guard case .kubernetes(let settings) = intent.gateways else { return nil }
+        cluster = intent.name
         kind = .gateways(settings)
     }
 
     /// All sources of a cluster.
-    static func all(of source: Configuration.ClusterSource) -> [SourceID] {
-        [SourceID(source)] + [SourceID(gatewaysOf: source)].compactMap(\.self)
+    static func all(of intent: ClusterIntent) -> [SourceID] {
+        [SourceID(intent)] + [SourceID(gatewaysOf: intent)].compactMap(\.self)
     }
 
     /// For people: `file /etc/ballast/east.yaml`.
@@ -106,26 +151,4 @@ public struct SourceID: Hashable, Sendable {
         case .gateways(let settings): "kubernetes \(settings.access.description), gateways \(settings.labelSelector)"
         }
     }
-}
-
-/// How a source is doing.
-public struct SourceStatus: Hashable, Sendable {
-    /// The cluster; nil for a name in DNS, which more than one may have.
-    public var cluster: ClusterName?
-    /// Which source, for people.
-    public var description: String
-    /// Whether it has delivered since this program started.
-    public var isSynced: Bool
-    /// Why its last good state may be out of date; nil while all is well.
-    public var staleReason: String?
-    /// Since when.
-    public var staleSince: Date?
-    /// When it last said that its state is so.
-    public var confirmed: Date?
-    /// What it can't take, though all else is well.
-    public var problems: [String]
-    /// How many pods it knows, of all services.
-    public var podCount: Int
-    /// The gateways or addresses that it knows; nil for a source of pods alone.
-    public var gateways: [String]?
 }

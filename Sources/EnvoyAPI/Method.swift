@@ -6,62 +6,55 @@ public struct Method: Hashable, Sendable {
     public let path: String
     /// SotW or delta.
     public let variant: Variant
-    /// The one type of the stream; nil where the stream is aggregated.
+    /// The one type of the stream; nil if the stream is aggregated.
     public let type: TypeURL?
 
     /// ADS, SotW.
-    public static let streamAggregatedResources = Method(
-        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", variant: .sotw,
-        type: nil
-    )
+    public static let streamAggregatedResources = Method(aggregated: .sotw)
     /// ADS, delta.
-    public static let deltaAggregatedResources = Method(
-        path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", variant: .delta,
-        type: nil
-    )
-    /// EDS, SotW.
-    public static let streamEndpoints = Method(
-        path: "/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints", variant: .sotw,
-        type: .clusterLoadAssignment
-    )
-    /// EDS, delta.
-    public static let deltaEndpoints = Method(
-        path: "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints", variant: .delta,
-        type: .clusterLoadAssignment
-    )
+    public static let deltaAggregatedResources = Method(aggregated: .delta)
 
-    /// CDS, SotW.
-    public static let streamClusters = Method(
-        path: "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters", variant: .sotw, type: .cluster
-    )
-    /// CDS, delta; on demand, too.
-    public static let deltaClusters = Method(
-        path: "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters", variant: .delta, type: .cluster
-    )
-    /// LDS, SotW.
-    public static let streamListeners = Method(
-        path: "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners", variant: .sotw, type: .listener
-    )
-    /// LDS, delta.
-    public static let deltaListeners = Method(
-        path: "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners", variant: .delta, type: .listener
-    )
+    /// All of them: ADS, and those of each type that has a service of its own.
+    public static let all: [Method] =
+        [streamAggregatedResources, deltaAggregatedResources]
+        + ResourceType.all.flatMap { type in
+            guard let service = type.service else { return [Method]() }
+            return [Method(service, .sotw, type.url), Method(service, .delta, type.url)]
+        }
 
-    /// RDS, SotW.
-    public static let streamRoutes = Method(
-        path: "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes", variant: .sotw, type: .routeConfiguration
-    )
-    /// RDS, delta.
-    public static let deltaRoutes = Method(
-        path: "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes", variant: .delta, type: .routeConfiguration
-    )
+    private init(aggregated variant: Variant) {
+        path =
+            "/envoy.service.discovery.v3.AggregatedDiscoveryService/\(variant.methodPrefix)AggregatedResources"
+        self.variant = variant
+        type = nil
+    }
 
-    /// All of them.
-    public static let all = [
-        streamAggregatedResources, deltaAggregatedResources, streamClusters, deltaClusters, streamEndpoints,
-        deltaEndpoints, streamListeners, deltaListeners, streamRoutes, deltaRoutes,
-    ]
+    private init(_ service: ResourceType.Service, _ variant: Variant, _ type: TypeURL) {
+        path = """
+            /envoy.service.\(service.package).v3.\(service.name)DiscoveryService/\
+            \(variant.methodPrefix)\(service.resources)
+            """
+        self.variant = variant
+        self.type = type
+    }
 
     /// The method of that path, if this server has it.
     public static func at(_ path: String) -> Method? { all.first { $0.path == path } }
+
+    /// The method of a variant that serves one type alone, which has to have a service of its own.
+    public static func of(_ type: TypeURL, _ variant: Variant) -> Method {
+        guard let method = all.first(where: { $0.type == type && $0.variant == variant }) else {
+            preconditionFailure("\(type) has no service of its own: see ResourceType.all")
+        }
+        return method
+    }
+}
+
+extension Variant {
+    fileprivate var methodPrefix: String {
+        switch self {
+        case .sotw: "Stream"
+        case .delta: "Delta"
+        }
+    }
 }

@@ -48,8 +48,8 @@ public struct Node: Hashable, Sendable {
     /// What another Ballast says of its role.
     public static let peerRole = "ballast"
 
-    /// What it makes of the protocol.
-    public var kind: ClientKind { isGRPC ? .grpc : .envoy }
+    /// How it understands the protocol.
+    public var dialect: ClientDialect { isGRPC ? .grpc : .envoy }
 
     /// Copies a decoded node.
     init(_ node: Envoy__Config__Core__V3__Node) {

@@ -99,7 +99,7 @@ private final class Backlog: Sendable {
 }
 
 /// Passes messages on to whoever iterates over them, and sends what is queued.
-final class ClientHandler: StreamHandler {
+final class ClientHandler: ServerStream {
     fileprivate var outgoing: [[UInt8]] = []
     private let messages: AsyncThrowingStream<[UInt8], any Error>.Continuation
     private let backlog: Backlog

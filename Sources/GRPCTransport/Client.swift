@@ -1,7 +1,7 @@
 import CGRPC
 
 /// A gRPC client of many streams, over some connections, on a few threads: a server's other end.
-public final class Client<Handler: StreamHandler>: @unchecked Sendable {
+public final class Client<Handler: ServerStream>: @unchecked Sendable {
     // Safety: the pointers are set once, and C-core's channels are safe from any thread.
 
     /// Owned: destroyed by `shutdown`.
@@ -128,7 +128,7 @@ public struct Keepalive: Hashable, Sendable {
 }
 
 /// A client's stream, wherever it lives.
-public struct StreamReference<Handler: StreamHandler>: Sendable {
+public struct StreamReference<Handler: ServerStream>: Sendable {
     fileprivate let shard: StreamShard<Handler>
     /// Nil for one that was over from the first.
     fileprivate let id: OwnerID?

@@ -8,7 +8,7 @@ import CGRPC
 /// One that waits has no handler, and costs no more than to notice its end.
 ///
 /// Used on one queue's thread only.
-final class MessageStream<Handler: StreamHandler>: OperationOwner {
+final class MessageStream<Handler: ServerStream>: OperationOwner {
     private enum State {
         case open
         /// To be ended with this status as soon as no write is in flight.

@@ -4,7 +4,7 @@ public import Logging
 import Synchronization
 
 /// A gRPC server of bidirectional streams, on C-core.
-public final class Server<Handler: StreamHandler>: @unchecked Sendable {
+public final class Server<Handler: ServerStream>: @unchecked Sendable {
     // Safety: the pointer is set once, and C-core's server is safe from any thread.
 
     /// Owned: destroyed by `shutdown`.

@@ -1,7 +1,7 @@
 import CGRPC
 
 /// The streams of one completion queue, on that queue's thread.
-actor StreamShard<Handler: StreamHandler> {
+actor StreamShard<Handler: ServerStream> {
     nonisolated let queue = CompletionQueue()
     private var streams: [OwnerID: MessageStream<Handler>] = [:]
     /// Those who wait for something else than a stream's messages: for calls, for the server's end.

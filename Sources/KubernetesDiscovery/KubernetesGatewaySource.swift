@@ -1,3 +1,5 @@
+import Pacing
+public import Intent
 public import Discovery
 public import Logging
 public import MeshConfiguration
@@ -15,7 +17,7 @@ public final class KubernetesGatewaySource: EndpointSource {
         var toldProblems: [String] = []
     }
 
-    private let settings: Configuration.KubernetesGateways
+    private let settings: KubernetesGateways
     private let api: APIClient
     private let limits: Configuration.SourceLimits
     private let backoff: Duration
@@ -25,14 +27,14 @@ public final class KubernetesGatewaySource: EndpointSource {
 
     /// A source of those gateways, which connects when it runs.
     public convenience init(
-        _ settings: Configuration.KubernetesGateways, limits: Configuration.SourceLimits, logger: Logger
+        _ settings: KubernetesGateways, limits: Configuration.SourceLimits, logger: Logger
     ) {
         self.init(
             settings, limits: limits, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
     }
 
     init(
-        _ settings: Configuration.KubernetesGateways,
+        _ settings: KubernetesGateways,
         limits: Configuration.SourceLimits = Configuration.SourceLimits(), patience: APIClient.Patience,
         backoff: Duration, logger: Logger
     ) {
@@ -161,7 +163,7 @@ public final class KubernetesGatewaySource: EndpointSource {
 }
 
 extension KubernetesServiceObject {
-    fileprivate func port(_ wanted: Configuration.PortReference) -> Port? {
+    fileprivate func port(_ wanted: PortReference) -> Port? {
         (spec?.ports ?? []).first { port in
             guard port.protocol ?? "TCP" == "TCP" else { return false }
             return switch wanted {

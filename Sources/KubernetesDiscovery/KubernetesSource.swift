@@ -1,3 +1,5 @@
+import Pacing
+public import Intent
 public import Discovery
 public import Logging
 public import MeshConfiguration
@@ -17,7 +19,14 @@ public final class KubernetesSource: EndpointSource {
         case slices(namespace: String?)
         case services(namespace: String?)
 
-        static func < (left: Part, right: Part) -> Bool { "\(left)" < "\(right)" }
+        private var order: (kind: Int, namespace: String) {
+            switch self {
+            case .slices(let namespace): (0, namespace ?? "")
+            case .services(let namespace): (1, namespace ?? "")
+            }
+        }
+
+        static func < (left: Part, right: Part) -> Bool { left.order < right.order }
     }
 
     private struct State {
@@ -36,13 +45,15 @@ public final class KubernetesSource: EndpointSource {
         var changed: Set<ServiceName> = []
     }
 
-    private let settings: Configuration.KubernetesEndpoints
+    private let settings: KubernetesEndpoints
     /// A connection for every `APIClient.mostRequests` watches.
     private let clients: [APIClient]
     private let limits: Configuration.SourceLimits
     private let backoff: Duration
     private let state: Mutex<State>
     /// One at a time: what is reported last is what there is.
+    ///
+    /// At most two wait for each watch: an event, and that it is late.
     private let turns = Turns()
     /// Gathers changes that follow each other quickly: to tell a service's pods costs as much as it has.
     private let gathering = Debounce(quiet: .milliseconds(5), longest: .milliseconds(50), clock: ContinuousClock())
@@ -50,14 +61,14 @@ public final class KubernetesSource: EndpointSource {
 
     /// A source of that cluster, which connects when it runs.
     public convenience init(
-        _ settings: Configuration.KubernetesEndpoints, limits: Configuration.SourceLimits, logger: Logger
+        _ settings: KubernetesEndpoints, limits: Configuration.SourceLimits, logger: Logger
     ) {
         self.init(
             settings, limits: limits, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
     }
 
     /// Reads a kubeconfig and the certificates in it, to see whether it can be used; nothing is connected to.
-    public static func check(_ access: Configuration.KubernetesAccess) throws(ConfigurationError) {
+    public static func check(_ access: KubernetesAccess) throws(ConfigurationError) {
         guard let file = access.kubeconfig else { return }
         let read = try APIAccess(access)
         do {
@@ -72,7 +83,7 @@ public final class KubernetesSource: EndpointSource {
     }
 
     init(
-        _ settings: Configuration.KubernetesEndpoints,
+        _ settings: KubernetesEndpoints,
         limits: Configuration.SourceLimits = Configuration.SourceLimits(), patience: APIClient.Patience,
         backoff: Duration, logger: Logger
     ) {
@@ -93,7 +104,7 @@ public final class KubernetesSource: EndpointSource {
                         + (settings.takesExported ? namespaces.map { .services(namespace: $0) } : []))))
     }
 
-    private static func namespaces(_ settings: Configuration.KubernetesEndpoints) -> [String?] {
+    private static func namespaces(_ settings: KubernetesEndpoints) -> [String?] {
         settings.namespaces.isEmpty ? [nil] : settings.namespaces
     }
 
@@ -226,9 +237,11 @@ public final class KubernetesSource: EndpointSource {
     private func tell(_ names: Set<ServiceName>, _ report: @Sendable (SourceReport) async -> Void) async {
         let pods = pods(of: names)
         let troubled = state.withLock { Set($0.problems.keys) }
-        let (whole, doubtful) = (pods.filter { !troubled.contains($0.key) }, pods.filter { troubled.contains($0.key) })
-        if !whole.isEmpty { await report(.changes(whole, .deletes)) }
-        if !doubtful.isEmpty { await report(.changes(doubtful, .none)) }
+        let changed = Dictionary(
+            uniqueKeysWithValues: pods.map { name, pods in
+                (name, SourceUpdate.ServicePods(pods, troubled.contains(name) ? .none : .deletes))
+            })
+        await report(.update(SourceUpdate(pods: .changed(changed))))
     }
 
     private func tellProblems(_ report: @Sendable (SourceReport) async -> Void) async {
@@ -322,9 +335,9 @@ public final class KubernetesSource: EndpointSource {
         let key = service.metadata.key
         let name = ServiceName(exported: key)
         guard settings.services[name] == nil else { return [] }
-        var port: Configuration.PortReference?
+        var port: PortReference?
         if let text = service.metadata.annotations?[Self.portAnnotation] {
-            port = Configuration.PortReference(text)
+            port = PortReference(text)
             guard port != nil else {
                 state.exportProblems[key] =
                     "Service \(key): its annotation \(Self.portAnnotation), \"\(text)\", is no port's name or number"
@@ -334,7 +347,7 @@ public final class KubernetesSource: EndpointSource {
         state.exportProblems[key] = nil
         state.table.map(
             name,
-            to: Configuration.KubernetesService(
+            to: KubernetesService(
                 namespace: key.namespace, name: key.name, port: port, family: settings.family))
         return [name]
     }

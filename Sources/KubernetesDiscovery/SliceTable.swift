@@ -1,3 +1,4 @@
+import Intent
 import Discovery
 import MeshConfiguration
 import Model
@@ -24,7 +25,7 @@ struct SliceTable: Sendable {
     }
 
     /// Which Kubernetes Service each service of the mesh is.
-    private(set) var services: [ServiceName: Configuration.KubernetesService]
+    private(set) var services: [ServiceName: KubernetesService]
     private var names: [ObjectKey: Set<ServiceName>] = [:]
     /// By Service and by their own names.
     private var slices: [ObjectKey: [String: Slice]] = [:]
@@ -36,7 +37,7 @@ struct SliceTable: Sendable {
     private(set) var endpointCount = 0
 
     /// - Parameter keepsAll: whether services may be added later.
-    init(_ services: [ServiceName: Configuration.KubernetesService], keepsAll: Bool) {
+    init(_ services: [ServiceName: KubernetesService], keepsAll: Bool) {
         self.services = [:]
         self.keepsAll = keepsAll
         for (name, service) in services { map(name, to: service) }
@@ -83,7 +84,7 @@ struct SliceTable: Sendable {
     }
 
     /// A service of the mesh is that Kubernetes Service from now on; nil for none.
-    mutating func map(_ name: ServiceName, to service: Configuration.KubernetesService?) {
+    mutating func map(_ name: ServiceName, to service: KubernetesService?) {
         if let last = services[name] { names[last.key]?.remove(name) }
         services[name] = service
         if let service { names[service.key, default: []].insert(name) }
@@ -181,7 +182,7 @@ struct SliceTable: Sendable {
     }
 }
 
-extension Configuration.KubernetesService {
+extension KubernetesService {
     fileprivate var key: ObjectKey { ObjectKey(namespace: namespace, name: name) }
 }
 
@@ -235,7 +236,7 @@ extension SliceTable.Slice {
     }
 
     /// The number of the port that is meant, if there is one.
-    fileprivate func port(_ wanted: Configuration.PortReference?) -> UInt16? {
+    fileprivate func port(_ wanted: PortReference?) -> UInt16? {
         switch wanted {
         case nil: ports.count == 1 ? ports.first?.number : nil
         case .number(let number): ports.first { $0.number == number }?.number
@@ -243,7 +244,7 @@ extension SliceTable.Slice {
         }
     }
 
-    fileprivate func portProblem(_ wanted: Configuration.PortReference?) -> String {
+    fileprivate func portProblem(_ wanted: PortReference?) -> String {
         let all = ports.map { $0.name.isEmpty ? "\($0.number)" : "\($0.name) (\($0.number))" }.joined(separator: ", ")
         guard let wanted else {
             return ports.isEmpty ? "it has no TCP port" : "it has several ports, \(all): say which by `port`"

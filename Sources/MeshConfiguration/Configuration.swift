@@ -1,30 +1,45 @@
+public import Intent
 public import Model
 
 /// What `ballast.yaml` says.
 public struct Configuration: Hashable, Sendable {
-    /// The cluster whose clients are served, unless a client says that it is in another.
-    public var cluster: ClusterName
-    /// The xDS server.
-    public var xds: XDSServer
-    /// The admin API.
-    public var admin: AdminServer
-    /// All clusters of the federation, in the order of their names.
-    public var clusters: [ClusterSource]
-    /// All services, in the order of their names.
-    public var services: [ServedService]
-    /// What services are like that sources bring and `services` doesn't have; nil where they are left out.
-    public var template: ServiceTemplate?
-    /// What other Ballasts may import, in the order of their names.
-    public var exports: [Export]
-    /// How gateways' host names are looked up.
-    public var dns = DNS()
-    /// How much each source may bring.
-    public var sources = SourceLimits()
+    /// What people want of the mesh; a reload puts it in force.
+    public var mesh: MeshIntent
+    /// Who may see what; nil if everyone who can connect may see everything.
+    ///
+    /// A reload puts it in force.
+    public var access: Access?
+    /// What only a start puts in force.
+    public var server: ServerSettings
     /// A hash of the text: two that are configured alike have the same.
     public var version = ""
-    /// The directory where the last known state is kept; nil where it isn't.
-    public var state: String?
+    /// Where each of a service's `weights` is written.
+    public var weightOrigins: [ServiceName: [ClusterName: FieldOrigin]] = [:]
+}
 
+/// What only a start puts in force: how this process listens, limits, and keeps its state.
+public struct ServerSettings: Hashable, Sendable {
+    /// The xDS server.
+    public var xds: Configuration.XDSServer
+    /// The admin API.
+    public var admin: Configuration.AdminServer
+    /// The directory where the last known state is kept; nil if it isn't kept.
+    public var state: String?
+    /// How gateways' host names are looked up.
+    public var dns = Configuration.DNS()
+    /// How much each source may bring.
+    public var sources = Configuration.SourceLimits()
+
+    /// The names of the fields that differ, as `ballast.yaml` has them.
+    public func differences(from other: ServerSettings) -> [String] {
+        [
+            ("xds", xds != other.xds), ("admin", admin != other.admin), ("state", state != other.state),
+            ("dns", dns != other.dns), ("sources", sources != other.sources),
+        ].filter(\.1).map(\.0)
+    }
+}
+
+extension Configuration {
     /// How the xDS server is reached.
     public struct XDSServer: Hashable, Sendable {
         /// Port 0 lets the system choose.
@@ -33,17 +48,15 @@ public struct Configuration: Hashable, Sendable {
         public var tls: TLSFiles?
         /// Whether plaintext is meant to be served to other machines.
         public var isInsecure = false
-        /// Who may see what; nil where everyone who can connect may see everything.
-        public var access: Access?
         /// How often clients are asked to report what they sent where.
         public var loadReportInterval = Duration.seconds(5)
         /// Whether Envoys over delta ADS are served localities as collections (LEDS) unless they say `leds: false`.
         public var leds = false
         /// How changes are gathered.
-        public var debounce = Debounce()
+        public var debounce = DebounceSettings()
         /// How much clients may ask.
         public var limits = Limits()
-        /// The age, a tenth more or less, at which connections end, so that clients show their certificates again; nil for
+        /// The age at which connections end, a tenth more or less, so that clients show their certificates again; nil for
         /// none.
         public var longestConnection: Duration?
         /// Whether connections are limited before libgrpc reads them; false to compare only.
@@ -53,10 +66,10 @@ public struct Configuration: Hashable, Sendable {
     /// How changes that follow each other quickly are gathered into one snapshot.
     ///
     /// One after a time of quiet is served at once.
-    public struct Debounce: Hashable, Sendable {
+    public struct DebounceSettings: Hashable, Sendable {
         /// Changes that follow each other within this time are served together.
         public var quiet = Duration.milliseconds(10)
-        /// None waits longer than this.
+        /// No change waits longer than this.
         public var longest = Duration.milliseconds(100)
     }
 
@@ -76,27 +89,5 @@ public struct Configuration: Hashable, Sendable {
         public var key: String
         /// Authorities that sign clients' certificates; nil lets clients come without one.
         public var clientCA: String?
-    }
-
-    /// A cluster, and where its pods are learned.
-    public struct ClusterSource: Hashable, Sendable {
-        /// The cluster, without its pods.
-        public var cluster: Cluster
-        /// Where its pods are learned.
-        public var endpoints: Endpoints
-        /// Where its gateways are learned.
-        public var gateways: Gateways
-        /// When its services are held as they shrink; nil for never.
-        public var shrinkGuard: ShrinkGuard?
-    }
-
-    /// A service, and the EDS names it is served under.
-    public struct ServedService: Hashable, Sendable {
-        /// The service.
-        public var service: Service
-        /// At least one; no other service has any of them.
-        public var resources: [String]
-        /// Whether the configuration names it; else it is what `*` makes of a name that a source brings.
-        public var isListed = true
     }
 }

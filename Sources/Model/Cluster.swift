@@ -30,9 +30,11 @@ public struct Cluster: Hashable, Sendable {
         self.reach = reach
     }
 
-    /// The internal listener, and the Envoy cluster behind it, that lead a client to this cluster's gateways.
-    public var gatewayListener: String { "\(name)_gateway" }
-
     /// Whether clients of a network connect to its pods themselves.
     public func isDirect(from network: String) -> Bool { self.network == network || gateways.isEmpty }
+}
+
+extension ClusterName {
+    /// The name of the internal listener, and of the Envoy cluster behind it, that lead a client to this cluster's gateways.
+    public var gatewayListener: String { "\(rawValue)_gateway" }
 }

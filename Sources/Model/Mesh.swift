@@ -1,14 +1,12 @@
-/// A federated mesh as its sources tell it: the clusters, and where each service's pods are.
+/// The mesh as one service sees it: all clusters, and where the service's pods are.
 public struct Mesh: Hashable, Sendable {
     /// All clusters, in any order.
     public var clusters: [Cluster]
-    /// Every cluster's pods, by service.
-    ///
-    /// A cluster without a service has none of its pods.
-    public var pods: [ClusterName: [ServiceName: [Pod]]]
+    /// Each cluster's pods of the service; a cluster without any may be missing.
+    public var pods: [ClusterName: [Pod]]
 
     /// A mesh.
-    public init(clusters: [Cluster], pods: [ClusterName: [ServiceName: [Pod]]]) {
+    public init(clusters: [Cluster], pods: [ClusterName: [Pod]]) {
         self.clusters = clusters
         self.pods = pods
     }

@@ -75,15 +75,3 @@ public struct LaneSettings: Hashable, Sendable {
         return max(1, min(mostOfOne, perPod * pods)) * gateways
     }
 }
-
-/// What kind of client an assignment is for; it decides what can be sent.
-public enum Audience: String, Hashable, Sendable, CaseIterable {
-    /// Any Envoy: addresses of pods and of gateways.
-    case plain
-    /// A gRPC client: the same, with nothing about them that only Envoy knows.
-    case grpc
-    /// An Envoy that can take every `Reach`.
-    case lanes
-    /// A cluster's own gateway: that cluster's pods, and nothing else.
-    case gateway
-}

@@ -25,57 +25,11 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
     /// Not of xDS's own: what one Ballast tells another.
     public static let exportedService = TypeURL(rawValue: "type.googleapis.com/ballast.federation.v1.ExportedService")
 
-    /// Those that this server has.
-    public static let known = [
-        cluster, listener, routeConfiguration, clusterLoadAssignment, endpoint, exportedService,
-    ]
-
-    /// Whether a SotW response carries everything that the client wants, so that what is missing doesn't exist, and
-    /// whether a client may want whatever there is.
-    ///
-    /// xDS, "grouping resources into responses" and "how the client specifies what resources to return": so it is for
-    /// these two, and for no other.
-    var isWhole: Bool { self == .cluster || self == .listener }
-
-    /// Whether a delta client may want whatever there is.
-    var hasWildcard: Bool { isWhole || self == .exportedService }
-
-    /// The type of the resources that a client takes into use only once it has heard of them after this one: a cluster's
-    /// endpoints, a listener's routes.
-    ///
-    /// Here they have their parent's name.
-    var child: TypeURL? {
-        switch self {
-        case .cluster: .clusterLoadAssignment
-        case .listener: .routeConfiguration
-        default: nil
-        }
-    }
-
     /// The URL itself.
     public var description: String { rawValue }
 
     /// Types are few, of different lengths, and looked up for every message.
     public func hash(into hasher: inout Hasher) { hasher.combine(rawValue.utf8.count) }
-}
-
-/// The order in which an aggregated stream serves its types: what is named comes before what names it.
-public enum ServingOrder: Hashable, Sendable {
-    /// CDS, EDS, LDS, RDS (xDS, "eventual consistency considerations").
-    case listenersAfterEndpoints
-    /// CDS, LDS, EDS, RDS: for clients whose endpoints are behind listeners of their own, which have to be there first.
-    case listenersBeforeEndpoints
-
-    func place(of type: TypeURL) -> Int {
-        switch type {
-        case .cluster: 0
-        case .clusterLoadAssignment: 2
-        case .listener: self == .listenersBeforeEndpoints ? 1 : 3
-        case .routeConfiguration: 4
-        case .endpoint: 5
-        default: 6
-        }
-    }
 }
 
 /// The name of a resource, unique within its type.

@@ -99,14 +99,14 @@ public struct SotWSubscription: Sendable {
     private var claimed: ResourceVersion?
     /// Of the names of the last request; nil where `wanted` may be something else.
     private var digest: UInt64?
-    private let client: ClientKind
+    private let client: ClientDialect
     private let isWhole: Bool
 
     /// - Parameters:
     ///   - isWhole: whether responses carry everything that the client wants.
     ///   - hasVacancy: whether a resource that doesn't exist can be told by an empty one.
     ///   - client: who asks.
-    public init(isWhole: Bool = false, hasVacancy: Bool = false, client: ClientKind) {
+    public init(isWhole: Bool = false, hasVacancy: Bool = false, client: ClientDialect) {
         self.isWhole = isWhole
         self.client = client
         self.hasVacancy = hasVacancy && client == .envoy

@@ -5,11 +5,10 @@ struct Subscription: Sendable {
     private var sotw: SotWSubscription?
     private var delta: DeltaSubscription?
 
-    init(_ variant: Variant, to type: TypeURL, client: ClientKind) {
+    init(_ variant: Variant, to type: TypeURL, client: ClientDialect) {
+        let type = ResourceType.of(type)
         switch variant {
-        case .sotw:
-            sotw = SotWSubscription(
-                isWhole: type.isWhole, hasVacancy: type == .clusterLoadAssignment, client: client)
+        case .sotw: sotw = SotWSubscription(isWhole: type.isWhole, hasVacancy: type.hasVacancy, client: client)
         case .delta: delta = DeltaSubscription(mayBeWildcard: type.hasWildcard)
         }
     }

@@ -3,7 +3,8 @@ import Yams
 /// A place in a YAML file, which knows how to complain about itself.
 public struct YAMLReader {
     private let node: Node
-    private let file: String
+    /// The file's path, as it was given.
+    public let file: String
     private let field: String
 
     /// Reads a file's text.

@@ -1,3 +1,4 @@
+import AdminAPI
 import ArgumentParser
 import AsyncHTTPClient
 import Foundation
@@ -61,10 +62,8 @@ struct Release: AsyncParsableCommand {
     }
 
     private func ask(_ address: String, _ token: String?, _ client: HTTPClient) async -> Answer {
-        let plain = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
-        let escaped = { (text: String) in text.addingPercentEncoding(withAllowedCharacters: plain) ?? text }
-        let query = cluster.map { "?cluster=\(escaped($0))" } ?? ""
-        var request = HTTPClientRequest(url: "\(address)/v1/services/\(escaped(service))/release\(query)")
+        let path = AdminRoute.release.path(name: service, query: [("cluster", cluster)])
+        var request = HTTPClientRequest(url: address + path)
         request.method = .POST
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         do {

@@ -1,3 +1,5 @@
+import Intent
+import Serving
 import Admin
 import ArgumentParser
 import ControlPlane
@@ -53,15 +55,16 @@ struct Serve: AsyncParsableCommand {
             logger.critical("a file of the configuration can't be used", metadata: ["reason": "\(error)"])
         }
         guard files.isEmpty else { throw ExitCode(78) }
-        let metrics = PrometheusMetrics()
+        let metrics = PrometheusMetrics(
+            help: Dictionary(uniqueKeysWithValues: MetricName.allCases.map { ($0.rawValue, $0.help) }))
         let controlPlane = ControlPlane(
-            settings, version: Ballast.version, makeSource: { makeSource($0, settings.sources, logger) },
+            settings, version: Ballast.version, makeSource: { makeSource($0, settings.server.sources, logger) },
             metrics: metrics,
             logger: logger
         )
         let admin = AdminServer(
-            controlPlane, host: settings.admin.listen.host.description, port: settings.admin.listen.port,
-            tokenFile: settings.admin.tokenFile, metrics: metrics, logger: logger
+            controlPlane, host: settings.server.admin.listen.host.description, port: settings.server.admin.listen.port,
+            tokenFile: settings.server.admin.tokenFile, metrics: metrics, logger: logger
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

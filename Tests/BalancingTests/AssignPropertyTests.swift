@@ -13,7 +13,7 @@ private struct RandomMesh {
         var random = SeededGenerator(seed: seed)
         let count = Int.random(in: 1...6, using: &random)
         var clusters: [Cluster] = []
-        var pods: [ClusterName: [ServiceName: [Pod]]] = [:]
+        var pods: [ClusterName: [Pod]] = [:]
         service = Service(name: "s", balance: Bool.random(using: &random) ? .global : .localFirst)
         for number in 0..<count {
             let name = ClusterName(rawValue: "c\(number)")
@@ -28,17 +28,15 @@ private struct RandomMesh {
                 Cluster(
                     name: name, locality: Locality(region: name.rawValue), gateways: gateways,
                     reach: reach ?? .gateway(refresh: false)))
-            for service in ["s", "t"] as [ServiceName] {
-                pods[name, default: [:]][service] = (0..<Int.random(in: 0...30, using: &random)).map { pod in
-                    Pod(
-                        name: "\(name)-\(pod)", address: address("10.\(number).0.\(pod):80"),
-                        weight: Weight(
-                            Int.random(in: 1...([1, 10, 1_000_000].randomElement(using: &random) ?? 1), using: &random))
-                            ?? .one,
-                        zone: [nil, "a", "b"].randomElement(using: &random) ?? nil,
-                        health: Pod.Health.allCases.randomElement(using: &random) ?? .healthy
-                    )
-                }
+            pods[name] = (0..<Int.random(in: 0...30, using: &random)).map { pod in
+                Pod(
+                    name: "\(name)-\(pod)", address: address("10.\(number).0.\(pod):80"),
+                    weight: Weight(
+                        Int.random(in: 1...([1, 10, 1_000_000].randomElement(using: &random) ?? 1), using: &random))
+                        ?? .one,
+                    zone: [nil, "a", "b"].randomElement(using: &random) ?? nil,
+                    health: Pod.Health.allCases.randomElement(using: &random) ?? .healthy
+                )
             }
             let ratio = ["1", "0.5", "1.25", "0.333333", "1000000", "0.000001", "0"].randomElement(using: &random)
             if let ratio, Bool.random(using: &random) { service.weights[name] = Ratio(ratio) }
@@ -65,10 +63,10 @@ private let seeds = (0..<400).map { UInt64($0) }
         var ideal: [String: Double] = [:]
         for share in shares {
             let multiplier = random.service.weights[share.cluster] ?? .one
-            let pods = random.mesh.pods[share.cluster]?["s"] ?? []
-            let anyHealthy = random.mesh.pods.contains { cluster, services in
+            let pods = random.mesh.pods[share.cluster] ?? []
+            let anyHealthy = random.mesh.pods.contains { cluster, pods in
                 random.service.weights[cluster]?.numerator != 0
-                    && services["s"]?.contains { $0.health == .healthy } == true
+                    && pods.contains { $0.health == .healthy }
             }
             for pod in pods where pod.health == (anyHealthy ? .healthy : .unhealthy) {
                 ideal[pod.name] =
@@ -128,18 +126,8 @@ private let seeds = (0..<400).map { UInt64($0) }
         var shuffled = random.mesh
         shuffled.clusters.shuffle(using: &generator)
         for index in shuffled.clusters.indices { shuffled.clusters[index].gateways.shuffle(using: &generator) }
-        for cluster in shuffled.pods.keys { shuffled.pods[cluster]?["s"]?.shuffle(using: &generator) }
+        for cluster in shuffled.pods.keys { shuffled.pods[cluster]?.shuffle(using: &generator) }
         #expect(shuffled.assign(random.service, from: random.client) == random.assignment, "seed \(seed)")
-    }
-}
-
-@Test func `a change of one service's pod moves no other service`() {
-    for seed in seeds {
-        let random = RandomMesh(seed: seed)
-        var changed = random.mesh
-        let extra = Pod(name: "extra", address: address("192.0.2.1:80"), weight: Weight(777_777) ?? .one)
-        changed.pods[random.client]?["t"]?.append(extra)
-        #expect(changed.assign(random.service, from: random.client) == random.assignment, "seed \(seed)")
     }
 }
 
@@ -150,7 +138,7 @@ private let seeds = (0..<400).map { UInt64($0) }
             weight: Weight(1_000_000) ?? .one
         )
     }
-    let mesh = Mesh(clusters: [Cluster(name: "c")], pods: ["c": ["s": all]])
+    let mesh = Mesh(clusters: [Cluster(name: "c")], pods: ["c": all])
     let assignment = mesh.assign(Service(name: "s", weights: ["c": Ratio("1000000") ?? .one]), from: "c")
     #expect(assignment.localities.count == 1)
     #expect(Set(assignment.localities[0].endpoints.map(\.weight)).count == 1)

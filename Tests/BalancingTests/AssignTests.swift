@@ -37,8 +37,8 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
             Cluster(name: "four", locality: Locality(region: "four")),
         ],
         pods: [
-            "one": ["s": pods("a", 1, network: 1)], "two": ["s": pods("b", 2, network: 2)],
-            "three": ["s": pods("c", 3, network: 3)], "four": ["s": pods("d", 4, network: 4)],
+            "one": pods("a", 1, network: 1), "two": pods("b", 2, network: 2),
+            "three": pods("c", 3, network: 3), "four": pods("d", 4, network: 4),
         ]
     )
     let assignment = mesh.assign(service, from: "one")
@@ -63,7 +63,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
             Cluster(name: "east", locality: Locality(region: "east")),
             Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("2.2.2.2:15443")]),
         ],
-        pods: ["east": ["s": pods("e", 2, network: 1)], "west": ["s": west]]
+        pods: ["east": pods("e", 2, network: 1), "west": west]
     )
     let assignment = mesh.assign(service, from: "east")
     #expect(addressShares(assignment)["2.2.2.2:15443"] == 0.6)
@@ -77,7 +77,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     east[1].zone = "b"
     east[2].zone = "b"
     let mesh = Mesh(
-        clusters: [Cluster(name: "east", locality: Locality(region: "east"))], pods: ["east": ["s": east]]
+        clusters: [Cluster(name: "east", locality: Locality(region: "east"))], pods: ["east": east]
     )
     let localities = mesh.assign(service, from: "east").localities
     #expect(localities.map(\.locality) == [Locality(region: "east", zone: "a"), Locality(region: "east", zone: "b")])
@@ -91,7 +91,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
             Cluster(name: "a", network: "n", gateways: gateways), Cluster(name: "b", network: "n", gateways: gateways),
             Cluster(name: "c"),
         ],
-        pods: ["a": ["s": pods("a", 1, network: 1)], "b": ["s": pods("b", 1, network: 2)]]
+        pods: ["a": pods("a", 1, network: 1), "b": pods("b", 1, network: 2)]
     )
     #expect(addressShares(mesh.assign(service, from: "a")).keys.sorted() == ["10.1.0.1:8000", "10.2.0.1:8000"])
     // From outside, both are behind the gateway that they share, which then stands for both.
@@ -108,7 +108,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
                 gateways: (1...3).map { address("2.2.2.\($0):15443") }
             ),
         ],
-        pods: ["east": ["s": pods("e", 1, network: 1)], "west": ["s": pods("w", 1, network: 2)]]
+        pods: ["east": pods("e", 1, network: 1), "west": pods("w", 1, network: 2)]
     )
     let assignment = mesh.assign(service, from: "east")
     #expect(assignment.shares.map(\.share) == [0.5, 0.5])
@@ -122,7 +122,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
             Cluster(name: "east", locality: Locality(region: "east")),
             Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("2.2.2.2:15443")]),
         ],
-        pods: ["east": ["s": pods("e", 2, network: 1)], "west": ["s": pods("w", 3, network: 2)]]
+        pods: ["east": pods("e", 2, network: 1), "west": pods("w", 3, network: 2)]
     )
     let localFirst = Service(name: "s", balance: .localFirst)
     let assignment = mesh.assign(localFirst, from: "east")
@@ -142,7 +142,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     let mesh = Mesh(
         clusters: [Cluster(name: "east"), Cluster(name: "west", gateways: [address("2.2.2.2:15443")])],
         pods: [
-            "east": ["s": east], "west": ["s": pods("w", 3, network: 2) + pods("x", 1, network: 3, health: .draining)],
+            "east": east, "west": pods("w", 3, network: 2) + pods("x", 1, network: 3, health: .draining),
         ]
     )
     let assignment = mesh.assign(service, from: "east")
@@ -155,7 +155,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     east[1].health = .unhealthy
     let mesh = Mesh(
         clusters: [Cluster(name: "east", locality: Locality(region: "east")), Cluster(name: "west")],
-        pods: ["east": ["s": east], "west": ["s": pods("w", 3, network: 2)]]
+        pods: ["east": east, "west": pods("w", 3, network: 2)]
     )
     let global = mesh.assign(service, from: "east")
     #expect(global.localities.flatMap(\.endpoints).count == 4)
@@ -173,8 +173,8 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
             Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("2.2.2.2:15443")]),
         ],
         pods: [
-            "east": ["s": pods("e", 1, network: 1, health: .unhealthy)],
-            "west": ["s": pods("w", 2, network: 2, health: .unhealthy)],
+            "east": pods("e", 1, network: 1, health: .unhealthy),
+            "west": pods("w", 2, network: 2, health: .unhealthy),
         ]
     )
     let endpoints = mesh.assign(service, from: "east").localities.flatMap(\.endpoints)
@@ -185,7 +185,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
 @Test func `a multiplier of 0 takes a cluster out`() {
     let mesh = Mesh(
         clusters: [Cluster(name: "east"), Cluster(name: "west")],
-        pods: ["east": ["s": pods("e", 1, network: 1)], "west": ["s": pods("w", 1, network: 2)]]
+        pods: ["east": pods("e", 1, network: 1), "west": pods("w", 1, network: 2)]
     )
     let assignment = mesh.assign(Service(name: "s", weights: ["west": Ratio("0") ?? .one]), from: "east")
     #expect(assignment.localities.flatMap(\.endpoints).map(\.address) == [.socket(address("10.1.0.1:8000"))])
@@ -198,7 +198,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
         clusters: [
             Cluster(name: "a", locality: Locality(region: "a")), Cluster(name: "b", locality: Locality(region: "b")),
         ],
-        pods: ["a": ["s": shared], "b": ["s": shared + pods("q", 1, network: 2)]]
+        pods: ["a": shared, "b": shared + pods("q", 1, network: 2)]
     )
     let assignment = mesh.assign(service, from: "a")
     #expect(assignment.shares.map(\.share) == [0.5, 0.5])
@@ -221,7 +221,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
         name: "west", locality: Locality(region: "west"), gateways: [shared, address("172.16.0.1:15443")])
     let mesh = Mesh(
         clusters: [Cluster(name: "east", locality: Locality(region: "east")), west],
-        pods: ["east": ["s": east], "west": ["s": pods("w", 5_000, network: 2, weight: weight)]])
+        pods: ["east": east, "west": pods("w", 5_000, network: 2, weight: weight)])
     let service = Service(
         name: "s", balance: .localFirst,
         weights: ["west": try #require(Ratio("1000000")), "east": try #require(Ratio("1000000"))])
@@ -241,7 +241,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     let west = Cluster(name: "west", locality: Locality(region: "west"), gateways: [shared])
     let mesh = Mesh(
         clusters: [Cluster(name: "east", locality: Locality(region: "east")), west],
-        pods: ["east": ["s": east], "west": ["s": pods("w", 3, network: 2)]])
+        pods: ["east": east, "west": pods("w", 3, network: 2)])
     let endpoints = mesh.assign(Service(name: "s"), from: "east").localities.flatMap(\.endpoints)
     let gateway = endpoints.first { $0.address == .socket(shared) }
     #expect(gateway?.health == .healthy && gateway?.weight == 3)

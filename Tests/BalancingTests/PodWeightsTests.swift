@@ -35,7 +35,7 @@ private func weights(seed: UInt64) -> (wanted: [UInt128], sent: [UInt128], empty
                 weight: Weight(Int.random(in: 1...greatest, using: &random)) ?? .one)
         }
         if pods.isEmpty { empty += 1 }
-        mesh.pods[name] = ["s": pods]
+        mesh.pods[name] = pods
         all += pods.map { (Int($0.weight.value), ratio, $0.address) }
     }
     let sent = Dictionary(

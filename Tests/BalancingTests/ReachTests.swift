@@ -14,7 +14,7 @@ private func mesh(_ reach: Reach, west: [Pod] = pods("w", 3, network: 2), gatewa
                 name: "west", locality: Locality(region: "west"),
                 gateways: (0..<gateways).map { address("172.16.0.\($0):15443") }, reach: reach),
         ],
-        pods: ["east": ["s": pods("e", 2, network: 1)], "west": ["s": west]]
+        pods: ["east": pods("e", 2, network: 1), "west": west]
     )
 }
 

@@ -19,7 +19,7 @@ private struct Tracked {
         let all = pods.map { Pod(name: $0, address: address("10.0.0.\($0.dropFirst()):80")) }
         return Mesh(
             clusters: [Cluster(name: "west", gateways: [address("1.1.1.1:1")], reach: reach)],
-            pods: ["west": ["s": all]])
+            pods: ["west": all])
     }
 
     /// Looks now.

@@ -25,7 +25,7 @@ import Testing
         let names = clusters.indices.map { "c\($0)" }
         var mesh = Mesh(clusters: zip(names, clusters).map { cluster($0, $1.most) }, pods: [:])
         for (index, entry) in clusters.enumerated() {
-            mesh.pods[ClusterName(rawValue: names[index])] = ["s": pods(index, entry.weights)]
+            mesh.pods[ClusterName(rawValue: names[index])] = pods(index, entry.weights)
         }
         return mesh.assign(Service(name: "s"), from: "c0").shares.map(\.share)
     }
@@ -51,7 +51,7 @@ import Testing
 
     @Test func `the reason names the cap`() {
         var mesh = Mesh(clusters: [cluster("c0", nil), cluster("c1", "0.5")], pods: [:])
-        mesh.pods = ["c0": ["s": pods(0, [1])], "c1": ["s": pods(1, [9])]]
+        mesh.pods = ["c0": pods(0, [1]), "c1": pods(1, [9])]
         let share = mesh.assign(Service(name: "s"), from: "c0").shares[1]
         #expect(share.reason.contains("held to 0.5 of the traffic (maxShare)"))
     }

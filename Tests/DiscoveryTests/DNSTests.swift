@@ -1,3 +1,4 @@
+import Intent
 @testable import Discovery
 import Foundation
 import Logging
@@ -23,9 +24,9 @@ import Testing
                 services: {s: {}}
                 """, file: "/c/b.yaml")
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let resolver = Resolver(configuration.dns, logger: quiet)
-        let registry = Registry(configuration) {
-            resolver.want($0)
+        let resolver = Resolver(configuration.server.dns, logger: quiet)
+        let registry = Registry(configuration.mesh) {
+            resolver.replaceNames(with: $0)
         } changed: {
         }
         let task = Task { await resolver.run(for: registry) }
@@ -38,7 +39,7 @@ import Testing
     }
 
     private func gateways(_ registry: Registry) async -> [String] {
-        await registry.state.mesh.clusters[0].gateways.map(\.description)
+        await registry.state.clusters[0].gateways.map(\.description)
     }
 
     @Test func `A and AAAA, several of each, and the changes`() async throws {
@@ -148,7 +149,7 @@ import Testing
     @Test func `nothing is served of a cluster whose gateways have never been found`() async throws {
         try await resolving { _ in
         } _: { _, registry in
-            let source = await SourceID(registry.state.configuration.clusters[0])
+            let source = await SourceID(registry.state.intent.clusters[0])
             await registry.receive(.pods(["s": pods("p", 2, network: 1)]), from: source)
             try await eventually("asked") { await registry.state.sources.last?.staleReason != nil }
             #expect(await !registry.state.isSynced)

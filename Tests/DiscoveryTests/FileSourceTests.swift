@@ -17,10 +17,11 @@ private final class Observed: Sendable {
             if case .failure = reports.last { return nil }
             var known: [Pod]?
             for report in reports {
-                switch report {
-                case .pods(let pods): known = pods["s"]
-                case .changes(let services, _): known = services["s"] ?? known
-                case .failure, .gateways, .problems, .confirmed: break
+                guard case .update(let update) = report else { continue }
+                switch update.pods {
+                case .all(let services): known = services["s"]?.pods
+                case .changed(let services): known = services["s"]?.pods ?? known
+                case nil: break
                 }
             }
             return known?.map(\.name)

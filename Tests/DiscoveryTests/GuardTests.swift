@@ -1,3 +1,5 @@
+import Pacing
+import Intent
 @testable import Discovery
 import Foundation
 import MeshConfiguration
@@ -11,12 +13,12 @@ import Testing
 @Suite struct ShrinkGuardTests {
     /// A service, over time.
     private struct Story {
-        var settings = Configuration.ShrinkGuard()
+        var settings = ShrinkGuard()
         var now = ContinuousClock.now
         var served: [Pod] = []
         var record: ShrinkRecord?
 
-        mutating func tell(_ pods: [Pod], _ evidence: SourceReport.Evidence = .none, after seconds: Int = 0) -> [String]
+        mutating func tell(_ pods: [Pod], _ evidence: SourceUpdate.Evidence = .none, after seconds: Int = 0) -> [String]
         {
             now += .seconds(seconds)
             served = settings.admit(pods, over: served, evidence, &record, at: now)
@@ -105,7 +107,7 @@ import Testing
         let configuration = try Configuration(
             text: "cluster: a\nclusters: {a: {endpoints: {file: a.yaml}}}\nservices: {s: {}}\nguard: \(settings)\n",
             file: "/c/b.yaml")
-        return (Registry(configuration) {}, SourceID(configuration.clusters[0]))
+        return (Registry(configuration.mesh) {}, SourceID(configuration.mesh.clusters[0]))
     }
 
     @Test func `held deletes go in steps without another event of the source`() async throws {
@@ -116,7 +118,7 @@ import Testing
         var steps: [Int] = []
         try await eventually("all are gone") {
             let next = await registry.takeChanges()?.nextRelease
-            let count = await registry.state.mesh.pods["a"]?["s"]?.count ?? 0
+            let count = await registry.state.pods["a"]?["s"]?.count ?? 0
             if steps.last != count { steps.append(count) }
             #expect((next != nil) == (count > 0), "there is a time when more may go")
             return count == 0
@@ -134,7 +136,7 @@ import Testing
         #expect(await registry.state.holds.first?.nextStep != nil)
         try await eventually("all are gone") {
             _ = await registry.takeChanges()
-            return await registry.state.mesh.pods["a"]?["s"] == nil
+            return await registry.state.pods["a"]?["s"] == nil
         }
         // A list that lacks more than was deleted is no evidence for that.
         await registry.receive(.pods(["s": pods("p", 16, network: 1)]), from: source)
@@ -155,7 +157,7 @@ import Testing
         changed.weight = try #require(Weight(3))
         await registry.receive(.pods(["s": [changed]]), from: source)
         #expect(await registry.state.holds.first?.pods == ["p3", "p4"])
-        #expect(await registry.state.mesh.pods["a"]?["s"]?.count == 3)
+        #expect(await registry.state.pods["a"]?["s"]?.count == 3)
     }
 
     @Test func `pods that stand under a name that nobody is served are not to be released`() async throws {
@@ -181,7 +183,7 @@ import Testing
         let hold = try #require(await registry.state.holds.first)
         #expect(hold.service == "s" && hold.cluster == "a" && hold.pods.count == 9)
         #expect(abs(hold.until.timeIntervalSince(hold.since) - 300) < 0.1)
-        #expect(await registry.state.mesh.pods["a"]?["s"]?.count == 10)
+        #expect(await registry.state.pods["a"]?["s"]?.count == 10)
         #expect(try #require(await registry.takeChanges()).nextRelease != nil)
 
         #expect(await registry.release("other") == [])
@@ -203,7 +205,7 @@ import Testing
         let (registry, source) = try registry("off")
         await registry.receive(.pods(["s": pods("p", 10, network: 1)]), from: source)
         await registry.receive(.pods([:]), from: source)
-        #expect(await registry.state.mesh.pods["a"] == [:])
+        #expect(await registry.state.pods["a"] == [:])
     }
 
     @Test func `a set that comes back ends its hold`() async throws {
@@ -211,6 +213,6 @@ import Testing
         let all: [ServiceName: [Pod]] = ["s": pods("p", 10, network: 1)]
         for report in [all, [:], all] { await registry.receive(.pods(report), from: source) }
         #expect(await registry.state.holds.isEmpty)
-        #expect(await registry.state.mesh.pods["a"] == all)
+        #expect(await registry.state.pods["a"] == all)
     }
 }

@@ -1,3 +1,4 @@
+import Intent
 @testable import Discovery
 import Foundation
 import Logging
@@ -115,15 +116,15 @@ import Testing
                 clusters: {a: {endpoints: {file: a}}, b: {endpoints: {file: b}, gateways: ["gw.example:443"]}}
                 services: {s: {}}
                 """, file: "/c/b.yaml")
-        let registry = Registry(configuration) {}
+        let registry = Registry(configuration.mesh) {}
         await registry.remember(["a": saved, "b": saved])
-        await registry.receive(.pods(["s": saved.pods["s"] ?? []]), from: SourceID(configuration.clusters[0]))
+        await registry.receive(.pods(["s": saved.pods["s"] ?? []]), from: SourceID(configuration.mesh.clusters[0]))
         #expect(await registry.serveRemembered() == ["b"])
         let state = await registry.state
         #expect(state.isSynced)
-        #expect(state.mesh.pods["a"]?["s"] == saved.pods["s"])
-        #expect(state.mesh.pods["b"]?["s"] == saved.pods["s"])
-        #expect(state.mesh.clusters[1].gateways == [address("192.0.2.7:443")], "the last answer of DNS")
+        #expect(state.pods["a"]?["s"] == saved.pods["s"])
+        #expect(state.pods["b"]?["s"] == saved.pods["s"])
+        #expect(state.clusters[1].gateways == [address("192.0.2.7:443")], "the last answer of DNS")
         #expect(state.sources[1].staleReason?.contains("what was known at 2026") == true)
         #expect(!state.sources[1].isSynced)
         #expect(state.sources[1].confirmed == saved.confirmed)
@@ -140,12 +141,12 @@ import Testing
                 clusters: {a: {endpoints: {file: a}}}
                 services: {s: {}}
                 """, file: "/c/b.yaml")
-        let registry = Registry(configuration) {}
+        let registry = Registry(configuration.mesh) {}
         var saved = saved
         saved.pods = ["s": pods("p", 10, network: 1)]
         await registry.remember(["a": saved])
         #expect(await !registry.state.isSynced, "nothing is served of it")
-        return (registry, SourceID(configuration.clusters[0]))
+        return (registry, SourceID(configuration.mesh.clusters[0]))
     }
 
     @Test(arguments: [1, 0]) func `what vanished while this program was down is held, however soon the source answers`(
@@ -154,24 +155,24 @@ import Testing
         let (registry, source) = try await remembering()
         let told = left == 0 ? [:] : ["s": pods("p", left, network: 1)] as [ServiceName: [Pod]]
         await registry.receive(.pods(told), from: source)
-        #expect(await registry.state.mesh.pods["a"]?["s"]?.count == 10)
+        #expect(await registry.state.pods["a"]?["s"]?.count == 10)
         let hold = try #require(await registry.state.holds.first)
         #expect(hold.pods.count == 10 - left)
         #expect(await registry.takeChanges()?.pods["s"]?["a"]?.count == 10)
         #expect(await registry.serveRemembered() == [])
         #expect(await registry.release("s") == ["a"])
-        #expect(await registry.state.mesh.pods["a"]?["s"]?.count ?? 0 == left)
+        #expect(await registry.state.pods["a"]?["s"]?.count ?? 0 == left)
     }
 
     @Test func `what the guard lets go is gone at once, and without a guard everything`() async throws {
         var (registry, source) = try await remembering()
         await registry.receive(.pods(["s": pods("p", 6, network: 1), "t": pods("t", 1, network: 2)]), from: source)
-        #expect(await registry.state.mesh.pods["a"]?["s"]?.count == 6)
-        #expect(await registry.state.mesh.pods["a"]?["t"]?.count == 1)
+        #expect(await registry.state.pods["a"]?["s"]?.count == 6)
+        #expect(await registry.state.pods["a"]?["t"]?.count == 1)
         #expect(await registry.takeChanges()?.pods["t"]?["a"]?.count == 1)
         (registry, source) = try await remembering(guard: "off")
         await registry.receive(.pods([:]), from: source)
-        #expect(await registry.state.mesh.pods["a"] == [:])
+        #expect(await registry.state.pods["a"] == [:])
     }
 
     @Test func `gateways that a source no longer names after a restart stay`() async throws {
@@ -184,12 +185,12 @@ import Testing
                     gateways: {kubernetes: {namespace: n, labelSelector: a=b, port: 443}}
                 services: {s: {}}
                 """, file: "/c/b.yaml")
-        let registry = Registry(configuration) {}
+        let registry = Registry(configuration.mesh) {}
         await registry.remember(["a": saved])
-        let sources = SourceID.all(of: configuration.clusters[0])
+        let sources = SourceID.all(of: configuration.mesh.clusters[0])
         await registry.receive(.pods(["s": saved.pods["s"] ?? []]), from: sources[0])
         await registry.receive(.gateways([]), from: sources[1])
-        #expect(await registry.state.mesh.clusters[0].gateways == [address("192.0.2.1:15443")])
+        #expect(await registry.state.clusters[0].gateways == [address("192.0.2.1:15443")])
         #expect(await registry.state.sources[1].staleReason?.contains("it names no gateway") == true)
     }
 
@@ -202,9 +203,9 @@ import Testing
                 clusters: {a: {endpoints: {file: a}, gateways: ["gw.example:443"]}}
                 services: {s: {}}
                 """, file: "/c/b.yaml")
-        let registry = Registry(configuration) {}
+        let registry = Registry(configuration.mesh) {}
         await registry.remember(["a": saved])
-        await registry.receive(.pods(["s": saved.pods["s"] ?? []]), from: SourceID(configuration.clusters[0]))
+        await registry.receive(.pods(["s": saved.pods["s"] ?? []]), from: SourceID(configuration.mesh.clusters[0]))
         #expect(await !registry.state.isSynced)
         #expect(await registry.serveRemembered() == ["a"])
         #expect(await registry.state.isSynced)
@@ -214,13 +215,14 @@ import Testing
         async throws
     {
         let (registry, source) = try await remembering()
-        await registry.receive(.changes(["s": pods("p", 2, network: 1)], .vouched), from: source)
-        await registry.receive(.pods(["s": pods("p", 2, network: 1)]), from: source)
-        #expect(await registry.state.mesh.pods["a"]?["s"]?.count == 2)
+        let vouched = { (service: ServiceName, pods: [Pod]) in
+            SourceReport.update(SourceUpdate(pods: .all([service: SourceUpdate.ServicePods(pods, .vouched)])))
+        }
+        await registry.receive(vouched("s", pods("p", 2, network: 1)), from: source)
+        #expect(await registry.state.pods["a"]?["s"]?.count == 2)
         #expect(await registry.state.holds.isEmpty)
         let (other, its) = try await remembering()
-        await other.receive(.changes(["t": pods("t", 1, network: 2)], .vouched), from: its)
-        await other.receive(.pods(["t": pods("t", 1, network: 2)]), from: its)
+        await other.receive(vouched("t", pods("t", 1, network: 2)), from: its)
         #expect(await other.state.holds.map(\.service) == ["s"])
     }
 }

@@ -1,3 +1,5 @@
+import Intent
+import Pacing
 @testable import Discovery
 import Logging
 import MeshConfiguration
@@ -20,8 +22,8 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
 @Suite struct RegistryTests {
     @Test func `nothing is served before every source has delivered once`() async throws {
         let configuration = try configuration("east", "west")
-        let registry = Registry(configuration) {}
-        let sources = configuration.clusters.map(SourceID.init)
+        let registry = Registry(configuration.mesh) {}
+        let sources = configuration.mesh.clusters.map(SourceID.init)
         await registry.receive(.pods(onePod), from: sources[0])
         await registry.receive(.failure(reason: "no file"), from: sources[1])
         #expect(await !registry.state.isSynced)
@@ -31,12 +33,12 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
 
     @Test func `a failing source keeps its last good state, marked stale`() async throws {
         let configuration = try configuration("east")
-        let registry = Registry(configuration) {}
-        let source = SourceID(configuration.clusters[0])
+        let registry = Registry(configuration.mesh) {}
+        let source = SourceID(configuration.mesh.clusters[0])
         await registry.receive(.pods(onePod), from: source)
         await registry.receive(.failure(reason: "gone"), from: source)
         let state = await registry.state
-        #expect(state.mesh.pods["east"] == onePod)
+        #expect(state.pods["east"] == onePod)
         #expect(state.sources[0].staleReason == "gone")
         await registry.receive(.pods(onePod), from: source)
         #expect(await registry.state.sources[0].staleReason == nil)
@@ -57,39 +59,39 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
             services: {s: {}}
             """
         let configuration = try Configuration(text: text, file: "/c/b.yaml")
-        let registry = Registry(configuration) {}
-        let source = configuration.clusters[0]
+        let registry = Registry(configuration.mesh) {}
+        let source = configuration.mesh.clusters[0]
         if let other = SourceID(gatewaysOf: source) {
             await registry.receive(.gateways([.address(address("192.0.2.2:2"))]), from: other)
         }
         await registry.receive(.pods(onePod), from: SourceID(source))
         await registry.receive(.gateways([.address(address("192.0.2.3:3"))]), from: SourceID(source))
-        #expect(await registry.state.mesh.clusters[0].gateways.map(\.description) == expected)
+        #expect(await registry.state.clusters[0].gateways.map(\.description) == expected)
     }
 
     @Test func `a report that says nothing new changes nothing`() async throws {
         let changes = Mutex(0)
         let configuration = try configuration("east")
-        let registry = Registry(configuration) { changes.withLock { $0 += 1 } }
-        let source = SourceID(configuration.clusters[0])
+        let registry = Registry(configuration.mesh) { changes.withLock { $0 += 1 } }
+        let source = SourceID(configuration.mesh.clusters[0])
         for _ in 0..<3 { await registry.receive(.pods(onePod), from: source) }
         #expect(changes.withLock { $0 } == 1)
     }
 
     @Test func `only the services that changed are told, once`() async throws {
         let configuration = try configuration("east", "west")
-        let registry = Registry(configuration) {}
-        let sources = configuration.clusters.map(SourceID.init)
+        let registry = Registry(configuration.mesh) {}
+        let sources = configuration.mesh.clusters.map(SourceID.init)
         #expect(await registry.takeChanges() == nil, "not before every source has delivered")
         await registry.receive(.pods(["s": pods("p", 1, network: 1), "t": pods("t", 1, network: 2)]), from: sources[0])
         await registry.receive(.pods(["s": pods("w", 1, network: 3)]), from: sources[1])
         let first = try #require(await registry.takeChanges())
-        #expect(first.configuration == configuration)
+        #expect(first.intent == configuration.mesh.changes(since: nil))
         #expect(Set(first.pods.keys) == ["s", "t"])
         await registry.receive(
             .changes(["s": pods("p", 2, network: 1), "t": pods("t", 1, network: 2)], .none), from: sources[0])
         let second = try #require(await registry.takeChanges())
-        #expect(second.configuration == nil)
+        #expect(second.intent == nil && second.gateways.isEmpty)
         #expect(second.pods == ["s": ["east": pods("p", 2, network: 1), "west": pods("w", 1, network: 3)]])
         await registry.receive(.changes(["s": []], .deletes), from: sources[0])
         await registry.receive(.pods([:]), from: sources[1])
@@ -100,33 +102,33 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
 
     @Test func `a new configuration keeps what is known, and doesn't wait for the clusters it adds`() async throws {
         let before = try configuration("east")
-        let registry = Registry(before) {}
-        await registry.receive(.pods(onePod), from: SourceID(before.clusters[0]))
+        let registry = Registry(before.mesh) {}
+        await registry.receive(.pods(onePod), from: SourceID(before.mesh.clusters[0]))
         let after = try configuration("east", "west")
-        await registry.configure(after)
+        await registry.replaceIntent(with: after.mesh)
         let state = await registry.state
         #expect(state.isSynced)
-        #expect(state.mesh.pods == ["east": onePod])
+        #expect(state.pods == ["east": onePod])
         #expect(state.sources.map(\.isSynced) == [true, false])
     }
 
     @Test func `a configuration without the cluster that never delivered is enough to serve`() async throws {
         let before = try configuration("east", "west")
-        let registry = Registry(before) {}
-        await registry.receive(.pods(onePod), from: SourceID(before.clusters[0]))
+        let registry = Registry(before.mesh) {}
+        await registry.receive(.pods(onePod), from: SourceID(before.mesh.clusters[0]))
         #expect(await !registry.state.isSynced)
-        await registry.configure(try configuration("east"))
+        await registry.replaceIntent(with: try configuration("east").mesh)
         #expect(await registry.state.isSynced)
     }
 
     @Test func `a source that the configuration no longer names isn't heard`() async throws {
         let before = try configuration("east", "west")
-        let registry = Registry(before) {}
-        let sources = before.clusters.map(SourceID.init)
+        let registry = Registry(before.mesh) {}
+        let sources = before.mesh.clusters.map(SourceID.init)
         for source in sources { await registry.receive(.pods(onePod), from: source) }
-        await registry.configure(try configuration("east"))
+        await registry.replaceIntent(with: try configuration("east").mesh)
         #expect(await !registry.receive(.pods([:]), from: sources[1]).isNews)
-        #expect(await registry.state.mesh.pods == ["east": onePod])
+        #expect(await registry.state.pods == ["east": onePod])
     }
 }
 
@@ -177,19 +179,19 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
             export: {west: {identity: "spiffe://x/west", services: [s]}}
             """
         let configuration = try Configuration(text: text, file: "/c/b.yaml")
-        let registry = Registry(configuration) {}
-        await registry.receive(.pods(onePod), from: SourceID(configuration.clusters[1]))
+        let registry = Registry(configuration.mesh) {}
+        await registry.receive(.pods(onePod), from: SourceID(configuration.mesh.clusters[1]))
         #expect(await registry.takeChanges() == nil, "its own is still unknown")
-        await registry.receive(.pods(onePod), from: SourceID(configuration.clusters[0]))
+        await registry.receive(.pods(onePod), from: SourceID(configuration.mesh.clusters[0]))
         #expect(await registry.takeChanges()?.isComplete == true)
 
-        let waiting = Registry(configuration) {}
-        await waiting.receive(.pods(onePod), from: SourceID(configuration.clusters[0]))
+        let waiting = Registry(configuration.mesh) {}
+        await waiting.receive(.pods(onePod), from: SourceID(configuration.mesh.clusters[0]))
         let changes = try #require(await waiting.takeChanges())
         #expect(!changes.isComplete)
         #expect(changes.pods["s"]?.keys.sorted() == ["east"])
         #expect(await !waiting.state.isSynced)
-        await waiting.receive(.pods(onePod), from: SourceID(configuration.clusters[1]))
+        await waiting.receive(.pods(onePod), from: SourceID(configuration.mesh.clusters[1]))
         let rest = try #require(await waiting.takeChanges())
         #expect(rest.isComplete)
         #expect(rest.pods["s"]?.keys.sorted() == ["east", "west"])
@@ -220,7 +222,7 @@ private final class NumberedSource: EndpointSource {
 @Test func `settings that go and come back are another source, whose provenance and word count`() async throws {
     let made = Mutex<[NumberedSource]>([])
     let (a, b) = try (configuration("east"), configuration("west"))
-    let registry = Registry(a) {}
+    let registry = Registry(a.mesh) {}
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let runner = SourceRunner(registry: registry, logger: quiet) { _ in
         made.withLock { made in
@@ -229,10 +231,10 @@ private final class NumberedSource: EndpointSource {
         }
     }
     let running = Task { await runner.run() }
-    let names = { await registry.state.mesh.pods.values.flatMap { $0.values.joined() }.map(\.name) }
+    let names = { await registry.state.pods.values.flatMap { $0.values.joined() }.map(\.name) }
     for (number, configuration) in [a, b, a].enumerated() {
-        await registry.configure(configuration)
-        runner.configure(configuration)
+        await registry.replaceIntent(with: configuration.mesh)
+        runner.replaceSources(of: configuration.mesh)
         try await eventually("source \(number + 1) has told") { await names() == ["p\(number + 1)-1"] }
     }
     // The first one ends only now.

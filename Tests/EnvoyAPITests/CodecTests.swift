@@ -16,8 +16,8 @@ private let mesh = Mesh(
         Cluster(name: "west", locality: Locality(region: "west"), gateways: [address("[2001:db8::1]:15443")]),
     ],
     pods: [
-        "east": ["s": pods("e", 2, network: 1, weight: 3) + pods("d", 1, network: 3, health: .draining)],
-        "west": ["s": pods("w", 3, network: 2)],
+        "east": pods("e", 2, network: 1, weight: 3) + pods("d", 1, network: 3, health: .draining),
+        "west": pods("w", 3, network: 2),
     ]
 )
 
@@ -92,7 +92,7 @@ func `an ACK is found without decoding, and nothing else is taken for one`(varia
 @Test func `an assignment survives the wire`() throws {
     let assignment = mesh.assign(Service(name: "s"), from: "east")
     let resource = EncodedResource(assignment, name: "s")
-    var sotw = DiscoveryStream(variant: .sotw, type: .clusterLoadAssignment, limits: .init(names: 10))
+    var sotw = StreamSubscriptions(variant: .sotw, type: .clusterLoadAssignment, limits: .init(names: 10))
     try sotw.receive(.sotw(SotWRequest(names: ["s"])), type: "", from: .envoy)
     let next = try #require(sotw.next { _ in OneResource(resource) })
     let bytes = resource.sotwHeader + resource.any + next.response.encodedTrailer(type: next.type, controlPlane: "me")
@@ -108,7 +108,7 @@ func `an ACK is found without decoding, and nothing else is taken for one`(varia
 
 @Test func `a delta response names its resources and versions`() throws {
     let resource = EncodedResource(mesh.assign(Service(name: "s"), from: "west"), name: "s")
-    var delta = DiscoveryStream(variant: .delta, type: nil, limits: .init(names: 10))
+    var delta = StreamSubscriptions(variant: .delta, type: nil, limits: .init(names: 10))
     let request = DeltaRequest(subscribe: ["s", "none"])
     try delta.receive(.delta(request), type: TypeURL.clusterLoadAssignment.rawValue, from: .envoy)
     let next = try #require(delta.next { _ in OneResource(resource) })

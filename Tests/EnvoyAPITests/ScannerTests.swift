@@ -7,7 +7,7 @@ import XDS
 
 private let mesh = Mesh(
     clusters: [Cluster(name: "east", locality: Locality(region: "east"))],
-    pods: ["east": ["s": pods("e", 3, network: 1, weight: 7)]])
+    pods: ["east": pods("e", 3, network: 1, weight: 7)])
 private let assignment = mesh.assign(Service(name: "s"), from: "east")
 private let endpointName: ResourceName = "xdstp://x/E/s/1"
 
@@ -21,7 +21,7 @@ private struct OnlyResource: VersionIndex {
 
 /// The response to a client that asks for a resource, as it is sent.
 private func response(_ resource: EncodedResource, _ variant: Variant, _ type: TypeURL) throws -> [UInt8] {
-    var stream = DiscoveryStream(variant: variant, type: type, limits: DiscoveryStream.Limits(names: 9))
+    var stream = StreamSubscriptions(variant: variant, type: type, limits: StreamSubscriptions.Limits(names: 9))
     let request: DiscoveryRequest =
         variant == .sotw
         ? .sotw(SotWRequest(names: [resource.name])) : .delta(DeltaRequest(subscribe: [resource.name, "gone"]))

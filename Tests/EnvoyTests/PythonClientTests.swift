@@ -1,3 +1,4 @@
+import AdminAPI
 import Balancing
 import Foundation
 import Model

@@ -79,7 +79,7 @@ private let mutualTLS = RunningControlPlane.configuration.replacing(
             let identity = try Identity("\(directory)/certs")
             try await RunningControlPlane.run(in: directory, configuration: mutualTLS) { plane in
                 let channel = try identity.channel("client", port: plane.port)
-                let client = await XDSClient(channel, .deltaEndpoints)
+                let client = await XDSClient(channel, .of(.clusterLoadAssignment, .delta))
                 await client.subscribe(
                     ["httpbin"], node: Node(id: "c", userAgent: "envoy", metadata: ["cluster": "west"]))
                 _ = try await client.response()
@@ -98,7 +98,8 @@ private let mutualTLS = RunningControlPlane.configuration.replacing(
             let next = try Identity("\(directory)/next")
             try await RunningControlPlane.run(in: directory, configuration: mutualTLS) { plane in
                 let ask = { (identity: Identity) in
-                    try await identity.ask("client", ["cluster": "west"], .deltaEndpoints, port: plane.port)
+                    try await identity.ask(
+                        "client", ["cluster": "west"], .of(.clusterLoadAssignment, .delta), port: plane.port)
                 }
                 #expect(try await ask(identity) == nil)
                 #expect(try await ask(next)?.code == .unavailable)

@@ -1,3 +1,4 @@
+import Serving
 import ControlPlane
 import EnvoyAPI
 import GRPCTransport
@@ -15,7 +16,7 @@ private func besideAGoodClient(
     try await withTemporaryDirectory { directory in
         try await RunningControlPlane.run(in: directory) { plane in
             try await plane.withChannel { good in
-                let client = await XDSClient(good, .streamEndpoints)
+                let client = await XDSClient(good, .of(.clusterLoadAssignment, .sotw))
                 await client.subscribe(["httpbin"], node: node)
                 let first = try await client.response()
                 await client.acknowledge(first, names: ["httpbin"])
@@ -80,13 +81,13 @@ private func besideAGoodClient(
     }
 
     @Test func `streams that are reset by the thousand, at any moment, leave nothing behind`() async throws {
-        try await besideAGoodClient(.streamEndpoints) { plane, channel in
+        try await besideAGoodClient(.of(.clusterLoadAssignment, .sotw)) { plane, channel in
             let request = DiscoveryRequest.sotw(SotWRequest(names: ["httpbin"]))
                 .encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: Node(id: "resetter", userAgent: "envoy"))
             await withTaskGroup { group in
                 for number in 0..<4_000 {
                     group.addTask {
-                        let stream = await channel.open(Method.streamEndpoints.path)
+                        let stream = await channel.open(Method.of(.clusterLoadAssignment, .sotw).path)
                         if number % 3 > 0 { await stream.send(request) }
                         if number % 3 > 1 { _ = try? await stream.messages.first { _ in true } }
                         await stream.cancel()
@@ -98,8 +99,8 @@ private func besideAGoodClient(
     }
 
     @Test func `a type that isn't the stream's ends it`() async throws {
-        try await besideAGoodClient(.streamEndpoints) { _, channel in
-            let bad = await XDSClient(channel, .streamEndpoints)
+        try await besideAGoodClient(.of(.clusterLoadAssignment, .sotw)) { _, channel in
+            let bad = await XDSClient(channel, .of(.clusterLoadAssignment, .sotw))
             await bad.ask([], node: Node(id: "bad"), type: "type.googleapis.com/envoy.config.cluster.v3.Cluster")
             #expect(await bad.end().code == .invalidArgument)
             let typeless = await XDSClient(channel, .streamAggregatedResources)
@@ -120,11 +121,11 @@ private func besideAGoodClient(
     }
 
     @Test func `a client that never reads costs nobody else anything`() async throws {
-        try await besideAGoodClient(.streamEndpoints) { plane, channel in
+        try await besideAGoodClient(.of(.clusterLoadAssignment, .sotw)) { plane, channel in
             let names = (0..<900).map { ResourceName(rawValue: "n\($0)") } + ["httpbin"]
             let request = DiscoveryRequest.sotw(SotWRequest(names: names))
             for number in 0..<50 {
-                let deaf = await channel.open(Method.streamEndpoints.path, isReading: false)
+                let deaf = await channel.open(Method.of(.clusterLoadAssignment, .sotw).path, isReading: false)
                 let bytes = request.encoded(
                     type: TypeURL.clusterLoadAssignment.rawValue, node: Node(id: "deaf-\(number)"))
                 await deaf.send(bytes)
@@ -133,7 +134,7 @@ private func besideAGoodClient(
                 await plane.controlPlane.clients().filter { $0.node.hasPrefix("deaf") }.count == 50
             }
             try await plane.withChannel { quick in
-                let client = await XDSClient(quick, .streamEndpoints)
+                let client = await XDSClient(quick, .of(.clusterLoadAssignment, .sotw))
                 await client.subscribe(["httpbin"], node: node)
                 await client.acknowledge(try await client.response(), names: ["httpbin"])
                 for round in 1...40 {

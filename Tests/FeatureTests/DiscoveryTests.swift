@@ -1,3 +1,5 @@
+import Snapshots
+import Serving
 import Balancing
 import ControlPlane
 import Discovery
@@ -116,7 +118,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
             let bad = try await client.response()
             await client.reject(bad, names: ["httpbin"], "the weight is not to my taste")
             try await eventually("the rejection is shown") {
-                let subscription = await plane.controlPlane.clients().first?.subscriptions.first?.subscription
+                let subscription = await plane.controlPlane.clients().first?.subscriptions(listing: .max).first?
+                    .subscription
                 return subscription?.rejection?.message == "the weight is not to my taste"
                     && subscription?.acknowledged == nil && "\(subscription?.sent?.description ?? "")" == bad.version
             }
@@ -125,7 +128,8 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
             #expect(try endpoints(good) == ["10.0.1.1:80 1", "127.0.0.9:15443 3"], "not the rejected content again")
             await client.acknowledge(good, names: ["httpbin"])
             try await eventually("the rejection is forgotten") {
-                let subscription = await plane.controlPlane.clients().first?.subscriptions.first?.subscription
+                let subscription = await plane.controlPlane.clients().first?.subscriptions(listing: .max).first?
+                    .subscription
                 return subscription?.rejection == nil && subscription?.acknowledged?.description == good.version
             }
         }
@@ -149,7 +153,9 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
                 await after.ask(DeltaRequest(subscribe: ["httpbin"], initialVersions: versions), node: east)
             }
             try await eventually("it has subscribed") {
-                await plane.controlPlane.clients().contains { !$0.subscriptions.isEmpty && $0.node == "envoy-1" }
+                await plane.controlPlane.clients().contains {
+                    !$0.subscriptions(listing: 0).isEmpty && $0.node == "envoy-1"
+                }
             }
             try plane.write(RunningControlPlane.endpoints([("e1", "10.0.1.1:80")]), to: "east.yaml")
             let next4 = try await after.response()
@@ -161,7 +167,7 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         var versions: Set<String> = []
         for _ in 0..<2 {
             try await running { _, channel in
-                let client = await XDSClient(channel, .deltaEndpoints)
+                let client = await XDSClient(channel, .of(.clusterLoadAssignment, .delta))
                 await client.subscribe(["httpbin", "outbound|8000||httpbin"], node: east)
                 versions.formUnion(try await client.response().resources.map(\.version))
             }
@@ -171,14 +177,14 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
 
     @Test func `a client sees the mesh from its own cluster`() async throws {
         try await running { plane, channel in
-            let client = await XDSClient(channel, .streamEndpoints)
+            let client = await XDSClient(channel, .of(.clusterLoadAssignment, .sotw))
             await client.subscribe(["httpbin"], node: west)
             let response = try await client.response()
             #expect(
                 try endpoints(response)
                     == ["10.0.1.1:80 1", "10.0.1.2:80 1", "10.0.2.1:80 1", "10.0.2.2:80 1", "10.0.2.3:80 1"]
             )
-            #expect(await plane.controlPlane.clients().map(\.viewer?.cluster) == ["west"])
+            #expect(await plane.controlPlane.clients().map(\.view?.client?.cluster) == ["west"])
         }
     }
 

@@ -1,3 +1,5 @@
+import Snapshots
+import Serving
 import Admin
 import Balancing
 import ControlPlane
@@ -66,7 +68,7 @@ func `a changed pod of a thousand costs some hundred bytes`(isAlone: Bool) async
         try await RunningControlPlane.run(in: directory, metrics: metrics) { plane in
             for count in 1...400 { try plane.write(pods(count), to: "east.yaml") }
             try await eventually("the last one is served") {
-                let services = await plane.controlPlane.services(of: .init(cluster: "east", audience: .plain))
+                let services = await plane.controlPlane.services(of: .init(cluster: "east", kind: .plain))
                 return services?.first?.assignment.localities.first?.endpoints.count == 400
             }
             let line = metrics.text.split(separator: "\n").first { $0.hasPrefix("ballast_publications_total ") }
@@ -95,7 +97,7 @@ func `Envoys that collections would end are served whole assignments, whatever t
                     try #require(try await client.response().resources.first).content)
                 #expect(assignment.localities.allSatisfy { $0.endpoints.isEmpty == isServed })
                 let status = try #require(await plane.controlPlane.clients().first)
-                #expect(status.viewer?.usesLEDS == isServed)
+                #expect(status.view?.client?.usesLEDS == isServed)
                 #expect(
                     status.notes.contains { $0.contains("gets whole assignments although it asks for LEDS") }
                         != isServed)
@@ -115,7 +117,7 @@ func `a gateway that asks on demand and drops what it gets is told so`(
     try await withTemporaryDirectory { directory in
         try await RunningControlPlane.run(in: directory) { plane in
             try await plane.withChannel { channel in
-                let client = await XDSClient(channel, .deltaClusters)
+                let client = await XDSClient(channel, .of(.cluster, .delta))
                 let gateway = Node(
                     id: "g", userAgent: "envoy", envoyVersion: version,
                     metadata: ["cluster": "west", "role": "gateway"])

@@ -1,3 +1,5 @@
+import Serving
+import Snapshots
 import ControlPlane
 import EnvoyAPI
 import GRPCTransport
@@ -49,7 +51,7 @@ private func report(_ cluster: String, _ region: String, issued: UInt64, errors:
                     report("no-such-cluster", "east", issued: 1_000), report("httpbin", "nowhere", issued: 0),
                     report("", "", issued: 7), field(2, []), [],
                 ] { await stream.send(strange) }
-                let viewer = Viewer(cluster: "east", audience: .plain)
+                let viewer = ClientView(cluster: "east", kind: .plain)
                 let observed = {
                     await plane.controlPlane.status.observed[viewer]?[ServiceName(rawValue: "httpbin")]
                 }

@@ -1,3 +1,5 @@
+import Snapshots
+import Serving
 import Balancing
 import ControlPlane
 import Discovery
@@ -80,7 +82,7 @@ import XDS
     }
 
     private func names(_ service: ServiceName, _ plane: RunningControlPlane) async -> [String] {
-        let services = await plane.controlPlane.services(of: Viewer(cluster: "east", audience: .lanes)) ?? []
+        let services = await plane.controlPlane.services(of: ClientView(cluster: "east", kind: .lanes)) ?? []
         let shares = services.first { $0.service.name == service }?.assignment.shares ?? []
         return shares.first { $0.cluster == "far" }?.pods.map(\.name) ?? []
     }
@@ -139,7 +141,7 @@ import XDS
                 let status = try #require(await far(east))
                 #expect(status.isSynced && status.staleReason == nil && status.podCount == 3)
                 #expect(status.gateways == ["127.0.0.9:15443"])
-                let services = await east.controlPlane.services(of: Viewer(cluster: "east", audience: .lanes))
+                let services = await east.controlPlane.services(of: ClientView(cluster: "east", kind: .lanes))
                 let assignment = try #require(services?.first { $0.service.name == "httpbin" }?.assignment)
                 let pods = assignment.localities.flatMap {
                     $0.endpoints.map { ($0.address.description, $0.weight, $0.health) }
@@ -403,7 +405,7 @@ import XDS
                 }
                 #expect(exported.resources.map(\.name) == ["httpbin"])
                 #expect(await !plane.controlPlane.status.isReady)
-                #expect(await plane.controlPlane.services(of: Viewer(cluster: "west", audience: .plain)) == nil)
+                #expect(await plane.controlPlane.services(of: ClientView(cluster: "west", kind: .plain)) == nil)
             }
         }
     }

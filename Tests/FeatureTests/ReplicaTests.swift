@@ -1,3 +1,4 @@
+import Snapshots
 import Balancing
 import ControlPlane
 import EnvoyAPI
@@ -55,7 +56,7 @@ func `replicas that saw different things serve the same bytes and versions`(vari
                 let list = pods.map { (name: $0, address: "10.0.2.\($0.dropFirst()):80") }
                 try one.write(RunningControlPlane.endpoints(list), to: "west.yaml")
                 try await eventually("the change is served") {
-                    let viewer = Viewer(cluster: "east", audience: .lanes)
+                    let viewer = ClientView(cluster: "east", kind: .lanes)
                     let service = await one.controlPlane.services(of: viewer)?.first
                     return service?.assignment.shares.first { $0.cluster == "west" }?.pods.count == pods.count
                 }

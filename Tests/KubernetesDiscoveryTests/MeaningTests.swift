@@ -1,3 +1,4 @@
+import Intent
 import Discovery
 import Foundation
 @testable import KubernetesDiscovery
@@ -29,10 +30,10 @@ import Testing
     }
 
     private func table(
-        _ slices: EndpointSlice..., port: String? = nil, family: Configuration.IPFamily = .any
+        _ slices: EndpointSlice..., port: String? = nil, family: IPFamily = .any
     ) -> SliceTable {
-        let service = Configuration.KubernetesService(
-            namespace: "n", name: "s", port: port.flatMap(Configuration.PortReference.init), family: family)
+        let service = KubernetesService(
+            namespace: "n", name: "s", port: port.flatMap(PortReference.init), family: family)
         var table = SliceTable(["s": service], keepsAll: false)
         for slice in slices { _ = table.put(slice) }
         return table
@@ -150,7 +151,7 @@ import Testing
         let list = try JSONDecoder().decode(
             ObjectList<EndpointSlice>.self, from: Data(try recorded("list.json").utf8))
         var table = SliceTable(
-            ["httpbin": Configuration.KubernetesService(namespace: "httpbin", name: "httpbin")], keepsAll: false)
+            ["httpbin": KubernetesService(namespace: "httpbin", name: "httpbin")], keepsAll: false)
         table.replace(in: nil, with: list.items ?? [])
         var story = [table.pods(of: "httpbin").pods.map { "\($0.name.suffix(5)) \($0.health)" }]
         for line in try recorded("watch.jsonl").split(separator: "\n") {

@@ -1,5 +1,6 @@
 import Discovery
 import Foundation
+import Intent
 @testable import KubernetesDiscovery
 import Logging
 import MeshConfiguration
@@ -18,10 +19,26 @@ final class Reports: Sendable {
         var problems: [String] = []
         /// Every set of pods of every service that was told, to see flaps.
         var history: [(service: ServiceName, names: [String])] = []
-        var lastEvidence: SourceReport.Evidence?
+        var lastEvidence: SourceUpdate.Evidence?
         var failures: [String] = []
         var wholes = 0
         var confirmations = 0
+
+        mutating func take(_ update: SourceUpdate.Pods) {
+            switch update {
+            case .all(let services):
+                pods = services.mapValues(\.pods)
+                wholes += 1
+                lastEvidence = SourceUpdate.Evidence.none
+                for (service, told) in services { history.append((service, told.pods.map(\.name))) }
+            case .changed(let services):
+                pods?.merge(services.mapValues(\.pods)) { $1 }
+                for (service, told) in services {
+                    lastEvidence = told.evidence
+                    history.append((service, told.pods.map(\.name)))
+                }
+            }
+        }
     }
 
     private let state = Mutex(State())
@@ -29,19 +46,9 @@ final class Reports: Sendable {
     func take(_ report: SourceReport) {
         state.withLock { state in
             switch report {
-            case .pods(let pods):
-                state.pods = pods
-                state.wholes += 1
-                state.lastEvidence = SourceReport.Evidence.none
-                for (service, pods) in pods { state.history.append((service, pods.map(\.name))) }
-                state.failure = nil
-            case .changes(let services, let evidence):
-                state.pods?.merge(services) { $1 }
-                state.lastEvidence = evidence
-                for (service, pods) in services { state.history.append((service, pods.map(\.name))) }
-                state.failure = nil
-            case .gateways(let gateways):
-                state.gateways = gateways
+            case .update(let update):
+                if let pods = update.pods { state.take(pods) }
+                if let gateways = update.gateways { state.gateways = gateways }
                 state.failure = nil
             case .confirmed:
                 state.confirmations += 1
@@ -105,7 +112,7 @@ let impatient = APIClient.Patience(connect: .seconds(2), head: .seconds(2), sile
 
 extension Configuration {
     /// The endpoints or gateways of a cluster, from a piece of configuration.
-    static func source(_ kubernetes: String, gateways: String? = nil, in directory: String) throws -> ClusterSource {
+    static func source(_ kubernetes: String, gateways: String? = nil, in directory: String) throws -> ClusterIntent {
         let configuration = try Configuration(
             text: """
                 cluster: west
@@ -113,7 +120,7 @@ extension Configuration {
                   west: {endpoints: {kubernetes: \(kubernetes)}\(gateways.map { ", gateways: {kubernetes: \($0)}" } ?? "")}
                 services: {httpbin: {}}
                 """, file: "\(directory)/ballast.yaml")
-        return configuration.clusters[0]
+        return configuration.mesh.clusters[0]
     }
 }
 

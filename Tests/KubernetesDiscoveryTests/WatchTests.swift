@@ -71,7 +71,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
                     slice, of: "httpbin", in: "n", [.init(pod, "10.0.0.\(pod == "a" ? 1 : 3)")], ports: [("web", 80)])
             }
             try await eventually("none can be used") { reports.names("httpbin").isEmpty }
-            #expect(reports.now.lastEvidence == SourceReport.Evidence.none, "so the guard holds them")
+            #expect(reports.now.lastEvidence == SourceUpdate.Evidence.none, "so the guard holds them")
             try await eventually("and it says why") { reports.now.problems.count == 2 }
             #expect(
                 reports.now.problems[0] == "EndpointSlice n/one is left out: it has no TCP port http; it has: web (80)")
@@ -205,7 +205,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
             server.forget("endpointslices", "n", "two")
             await server.disconnectAll()
             try await eventually("listed again") { reports.names("httpbin") == ["a", "b"] }
-            #expect(reports.now.lastEvidence == SourceReport.Evidence.none, "a list proves nothing about what it lacks")
+            #expect(reports.now.lastEvidence == SourceUpdate.Evidence.none, "a list proves nothing about what it lacks")
             #expect(lists(server) == 2)
             #expect(!reports.now.history.contains { $0.service == "httpbin" && $0.names.isEmpty }, "no flap")
         }
@@ -376,7 +376,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
             try await eventually("an outage") { reports.now.failures.count >= 2 }
             try await server.start(port: port)
             try await eventually("the new world") { reports.names("httpbin") == ["a", "b"] }
-            #expect(reports.now.lastEvidence == SourceReport.Evidence.none, "so the guard looks at it")
+            #expect(reports.now.lastEvidence == SourceUpdate.Evidence.none, "so the guard looks at it")
         }
     }
 
@@ -393,7 +393,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
             try await eventually("the old slice is there, and the new one") {
                 reports.names("httpbin") == ["a", "b", "d"]
             }
-            #expect(reports.now.lastEvidence == SourceReport.Evidence.none, "so the guard looks at it")
+            #expect(reports.now.lastEvidence == SourceUpdate.Evidence.none, "so the guard looks at it")
             #expect(reports.now.failure == nil)
             server.putSlice("newer", of: "httpbin", in: "n", [.init("e", "10.0.0.5")])
             try await eventually("it goes on from there") { reports.names("httpbin") == ["a", "b", "d", "e"] }

@@ -1,3 +1,4 @@
+import Intent
 import MeshConfiguration
 import Testing
 import YAMLFile
@@ -52,7 +53,7 @@ func `what would open the server by mistake is refused`(xds: String, admin: Stri
 }
 
 @Test func `what is opened on purpose is not`() throws {
-    #expect(try configure("{listen: \"10.0.0.1:1\", insecure: true}").xds.isInsecure)
-    let admin = try configure("{}", admin: "{listen: \"10.0.0.1:1\", tokenFile: token}").admin
+    #expect(try configure("{listen: \"10.0.0.1:1\", insecure: true}").server.xds.isInsecure)
+    let admin = try configure("{}", admin: "{listen: \"10.0.0.1:1\", tokenFile: token}").server.admin
     #expect(admin.tokenFile == "/etc/token")
 }

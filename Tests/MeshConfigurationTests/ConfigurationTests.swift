@@ -1,3 +1,4 @@
+import Intent
 import Foundation
 import MeshConfiguration
 import Model
@@ -26,23 +27,26 @@ private let good = """
 
 @Test func `a good configuration is read whole`() throws {
     let configuration = try Configuration(text: good, file: "/etc/ballast/ballast.yaml")
-    #expect(configuration.cluster == "east")
-    #expect(configuration.xds.listen == address("127.0.0.1:18000"))
-    #expect(configuration.admin.listen == address("127.0.0.1:18080"))
-    #expect(configuration.clusters.map(\.cluster.name) == ["east", "west"])
-    #expect(configuration.clusters.map(\.endpoints) == [.file("/etc/ballast/east.yaml"), .file("/data/west.yaml")])
-    #expect(configuration.clusters[0].cluster.locality == Locality(region: "east"), "the cluster's name is its region")
-    #expect(configuration.clusters[1].cluster.locality == Locality(region: "w", zone: "z"))
-    #expect(configuration.clusters[1].cluster.gateways == [address("127.0.0.1:15443")])
-    #expect(configuration.services.map(\.resources) == [["a", "b"], ["plain"]])
-    #expect(configuration.services[0].service.balance == .localFirst)
-    #expect(configuration.services[0].service.weights == ["west": try #require(Ratio("0.5"))])
+    #expect(configuration.mesh.cluster == "east")
+    #expect(configuration.server.xds.listen == address("127.0.0.1:18000"))
+    #expect(configuration.server.admin.listen == address("127.0.0.1:18080"))
+    #expect(configuration.mesh.clusters.map(\.name) == ["east", "west"])
+    #expect(
+        configuration.mesh.clusters.map(\.endpoints) == [.file("/etc/ballast/east.yaml"), .file("/data/west.yaml")])
+    #expect(
+        configuration.mesh.clusters[0].cluster(gateways: []).locality == Locality(region: "east"),
+        "the cluster's name is its region")
+    #expect(configuration.mesh.clusters[1].cluster(gateways: []).locality == Locality(region: "w", zone: "z"))
+    #expect(configuration.mesh.clusters[1].gateways.addresses == [address("127.0.0.1:15443")])
+    #expect(configuration.mesh.services.map(\.resources) == [["a", "b"], ["plain"]])
+    #expect(configuration.mesh.services[0].service.balance == .localFirst)
+    #expect(configuration.mesh.services[0].service.weights == ["west": try #require(Ratio("0.5"))])
 }
 
 @Test func `every way to reach a cluster is read, with its settings`() throws {
     let reach = { (lines: String) in
         let text = good.replacing("reach: gateway", with: lines) + "\nenvoy: {tls: {ca: ca.crt}}\n"
-        return try Configuration(text: text, file: "b.yaml").clusters[1].cluster.reach
+        return try Configuration(text: text, file: "b.yaml").mesh.clusters[1].reach
     }
     #expect(try reach("network: n") == .gateway(refresh: false), "the default works everywhere")
     #expect(try reach("refresh: true") == .gateway(refresh: true))
@@ -57,7 +61,8 @@ private let good = """
     #expect(try reach("reach: connect") == .connect)
     let named = good.replacing("127.0.0.1:15443", with: "gw.example:443")
     #expect(
-        try Configuration(text: named, file: "b.yaml").clusters[1].gateways == .listed([.name("gw.example", port: 443)])
+        try Configuration(text: named, file: "b.yaml").mesh.clusters[1].gateways
+            == .listed([.name("gw.example", port: 443)])
     )
 }
 
@@ -70,7 +75,7 @@ private let good = """
         let text = text.replacing("plain: {}", with: "plain: {sni: \(sni)}")
         let read = { try Configuration(text: text, file: "b.yaml") }
         if isGood {
-            #expect(try read().services.count == 2, "\(sni)")
+            #expect(try read().mesh.services.count == 2, "\(sni)")
         } else {
             #expect(throws: ConfigurationError.self, "\(sni)") { try read() }
         }
@@ -90,7 +95,7 @@ private let good = """
               outlierDetection: {consecutive5xx: 3, interval: 500ms, ejectionTime: 2m, maxEjectionPercent: 50}
               healthCheck: {path: /health, interval: 1s}
             """
-    let services = try Configuration(text: text, file: "/x/b.yaml").services.map(\.service)
+    let services = try Configuration(text: text, file: "/x/b.yaml").mesh.services.map(\.service)
     var expected = ClientSettings()
     expected.http = .http2
     expected.tls = ClientSettings.TLS(certificate: .init(certificate: "c.crt", key: "c.key"), ca: "ca.crt")
@@ -110,7 +115,7 @@ private let good = """
 
 @Test func `the example files are good`() throws {
     let configuration = try Configuration(path: "\(repository)/envoy-configs/ballast.yaml")
-    for source in configuration.clusters {
+    for source in configuration.mesh.clusters {
         guard case .file(let path) = source.endpoints else { continue }
         #expect(try !EndpointsFile(path: path).pods.isEmpty)
     }
@@ -311,7 +316,7 @@ func `a mistake in an endpoints file is named`(text: String, expected: String) {
         """
     // Where each is compared with all others this takes many minutes.
     let start = ContinuousClock.now
-    #expect(try Configuration(text: text, file: "/c/b.yaml").services.count == 10_000)
+    #expect(try Configuration(text: text, file: "/c/b.yaml").mesh.services.count == 10_000)
     #expect(ContinuousClock.now - start < .seconds(120))
 }
 
@@ -342,7 +347,7 @@ func `a mistake in an endpoints file is named`(text: String, expected: String) {
                 envoy: {tls: {ca: /ca, alpn: [istio, h2]}}
                 services: {s: {\(settings)}}
                 """, file: "/c/b.yaml"
-        ).services[0].service
+        ).mesh.services[0].service
     }
     #expect(try read("").client.tls?.alpn == ["istio", "h2"])
     #expect(try read("envoy: {tls: {identities: [a]}}").client.tls?.alpn == ["istio", "h2"])

@@ -1,3 +1,4 @@
+import Intent
 import MeshConfiguration
 import Model
 import Testing
@@ -77,11 +78,14 @@ private func configuration(_ xds: String, _ more: String = "", peer: String = ""
     let limits = try configuration(
         "{limits: {bytesPerStream: 1, handshake: 3s, resetsPerSecond: 7}, connectionGuard: off, maxConnectionAge: 1h}",
         "sources: {gateways: 9, bytes: 10}")
-    #expect(limits.xds.limits.bytesPerStream == 1 && limits.xds.limits.resetsPerSecond == 7)
-    #expect(limits.xds.limits.handshake == .seconds(3) && limits.xds.limits.connectionsPerAddress == 2_000)
-    #expect(!limits.xds.guardsConnections && limits.xds.longestConnection == .seconds(3_600))
-    #expect(limits.sources.gateways == 9 && limits.sources.bytes == 10 && limits.sources.endpoints == 200_000)
-    #expect(limits.clusters[1].cluster.maxShare == Ratio("0.6"))
+    #expect(limits.server.xds.limits.bytesPerStream == 1 && limits.server.xds.limits.resetsPerSecond == 7)
+    #expect(
+        limits.server.xds.limits.handshake == .seconds(3) && limits.server.xds.limits.connectionsPerAddress == 2_000)
+    #expect(!limits.server.xds.guardsConnections && limits.server.xds.longestConnection == .seconds(3_600))
+    #expect(
+        limits.server.sources.gateways == 9 && limits.server.sources.bytes == 10
+            && limits.server.sources.endpoints == 200_000)
+    #expect(limits.mesh.clusters[1].cluster(gateways: []).maxShare == Ratio("0.6"))
 }
 
 @Test(arguments: [

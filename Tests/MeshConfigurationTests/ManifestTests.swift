@@ -59,11 +59,13 @@ import Yams
         let map = try object("ConfigMap")
         let text = try #require(value("data", in: map) as? [String: String])["ballast.yaml"]
         let configuration = try Configuration(text: #require(text), file: "/etc/ballast/ballast.yaml")
-        #expect(ports == [Int(configuration.xds.listen.port), Int(configuration.admin.listen.port)])
+        #expect(ports == [Int(configuration.server.xds.listen.port), Int(configuration.server.admin.listen.port)])
         let mounts = (value("volumeMounts", in: container) as? [[String: Any]] ?? []).compactMap {
             $0["mountPath"] as? String
         }
-        let files = [configuration.state, configuration.xds.tls?.certificate, configuration.admin.tokenFile]
+        let files = [
+            configuration.server.state, configuration.server.xds.tls?.certificate, configuration.server.admin.tokenFile,
+        ]
         for file in files {
             #expect(mounts.contains { file?.hasPrefix($0) == true }, "\(file ?? "")")
         }

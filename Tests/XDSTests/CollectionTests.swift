@@ -91,8 +91,8 @@ private struct Simulation {
         for name in response.removed { held[name] = nil }
     }
 
-    private static func stream() -> DiscoveryStream {
-        DiscoveryStream(variant: .delta, type: .endpoint, limits: limits)
+    private static func stream() -> StreamSubscriptions {
+        StreamSubscriptions(variant: .delta, type: .endpoint, limits: limits)
     }
 }
 

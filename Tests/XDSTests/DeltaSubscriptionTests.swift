@@ -3,7 +3,7 @@ import XDS
 
 /// A delta stream with its content, and shorthands to talk to it.
 final class DeltaTester {
-    var stream = DiscoveryStream(variant: .delta, type: .clusterLoadAssignment, limits: limits)
+    var stream = StreamSubscriptions(variant: .delta, type: .clusterLoadAssignment, limits: limits)
     var content: Content
 
     init(_ hashes: [ResourceName: UInt64]) { content = Content(hashes: hashes) }
@@ -160,7 +160,7 @@ extension DeltaResponse {
 @Suite struct DiscoveryStreamTests {
     @Test func `types on one stream don't disturb each other, and nonces are unique on it`() throws {
         let other = TypeURL(rawValue: "type.googleapis.com/envoy.config.cluster.v3.Cluster")
-        var stream = DiscoveryStream(variant: .sotw, type: nil, limits: limits)
+        var stream = StreamSubscriptions(variant: .sotw, type: nil, limits: limits)
         let content = Content(hashes: ["a": 1])
         try stream.receive(.sotw(SotWRequest(names: ["a"])), type: eds, from: .envoy)
         try stream.receive(.sotw(SotWRequest(names: ["a"])), type: other.rawValue, from: .envoy)
@@ -175,20 +175,20 @@ extension DeltaResponse {
     }
 
     @Test func `a stream of one service takes its own type, or none`() {
-        var stream = DiscoveryStream(variant: .sotw, type: .clusterLoadAssignment, limits: limits)
+        var stream = StreamSubscriptions(variant: .sotw, type: .clusterLoadAssignment, limits: limits)
         let request = DiscoveryRequest.sotw(SotWRequest(names: ["a"]))
         let refusals = [
             violation(&stream, request, ""), violation(&stream, request, eds), violation(&stream, request, "other"),
         ]
         #expect(refusals == [nil, nil, .wrongType("other")])
 
-        var aggregated = DiscoveryStream(variant: .sotw, type: nil, limits: limits)
+        var aggregated = StreamSubscriptions(variant: .sotw, type: nil, limits: limits)
         let refusal = violation(&aggregated, request, "")
         #expect(refusal == .wrongType(""))
     }
 
     @Test func `limits end the stream`() {
-        var stream = DiscoveryStream(variant: .delta, type: nil, limits: limits)
+        var stream = StreamSubscriptions(variant: .delta, type: nil, limits: limits)
         let names = (0..<101).map { ResourceName(rawValue: "n\($0)") }
         let refusals = [
             violation(&stream, .delta(DeltaRequest(subscribe: names)), "a"),
@@ -201,7 +201,7 @@ extension DeltaResponse {
     }
 
     private func violation(
-        _ stream: inout DiscoveryStream, _ request: DiscoveryRequest, _ type: String
+        _ stream: inout StreamSubscriptions, _ request: DiscoveryRequest, _ type: String
     ) -> ProtocolViolation? {
         do throws(ProtocolViolation) {
             try stream.receive(request, type: type, from: .envoy)

@@ -92,7 +92,7 @@ private struct ModelEnvoy {
 private struct Simulation {
     var random: SeededGenerator
     var client: ModelEnvoy
-    var server: DiscoveryStream
+    var server: StreamSubscriptions
     var content = Content()
     /// What this stream has sent since the client asked for it last.
     private var sent: [ResourceName: ResourceVersion] = [:]
@@ -105,7 +105,7 @@ private struct Simulation {
         random = SeededGenerator(seed: seed)
         client = ModelEnvoy(variant, isWhole: type == .cluster)
         self.type = type
-        server = DiscoveryStream(variant: variant, type: type, limits: limits)
+        server = StreamSubscriptions(variant: variant, type: type, limits: limits)
     }
 
     mutating func step() throws {
@@ -118,7 +118,7 @@ private struct Simulation {
         default:
             client.reconnect()
             sent = [:]
-            server = DiscoveryStream(variant: client.variant, type: type, limits: limits)
+            server = StreamSubscriptions(variant: client.variant, type: type, limits: limits)
         }
     }
 

@@ -10,14 +10,14 @@ struct Content: VersionIndex {
     var names: [ResourceName] { Array(hashes.keys) }
 }
 
-let limits = DiscoveryStream.Limits(names: 100, types: 3)
+let limits = StreamSubscriptions.Limits(names: 100, types: 3)
 let eds = TypeURL.clusterLoadAssignment.rawValue
 
 /// A stream with its content, and shorthands to talk to it.
 final class SotWTester {
-    var stream = DiscoveryStream(variant: .sotw, type: .clusterLoadAssignment, limits: limits)
+    var stream = StreamSubscriptions(variant: .sotw, type: .clusterLoadAssignment, limits: limits)
     var content: Content
-    var client = ClientKind.envoy
+    var client = ClientDialect.envoy
 
     init(_ hashes: [ResourceName: UInt64]) { content = Content(hashes: hashes) }
 

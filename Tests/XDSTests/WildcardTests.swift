@@ -5,7 +5,7 @@ private let content = Content(hashes: ["a": 1, "b": 2])
 
 /// A client of all clusters, SotW.
 private struct SotW {
-    var stream = DiscoveryStream(variant: .sotw, type: .cluster, limits: DiscoveryStream.Limits(names: 100))
+    var stream = StreamSubscriptions(variant: .sotw, type: .cluster, limits: StreamSubscriptions.Limits(names: 100))
     var last: SotWResponse?
 
     mutating func ask(_ names: [ResourceName], version: String = "", nonce: String? = nil) throws {
@@ -22,7 +22,7 @@ private struct SotW {
 
 /// A client of all clusters, delta.
 private struct Delta {
-    var stream = DiscoveryStream(variant: .delta, type: .cluster, limits: DiscoveryStream.Limits(names: 100))
+    var stream = StreamSubscriptions(variant: .delta, type: .cluster, limits: StreamSubscriptions.Limits(names: 100))
 
     mutating func ask(_ request: DeltaRequest) throws {
         try stream.receive(.delta(request), type: TypeURL.cluster.rawValue, from: .envoy)
@@ -148,7 +148,7 @@ private struct Delta {
 
 @Test(arguments: [Variant.sotw, .delta])
 func `a changed cluster's endpoints follow it, though they are the same`(variant: Variant) throws {
-    var stream = DiscoveryStream(variant: variant, type: nil, limits: DiscoveryStream.Limits(names: 100))
+    var stream = StreamSubscriptions(variant: variant, type: nil, limits: StreamSubscriptions.Limits(names: 100))
     let request = { (names: [ResourceName], nonce: String) -> DiscoveryRequest in
         variant == .sotw
             ? .sotw(SotWRequest(names: names, nonce: nonce)) : .delta(DeltaRequest(subscribe: names, nonce: nonce))
@@ -178,7 +178,7 @@ func `a changed cluster's endpoints follow it, though they are the same`(variant
 
 @Test(arguments: [Variant.sotw, .delta])
 func `a returning client that gets a cluster anew gets its endpoints too`(variant: Variant) throws {
-    var stream = DiscoveryStream(variant: variant, type: nil, limits: DiscoveryStream.Limits(names: 100))
+    var stream = StreamSubscriptions(variant: variant, type: nil, limits: StreamSubscriptions.Limits(names: 100))
     let clusters = Content(hashes: ["a": 1])
     let endpoints = Content(hashes: ["a": 10])
     func next() -> TypeURL? { stream.next(in: { $0 == .cluster ? clusters : endpoints })?.type }
@@ -187,7 +187,7 @@ func `a returning client that gets a cluster anew gets its endpoints too`(varian
     switch variant {
     case .sotw:
         try stream.receive(.sotw(SotWRequest(names: [], version: old)), type: TypeURL.cluster.rawValue, from: .envoy)
-        var before = DiscoveryStream(variant: .sotw, type: nil, limits: DiscoveryStream.Limits(names: 100))
+        var before = StreamSubscriptions(variant: .sotw, type: nil, limits: StreamSubscriptions.Limits(names: 100))
         let eds = TypeURL.clusterLoadAssignment.rawValue
         try before.receive(.sotw(SotWRequest(names: ["a"])), type: eds, from: .envoy)
         guard case .sotw(let response)? = before.next(in: { _ in endpoints })?.response else { return }

@@ -1,53 +1,30 @@
+import Intent
 public import Logging
 public import MeshConfiguration
+import Pacing
 import Model
 
 /// Looks up gateways' host names, again and again as long as the registry wants them.
 public struct Resolver: Sendable {
     private let servers: NameServers
     private let logger: Logger
-    private let wanted: AsyncStream<Set<String>>
-    private let continuation: AsyncStream<Set<String>>.Continuation
+    private let tasks = KeyedTasks<String>()
 
-    /// How soon a name is looked up again that could not be: at first, and at most.
-    private static let retries = (first: Duration.seconds(1), last: Duration.seconds(30))
-
-    /// A resolver that asks nobody yet.
+    /// A resolver that looks nothing up yet.
     public init(_ settings: Configuration.DNS, logger: Logger) {
         servers = NameServers(settings: settings)
         self.logger = logger
-        (wanted, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Looks these up from now on, and no others.
-    public func want(_ names: Set<String>) { continuation.yield(names) }
+    public func replaceNames(with names: Set<String>) { tasks.replaceKeys(with: names) }
 
     /// Runs until the task is cancelled.
-    public func run(for registry: Registry) async {
-        await withDiscardingTaskGroup { group in
-            var stops: [String: AsyncStream<Void>.Continuation] = [:]
-            for await names in wanted {
-                for name in stops.keys where !names.contains(name) { stops.removeValue(forKey: name)?.finish() }
-                for name in names where stops[name] == nil {
-                    let (stop, continuation) = AsyncStream.makeStream(of: Void.self)
-                    stops[name] = continuation
-                    group.addTask {
-                        await withTaskGroup { group in
-                            group.addTask { await follow(name, for: registry) }
-                            group.addTask { for await _ in stop {} }
-                            await group.next()
-                            group.cancelAll()
-                        }
-                    }
-                }
-            }
-            group.cancelAll()
-        }
-    }
+    public func run(for registry: Registry) async { await tasks.run { await follow($0, for: registry) } }
 
     private func follow(_ name: String, for registry: Registry) async {
         var last: [DNSQuestion.RecordType: [IPAddress]] = [:]
-        var retry = Self.retries.first
+        var backoff = Backoff(first: .seconds(1), longest: .seconds(30))
         while !Task.isCancelled {
             async let ipv4 = find(name, .a, unless: .ipv6)
             async let ipv6 = find(name, .aaaa, unless: .ipv4)
@@ -56,10 +33,8 @@ public struct Resolver: Sendable {
             if await registry.receive(answer, for: name) { log(answer, of: name) }
             var pause = min(max(.seconds(Int(ttl)), servers.settings.shortest), servers.settings.longest)
             switch answer {
-            case .addresses: retry = Self.retries.first
-            case .failure:
-                pause = retry
-                retry = min(retry * 2, Self.retries.last)
+            case .addresses: backoff.reset()
+            case .failure: pause = backoff.next()
             }
             // Replicas and names shall not ask all at once.
             try? await Task.sleep(for: pause * Double.random(in: 0.9...1.0))
@@ -67,7 +42,7 @@ public struct Resolver: Sendable {
     }
 
     private func find(
-        _ name: String, _ type: DNSQuestion.RecordType, unless family: Configuration.IPFamily
+        _ name: String, _ type: DNSQuestion.RecordType, unless family: IPFamily
     ) async -> NameServers.Finding? {
         servers.settings.family == family ? nil : await servers.find(name, type)
     }

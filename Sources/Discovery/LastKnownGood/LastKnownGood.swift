@@ -1,3 +1,4 @@
+import Pacing
 import Foundation
 public import Logging
 import Model
@@ -30,7 +31,7 @@ public struct LastKnownGood: Sendable {
     ///
     /// Call it before the sources run: their first reports are compared with it.
     public func load() async {
-        let clusters = await registry.state.mesh.clusters.map(\.name)
+        let clusters = await registry.state.clusters.map(\.name)
         let (saved, setAside) = directory.read(clusters)
         for file in setAside {
             logger.error(

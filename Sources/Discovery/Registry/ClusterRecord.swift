@@ -1,3 +1,4 @@
+import Intent
 import Foundation
 import MeshConfiguration
 import Model
@@ -42,7 +43,7 @@ struct ClusterRecord: Sendable {
     var endpoints: SourceRecord
     /// Nil where the configuration lists the gateways, or the source of the pods tells them.
     var gatewaySource: SourceRecord?
-    var shrinkGuard: Configuration.ShrinkGuard?
+    var shrinkGuard: ShrinkGuard?
     /// As served; nil before anything is known.
     private(set) var pods: [ServiceName: [Pod]]?
     private(set) var podCount = 0
@@ -59,12 +60,12 @@ struct ClusterRecord: Sendable {
     /// Whether something has changed that is not on disk.
     var isUnsaved = false
 
-    init(_ source: Configuration.ClusterSource, isServed: @escaping @Sendable (ServiceName) -> Bool) {
+    init(_ intent: ClusterIntent, isServed: @escaping @Sendable (ServiceName) -> Bool) {
         self.isServed = isServed
-        endpoints = SourceRecord(SourceID(source))
-        gatewaySource = SourceID(gatewaysOf: source).map(SourceRecord.init)
-        shrinkGuard = source.shrinkGuard
-        switch source.gateways {
+        endpoints = SourceRecord(SourceID(intent))
+        gatewaySource = SourceID(gatewaysOf: intent).map(SourceRecord.init)
+        shrinkGuard = intent.shrinkGuard
+        switch intent.gateways {
         case .listed(let listed): gateways = listed
         case .kubernetes: gatewayTeller = gatewaySource?.id
         case .exported: gatewayTeller = endpoints.id
@@ -72,9 +73,12 @@ struct ClusterRecord: Sendable {
     }
 
     /// Takes new settings; what is known stays.
-    mutating func configure(_ source: Configuration.ClusterSource, isServed: @escaping @Sendable (ServiceName) -> Bool)
-    {
-        let next = ClusterRecord(source, isServed: isServed)
+    ///
+    /// - Returns: the services whose held pods go.
+    mutating func configure(
+        _ intent: ClusterIntent, isServed: @escaping @Sendable (ServiceName) -> Bool
+    ) -> Set<ServiceName> {
+        let next = ClusterRecord(intent, isServed: isServed)
         self.isServed = isServed
         if next.endpoints.id != endpoints.id {
             endpoints = next.endpoints
@@ -91,7 +95,7 @@ struct ClusterRecord: Sendable {
         if let listed = next.gateways { gateways = listed }
         shrinkGuard = next.shrinkGuard
         let isGuarded = shrinkGuard != nil
-        _ = release(.released) { service, _ in !isGuarded || !isServed(service) }
+        return release(.released) { service, _ in !isGuarded || !isServed(service) }
     }
 
     private func wait(for source: inout SourceRecord) {
@@ -110,7 +114,33 @@ struct ClusterRecord: Sendable {
     mutating func receive(_ report: SourceReport, from id: SourceID, at now: ContinuousClock.Instant) -> Change {
         var change = Change()
         switch report {
-        case .pods(let all):
+        case .update(let update):
+            if let pods = update.pods { receive(pods, from: id, at: now, &change) }
+            // What the configuration says goes before what another Ballast reports with its pods.
+            if let gateways = update.gateways, gatewayTeller == id { receive(gateways, from: id, &change) }
+            change.isNews = change.isNews || !change.services.isEmpty
+            isUnsaved = isUnsaved || change.isNews
+        case .confirmed:
+            change.isNews = confirm(id, allParts: true)
+            isUnsaved = isUnsaved || change.isNews
+        case .problems(let problems):
+            change.isNews = source(id)?.problems != problems
+            withSource(id) { $0.problems = problems }
+        case .failure(let reason, let ofPart):
+            change.isNews = withSource(id) { $0.fail(reason, ofPart: ofPart) } ?? false
+        }
+        return change
+    }
+
+    private mutating func confirm(_ id: SourceID, allParts: Bool) -> Bool {
+        withSource(id) { $0.confirm(allParts: allParts) } ?? false
+    }
+
+    private mutating func receive(
+        _ update: SourceUpdate.Pods, from id: SourceID, at now: ContinuousClock.Instant, _ change: inout Change
+    ) {
+        switch update {
+        case .all(let all):
             if pods == nil {
                 change.isNews = true
                 // A restart is no evidence: what is gone since is held as if this program had been there.
@@ -118,49 +148,29 @@ struct ClusterRecord: Sendable {
                 change.services = Set(all.keys).union(pods?.keys ?? [:].keys)
             }
             let missing = (pods ?? [:]).keys.filter { all[$0] == nil }
-            for (service, pods) in all { admit(service, pods, .none, at: now, &change) }
-            for service in missing { admit(service, [], .none, at: now, &change) }
-        case .changes(let services, let evidence):
-            guard pods != nil else {
-                // What is vouched for is also what the rest is compared with.
-                if evidence == .vouched { remembered?.pods.merge(services) { $1 } }
-                return change
-            }
-            for (service, pods) in services { admit(service, pods, evidence, at: now, &change) }
-        case .gateways(let told):
-            // What the configuration says goes before what another Ballast tells with its pods.
-            guard gatewayTeller == id else { return change }
-            // Without any gateway nobody would reach the pods; with the last ones, some may.
-            if told.isEmpty, let last = gateways ?? remembered?.gateways, !last.isEmpty {
-                change.hasOtherGateways = gateways != last
-                gateways = last
-                let isNews = fail(id, "it names no gateway; the last ones stay: \(Self.list(last))")
-                change.isNews = isNews || change.hasOtherGateways
-                return change
-            }
-            change.hasOtherGateways = gateways != told
-            gateways = told
-            change.isNews = change.hasOtherGateways
-        case .confirmed: break
-        case .problems(let problems):
-            change.isNews = source(id)?.problems != problems
-            withSource(id) { $0.problems = problems }
-            return change
-        case .failure(let reason, let ofPart):
-            change.isNews = withSource(id) { $0.fail(reason, ofPart: ofPart) } ?? false
-            return change
+            for (service, told) in all { admit(service, told, at: now, &change) }
+            for service in missing { admit(service, SourceUpdate.ServicePods([]), at: now, &change) }
+        case .changed(let changed):
+            // Before the first whole state, changes are of no use.
+            guard pods != nil else { return }
+            for (service, told) in changed { admit(service, told, at: now, &change) }
         }
-        let wasStale = withSource(id) { $0.confirm(allParts: report.isConfirmation) } ?? false
-        change.isNews = change.isNews || wasStale || !change.services.isEmpty
-        isUnsaved = isUnsaved || change.isNews
-        return change
+        if confirm(id, allParts: false) { change.isNews = true }
     }
 
-    private static func list(_ gateways: [Gateway]) -> String {
-        gateways.map(\.description).joined(separator: ", ")
+    private mutating func receive(_ told: [Gateway], from id: SourceID, _ change: inout Change) {
+        // Without any gateway nobody would reach the pods; with the last ones, some may.
+        if told.isEmpty, let last = gateways ?? remembered?.gateways, !last.isEmpty {
+            change.hasOtherGateways = gateways != last
+            gateways = last
+            let reason = "it names no gateway; the last ones stay: \(last.map(\.description).joined(separator: ", "))"
+            if withSource(id, { $0.fail(reason) }) == true || change.hasOtherGateways { change.isNews = true }
+            return
+        }
+        change.hasOtherGateways = gateways != told
+        gateways = told
+        if confirm(id, allParts: false) || change.hasOtherGateways { change.isNews = true }
     }
-
-    private mutating func fail(_ id: SourceID, _ reason: String) -> Bool { withSource(id) { $0.fail(reason) } ?? false }
 
     /// One of its sources; nil for another's.
     func source(_ id: SourceID) -> SourceRecord? {
@@ -177,9 +187,10 @@ struct ClusterRecord: Sendable {
     }
 
     private mutating func admit(
-        _ service: ServiceName, _ told: [Pod], _ evidence: SourceReport.Evidence, at now: ContinuousClock.Instant,
+        _ service: ServiceName, _ told: SourceUpdate.ServicePods, at now: ContinuousClock.Instant,
         _ change: inout Change
     ) {
+        let (told, evidence) = (told.pods, told.evidence)
         let served = pods?[service] ?? []
         guard told != served || shrinking[service]?.hold != nil else { return }
         var next = told
@@ -232,7 +243,7 @@ struct ClusterRecord: Sendable {
     mutating func expireHolds(at now: ContinuousClock.Instant) -> Set<ServiceName> {
         var change = Change()
         for (service, hold) in holds where hold.until > now && hold.nextStep.map({ $0 <= now }) == true {
-            admit(service, hold.told, .deletes, at: now, &change)
+            admit(service, SourceUpdate.ServicePods(hold.told, .deletes), at: now, &change)
         }
         return change.services.union(release(.expired) { $1.until <= now })
     }
@@ -356,9 +367,4 @@ extension SourceStatus {
             staleReason: record.staleReason, staleSince: record.staleSince, confirmed: record.confirmed,
             problems: record.problems, podCount: podCount, gateways: gateways)
     }
-}
-
-extension SourceReport {
-    /// Whether it says that all of the source is up to date.
-    fileprivate var isConfirmation: Bool { if case .confirmed = self { true } else { false } }
 }

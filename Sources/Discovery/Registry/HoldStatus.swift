@@ -61,3 +61,12 @@ extension HoldStatus {
             since: date(hold.since), until: date(hold.until), nextStep: hold.nextStep.map(date))
     }
 }
+
+/// How to end a hold by hand.
+public struct HoldAdvice: Hashable, Sendable {
+    /// What `ballast release` needs to find this Ballast's admin API, such as ` --admin http://127.0.0.1:1`.
+    public var options: String
+
+    /// Advice with these options.
+    public init(options: String = "") { self.options = options }
+}

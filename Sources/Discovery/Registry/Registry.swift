@@ -1,71 +1,14 @@
-public import Foundation
-public import MeshConfiguration
+import Foundation
+public import Intent
 public import Model
 
-/// The current whole truth from all sources, and the wishes of the configuration.
-public struct RegistryState: Hashable, Sendable {
-    /// The configuration in force.
-    public var configuration: Configuration
-    /// Its clusters, and what is served of each.
-    public var mesh: Mesh
-    /// In the order of the clusters' names; names in DNS come last.
-    public var sources: [SourceStatus]
-    /// In the order of the clusters' and the services' names.
-    public var holds: [HoldStatus]
-    /// Whether there is enough to serve: something is known from each source of the first configuration.
-    ///
-    /// A cluster that a later configuration adds doesn't take that back: until its source delivers, it is served
-    /// without pods.
-    public var isSynced: Bool
-    /// What sources bring that isn't used, and services that nothing is known of; each a sentence.
-    public var problems: Set<String>
-}
-
-/// What has changed in a registry since it was asked last.
-public struct RegistryChanges: Sendable {
-    /// Whether there is enough to serve clients: see `RegistryState.isSynced`.
-    ///
-    /// Until then, only what this cluster exports may be served.
-    public var isComplete = true
-    /// The configuration, with the clusters' gateways as they are known, where one of the two is new: `pods` has all
-    /// services then.
-    public var configuration: Configuration?
-    /// All pods of each service of which something changed.
-    public var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
-    /// When the oldest of the changes was told; nil where there is none.
-    public var since: ContinuousClock.Instant?
-    /// When the next hold ends, or lets some pods go.
-    public var nextRelease: ContinuousClock.Instant?
-    /// How many pods are held now.
-    public var heldCount = 0
-    /// Holds that began or ended, in the order of time; at most 1,000.
-    public var holds: [HoldChange] = []
-    /// Since when this cluster's own source is stale; nil if it isn't.
-    public var ownStaleSince: Date?
-    /// How many sources, and names in DNS, are stale now.
-    public var staleCount = 0
-    /// What sources bring that isn't used, each a sentence.
-    public var problems: Set<String> = []
-
-    /// Whether nothing has changed.
-    public var isEmpty: Bool { configuration == nil && pods.isEmpty && since == nil }
-}
-
-/// What became of a source's report.
-public struct ReportOutcome: Hashable, Sendable {
-    /// Whether it said something new.
-    public var isNews = false
-    /// Whether the source can't tell now.
-    public var isStale = false
-    /// Whether something is known from it, or from before this program started.
-    public var hasState = false
-}
-
-/// Gathers what the sources tell.
+/// Gathers what the sources report, for the clusters and services of an intent.
 ///
-/// A failing source changes nothing: its last good state stays. That holds over a change of its settings too.
+/// A failing source changes nothing: its last good state stays, even if its settings change.
 public actor Registry {
-    private var configuration: Configuration
+    private var intent: MeshIntent
+    private let mostGateways: Int
+    private let advice: HoldAdvice
     private var known: [ClusterName: ClusterRecord] = [:]
     private var names: [String: NameRecord] = [:]
     /// From before this program started; let go once it has been served where it was needed.
@@ -74,52 +17,54 @@ public actor Registry {
     private var spelling = Spelling()
     /// Whether anybody is served a service, by the configuration.
     private var isServed: @Sendable (ServiceName) -> Bool
-    /// Not yet taken.
-    private var isReconfigured = true
+    /// The intent, and the gateways of its clusters, as they were reported last by `takeChanges`.
+    private var taken: (intent: MeshIntent?, gateways: [ClusterName: [SocketAddress]]) = (nil, [:])
     private var changedServices: Set<ServiceName> = []
     private var changedSince: ContinuousClock.Instant?
     private let changed: @Sendable () -> Void
     private let namesChanged: @Sendable (Set<String>) -> Void
 
     /// - Parameters:
-    ///   - namesChanged: called with all host names of gateways when they are others.
-    ///   - changed: called after every change of the state; not called when a report says nothing new.
+    ///   - mostGateways: how many addresses of gateways a cluster may have.
+    ///   - namesChanged: called with all host names of gateways when they change.
+    ///   - changed: called after every change of the state; not called when a report brings nothing new.
     public init(
-        _ configuration: Configuration, namesChanged: @escaping @Sendable (Set<String>) -> Void = { _ in },
-        changed: @escaping @Sendable () -> Void
+        _ intent: MeshIntent, mostGateways: Int = 64, advice: HoldAdvice = HoldAdvice(),
+        namesChanged: @escaping @Sendable (Set<String>) -> Void = { _ in }, changed: @escaping @Sendable () -> Void
     ) {
-        self.configuration = configuration
+        self.intent = intent
+        self.mostGateways = mostGateways
+        self.advice = advice
         self.changed = changed
         self.namesChanged = namesChanged
-        isServed = Self.isServed(configuration)
-        for source in configuration.clusters {
-            known[source.cluster.name] = ClusterRecord(source, isServed: isServed)
-        }
+        isServed = Self.isServed(intent)
+        for cluster in intent.clusters { known[cluster.name] = ClusterRecord(cluster, isServed: isServed) }
         let wanted = Self.names(of: known)
         names = Dictionary(uniqueKeysWithValues: wanted.map { ($0, NameRecord()) })
         namesChanged(wanted)
     }
 
-    /// Puts a new configuration in force.
-    public func configure(_ configuration: Configuration) {
-        self.configuration = configuration
+    /// Puts a new intent in force.
+    public func replaceIntent(with intent: MeshIntent) {
+        guard intent != self.intent else { return }
+        self.intent = intent
         var next: [ClusterName: ClusterRecord] = [:]
-        isServed = Self.isServed(configuration)
-        for source in configuration.clusters {
-            var record = known[source.cluster.name] ?? ClusterRecord(source, isServed: isServed)
-            record.configure(source, isServed: isServed)
-            next[source.cluster.name] = record
+        isServed = Self.isServed(intent)
+        for cluster in intent.clusters {
+            var record = known.removeValue(forKey: cluster.name) ?? ClusterRecord(cluster, isServed: isServed)
+            changedServices.formUnion(record.configure(cluster, isServed: isServed))
+            next[cluster.name] = record
         }
+        for gone in known.values { changedServices.formUnion(gone.pods?.keys ?? [:].keys) }
         known = next
         updateNames()
-        isReconfigured = true
         noteChange()
     }
 
-    /// Whether anybody is served a service.
-    private static func isServed(_ configuration: Configuration) -> @Sendable (ServiceName) -> Bool {
-        guard configuration.template == nil, configuration.exports.isEmpty else { return { _ in true } }
-        let listed = Set(configuration.services.map(\.service.name))
+    /// Whether any client or peer is served a service.
+    private static func isServed(_ intent: MeshIntent) -> @Sendable (ServiceName) -> Bool {
+        guard intent.template == nil, intent.exports.isEmpty else { return { _ in true } }
+        let listed = Set(intent.services.map(\.service.name))
         return { listed.contains($0) }
     }
 
@@ -148,10 +93,7 @@ public actor Registry {
         known[source.cluster] = record
         guard change.isNews else { return false }
         changedServices.formUnion(change.services)
-        if change.hasOtherGateways {
-            updateNames()
-            isReconfigured = true
-        }
+        if change.hasOtherGateways { updateNames() }
         noteChange()
         return true
     }
@@ -166,7 +108,6 @@ public actor Registry {
         record.take(answer)
         names[name] = record
         if record.addresses != last.addresses {
-            isReconfigured = true
             for cluster in known.keys where known[cluster]?.gateways?.contains(where: { $0.isNamed(name) }) == true {
                 known[cluster]?.isUnsaved = true
             }
@@ -202,7 +143,7 @@ public actor Registry {
         }
         remembered = [:]
         guard !restored.isEmpty else { return [] }
-        isReconfigured = true
+        for cluster in restored { changedServices.formUnion(known[cluster]?.pods?.keys ?? [:].keys) }
         noteChange()
         return restored.sorted()
     }
@@ -247,31 +188,34 @@ public actor Registry {
     /// Nil until there is enough to serve (see `RegistryState.isSynced`), or to export: what this cluster exports needs
     /// its own sources only, so that two that import from each other can start at the same time.
     public func takeChanges(at now: ContinuousClock.Instant = .now) -> RegistryChanges? {
-        guard isSynced || !configuration.exports.isEmpty && known[configuration.cluster].map(isKnown) == true else {
-            return nil
-        }
+        guard isSynced || !intent.exports.isEmpty && known[intent.cluster].map(isKnown) == true else { return nil }
         for cluster in known.keys { changedServices.formUnion(known[cluster]?.expireHolds(at: now) ?? []) }
-        var changes = RegistryChanges(isComplete: isSynced, since: changedSince)
-        if isReconfigured {
-            changes.configuration = effectiveConfiguration
-            for record in known.values { changedServices.formUnion(record.pods?.keys ?? [:].keys) }
+        var changes = RegistryChanges()
+        changes.isComplete = isSynced
+        changes.since = changedSince
+        changes.intent = intent.changes(since: taken.intent)
+        let gateways = known.compactMapValues(gateways(of:))
+        changes.gateways = gateways.filter { taken.gateways[$0.key] != $0.value }
+        // Pods of a cluster without a known gateway are out of reach: they come and go with its gateways.
+        for cluster in known.keys where (gateways[cluster] == nil) != (taken.gateways[cluster] == nil) {
+            changedServices.formUnion(known[cluster]?.pods?.keys ?? [:].keys)
         }
-        let served = known.filter { gateways(of: $0.value) != nil }
+        let served = known.filter { gateways[$0.key] != nil }
         for service in changedServices {
             changes.pods[service] = served.compactMapValues { $0.pods?[service] }
         }
         changes.nextRelease = known.values.compactMap(\.nextHoldStep).min()
         changes.heldCount = known.values.reduce(0) { $0 + $1.holds.values.reduce(0) { $0 + $1.held.count } }
         changes.holds = takeHoldChanges()
-        changes.ownStaleSince = known[configuration.cluster]?.endpoints.staleSince
+        changes.ownStaleSince = known[intent.cluster]?.endpoints.staleSince
         changes.staleCount =
             known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
         spelling.update(
-            isReconfigured ? nil : changedServices, of: configuration,
+            changes.intent == nil ? changedServices : nil, of: intent,
             clustersWith: { [known] service in known.keys.filter { known[$0]?.pods?[service] != nil } },
             all: { [known] in known.values.reduce(into: []) { $0.formUnion($1.pods?.keys ?? [:].keys) } })
         changes.problems = problems.union(isSynced ? spelling.problems : [])
-        isReconfigured = false
+        taken = (intent, gateways)
         changedServices = []
         changedSince = nil
         return changes
@@ -320,27 +264,17 @@ public actor Registry {
         guard let gateways = record.gateways else { return nil }
         let known = addresses(of: record)
         return known.isEmpty && !gateways.isEmpty
-            ? nil : Array(known.sorted().prefix(configuration.sources.gateways))
+            ? nil : Array(known.sorted().prefix(mostGateways))
     }
 
     /// What sources bring that isn't used, each a sentence.
     private var problems: Set<String> {
-        let most = configuration.sources.gateways
-        return Set(
+        Set(
             known.compactMap { cluster, record in
                 let count = addresses(of: record).count
-                guard count > most else { return nil }
-                return "\(cluster) has \(count) gateways; the first \(most) are used (sources.gateways)"
+                guard count > mostGateways else { return nil }
+                return "\(cluster) has \(count) gateways; the first \(mostGateways) are used (sources.gateways)"
             })
-    }
-
-    private var effectiveConfiguration: Configuration {
-        var effective = configuration
-        for index in effective.clusters.indices {
-            let name = effective.clusters[index].cluster.name
-            effective.clusters[index].cluster.gateways = known[name].flatMap { gateways(of: $0) } ?? []
-        }
-        return effective
     }
 
     /// The current state.
@@ -348,8 +282,11 @@ public actor Registry {
         let moment = (now: ContinuousClock.now, date: Date())
         let ordered = known.sorted { $0.key < $1.key }
         return RegistryState(
-            configuration: configuration,
-            mesh: Mesh(clusters: effectiveConfiguration.clusters.map(\.cluster), pods: known.compactMapValues(\.pods)),
+            intent: intent,
+            clusters: intent.clusters.map { cluster in
+                cluster.cluster(gateways: known[cluster.name].flatMap { gateways(of: $0) } ?? [])
+            },
+            pods: known.compactMapValues(\.pods),
             sources: ordered.flatMap(\.value.statuses)
                 + names.sorted { $0.key < $1.key }.map { SourceStatus(name: $0.key, $0.value) },
             holds: ordered.flatMap { cluster, record in
@@ -371,11 +308,7 @@ public actor Registry {
             name != service && !isServed(name) && pods.contains { addresses.contains($0.address) }
         }
         if let moved { return "they stand under \(moved.key) now, which nobody is served: is that \(service)?" }
-        let admin = configuration.admin
-        var command = "ballast release \(service) --cluster \(cluster)"
-        if admin.listen.description != "127.0.0.1:18080" { command += " --admin http://\(admin.listen)" }
-        if let file = admin.tokenFile { command += " --token-file \(file)" }
-        return "if they are gone: \(command)"
+        return "if they are gone: ballast release \(service) --cluster \(cluster)\(advice.options)"
     }
 
     private func takeHoldChanges() -> [HoldChange] {

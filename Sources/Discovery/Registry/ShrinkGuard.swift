@@ -1,3 +1,4 @@
+import Intent
 import MeshConfiguration
 import Model
 
@@ -39,7 +40,7 @@ extension [ShrinkRecord.Peak] {
     }
 }
 
-extension Configuration.ShrinkGuard {
+extension ShrinkGuard {
     /// What is served of a service whose source names other pods now.
     ///
     /// Counted are pods that take traffic or could: one that was draining has had its notice, and may go. A set that
@@ -50,7 +51,7 @@ extension Configuration.ShrinkGuard {
     ///
     /// - Parameter record: what is remembered of the service; brought up to date.
     func admit(
-        _ told: [Pod], over served: [Pod], _ evidence: SourceReport.Evidence, _ record: inout ShrinkRecord?,
+        _ told: [Pod], over served: [Pod], _ evidence: SourceUpdate.Evidence, _ record: inout ShrinkRecord?,
         at now: ContinuousClock.Instant
     ) -> [Pod] {
         guard evidence != .vouched else {
@@ -95,7 +96,7 @@ extension Configuration.ShrinkGuard {
         return told + rest
     }
 
-    private func reason(_ after: Int, of reference: Int, _ evidence: SourceReport.Evidence) -> String {
+    private func reason(_ after: Int, of reference: Int, _ evidence: SourceUpdate.Evidence) -> String {
         switch evidence {
         case .none: "its source names \(after) of \(reference) pods, without evidence that the others are gone"
         case .deletes, .vouched:

@@ -1,4 +1,4 @@
-public import MeshConfiguration
+public import Intent
 public import Model
 
 /// Finds services that have no pods, and pods whose service nobody listed: mostly one name in two spellings.
@@ -20,18 +20,18 @@ struct Spelling {
     /// Looks at services again.
     ///
     /// - Parameters:
-    ///   - names: those of which something changed; nil for all, and a new configuration.
+    ///   - names: those of which something changed; nil for all, and a new intent.
     ///   - clusters: in which clusters a service has pods.
     ///   - all: the names of all services that have pods.
     mutating func update(
-        _ names: Set<ServiceName>?, of configuration: Configuration,
+        _ names: Set<ServiceName>?, of intent: MeshIntent,
         clustersWith clusters: (ServiceName) -> [ClusterName],
         all: () -> Set<ServiceName>
     ) {
         let last = (empty, strays)
         if names == nil {
-            services = Set(configuration.services.map(\.service.name))
-            hasStrays = configuration.template == nil && configuration.exports.isEmpty
+            services = Set(intent.services.map(\.service.name))
+            hasStrays = intent.template == nil && intent.exports.isEmpty
             (empty, strays) = ([], [:])
         }
         for name in names ?? services.union(all()) {
@@ -46,10 +46,9 @@ struct Spelling {
     }
 
     /// Looks at names where all is known at once.
-    fileprivate init(_ configuration: Configuration, _ pods: [ClusterName: [ServiceName: [Pod]]], _ isEverything: Bool)
-    {
+    fileprivate init(_ intent: MeshIntent, _ pods: [ClusterName: [ServiceName: [Pod]]], _ isEverything: Bool) {
         let clusters = { (name: ServiceName) in pods.filter { !($0.value[name] ?? []).isEmpty }.map(\.key) }
-        update(nil, of: configuration, clustersWith: clusters) { Set(pods.values.flatMap(\.keys)) }
+        update(nil, of: intent, clustersWith: clusters) { Set(pods.values.flatMap(\.keys)) }
         if !isEverything { empty = [] }
         problems = describe()
     }
@@ -82,7 +81,7 @@ struct Spelling {
     }
 }
 
-extension Configuration {
+extension MeshIntent {
     /// Services that have no pods, and pods whose service is not listed, each a sentence.
     ///
     /// - Parameters:

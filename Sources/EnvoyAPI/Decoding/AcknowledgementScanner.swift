@@ -75,7 +75,7 @@ private struct RequestScan {
             let end = reader.offset
             switch field {
             case fields.type:
-                type = TypeURL.known.first { $0.rawValue.hasBytes(content) }
+                type = ResourceType.all.first { $0.url.rawValue.hasBytes(content) }?.url
                 isPlain = isPlain && type != nil
             case fields.nonce:
                 nonce = Nonce(content)

@@ -14,7 +14,7 @@ public struct GatewayListener: Hashable, Sendable {
     static let attempts: UInt32 = 5
 
     /// The listener to a cluster's gateways.
-    public init(to cluster: Cluster) { name = cluster.gatewayListener }
+    public init(to cluster: Cluster) { name = cluster.name.gatewayListener }
 }
 
 extension EncodedResource {

@@ -1,3 +1,4 @@
+import Intent
 import AsyncHTTPClient
 import Foundation
 import Logging
@@ -40,7 +41,7 @@ actor APIClient {
         var identity: ServerIdentity?
     }
 
-    private let settings: Configuration.KubernetesAccess
+    private let settings: KubernetesAccess
     private let patience: Patience
     private let logger: Logger
     /// The one that new requests use.
@@ -54,7 +55,7 @@ actor APIClient {
     private var generation = 0
     private var hasWarned = false
 
-    init(_ settings: Configuration.KubernetesAccess, patience: Patience = Patience(), logger: Logger) {
+    init(_ settings: KubernetesAccess, patience: Patience = Patience(), logger: Logger) {
         self.settings = settings
         self.patience = patience
         self.logger = logger

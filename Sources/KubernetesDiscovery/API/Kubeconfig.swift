@@ -1,3 +1,4 @@
+import Intent
 import Foundation
 import MeshConfiguration
 import YAMLFile
@@ -42,7 +43,7 @@ struct APIAccess: Hashable, Sendable {
         charactersIn: "!#$&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
     /// Reads the settings' kubeconfig, or finds what this pod was given.
-    init(_ access: Configuration.KubernetesAccess) throws(ConfigurationError) {
+    init(_ access: KubernetesAccess) throws(ConfigurationError) {
         if let kubeconfig = access.kubeconfig {
             try self.init(kubeconfig: TextFile.read(kubeconfig), file: kubeconfig, context: access.context)
         } else {

@@ -33,8 +33,8 @@ public struct LoadPlan: Sendable {
 
     var method: Method {
         switch (variant, isAggregated) {
-        case (.sotw, false): .streamEndpoints
-        case (.delta, false): .deltaEndpoints
+        case (.sotw, false): .of(.clusterLoadAssignment, .sotw)
+        case (.delta, false): .of(.clusterLoadAssignment, .delta)
         case (.sotw, true): .streamAggregatedResources
         case (.delta, true): .deltaAggregatedResources
         }

@@ -3,7 +3,7 @@ import GRPCTransport
 import XDS
 
 /// One client of a load: subscribes, takes all that comes, and comes back with what it has if it loses its stream.
-final class LoadStream: StreamHandler {
+final class LoadStream: ServerStream {
     /// What it keeps when its stream is lost.
     struct Memory: Sendable {
         /// SotW: of the last response.

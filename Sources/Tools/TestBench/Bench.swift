@@ -1,3 +1,4 @@
+public import AdminAPI
 import Foundation
 public import Model
 import Synchronization
@@ -146,17 +147,8 @@ public final class Bench: Sendable {
 
     /// Whether a node takes resources from the Ballast at an address.
     public func isServed(_ node: String, at host: String) async throws -> Bool {
-        struct Page: Decodable {
-            struct Client: Decodable {
-                var node: String
-                var streams: [Stream]
-            }
-            struct Stream: Decodable { var subscriptions: [Subscription] }
-            struct Subscription: Decodable { var type: String }
-            var clients: [Client]
-        }
-        let answer = try await HTTPConnection.get(host: host, port: Self.adminPort, "/v1/clients")
-        return try JSONDecoder().decode(Page.self, from: Data(answer.body.utf8)).clients
+        let answer = try await HTTPConnection.get(host: host, port: Self.adminPort, AdminRoute.clients.path())
+        return try AdminJSON.decode(ClientsPage.self, from: Data(answer.body.utf8)).clients
             .contains { $0.node == node && $0.streams.contains { !$0.subscriptions.isEmpty } }
     }
 
@@ -257,7 +249,7 @@ public final class Bench: Sendable {
     }
 
     /// Waits until Ballast has read the published pods, and the client's cluster has what Ballast serves it.
-    public func waitUntilApplied(audience: Audience) async throws {
+    public func waitUntilApplied(audience: ClientKind) async throws {
         let published = published.withLock { $0 }
         try await eventually(every: .milliseconds(5), "the client has what was published") {
             let page = try await self.services(audience: audience)
@@ -270,7 +262,7 @@ public final class Bench: Sendable {
             }
             let expected = Dictionary(
                 service.endpoints.map {
-                    ($0.address, AppliedEndpoint(weight: $0.weight, health: $0.health, subZone: $0.subZone))
+                    ($0.address, AppliedEndpoint(weight: Int($0.weight), health: $0.health, subZone: $0.subZone))
                 },
                 uniquingKeysWith: { $1 })
             return try await self.client.endpoints(of: "httpbin") == expected
@@ -278,10 +270,10 @@ public final class Bench: Sendable {
     }
 
     /// What Ballast says about its services.
-    public func services(audience: Audience = .lanes) async throws -> ServicesAnswer {
+    public func services(audience: ClientKind = .lanes) async throws -> ServicesPage {
         let answer = try await HTTPConnection.get(
-            host: host, port: Self.adminPort, "/v1/services?audience=\(audience.rawValue)")
-        return try JSONDecoder().decode(ServicesAnswer.self, from: Data(answer.body.utf8))
+            host: host, port: Self.adminPort, AdminRoute.services.path(query: [("audience", audience.rawValue)]))
+        return try AdminJSON.decode(ServicesPage.self, from: Data(answer.body.utf8))
     }
 
     /// Starts pods, at once, and waits until they answer.

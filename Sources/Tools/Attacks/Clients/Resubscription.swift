@@ -30,7 +30,7 @@ struct Resubscription: Attack {
         _ client: GRPCSender, until end: ContinuousClock.Instant, _ requests: Shared<Int>
     ) async throws {
         var streams: [UInt32] = []
-        for _ in 0..<4 { streams.append(try await client.openStream(Method.deltaEndpoints.path)) }
+        for _ in 0..<4 { streams.append(try await client.openStream(Method.of(.clusterLoadAssignment, .delta).path)) }
         let type = TypeURL.clusterLoadAssignment.rawValue
         let names = (0..<11_000).map { ResourceName(rawValue: "no-such-service-\($0)") }
         let first = DiscoveryRequest.delta(DeltaRequest(subscribe: names))

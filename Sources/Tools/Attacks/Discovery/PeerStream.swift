@@ -3,7 +3,7 @@ import GRPCTransport
 import XDS
 
 /// One importer's stream.
-final class PeerStream: StreamHandler {
+final class PeerStream: ServerStream {
     private let isHostile: Shared<Bool>
     private let export: HostilePeer.Export
     private var isAsked = false

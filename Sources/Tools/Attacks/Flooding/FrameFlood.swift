@@ -1,3 +1,4 @@
+import XDS
 import EnvoyAPI
 import NIOCore
 
@@ -48,7 +49,7 @@ struct FrameFlood: Attack {
             var call = ByteBuffer()
             call.writeFrame(
                 .headers, flags: HTTP2Frame.Flag.endHeaders, stream: 1,
-                HeaderBlock(callOf: Method.deltaEndpoints.path, isTLS: false).bytes)
+                HeaderBlock(callOf: Method.of(.clusterLoadAssignment, .delta).path, isTLS: false).bytes)
             try await connection.write(call)
         }
         let count = 20_000

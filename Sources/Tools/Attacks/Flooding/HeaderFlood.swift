@@ -1,3 +1,4 @@
+import XDS
 import EnvoyAPI
 import NIOCore
 
@@ -45,7 +46,7 @@ struct HeaderFlood: Attack {
     }
 
     private func flood(_ connection: RawConnection, _ sent: Shared<Int>) async throws {
-        var block = HeaderBlock(callOf: Method.deltaEndpoints.path, isTLS: false)
+        var block = HeaderBlock(callOf: Method.of(.clusterLoadAssignment, .delta).path, isTLS: false)
         let payload: [UInt8]
         switch kind {
         case .continuation:

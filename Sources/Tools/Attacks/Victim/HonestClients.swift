@@ -28,7 +28,7 @@ final class HonestClients: Sendable {
     }
 
     private static let interval = Duration.milliseconds(250)
-    private static let methods = [Method.deltaAggregatedResources, .streamEndpoints]
+    private static let methods = [Method.deltaAggregatedResources, .of(.clusterLoadAssignment, .sotw)]
     private static let service: ResourceName = "honest"
 
     private let victim: Victim
@@ -165,7 +165,7 @@ final class HonestClients: Sendable {
     static func addresses(of name: String, from victim: Victim, within limit: Duration) async -> [String]? {
         await firstResult(within: limit) {
             guard let channel = try? victim.channel() else { return nil }
-            let method = Method.streamEndpoints
+            let method = Method.of(.clusterLoadAssignment, .sotw)
             let stream = await channel.open(method.path)
             let node = Node(id: "new", cluster: "home", userAgent: Node.envoyAgent)
             await stream.send(

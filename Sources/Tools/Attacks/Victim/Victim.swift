@@ -1,3 +1,4 @@
+import AdminAPI
 import Foundation
 import GRPCTransport
 import LoadClient
@@ -117,15 +118,8 @@ final class Victim: Sendable {
 
     /// Why a cluster's source is stale, by the admin API; nil where it isn't.
     func staleReason(of cluster: String) async -> String? {
-        struct Page: Decodable {
-            struct Source: Decodable {
-                var cluster: String?
-                var stale: String?
-            }
-            var sources: [Source]
-        }
-        guard let answer = await get("/readyz"),
-            let page = try? JSONDecoder().decode(Page.self, from: Data(answer.body.utf8))
+        guard let answer = await get(AdminRoute.readiness.path()),
+            let page = try? AdminJSON.decode(ReadinessPage.self, from: Data(answer.body.utf8))
         else { return nil }
         return page.sources.first { $0.cluster == cluster && $0.stale != nil }?.stale
     }

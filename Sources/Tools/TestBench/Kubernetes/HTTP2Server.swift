@@ -88,7 +88,7 @@ final class HTTP2Server: Sendable {
                     ) { stream in
                         stream.eventLoop.makeCompletedFuture {
                             try stream.pipeline.syncOperations.addHandlers(
-                                HTTP2FramePayloadToHTTP1ServerCodec(), StreamHandler(handler))
+                                HTTP2FramePayloadToHTTP1ServerCodec(), ServerStream(handler))
                         }
                     }
                 }
@@ -108,7 +108,7 @@ final class HTTP2Server: Sendable {
 }
 
 /// Answers one request in a task of its own, which ends with the stream.
-private final class StreamHandler: ChannelInboundHandler {
+private final class ServerStream: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 

@@ -70,7 +70,7 @@ public struct Plan: Sendable {
     var isServedWhole: Bool
 
     /// The audience that the client is of.
-    public var audience: Audience { isServedWhole ? .lanes : .plain }
+    public var audience: ClientKind { isServedWhole ? .lanes : .plain }
 
     /// What clients offer in the TLS handshake; without Istio's protocol its gateways take nobody.
     public var offersIstio = true

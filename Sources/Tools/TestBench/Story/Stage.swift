@@ -1,3 +1,4 @@
+import AdminAPI
 import Balancing
 import Foundation
 public import Model
@@ -68,7 +69,7 @@ public struct Stage: Sendable {
     /// Publishes other pods, all healthy, and waits until the client has them, and what is renewed because of them.
     public func scale(_ cluster: String, to pods: [String], _ plan: Plan) async throws {
         let names = {
-            Set(try await bench.services(audience: plan.audience).services.first?.endpoints.map(\.name) ?? [])
+            Set(try await bench.services(audience: plan.audience).services.first?.endpoints.map(\.identity) ?? [])
         }
         let before = try await names()
         try bench.publish(pods.map(bench.pod), in: cluster)
@@ -138,9 +139,14 @@ public struct Stage: Sendable {
     public func ideal(east: [String], west: [String], _ balance: Service.Balance = .global) throws -> [String: Double] {
         let mesh = Mesh(
             clusters: [Cluster(name: "east"), Cluster(name: "west")],
-            pods: ["east": ["httpbin": try east.map(bench.pod)], "west": ["httpbin": try west.map(bench.pod)]]
+            pods: ["east": try east.map(bench.pod), "west": try west.map(bench.pod)]
         )
         let shares = mesh.assign(Service(name: "httpbin", balance: balance), from: "east").shares
         return Dictionary(uniqueKeysWithValues: shares.flatMap(\.pods).map { ($0.name, $0.share) })
     }
+}
+
+extension ServicePage.Endpoint {
+    /// What makes it another one for an Envoy.
+    fileprivate var identity: String { address + (subZone.isEmpty ? "" : " in \(subZone)") }
 }

@@ -1,0 +1,27 @@
+import AdminAPI
+import HTTPTypes
+import Hummingbird
+
+/// What is wrong with a request, as its answer: `{"error": "…"}`.
+struct RequestError: Error, HTTPResponseError {
+    var error: String
+    var status: HTTPResponse.Status
+    var headers = HTTPFields()
+
+    func response(from request: Request, context: some RequestContext) throws -> Response {
+        var response = try json(ErrorPage(error: error), status: status)
+        response.headers.append(contentsOf: headers)
+        return response
+    }
+}
+
+extension RequestError {
+    /// Hummingbird's own.
+    init(_ error: HTTPError) {
+        let isUnknownPath = error.status == .notFound && error.body == nil
+        self.init(
+            error: isUnknownPath
+                ? "there is no such path: docs/admin.md lists them" : error.body ?? error.status.reasonPhrase,
+            status: error.status, headers: error.headers)
+    }
+}

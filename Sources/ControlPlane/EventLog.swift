@@ -1,0 +1,40 @@
+import Discovery
+import Logging
+import Pacing
+
+/// Writes events to the log, not more of a kind than people can read.
+struct EventLog {
+    private let logger: Logger
+    private var holds: HoldLog
+    private var problems = LinePace(perMinute: 30)
+
+    init(_ logger: Logger) {
+        self.logger = logger
+        holds = HoldLog(logger)
+    }
+
+    /// Follows a feed until the task is cancelled.
+    mutating func follow(_ events: EventFeed) async {
+        for await event in events.follow() ?? .finished { log(event.kind) }
+    }
+
+    private mutating func log(_ event: Event.Kind) {
+        switch event {
+        case .serving(let services):
+            logger.info("every source has synced; serving", metadata: ["services": "\(services)"])
+        case .changed(let lines): for line in lines { logger.info("\(line)") }
+        case .hold(let change): holds.log([change])
+        case .problemBegan(let problem):
+            guard let line = problems.take("something is wrong") else { return }
+            logger.warning("\(line)", metadata: ["reason": "\(problem.sentence)"])
+        case .problemEnded(let problem):
+            guard let line = problems.take("a problem is over") else { return }
+            logger.info("\(line)", metadata: ["problem": "\(problem.sentence)"])
+        }
+    }
+}
+
+extension AsyncStream {
+    /// Nothing comes.
+    fileprivate static var finished: AsyncStream { AsyncStream { $0.finish() } }
+}

@@ -1,0 +1,196 @@
+import Intent
+import Model
+import YAMLFile
+
+/// Reads what a configuration says of the mesh: clusters, services and exports; and finds as many mistakes as it can at once.
+struct MeshReader {
+    private let root: YAMLReader
+    private let fields: [String: YAMLReader]
+    /// A path in the file, made absolute.
+    let path: (String) -> String
+    private var own = ClusterName(rawValue: "")
+    private(set) var clusterNames: Set<ClusterName> = []
+    private var clusterEntries: [(key: String, value: YAMLReader)] = []
+    private var clusters: [ClusterIntent] = []
+    private var services: [ServiceIntent] = []
+    private var template: (value: ServiceTemplate, entry: YAMLReader)?
+    /// Which service has a resource.
+    private var resourceOwners: [String: String] = [:]
+    private(set) var weightOrigins: [ServiceName: [ClusterName: FieldOrigin]] = [:]
+    /// The mistakes so far.
+    var errors: [ConfigurationError] = []
+
+    init(_ root: YAMLReader, _ fields: [String: YAMLReader], path: @escaping (String) -> String) {
+        self.root = root
+        self.fields = fields
+        self.path = path
+    }
+
+    /// Reads `cluster`, `guard` and `clusters`.
+    mutating func readClusters() throws(ConfigurationError) {
+        let ownField = try fields.required("cluster", of: root)
+        own = ClusterName(rawValue: try ownField.text())
+        clusterEntries = try fields.required("clusters", of: root).entries()
+        clusterNames = Set(clusterEntries.map { ClusterName(rawValue: $0.key) })
+        var shrinkGuard: ShrinkGuard? = ShrinkGuard()
+        if let entry = fields["guard"] { shrinkGuard = try entry.shrinkGuard(template: shrinkGuard) }
+        for (name, entry) in clusterEntries {
+            do throws(ConfigurationError) {
+                clusters.append(
+                    try ClusterIntent(
+                        ClusterName(rawValue: name), entry, own: own, shrinkGuard: shrinkGuard, path: path))
+            } catch {
+                errors.append(error)
+            }
+        }
+        guard clusterNames.contains(own) else {
+            let known = clusterNames.sorted().map(\.rawValue).joined(separator: ", ")
+            throw ownField.error("`clusters` has no cluster of this name; it has: \(known)")
+        }
+    }
+
+    /// Reads `envoy` and `services`.
+    mutating func readServices() throws(ConfigurationError) {
+        var client = ClientSettings()
+        if let entry = fields["envoy"] { client = try ClientSettings(entry, template: client) }
+        let gatewayListeners = Set(clusters.map(\.name.gatewayListener))
+        // Names in lower case, and SNIs, belong to one service.
+        var (takenNames, takenSNIs): (Set<String>, Set<DNSName>) = ([], [])
+        for (name, entry) in try fields.required("services", of: root).entries() {
+            guard name != "*" else {
+                template = (try ServiceTemplate(entry, clusters: clusterNames, client: client), entry)
+                continue
+            }
+            let service: ServiceIntent
+            do throws(ConfigurationError) {
+                service = try ServiceIntent(ServiceName(rawValue: name), entry, clusters: clusterNames, client: client)
+            } catch {
+                errors.append(error)
+                continue
+            }
+            if let sni = service.service.sni, !takenSNIs.insert(sni).inserted {
+                throw entry.error("the SNI \(sni) is another service's already; a gateway couldn't tell them apart")
+            }
+            guard takenNames.insert(name.lowercased()).inserted else {
+                throw entry.error("another service's name differs only in case, which SNIs don't show")
+            }
+            if let resource = service.resources.first(where: gatewayListeners.contains) {
+                throw entry.error("the resource \(resource) would have the name of the way to a cluster's gateways")
+            }
+            for resource in service.resources {
+                if let owner = resourceOwners.updateValue(name, forKey: resource) {
+                    throw entry.error(
+                        "the resource \(resource) is \(owner)'s already; a resource belongs to one service")
+                }
+            }
+            services.append(service)
+            weightOrigins[service.service.name] = try entry.weightOrigins()
+        }
+    }
+
+    /// Checks that gateways can tell services and pods apart, and that `*` gives no service a name that is taken.
+    func checkNames() throws(ConfigurationError) {
+        try checkSharedNames()
+        for service in services {
+            guard let sni = service.service.sni else { continue }
+            try checkReserved(sni, of: service.service.name)
+        }
+        try checkSNIsAgainstPods()
+        try checkTemplate()
+    }
+
+    /// Gateways tell services by their SNIs, and by the names that gRPC clients call, which are their SNIs.
+    private func checkSharedNames() throws(ConfigurationError) {
+        var owners: [String: ServiceName] = [:]
+        for service in services {
+            let name = service.service.name
+            let names = [service.service.sni?.description] + service.resources.map { DNSName($0)?.description }
+            for shared in Set(names.compactMap(\.self)) {
+                if let other = owners.updateValue(name, forKey: shared) {
+                    throw root.error(
+                        """
+                        services.\(name): gateways can't tell it from \(other): both have \(shared), as `sni` or among \
+                        `resources`
+                        """)
+                }
+            }
+        }
+    }
+
+    /// SNIs of the form of the defaults belong to the service or the pod whose default they are.
+    private func checkReserved(_ sni: DNSName, of name: ServiceName) throws(ConfigurationError) {
+        let text = sni.description
+        guard
+            let cluster = clusters.first(where: { text.hasSuffix(".\($0.name.rawValue.lowercased()).ballast") }),
+            Service(name: name).sni(at: cluster.cluster(gateways: []))?.description != text
+        else { return }
+        throw root.error(
+            "services.\(name).sni: \(text) could be another service's or a pod's, by their defaults in \(cluster.name)")
+    }
+
+    /// No service's SNI may be one that a template gives a pod.
+    private func checkSNIsAgainstPods() throws(ConfigurationError) {
+        let index = SNITemplate.ServiceIndex(services.map(\.service.name))
+        for service in services {
+            guard let sni = service.service.sni else { continue }
+            for cluster in clusters {
+                guard case .pods(let template) = cluster.reach,
+                    let other = index.service(sharing: sni, by: template, in: cluster.name)
+                else { continue }
+                throw root.error(
+                    "services.\(service.service.name).sni: \(sni) could also be a pod's of \(other) in \(cluster.name)")
+            }
+        }
+    }
+
+    /// Services that are known to come, and that `*` would give a name that is taken.
+    private func checkTemplate() throws(ConfigurationError) {
+        guard let template else { return }
+        let gatewayListeners = Set(clusters.map(\.name.gatewayListener))
+        let listed = Set(services.map(\.service.name))
+        for name in Set(clusters.flatMap(\.endpoints.services)).subtracting(listed).sorted() {
+            for resource in template.value.served(as: name).resources {
+                let owner =
+                    resourceOwners[resource].map { "a resource of \($0)" }
+                    ?? (gatewayListeners.contains(resource) ? "the name of the way to a cluster's gateways" : nil)
+                guard let owner else { continue }
+                throw template.entry.error(
+                    "would serve \(name) as \(resource), which is \(owner); list \(name) with other `resources`")
+            }
+        }
+    }
+
+    /// Before 1.40, Envoy's CONNECT socket sends plaintext requests to the proxy as they are.
+    func checkProxies() throws(ConfigurationError) {
+        guard let proxied = clusters.first(where: { $0.name != own && $0.reach.kind == .connect }) else { return }
+        let isPlain = { (service: Service) in service.client.tls == nil }
+        let plain = services.first { isPlain($0.service) }?.service.name.rawValue
+        let isTemplatePlain = template.map { isPlain($0.value.service) } ?? false
+        guard let plain = plain ?? (isTemplatePlain ? "*" : nil) else { return }
+        let entry = clusterEntries.first { $0.key == proxied.name.rawValue }?.value ?? root
+        throw entry.error(
+            "`reach: connect` needs TLS to the pods, and services.\(plain) has none: set `envoy.tls`, or another reach")
+    }
+
+    /// What was read.
+    ///
+    /// - Parameter clientCA: the authorities that vouch for other Ballasts; exports need some.
+    func mesh(exportsTo clientCA: String?) throws(ConfigurationError) -> MeshIntent {
+        MeshIntent(
+            cluster: own, clusters: clusters.sorted { $0.name < $1.name },
+            services: services.sorted { $0.service.name < $1.service.name }, template: template?.value,
+            exports: try exports(to: clientCA))
+    }
+
+    private func exports(to clientCA: String?) throws(ConfigurationError) -> [Export] {
+        guard let entry = fields["export"] else { return [] }
+        guard clientCA != nil else {
+            throw entry.error("needs `xds.tls.clientCA`, which vouches for who the other Ballasts are")
+        }
+        // What is exported is this cluster's own, and learned here: so nothing can go round in circles.
+        if let source = clusters.first(where: { $0.name == own }), case .ballast = source.endpoints {
+            throw entry.error("\(own) is itself learned from another Ballast: only its own can export it")
+        }
+        return try entry.exports(of: Set(services.map(\.service.name)))
+    }
+}

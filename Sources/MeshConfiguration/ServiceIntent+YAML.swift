@@ -1,0 +1,74 @@
+import Intent
+import Model
+import YAMLFile
+
+extension ServiceIntent {
+    /// Reads an entry of `services`.
+    ///
+    /// - Parameter client: what `envoy` says for all services.
+    init(
+        _ name: ServiceName, _ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings
+    ) throws(ConfigurationError) {
+        let fields = try entry.mapping("resources", "balance", "weights", "sni", "port", "metadata", "envoy")
+        var service = Service(name: name)
+        service.balance = try fields["balance"]?.choice(Service.Balance.self) ?? .global
+        for (key, multiplier) in try fields["weights"]?.entries() ?? [] {
+            let cluster = ClusterName(rawValue: key)
+            guard clusters.contains(cluster) else { throw multiplier.error("`clusters` has no cluster of this name") }
+            service.weights[cluster] = try multiplier.value(
+                "should be a number from 0 to 1000000, with at most six places after the point", Ratio.init(_:)
+            )
+        }
+        let weights = service.weights
+        if let field = fields["weights"], clusters.allSatisfy({ weights[$0]?.numerator == 0 }) {
+            throw field.error("every cluster is taken out (0), so that all requests would fail: leave one above 0")
+        }
+        service.sni = try fields["sni"]?.value("should be a host name, at most 253 bytes", DNSName.init(_:))
+        if let port = fields["port"] { service.port = UInt16(try port.integer(in: 1...65_535)) }
+        for (filter, values) in try fields["metadata"]?.entries() ?? [] {
+            for (key, value) in try values.entries() { service.metadata[filter, default: [:]][key] = try value.text() }
+        }
+        service.client = client
+        if let settings = fields["envoy"] { service.client = try ClientSettings(settings, template: client) }
+        self.init(service: service, resources: try entry.resources(fields["resources"], of: name))
+    }
+}
+
+extension ServiceTemplate {
+    /// Reads the service `*`.
+    init(_ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings) throws(ConfigurationError) {
+        let served = try ServiceIntent("{service}", entry, clusters: clusters, client: client)
+        guard served.service.sni == nil else {
+            throw entry.error("`sni` is one service's own, and `*` stands for many")
+        }
+        if let resource = served.resources.first(where: { !$0.contains("{service}") }) {
+            throw entry.error("the resource \(resource) would be every service's: put {service} into it")
+        }
+        self.init(resources: served.resources, service: served.service)
+    }
+}
+
+extension YAMLReader {
+    fileprivate func resources(_ field: YAMLReader?, of name: ServiceName) throws(ConfigurationError) -> [String] {
+        guard let field else { return [name.rawValue] }
+        var resources: [String] = []
+        for resource in try field.list() { resources.append(try resource.text()) }
+        guard !resources.isEmpty else {
+            throw error(
+                "`resources` is empty: name at least one EDS resource, or leave it out to use the service's name")
+        }
+        guard Set(resources).count == resources.count else { throw error("`resources` names a resource twice") }
+        return resources
+    }
+
+    /// Where each of a service's weights is written.
+    func weightOrigins() throws(ConfigurationError) -> [ClusterName: FieldOrigin] {
+        var origins: [ClusterName: FieldOrigin] = [:]
+        for (field, weights) in try entries() where field == "weights" {
+            for (cluster, weight) in try weights.entries() {
+                origins[ClusterName(rawValue: cluster)] = weight.line.map { FieldOrigin(file: file, line: $0) }
+            }
+        }
+        return origins
+    }
+}

@@ -1,0 +1,290 @@
+import EnvoyAPI
+import GRPCTransport
+import Intent
+import Logging
+import Model
+import Snapshots
+import XDS
+
+/// What a session shares with all others.
+struct SessionContext: Sendable {
+    let access: AccessControl
+    let demand: Demand
+    let warnings: WarningLimit
+    /// Whether Envoys that don't say anything about LEDS are served it.
+    let servesLEDS: Bool
+    let logger: Logger
+}
+
+/// Who is at the other end of a stream, which view it is served, and whether it may be.
+struct ClientSession {
+    /// How far this is with the client.
+    private enum Stage {
+        /// It has not sent its first request: no other is sure to have the node.
+        case unknown
+        /// The sources have not synced: no client is answered before.
+        case waiting(Node)
+        /// It may not be served what it asks for.
+        case refused(Node, ViewKey?, GRPCStatus)
+        case assigned(Node, Assigned)
+    }
+
+    /// What a client is served.
+    private struct Assigned {
+        var key: ViewKey
+        /// Nil until it has been built.
+        var view: Snapshot.View?
+        /// Set while it refuses the listeners that endpoints lead through.
+        var refusedListeners: RefusedListeners?
+    }
+
+    /// The view that has the listeners which a client refuses: it is served them still, so that it may take later ones.
+    private struct RefusedListeners {
+        var key: ViewKey
+        var view: Snapshot.View?
+    }
+
+    let head: StreamHead
+    private let context: SessionContext
+    private var stage = Stage.unknown
+    /// Nil until the sources have synced.
+    private(set) var snapshot: Snapshot?
+    /// Why it refuses the listeners that endpoints lead through; nil while it doesn't.
+    private(set) var listenerRejection: String?
+    /// The views that are built because of this session: its own, and that of its listeners.
+    private var held: (own: ViewKey?, listeners: ViewKey?)
+    /// The view that its notes were logged for.
+    private var lastLogged: ViewKey?
+
+    init(_ head: StreamHead, snapshot: Snapshot?, _ context: SessionContext) {
+        self.head = head
+        self.snapshot = snapshot
+        self.context = context
+    }
+
+    /// Nil before the first request.
+    var node: Node? {
+        switch stage {
+        case .unknown: nil
+        case .waiting(let node), .refused(let node, _, _), .assigned(let node, _): node
+        }
+    }
+
+    /// Which view it is served, or asked for; nil until that is known.
+    var view: ViewKey? {
+        switch stage {
+        case .unknown, .waiting: nil
+        case .refused(_, let key, _): key
+        case .assigned(_, let assigned): assigned.key
+        }
+    }
+
+    /// What it is served; nil until it has been built.
+    var content: Snapshot.View? { if case .assigned(_, let assigned) = stage { assigned.view } else { nil } }
+
+    /// What it is served of a type.
+    func index(_ type: TypeURL) -> ResourceIndex? {
+        guard case .assigned(_, let assigned) = stage, let view = assigned.view else { return nil }
+        if type == .listener, let listeners = assigned.refusedListeners?.view { return listeners.index(type) }
+        return view.index(type)
+    }
+
+    /// What changed of what it is served.
+    var changes: [(type: TypeURL, names: ChangedNames)] {
+        guard case .assigned(_, let assigned) = stage else { return [] }
+        let changes = assigned.view?.changes ?? []
+        guard let listeners = assigned.refusedListeners?.view else { return changes }
+        return changes.filter { $0.type != .listener } + listeners.changes.filter { $0.type == .listener }
+    }
+
+    // MARK: Events
+
+    /// Learns who it is; later nodes of a stream repeat the first.
+    mutating func greet(_ node: Node?) {
+        guard case .unknown = stage else { return }
+        let node = node ?? Node()
+        stage = .waiting(node)
+        context.logger.debug(
+            "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
+        assign()
+        for (field, values) in Node.knownValues {
+            guard let value = node.metadata[field], !values.contains(value) else { continue }
+            warn("the node's metadata has a value that means nothing, and is as good as absent") {
+                ["\(field)": "\(value.prefix(utf8Count: 100))", "known": "\(values.joined(separator: ", "))"]
+            }
+        }
+        if let claimed = node.metadata["cluster"], let served = view?.client?.cluster, served.rawValue != claimed {
+            warn("the node's metadata names a cluster that the configuration doesn't have") {
+                ["cluster": "\(claimed)", "served as": "\(served)"]
+            }
+        }
+    }
+
+    /// Moves on to a newer snapshot.
+    ///
+    /// - Returns: whether the client gets another view now, or its first; nil if it has a newer snapshot.
+    mutating func advance(to item: PublicationQueue.Item) -> Bool? {
+        guard item.publication.snapshot.number > snapshot?.number ?? 0 else { return nil }
+        snapshot = item.publication.snapshot
+        let (lastView, hadContent) = (view, content != nil)
+        if item.changesFederation || view == nil { assign() } else { findContent() }
+        return view != lastView || !hadContent && content != nil
+    }
+
+    /// Looks again whether it may be served.
+    mutating func reviewAccess() { assign() }
+
+    /// Notes whether it takes the listeners that endpoints lead through: while it doesn't, it gets endpoints without them.
+    ///
+    /// - Returns: whether that is new.
+    mutating func note(listenerRejection reason: String?) -> Bool {
+        let isNew = (reason == nil) != (listenerRejection == nil)
+        guard isNew, reason == nil || view?.client?.kind == .lanes else { return false }
+        listenerRejection = reason.map { reason in
+            reason.prefix(utf8Count: 500).split(whereSeparator: \.isNewline).joined(separator: " ")
+        }
+        assign()
+        if reason != nil {
+            warn("a client refuses its listeners, and is served gateway addresses only until it takes them") {
+                ["reason": "\(listenerRejection ?? "")", "hint": "\(Self.listenerHint)"]
+            }
+        } else if context.warnings.take(about: head.peer) != .suppressed {
+            context.logger.info("a client takes its listeners now", metadata: metadata([:]))
+        }
+        return true
+    }
+
+    /// Ends the stream of a client that may not be served what it asks for.
+    func authorize() throws(GRPCStatus) {
+        guard case .refused(_, _, let refusal) = stage else { return }
+        warn("client refused", refusal.message)
+        throw refusal
+    }
+
+    /// The stream is over.
+    mutating func end(_ status: GRPCStatus) {
+        hold(nil, listeners: nil)
+        context.logger.debug("stream closed", metadata: metadata(["status": "\(status)"]))
+    }
+
+    // MARK: Which view
+
+    private mutating func assign() {
+        // Until all is known, only what is exported is served.
+        guard let node, let snapshot, snapshot.isComplete || node.isPeer else { return }
+        var key: ViewKey
+        do throws(GRPCStatus) {
+            key = try context.access.view(
+                of: node, on: head, in: snapshot.federation, servesLEDS: context.servesLEDS)
+        } catch {
+            let asked = ClientView(node, head, in: snapshot.federation, servesLEDS: context.servesLEDS)
+            stage = .refused(node, node.isPeer ? nil : .client(asked), error)
+            hold(nil, listeners: nil)
+            return
+        }
+        var refusedListeners: RefusedListeners?
+        if listenerRejection != nil, case .client(var view) = key, view.kind == .lanes {
+            refusedListeners = RefusedListeners(key: key)
+            view.kind = .plain
+            key = .client(view)
+        }
+        stage = .assigned(node, Assigned(key: key, refusedListeners: refusedListeners))
+        findContent()
+    }
+
+    private mutating func findContent() {
+        guard case .assigned(let node, var assigned) = stage, let snapshot else { return }
+        // Load reports are about what is sent, whichever way.
+        let isReport = head.method == LoadReport.method
+        assigned.view = isReport ? snapshot.services(of: assigned.key) : snapshot[assigned.key]
+        let listeners = assigned.refusedListeners?.key
+        assigned.refusedListeners?.view = listeners.flatMap { snapshot[$0] }
+        stage = .assigned(node, assigned)
+        let isOther = isReport && assigned.view != nil && snapshot[assigned.key] == nil
+        hold(isOther ? nil : assigned.key, listeners: listeners)
+        guard assigned.view != nil, assigned.key != lastLogged else { return }
+        lastLogged = assigned.key
+        logNotes()
+    }
+
+    private mutating func hold(_ own: ViewKey?, listeners: ViewKey?) {
+        context.demand.replace(held.own, with: own)
+        context.demand.replace(held.listeners, with: listeners)
+        held = (own, listeners)
+    }
+
+    /// The memory that is kept of the node, in bytes; about.
+    var nodeBytes: Int {
+        guard let node else { return 0 }
+        let texts = [
+            node.id, node.cluster, node.userAgent, node.locality.region, node.locality.zone, node.locality.subZone,
+        ]
+        return (texts + node.metadata.values).reduce(0) { $0 + $1.utf8.count }
+    }
+
+    // MARK: Notes
+
+    /// What it is served less well than it could be; each a sentence.
+    var notes: [String] {
+        var notes: [String] = []
+        let reduced = content?.reduced ?? []
+        if let listenerRejection {
+            notes.append(
+                """
+                gets gateway addresses only, since it refuses its listeners: \(listenerRejection). \(Self.listenerHint)
+                """)
+        } else if !reduced.isEmpty {
+            let clusters = reduced.map(\.rawValue).joined(separator: ", ")
+            notes.append(
+                "gets gateway addresses only for \(clusters): gRPC, or its node metadata doesn't say lanes: true")
+        }
+        return notes + [ledsNote].compactMap(\.self)
+    }
+
+    private static let listenerHint = """
+        Its bootstrap needs the extension envoy.bootstrap.internal_listener, as envoy-configs/client.yaml has it; or take \
+        lanes: true out of its node metadata
+        """
+
+    /// Why it is not served collections, though it asks for them; nil if there is nothing to say.
+    private var ledsNote: String? {
+        guard case .assigned(let node, let assigned) = stage, let kind = assigned.key.client?.kind,
+            !node.survivesLEDS, kind.takesLEDS(over: head), node.wantsLEDS(unlessSaid: context.servesLEDS)
+        else { return nil }
+        let version = node.envoyVersion.map { "Envoy \($0)" } ?? "an Envoy that doesn't say its version"
+        return """
+            gets whole assignments although it asks for LEDS: collections end \(version); from \
+            \(EnvoyVersion.survivesCollections) on they don't
+            """
+    }
+
+    private func logNotes() {
+        if let ledsNote { warn(ledsNote) { [:] } }
+        let reduced = content?.reduced ?? []
+        guard !reduced.isEmpty, listenerRejection == nil, context.warnings.take(about: head.peer) != .suppressed else {
+            return
+        }
+        context.logger.info(
+            "client gets gateway addresses only",
+            metadata: metadata([
+                "clusters": "\(reduced.map(\.rawValue).joined(separator: ","))",
+                "reason": "\(node?.isGRPC == true ? "gRPC" : "its node metadata doesn't say lanes: true")",
+            ])
+        )
+    }
+
+    func warn(_ what: String, _ reason: String) { warn(what) { ["reason": "\(reason)"] } }
+
+    /// Logs a warning, unless there were too many about this client lately.
+    func warn(_ what: String, _ facts: () -> Logger.Metadata) {
+        guard case .logged(let suppressed) = context.warnings.take(about: head.peer) else { return }
+        var facts = facts()
+        if suppressed > 0 { facts["suppressed before"] = "\(suppressed)" }
+        context.logger.warning("\(what)", metadata: metadata(facts))
+    }
+
+    /// Facts for a log line, and whose stream it is.
+    private func metadata(_ more: Logger.Metadata) -> Logger.Metadata {
+        more.merging(["node": "\(node?.id ?? "")", "peer": "\(head.peer)"]) { given, _ in given }
+    }
+}

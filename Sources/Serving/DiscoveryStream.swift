@@ -1,0 +1,302 @@
+import Snapshots
+import Balancing
+import CoreMetrics
+import EnvoyAPI
+import GRPCTransport
+import HashTreeCollections
+import Logging
+import MeshConfiguration
+import Model
+import XDS
+
+/// One discovery stream: requests in, responses out of the current snapshot.
+final class DiscoveryStream: StreamService {
+    private var session: ClientSession
+    private let controlPlane: String
+    private let limits: Configuration.Limits
+    private let metrics: ServingMetrics
+    private var subscriptions: StreamSubscriptions
+    private let budget: Budget
+    private var share: Budget.Share
+    private var progress: PushProgress
+    private var knownNames: Acknowledgement.KnownNames?
+    private let gateways: GatewayProgress
+    private let gatewayStream = GatewayProgress.StreamID()
+    /// Whose gateway this is, if it takes all of CDS.
+    private var gatewayOf: ClusterName?
+    /// Names that nobody serves, as far as that was told.
+    private var absentNames: Set<ResourceName> = []
+    /// Why an Envoy that takes its clusters here doesn't get far; nil where it does.
+    private var plaintextProblem: String?
+    private var hasLookedForPlaintext = false
+    /// Why a gateway that asks on demand doesn't get far; nil where it does.
+    private var demandProblem: String?
+
+    init(
+        _ session: ClientSession, _ method: Method, limits: Configuration.Limits, budget: Budget,
+        metrics: ServingMetrics, gateways: GatewayProgress, controlPlane: String
+    ) {
+        self.budget = budget
+        share = Budget.Share(session.head)
+        self.gateways = gateways
+        self.metrics = metrics
+        progress = PushProgress(metrics)
+        metrics.streams.increment()
+        self.session = session
+        self.controlPlane = controlPlane
+        self.limits = limits
+        subscriptions = StreamSubscriptions(
+            variant: method.variant, type: method.type, limits: StreamSubscriptions.Limits(names: limits.namesPerStream)
+        )
+    }
+
+    func receive(_ message: RawSpan) throws(GRPCStatus) {
+        metrics.requests.increment()
+        // What nearly every request is; its cost doesn't depend on how many names it repeats.
+        if session.node != nil,
+            let acknowledgement = Acknowledgement(scanning: message, subscriptions.variant, known: &knownNames),
+            subscriptions.take(acknowledgement)
+        {
+            progress.acknowledged(acknowledgement.nonce, of: subscriptions.lastNonce)
+            noteGateway()
+            if session.listenerRejection != nil { noteListeners() }
+            return
+        }
+        let message = [UInt8](copying: message)
+        let decoded: DecodedRequest
+        do throws(DecodingFailure) {
+            decoded = try DecodedRequest(message, subscriptions.variant)
+        } catch {
+            session.warn("request refused", "\(error)")
+            throw GRPCStatus(.invalidArgument, "\(error)")
+        }
+        session.greet(decoded.node)
+        noteView()
+        if let reason = decoded.request.rejection {
+            metrics.nacks.increment()
+            session.warn("NACK", "\(decoded.type.prefix(utf8Count: 100)): \(reason)")
+        }
+        let isAboutListeners = decoded.request.rejection != nil || session.listenerRejection != nil
+        if let nonce = Nonce(decoded.request.nonce) { progress.acknowledged(nonce, of: subscriptions.lastNonce) }
+        do throws(ProtocolViolation) {
+            try decoded.request.check(longestName: limits.nameBytes)
+            try subscriptions.receive(decoded.request, type: decoded.type, from: session.node?.dialect ?? .envoy)
+        } catch {
+            let status = GRPCStatus(error)
+            session.warn("stream ended", status.message)
+            throw status
+        }
+        do throws(GRPCStatus) {
+            try budget.charge(&share, subscriptions.memoryBytes + session.nodeBytes)
+        } catch {
+            session.warn("stream ended", error.message)
+            throw error
+        }
+        if isAboutListeners { noteListeners() }
+        notePlaintext()
+        noteGateway()
+    }
+
+    func nextMessage() throws(GRPCStatus) -> [Slice]? {
+        try session.authorize()
+        guard subscriptions.hasNews, session.content != nil,
+            let (type, response) = subscriptions.next(in: { session.index($0) ?? ResourceIndex() })
+        else {
+            if !subscriptions.hasNews, let snapshot = session.snapshot {
+                progress.written(snapshot.number, subscriptions.lastNonce)
+                noteGateway()
+            }
+            return nil
+        }
+        let served = session.index(type) ?? ResourceIndex()
+        if type == .clusterLoadAssignment { warn(aboutAbsent: response.absent, in: served) }
+        var slices = response.resources.compactMap { served[$0.name]?.slice(subscriptions.variant) }
+        for name in response.collections {
+            guard let collection = served.collection(name) else { continue }
+            slices.append(collection.slice)
+            metrics.pushedResources.increment(by: collection.count)
+        }
+        for name in response.vacant {
+            slices.append(ServedResource(EncodedResource(vacantAssignment: name)).slice(subscriptions.variant))
+        }
+        slices.append(Slice(response.encodedTrailer(type: type, controlPlane: controlPlane)))
+        metrics.pushes.increment()
+        metrics.pushedResources.increment(by: response.resources.count)
+        metrics.pushedBytes.increment(by: slices.reduce(0) { $0 + $1.byteCount })
+        return slices
+    }
+
+    func closed(_ status: GRPCStatus) {
+        progress.ended()
+        budget.release(&share)
+        metrics.streams.decrement()
+        if let gatewayOf { gateways.forget(gatewayStream, of: gatewayOf) }
+        session.end(status)
+    }
+
+    /// Takes a newer snapshot.
+    ///
+    /// What it changes for this stream is sent when the stream can take it.
+    func publish(_ item: PublicationQueue.Item) {
+        // A stream that is newer than the publication has started with it, or with a later one.
+        guard let hasOtherView = session.advance(to: item) else { return }
+        if hasOtherView || item.followsGap {
+            noteView()
+            notePlaintext()
+            subscriptions.publishAll()
+        } else {
+            for (type, names) in session.changes { subscriptions.publish(type, names) }
+        }
+        if subscriptions.hasNews { progress.owe(item.progress) }
+    }
+
+    /// The greatest number for gateways and idle streams: they delay no removal.
+    var taken: UInt64 { subscriptions.isIdle || isGateway ? .max : progress.taken }
+
+    var status: ClientStatus {
+        ClientStatus(
+            session, notes: [demandProblem, plaintextProblem].compactMap(\.self), subscriptions: subscriptions)
+    }
+
+    func reviewAccess() {
+        let last = session.view
+        session.reviewAccess()
+        guard session.view != last else { return }
+        noteView()
+        subscriptions.publishAll()
+    }
+
+    private var isGateway: Bool { session.view?.isGateway == true }
+
+    /// Tells once of each name that nobody serves; of a few, since a client may ask for many.
+    private func warn(aboutAbsent names: [ResourceName], in index: ResourceIndex) {
+        for name in names.prefix(5) where absentNames.count < 20 && absentNames.insert(name).inserted {
+            session.warn("a client asks for endpoints that nobody serves") {
+                let near = nearNames(to: name.rawValue, in: index.names.lazy.map(\.rawValue))
+                let hint =
+                    near.isEmpty ? "no service has that resource" : "did you mean \(near.joined(separator: " or "))?"
+                return ["resource": "\(name.rawValue.prefix(utf8Count: 256))", "reason": "\(hint)"]
+            }
+        }
+    }
+
+    /// Notes whether the client takes its listeners.
+    private func noteListeners() {
+        let rejection = subscriptions.rejection(of: .listener)
+        guard session.note(listenerRejection: rejection?.message) else { return }
+        noteView()
+        subscriptions.publishAll()
+    }
+
+    private func noteView() {
+        if let kind = session.view?.client?.kind { subscriptions.order = kind.servingOrder }
+    }
+
+    /// Tells how far a gateway has come that is told of all pods.
+    private func noteGateway() {
+        guard isGateway || gatewayOf != nil else { return }
+        let cluster = isGateway && subscriptions.wantsAll(.cluster) ? session.view?.client?.cluster : nil
+        if let gatewayOf, gatewayOf != cluster { gateways.forget(gatewayStream, of: gatewayOf) }
+        gatewayOf = cluster
+        if let cluster { gateways.note(gatewayStream, of: cluster, hasTaken: progress.taken) }
+        if isGateway, cluster == nil { noteDemand() }
+    }
+
+    /// Tells once that a client is served plaintext clusters for pods behind gateways.
+    private func notePlaintext() {
+        guard !hasLookedForPlaintext, subscriptions.wants(.cluster) || subscriptions.wantsAll(.cluster),
+            let content = session.content
+        else {
+            return
+        }
+        hasLookedForPlaintext = true
+        guard let remote = content.gatewayed.first,
+            let service = content.services.first(where: { $0.service.client.tls == nil })
+        else { return }
+        let problem = """
+            it takes its clusters from Ballast, and is told to speak plaintext to \(service.service.name): a gateway of \(remote) \
+            that tells pods by TLS answers such requests itself, mostly with 404. Set `envoy.tls`, unless the gateway passes TCP on
+            """
+        plaintextProblem = problem
+        session.warn("a client is served plaintext for pods behind a gateway", problem)
+    }
+
+    /// Tells once that a gateway asks on demand and is too old for it.
+    private func noteDemand() {
+        guard demandProblem == nil, subscriptions.wants(.cluster), let version = session.node?.envoyVersion,
+            version < .takesClustersOnDemand
+        else { return }
+        let problem = """
+            it asks for clusters on demand, and Envoy \(version) drops all but the first of them: most connections through it \
+            time out. Use envoy-configs/gateway.yaml, or Envoy \(EnvoyVersion.takesClustersOnDemand)
+            """
+        demandProblem = problem
+        session.warn("a gateway is too old for what it does", problem)
+    }
+}
+
+extension DiscoveryRequest {
+    fileprivate var nonce: String {
+        switch self {
+        case .sotw(let request): request.nonce
+        case .delta(let request): request.nonce
+        }
+    }
+
+    fileprivate var rejection: String? {
+        switch self {
+        case .sotw(let request): request.rejection
+        case .delta(let request): request.rejection
+        }
+    }
+}
+
+extension DiscoveryResponse {
+    fileprivate var resources: [VersionedName] {
+        switch self {
+        case .sotw(let response): response.resources
+        case .delta(let response): response.resources
+        }
+    }
+
+    fileprivate var collections: [ResourceName] {
+        switch self {
+        case .sotw: []
+        case .delta(let response): response.collections
+        }
+    }
+
+    /// What the client asked for and never had, since it doesn't exist.
+    fileprivate var absent: [ResourceName] {
+        switch self {
+        case .sotw(let response): response.vacant
+        case .delta(let response): response.absent
+        }
+    }
+
+    fileprivate var vacant: [ResourceName] {
+        switch self {
+        case .sotw(let response): response.vacant
+        case .delta: []
+        }
+    }
+}
+
+extension GRPCStatus {
+    fileprivate init(_ violation: ProtocolViolation) {
+        switch violation {
+        case .wrongType(let type):
+            self.init(
+                .invalidArgument,
+                type.isEmpty ? "the request has no type_url" : "this stream is not for \(type.prefix(utf8Count: 256))")
+        case .tooManyNames(let limit):
+            self.init(.resourceExhausted, "a stream may subscribe to \(limit) names (xds.limits.namesPerStream)")
+        case .longName(let limit):
+            self.init(.invalidArgument, "a name may have \(limit) bytes (xds.limits.nameBytes)")
+        case .tooManyTypes(let limit):
+            self.init(.resourceExhausted, "a stream may subscribe to \(limit) types")
+        case .longType(let limit):
+            self.init(.invalidArgument, "a type URL may have \(limit) bytes")
+        }
+    }
+}

@@ -1,0 +1,124 @@
+public import Snapshots
+import Balancing
+import EnvoyAPI
+public import Model
+import Synchronization
+import XDS
+
+/// What clients say that they sent where, over the last while; by view, since each view has intentions of its own.
+///
+/// Believes no client more than it has to: only services, clusters and pods that the view has are counted, so that
+/// nobody can fill the server's memory, and sums stop at their type's end.
+public final class LoadObserver: Sendable {
+    /// How far back it looks.
+    static let window = Duration.seconds(30)
+    /// What goes out of the window at once.
+    private static let bucket = Duration.seconds(2)
+
+    private struct Key: Hashable {
+        var view: ClientView
+        var service: ServiceName
+    }
+
+    private struct Bucket {
+        var start: ContinuousClock.Instant
+        var tallies: [ObservedTarget: Tally]
+        var reports: Int
+    }
+
+    private let buckets = Mutex<[Key: [Bucket]]>([:])
+    /// Whose each endpoint is, for as long as the assignment is the same: there are many reports of each.
+    private let targets = Mutex<[Key: (assignment: Assignment, targets: KnownTargets)]>([:])
+
+    /// Takes a report in, as far as it is about what the view has.
+    func record(_ report: LoadReport, of view: ClientView, in content: Snapshot.View, at now: ContinuousClock.Instant) {
+        for cluster in report.clusters {
+            guard let service = content.service(serving: ResourceName(rawValue: cluster.name)) else { continue }
+            let key = Key(view: view, service: service.service.name)
+            let targets = targets(of: service.assignment, key)
+            var tallies: [ObservedTarget: Tally] = [:]
+            for locality in cluster.localities {
+                targets.forEach(in: locality) { target, load in
+                    tallies[target, default: Tally()].add(load, over: cluster.interval)
+                }
+            }
+            guard !tallies.isEmpty || cluster.dropped > 0 else { continue }
+            tallies[.service, default: Tally()].drop(cluster.dropped)
+            add(tallies, to: key, at: now)
+        }
+    }
+
+    private func targets(of assignment: Assignment, _ key: Key) -> KnownTargets {
+        targets.withLock { known in
+            if let last = known[key], last.assignment == assignment { return last.targets }
+            let targets = KnownTargets(assignment)
+            known[key] = (assignment, targets)
+            return targets
+        }
+    }
+
+    /// What was observed of each service; those without reports have no entry.
+    public func observations(at now: ContinuousClock.Instant) -> [ClientView: [ServiceName: ObservedLoad]] {
+        buckets.withLock { buckets in
+            buckets = buckets.compactMapValues { $0.filter { now < $0.start + Self.window } }.filter {
+                !$0.value.isEmpty
+            }
+            var observations: [ClientView: [ServiceName: ObservedLoad]] = [:]
+            for (key, buckets) in buckets {
+                var load = ObservedLoad(window: Self.window)
+                for bucket in buckets {
+                    load.reports += bucket.reports
+                    load.targets.merge(bucket.tallies) { $0 + $1 }
+                }
+                observations[key.view, default: [:]][key.service] = load
+            }
+            return observations
+        }
+    }
+
+    private func add(_ tallies: [ObservedTarget: Tally], to key: Key, at now: ContinuousClock.Instant) {
+        buckets.withLock { buckets in
+            var list = buckets[key] ?? []
+            list.removeAll { now >= $0.start + Self.window }
+            if let last = list.last, now < last.start + Self.bucket {
+                list[list.count - 1].tallies.merge(tallies) { $0 + $1 }
+                list[list.count - 1].reports += 1
+            } else {
+                list.append(Bucket(start: now, tallies: tallies, reports: 1))
+            }
+            buckets[key] = list
+        }
+    }
+}
+
+/// Whose each endpoint of an assignment is, and each locality; found once for many reports.
+private struct KnownTargets {
+    private let origins: [Assignment.Endpoint.Address: Assignment.Origin]
+    private var clusters: [Locality: Set<ClusterName>] = [:]
+
+    init(_ assignment: Assignment) {
+        origins = assignment.origins
+        for entry in assignment.localities {
+            let found = Set(entry.endpoints.compactMap { [origins] in origins[$0.address]?.cluster })
+            clusters[entry.locality, default: []].formUnion(found)
+        }
+    }
+
+    /// Calls `body` with what a locality's requests went to: the service, the locality if the assignment has it, and the
+    /// clusters and pods as far as they can be told.
+    func forEach(in report: LoadReport.LocalityLoad, _ body: (ObservedTarget, LoadReport.Load) -> Void) {
+        body(.service, report.load)
+        guard let clusters = clusters[report.locality] else { return }
+        body(.locality(report.locality), report.load)
+        if clusters.count == 1, let cluster = clusters.first { body(.cluster(cluster), report.load) }
+        for (address, load) in report.endpoints {
+            guard let origin = origins[address] else { continue }
+            if clusters.count > 1 { body(.cluster(origin.cluster), load) }
+            if let pod = origin.pod {
+                body(.pod(origin.cluster, pod), load)
+            } else if case .socket(let gateway) = address {
+                body(.gateway(origin.cluster, gateway), load)
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Snapshots
+import CoreMetrics
+import EnvoyAPI
+import DequeModule
+import Synchronization
+
+/// Load reports that have yet to be added up.
+///
+/// Adding up costs what a report carries, which is its sender's choice: it is done in a task of its own, and never on the
+/// threads that serve streams.
+final class LoadReportQueue: Sendable {
+    /// Reports that wait, in bytes, of all clients and of one; further ones are dropped.
+    static let mostBytes = 16 << 20
+    static let mostBytesOfClient = 4 << 20
+    /// What an empty report takes, in bytes; about.
+    private static let overhead = 256
+
+    private struct Report {
+        var bytes: [UInt8]
+        var client: String
+        var view: ClientView
+        var content: Snapshot.View
+    }
+
+    private struct State {
+        var reports: Deque<Report> = []
+        var byteCount = 0
+        var byClient: [String: Int] = [:]
+    }
+
+    private let observer: LoadObserver
+    private let metrics: ServingMetrics
+    private let state = Mutex(State())
+    private let signals: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+
+    init(_ observer: LoadObserver, metrics: ServingMetrics) {
+        self.observer = observer
+        self.metrics = metrics
+        (signals, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Has an encoded report added up, as far as it is about what the view has.
+    ///
+    /// - Parameter client: its address.
+    func add(_ report: [UInt8], from client: String, of view: ClientView, in content: Snapshot.View) {
+        let cost = report.count + Self.overhead
+        let isFull = state.withLock { state in
+            // One report is taken, however long it is.
+            let ofClient = state.byClient[client, default: 0]
+            guard state.byteCount + cost <= Self.mostBytes, ofClient == 0 || ofClient + cost <= Self.mostBytesOfClient
+            else { return true }
+            state.reports.append(Report(bytes: report, client: client, view: view, content: content))
+            state.byteCount += cost
+            state.byClient[client] = ofClient + cost
+            return false
+        }
+        if isFull { return metrics.droppedLoadReports.increment() }
+        continuation.yield()
+    }
+
+    /// Adds up what comes, until the task is cancelled.
+    func run() async {
+        for await _ in signals {
+            while let report = next() {
+                guard let decoded = try? LoadReport(report.bytes) else {
+                    metrics.droppedLoadReports.increment()
+                    continue
+                }
+                observer.record(decoded, of: report.view, in: report.content, at: .now)
+                await Task.yield()
+            }
+        }
+    }
+
+    private func next() -> Report? {
+        state.withLock { state in
+            guard let report = state.reports.popFirst() else { return nil }
+            let cost = report.bytes.count + Self.overhead
+            state.byteCount -= cost
+            let left = state.byClient[report.client, default: cost] - cost
+            state.byClient[report.client] = left > 0 ? left : nil
+            return report
+        }
+    }
+}

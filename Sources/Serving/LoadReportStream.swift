@@ -1,0 +1,51 @@
+import Snapshots
+import EnvoyAPI
+import GRPCTransport
+
+/// One stream of load reports: asks once, and takes what comes.
+final class LoadReportStream: StreamService {
+    private var session: ClientSession
+    private let reports: LoadReportQueue
+    private let interval: Duration
+    private var hasAsked = false
+
+    init(_ session: ClientSession, reports: LoadReportQueue, interval: Duration) {
+        self.session = session
+        self.reports = reports
+        self.interval = interval
+    }
+
+    /// Looks at nothing but the node, which only a stream's first report is sure to have: what the rest costs is its
+    /// sender's choice.
+    func receive(_ message: RawSpan) throws(GRPCStatus) {
+        if session.node == nil {
+            do throws(DecodingFailure) {
+                session.greet(try LoadReport.node(of: message))
+            } catch {
+                session.warn("load report refused", "\(error)")
+                throw GRPCStatus(.invalidArgument, "\(error)")
+            }
+        }
+        try session.authorize()
+        guard let view = session.view?.client, let content = session.content else { return }
+        reports.add([UInt8](copying: message), from: session.head.peer, of: view, in: content)
+    }
+
+    func nextMessage() throws(GRPCStatus) -> [Slice]? {
+        try session.authorize()
+        // What was reported before there is a view could not be told apart.
+        guard !hasAsked, session.content != nil else { return nil }
+        hasAsked = true
+        return [Slice(LoadReport.request(every: interval))]
+    }
+
+    func publish(_ item: PublicationQueue.Item) { _ = session.advance(to: item) }
+
+    func closed(_ status: GRPCStatus) { session.end(status) }
+
+    var taken: UInt64 { .max }
+
+    var status: ClientStatus { ClientStatus(session) }
+
+    func reviewAccess() { session.reviewAccess() }
+}

@@ -1,0 +1,117 @@
+import Balancing
+public import Model
+
+/// Tells people what publications change: `orders in eu: +w4, w2 weight 1→2, −w3; shares eu 60→67 %`.
+///
+/// A change after a quiet time is told at once; those that follow are summed up, in one line for each service every
+/// `interval`. Services and pods that there are too many of are counted.
+public struct ChangeLog {
+    /// How often a line is told at most.
+    static let interval = Duration.seconds(10)
+    /// Services that are told of at once; more are counted.
+    private static let mostServices = 10
+    /// Pods of one service and cluster that are named; more are counted.
+    private static let mostPods = 5
+
+    /// A service and everything that its shares depend on.
+    public struct Facts {
+        /// Nil for a service that is not served.
+        var service: Service?
+        var clusters: [Cluster]
+        /// Whose clients the shares are for.
+        var client: ClusterName
+        var pods: [ClusterName: [Pod]]
+
+        /// Whether nothing differs.
+        public func isSame(as other: Facts) -> Bool {
+            service == other.service && clusters == other.clusters && pods == other.pods
+        }
+
+        fileprivate var shares: [ClusterName: Double] {
+            guard let service else { return [:] }
+            let mesh = Mesh(clusters: clusters, pods: pods)
+            return Dictionary(
+                mesh.assign(service, from: client, for: .plain).shares.map { ($0.cluster, $0.share) },
+                uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// Nothing has changed yet.
+    public init() {}
+
+    /// As they were when something was told last.
+    private var before: [ServiceName: Facts] = [:]
+    /// Further services that changed; may count some twice.
+    private var further = 0
+    private var lastTold: ContinuousClock.Instant?
+
+    /// When something is to be told; nil if there is nothing.
+    public var next: ContinuousClock.Instant? {
+        before.isEmpty ? nil : lastTold.map { $0 + Self.interval } ?? .now
+    }
+
+    /// Notes that a service changed.
+    ///
+    /// - Parameter facts: as they were before.
+    public mutating func note(_ name: ServiceName, before facts: Facts) {
+        guard before[name] == nil else { return }
+        if before.count < Self.mostServices { before[name] = facts } else { further += 1 }
+    }
+
+    /// The lines to tell now.
+    public mutating func take(at now: ContinuousClock.Instant, _ facts: (ServiceName) -> Facts) -> [String] {
+        guard !before.isEmpty, lastTold.map({ $0 + Self.interval <= now }) ?? true else { return [] }
+        var lines = before.sorted { $0.key < $1.key }.compactMap { Self.line($0.key, $0.value, facts($0.key)) }
+        if further > 0 { lines.append("and \(further) further changes of services") }
+        (before, further) = ([:], 0)
+        if !lines.isEmpty { lastTold = now }
+        return lines
+    }
+
+    /// What became of a service; nil if it is what it was.
+    static func line(_ name: ServiceName, _ before: Facts, _ after: Facts) -> String? {
+        let clusters = Set(before.pods.keys).union(after.pods.keys).sorted()
+        let parts = clusters.compactMap { cluster -> String? in
+            let changes = changes(from: before.pods[cluster] ?? [], to: after.pods[cluster] ?? [])
+            return changes.isEmpty ? nil : "in \(cluster): \(changes.listed(most: mostPods))"
+        }
+        let shares = shares(from: before.shares, to: after.shares)
+        guard !parts.isEmpty || !shares.isEmpty else { return nil }
+        let what = parts.isEmpty ? ": " : " \(parts.joined(separator: "; "))\(shares.isEmpty ? "" : "; ")"
+        return "\(name)\(what)\(shares.isEmpty ? "" : "shares \(shares.joined(separator: ", "))")"
+    }
+
+    private static func changes(from before: [Pod], to after: [Pod]) -> [String] {
+        let last = Dictionary(before.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let now = Dictionary(after.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        return Set(last.keys).union(now.keys).sorted().compactMap { name in
+            switch (last[name], now[name]) {
+            case (nil, nil): return nil
+            case (nil, _?): return "+\(name)"
+            case (_?, nil): return "−\(name)"
+            case (let was?, let pod?):
+                var facts: [String] = []
+                if was.health != pod.health { facts.append("\(was.health.rawValue)→\(pod.health.rawValue)") }
+                if was.weight != pod.weight { facts.append("weight \(was.weight.value)→\(pod.weight.value)") }
+                if was.address != pod.address { facts.append("\(was.address)→\(pod.address)") }
+                if was.zone != pod.zone { facts.append("zone \(was.zone ?? "none")→\(pod.zone ?? "none")") }
+                return facts.isEmpty ? nil : "\(name) \(facts.joined(separator: " "))"
+            }
+        }
+    }
+
+    private static func shares(from before: [ClusterName: Double], to after: [ClusterName: Double]) -> [String] {
+        Set(before.keys).union(after.keys).sorted().compactMap { cluster in
+            let (was, now) = (100 * (before[cluster] ?? 0), 100 * (after[cluster] ?? 0))
+            guard abs(was - now) >= 0.05 else { return nil }
+            let digits = abs(was - now) < 1 ? 1 : 0
+            return "\(cluster) \(decimal(was, digits))→\(decimal(now, digits)) %"
+        }
+    }
+
+    private static func decimal(_ value: Double, _ digits: Int) -> String {
+        guard digits > 0 else { return "\(Int(value.rounded()))" }
+        let tenths = Int((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}

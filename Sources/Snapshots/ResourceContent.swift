@@ -1,0 +1,57 @@
+import Balancing
+import EnvoyAPI
+import Model
+import XDS
+
+/// What a resource says, before it is encoded.
+enum ResourceContent: Hashable {
+    case cluster(EnvoyCluster)
+    case listener(GatewayListener)
+    case proxylessListener
+    case routes
+    case endpoints(Assignment)
+    case exported(ExportedService)
+    /// The localities of an assignment, whose endpoints are resources of their own: see `ViewBuilder.list`.
+    case localities([Assignment.LocalityEndpoints], of: ServiceName)
+
+    /// How it is served.
+    struct Form {
+        var type: TypeURL
+        /// The collections that have its endpoints; empty if they are in it.
+        var collections: [ResourceName] = []
+        var encode: (ResourceName) -> EncodedResource
+    }
+
+    var form: Form {
+        switch self {
+        case .cluster(let cluster): Form(type: .cluster) { EncodedResource(cluster, name: $0) }
+        case .listener(let listener): Form(type: .listener) { _ in EncodedResource(listener) }
+        case .proxylessListener: Form(type: .listener) { EncodedResource(proxylessListener: $0) }
+        case .routes: Form(type: .routeConfiguration) { EncodedResource(routesToCluster: $0) }
+        case .endpoints(let assignment):
+            Form(type: .clusterLoadAssignment) { EncodedResource(assignment, name: $0) }
+        case .exported(let service): Form(type: .exportedService) { _ in EncodedResource(service) }
+        case .localities(let localities, let service):
+            Form(
+                type: .clusterLoadAssignment,
+                collections: localities.map { ResourceName(collectionOf: service, $0) }
+            ) { name in
+                EncodedResource(localities, name: name) { ResourceName(collectionOf: service, $0) }
+            }
+        }
+    }
+}
+
+extension Assignment {
+    /// Its localities without their endpoints.
+    ///
+    /// The only locality of a priority always has weight 1, so that a change of a pod is not one of the locality.
+    var localitiesAlone: [LocalityEndpoints] {
+        let counts = Dictionary(localities.map { ($0.priority, 1) }, uniquingKeysWith: +)
+        return localities.map { entry in
+            let isAlone = counts[entry.priority] == 1 && entry.weight != nil
+            return LocalityEndpoints(
+                locality: entry.locality, priority: entry.priority, weight: isAlone ? 1 : entry.weight, endpoints: [])
+        }
+    }
+}

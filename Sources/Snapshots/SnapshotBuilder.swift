@@ -1,0 +1,304 @@
+import Balancing
+public import Discovery
+import Foundation
+import Intent
+public import Model
+
+/// Turns changes of the registry and of the intent into what is served.
+///
+/// Looks at the services that changed, for the views that somebody asked for; everything else stays as it is. A value
+/// without a clock: its caller says what time it is.
+public struct SnapshotBuilder {
+    /// What came of a change.
+    public struct Outcome {
+        /// The new snapshot.
+        public var publication: Publication
+        /// When to build again even if nothing changes; nil for never.
+        public var next: ContinuousClock.Instant?
+        /// The publication that each cluster's gateways have to take before clients are told more.
+        public var awaitedGateways: [ClusterName: UInt64]
+    }
+
+    private var intent: MeshIntent?
+    private var gateways: [ClusterName: [SocketAddress]] = [:]
+    /// The clusters of `intent`, reached through `gateways`.
+    private var clusters: [Cluster] = []
+    private var federation = Federation(ownCluster: ClusterName(rawValue: ""), clusters: [])
+    private var catalog = ServiceCatalog()
+    private var announcements = Announcements()
+    private var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
+    private var renewals = RenewalTracker()
+    private var inForce: [ServiceName: [ClusterName: Renewal]] = [:]
+    /// When a service's renewals go on.
+    private var renewAt: [ServiceName: ContinuousClock.Instant] = [:]
+    private var builders: [ViewKey: ViewBuilder] = [:]
+    private var problems: [ServiceName: Set<String>] = [:]
+    /// Whether clients are served, or only what is exported.
+    private var isComplete = false
+    /// Since when this cluster's own source is stale; nil if it isn't.
+    private var staleSince: Date?
+    /// Counts publications.
+    private var number: UInt64 = 0
+    /// How many services were assigned anew by the last `build`.
+    package private(set) var assignedCount = 0
+
+    /// Nothing is known.
+    public init() {}
+
+    /// Whether `build` has to know what clients have taken.
+    public func waitsForClients(at now: ContinuousClock.Instant) -> Bool {
+        builders.values.contains { $0.waitsForClients(at: now) }
+    }
+
+    /// The names of all services that are served.
+    public var names: Set<ServiceName> { catalog.names }
+
+    /// A service, and what its shares depend on.
+    public func facts(of name: ServiceName) -> ChangeLog.Facts {
+        ChangeLog.Facts(
+            service: catalog[name]?.service, clusters: clusters, client: federation.ownCluster, pods: pods[name] ?? [:])
+    }
+
+    /// The snapshot after these changes, at that time.
+    ///
+    /// - Parameters:
+    ///   - wanted: the views that somebody asked for.
+    ///   - progress: how far clients and gateways have come.
+    /// - Returns: nil if the task was cancelled, which ends the building after any service.
+    public mutating func build(
+        _ changes: RegistryChanges, for wanted: Set<ViewKey>, progress: ClientProgress = ClientProgress(),
+        at now: ContinuousClock.Instant
+    ) -> Outcome? {
+        number += 1
+        assignedCount = 0
+        let moment = Moment(time: now, publication: number)
+        let lastFederation = federation
+        let isFirst = changes.isComplete && !isComplete
+        isComplete = changes.isComplete
+        let changesStatus = staleSince != changes.ownStaleSince
+        staleSince = changes.ownStaleSince
+
+        var due = take(changes.intent, changes.gateways, progress, at: moment)
+        for (name, next) in changes.pods { due.formUnion(replacePods(of: name, with: next, progress, at: moment)) }
+        due.formUnion(catalog.expire(at: now))
+        let settled = announcements.settle(at: now, gateways: progress.gateways)
+        due.formUnion(settled.services)
+        if isFirst || settled.reach { due.formUnion(catalog.names) }
+        for (name, time) in renewAt where time <= now { due.insert(name) }
+
+        let views = views(wanted)
+        replacePaths(
+            of: views, all: !(changes.intent == nil && changes.gateways.isEmpty) || settled.reach,
+            peers: changesStatus, but: due, at: moment)
+        for name in due where !Task.isCancelled {
+            guard catalog[name] != nil else {
+                forget(name, at: moment)
+                continue
+            }
+            (inForce[name], renewAt[name]) = renewals.update(name, in: mesh(of: name), at: now)
+            rebuild(name, for: views, audits: isComplete, at: moment)
+        }
+        guard !Task.isCancelled else { return nil }
+
+        var built: [ViewKey: Snapshot.View] = [:]
+        for key in views {
+            builders[key]?.expire(at: now, clientsHaveTaken: progress.clients)
+            built[key] = builders[key]?.takeView()
+        }
+        let snapshot = Snapshot(
+            number: number, isComplete: isComplete, federation: federation, views: built,
+            problems: Set(problems.values.joined()).union(catalog.problems))
+        let times = builders.values.map { $0.next(after: now) } + [catalog.next, announcements.next]
+        return Outcome(
+            publication: Publication(snapshot, changesFederation: federation != lastFederation),
+            next: (times.compactMap(\.self) + renewAt.values).min(), awaitedGateways: announcements.awaited)
+    }
+
+    // MARK: Changes
+
+    /// Takes a new intent, and gateways.
+    ///
+    /// - Returns: the services that have to be looked at.
+    private mutating func take(
+        _ change: IntentChange?, _ newGateways: [ClusterName: [SocketAddress]], _ progress: ClientProgress,
+        at moment: Moment
+    ) -> Set<ServiceName> {
+        guard change != nil || !newGateways.isEmpty else { return [] }
+        if let change { intent = change.intent }
+        guard let intent else { return [] }
+        let last = clusters
+        for (name, addresses) in newGateways { gateways[name] = addresses }
+        clusters = intent.clusters.map { $0.cluster(gateways: gateways[$0.name] ?? []) }
+        announcements.note(
+            clusters, after: last, in: moment.publication, at: moment.time, gateways: progress.gateways)
+        federation = Federation(
+            ownCluster: intent.cluster, clusters: Set(clusters.map(\.name)), exports: intent.exports)
+        gateways = gateways.filter { federation.clusters.contains($0.key) }
+        var due = change.map { take($0, progress, at: moment) } ?? []
+        let direct = { (clusters: [Cluster]) in Set(clusters.filter(\.gateways.isEmpty).map(\.name)) }
+        let changesAll =
+            change?.changesClusters == true || change?.changesExports == true || direct(last) != direct(clusters)
+            || newGateways[intent.cluster] != nil && !intent.exports.isEmpty
+        if changesAll { return due.union(catalog.names).union(pods.keys) }
+        // Another gateway matters to the services that have pods behind it.
+        for (name, pods) in pods where newGateways.keys.contains(where: { pods[$0] != nil }) { due.insert(name) }
+        return due
+    }
+
+    private mutating func take(
+        _ change: IntentChange, _ progress: ClientProgress, at moment: Moment
+    ) -> Set<ServiceName> {
+        let names = catalog.names
+        var due = catalog.replaceIntent(with: change)
+        // What nobody listed may have a template now, or have been listed before.
+        for name in pods.keys where !catalog.knows(name) {
+            due.formUnion(catalog.note(name, hasPods: true, at: moment.time))
+        }
+        for name in names.subtracting(catalog.names) { forget(name, at: moment) }
+        renewals.keep(catalog.names)
+        // Gateways have not been told of the pods of a service that was not served before.
+        for name in catalog.names.subtracting(names) {
+            guard let all = pods.removeValue(forKey: name) else { continue }
+            due.formUnion(replacePods(of: name, with: all, progress, at: moment))
+        }
+        return due
+    }
+
+    /// - Returns: the services that have to be looked at.
+    private mutating func replacePods(
+        of name: ServiceName, with next: [ClusterName: [Pod]], _ progress: ClientProgress, at moment: Moment
+    ) -> Set<ServiceName> {
+        let next = next.filter { !$0.value.isEmpty }
+        announcements.note(
+            name, next, after: pods[name] ?? [:], of: clusters, in: moment.publication, at: moment.time,
+            gateways: progress.gateways)
+        pods[name] = next.isEmpty ? nil : next
+        return catalog.note(name, hasPods: !next.isEmpty, at: moment.time)
+    }
+
+    private mutating func forget(_ name: ServiceName, at moment: Moment) {
+        for key in builders.keys { builders[key]?.remove(name, at: moment) }
+        problems[name] = nil
+        renewAt[name] = nil
+        inForce[name] = nil
+        announcements.forget(name)
+    }
+
+    // MARK: Views
+
+    /// The views that are built, the plain ones first: those that somebody wants, and gateways'.
+    ///
+    /// A gateway asks when the first client comes, who may have endpoints that have just been taken away: its view has
+    /// to know what was there before.
+    private func views(_ wanted: Set<ViewKey>) -> [ViewKey] {
+        let known = wanted.filter(federation.has)
+        guard isComplete else { return known.filter { $0.client == nil } }
+        let gateways = clusters.filter { !$0.gateways.isEmpty }.map {
+            ViewKey.client(ClientView(cluster: $0.name, kind: .gateway))
+        }
+        let all = known.union(gateways)
+        return all.filter { isPlain($0) } + all.filter { !isPlain($0) }
+    }
+
+    private func isPlain(_ key: ViewKey) -> Bool { key.client.map { $0 == plain($0) } ?? false }
+
+    /// The view of any Envoy in a view's cluster.
+    private func plain(_ view: ClientView) -> ClientView { ClientView(cluster: view.cluster, kind: .plain) }
+
+    /// Brings what leads to other clusters up to date, and fills views that are new.
+    ///
+    /// - Parameters:
+    ///   - all: whether every view's is to be looked at.
+    ///   - peers: whether every peer's is.
+    ///   - due: services that are looked at later.
+    private mutating func replacePaths(
+        of views: [ViewKey], all: Bool, peers: Bool, but due: Set<ServiceName>, at moment: Moment
+    ) {
+        let wanted = Set(views)
+        builders = builders.filter { wanted.contains($0.key) }
+        for key in views {
+            let isNew = builders[key] == nil
+            if isNew { builders[key] = ViewBuilder(outlivesClients: key.isGateway) }
+            guard isNew || all || peers && key.client == nil else { continue }
+            replacePaths(of: key, at: moment)
+            guard isNew else { continue }
+            for name in catalog.names.subtracting(due) where !Task.isCancelled {
+                rebuild(name, for: [key], audits: false, at: moment)
+            }
+        }
+    }
+
+    private mutating func replacePaths(of key: ViewKey, at moment: Moment) {
+        guard let view = key.client else {
+            builders[key]?.replace(.paths, with: federation.status(staleSince), at: moment)
+            return
+        }
+        let mesh = announced(Mesh(clusters: clusters, pods: [:]), of: ServiceName(rawValue: ""), to: key)
+        builders[key]?.replace(.paths, with: mesh.paths(for: view), at: moment)
+        builders[key]?.note(reduced: mesh.reduced(for: view), gatewayed: mesh.gatewayed(for: view))
+    }
+
+    // MARK: Services
+
+    /// All that there is of one service.
+    private func mesh(of service: ServiceName) -> Mesh { Mesh(clusters: clusters, pods: pods[service] ?? [:]) }
+
+    /// What a view may have of it.
+    private func announced(_ mesh: Mesh, of service: ServiceName, to key: ViewKey) -> Mesh {
+        guard let view = key.client else { return announcements.announced(mesh, of: service, in: nil) }
+        guard view.kind != .gateway else { return mesh }
+        return announcements.announced(mesh, of: service, in: mesh.network(of: view.cluster))
+    }
+
+    /// - Parameter audits: whether problems are looked for in every view.
+    private mutating func rebuild(_ name: ServiceName, for views: [ViewKey], audits: Bool, at moment: Moment) {
+        guard let service = catalog[name] else { return }
+        assignedCount += 1
+        let whole = mesh(of: name)
+        let clients = views.compactMap(\.client)
+        // Most views have what the plain ones have: that is worked out once, and kept and encoded once.
+        var assignments: [ClientView: Assignment] = [:]
+        for view in Set((clients + (audits ? auditedViews : [])).map(whole.equivalent)) {
+            assignments[view] = announced(whole, of: name, to: .client(view)).assign(
+                service.service, from: view.cluster, for: view.kind, renewals: inForce[name] ?? [:])
+        }
+        for view in clients {
+            guard let assignment = assignments[whole.equivalent(to: view)] else { continue }
+            let key = ViewKey.client(view)
+            let plain = plain(view)
+            let contents = announced(whole, of: name, to: key).contents(of: service, assignment, for: view)
+            let other = view == plain ? nil : builders[.client(plain)]
+            builders[key]?.replace(.service(name), with: contents, sharing: other, at: moment)
+            if view.usesLEDS { builders[key]?.list(name, assignment) }
+            builders[key]?.describe(service.service, assignment)
+        }
+        for case .peer(let peer) in views {
+            let mesh = announced(whole, of: name, to: .peer(peer))
+            let contents = federation.exported(service.service.name, to: peer, in: mesh)
+            builders[.peer(peer)]?.replace(.service(name), with: contents, at: moment)
+        }
+        let found = assignments.values.flatMap(\.problems).map { "\(name) in \($0.cluster): \($0.problem)" }
+        // One view's problems say nothing about the others'.
+        let known = audits ? [] : problems[name] ?? []
+        problems[name] = found.isEmpty && known.isEmpty ? nil : known.union(found)
+    }
+
+    /// Views for which assignments are worked out even if nobody asked for them, so that problems show: all ways to reach
+    /// each cluster are among them.
+    private var auditedViews: [ClientView] {
+        let kinds: [ClientKind] = clusters.contains { $0.reach.kind != .gateway } ? [.plain, .lanes] : [.plain]
+        return clusters.flatMap { cluster in kinds.map { ClientView(cluster: cluster.name, kind: $0) } }
+    }
+}
+
+extension Mesh {
+    /// The view that has the same endpoints, and is worked out for all that do.
+    fileprivate func equivalent(to view: ClientView) -> ClientView {
+        let plain = ClientView(cluster: view.cluster, kind: .plain)
+        switch view.kind {
+        case .plain: return plain
+        case .lanes where reduced(for: plain).isEmpty: return plain
+        case .lanes, .gateway, .grpc: return ClientView(cluster: view.cluster, kind: view.kind)
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Balancing
+import Discovery
+import Intent
+import Model
+
+/// What would be served of an intent, as far as that is known from files.
+struct Preview {
+    private let intent: MeshIntent
+    private let clusters: [Cluster]
+    private let pods: [ClusterName: [ServiceName: [Pod]]]
+    /// The clusters whose pods are not in files.
+    private let unknown: [ClusterName]
+
+    /// - Parameter pods: those of endpoints files.
+    init(_ intent: MeshIntent, _ pods: [ClusterName: [ServiceName: [Pod]]]) {
+        self.intent = intent
+        self.pods = pods
+        unknown = intent.clusters.filter { if case .file = $0.endpoints { false } else { true } }.map(\.name)
+        clusters = intent.clusters.map { cluster in
+            var gateways = cluster.gateways.addresses
+            // Gateways that are not known yet will have some address.
+            if gateways.isEmpty, !cluster.gateways.isEmpty, let some = SocketAddress("192.0.2.1:1") {
+                gateways = [some]
+            }
+            return cluster.cluster(gateways: gateways)
+        }
+    }
+
+    /// What would be served though it is probably not meant; each a sentence.
+    var warnings: [String] {
+        let services = intent.services.map(\.service)
+        var warnings = Set(services.flatMap(problems)).sorted()
+        if let plaintextWarning { warnings.append(plaintextWarning) }
+        warnings += intent.problems(ofNamesIn: pods, isEverything: unknown.isEmpty).sorted()
+        if unknown.isEmpty {
+            warnings += services.filter(servesNobody).map {
+                "\($0.name) has no pod that takes traffic, so that all requests to it fail"
+            }
+        }
+        return warnings
+    }
+
+    /// Who gets how much of a service, in one line.
+    func summary(of service: Service) -> String {
+        let parts = assign(service, from: intent.cluster).shares.map { share in
+            if unknown.contains(share.cluster) { return "\(share.cluster): known when its source is asked" }
+            let percent = (share.share * 1_000).rounded() / 10
+            let number = percent == percent.rounded() ? "\(Int(percent))" : "\(percent)"
+            return unknown.isEmpty
+                ? "\(share.cluster) \(number) % (\(share.reason))" : "\(share.cluster): \(share.reason)"
+        }
+        return "\(service.name), for clients in \(intent.cluster): \(parts.joined(separator: "; "))"
+    }
+
+    private func assign(_ service: Service, from client: ClusterName) -> Assignment {
+        Mesh(clusters: clusters, pods: pods.compactMapValues { $0[service.name] }).assign(service, from: client)
+    }
+
+    /// Why clusters would not be reached as they are configured to be.
+    private func problems(of service: Service) -> [String] {
+        clusters.flatMap { client in
+            assign(service, from: client.name).problems.map { "\(service.name) in \($0.cluster): \($0.problem)" }
+        }
+    }
+
+    /// Whether a service has pods, and none of them takes traffic.
+    private func servesNobody(_ service: Service) -> Bool {
+        let shares = assign(service, from: intent.cluster).shares
+        return shares.contains { !$0.pods.isEmpty } && shares.allSatisfy { $0.share == 0 }
+    }
+
+    /// That Envoys which take their clusters from Ballast would not get through gateways.
+    private var plaintextWarning: String? {
+        guard let plain = intent.services.first(where: { $0.service.client.tls == nil })?.service.name,
+            let remote = intent.clusters.first(where: { $0.name != intent.cluster && !$0.gateways.isEmpty })?.name
+        else { return nil }
+        return """
+            \(plain) has no `envoy.tls`: an Envoy that takes its clusters from Ballast speaks plaintext to it, and a gateway of \
+            \(remote) that tells pods by TLS answers such requests itself, mostly with 404
+            """
+    }
+}

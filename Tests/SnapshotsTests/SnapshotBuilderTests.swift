@@ -1,0 +1,219 @@
+import Balancing
+import Discovery
+import Intent
+import MeshConfiguration
+import Model
+@testable import Snapshots
+import TestSupport
+import Testing
+import XDS
+
+/// A builder, what its gateways have taken, and a clock that the test sets.
+private struct Builder {
+    var builder = SnapshotBuilder()
+    var gateways: [ClusterName: UInt64] = [:]
+    var now = ContinuousClock.now
+    var views: Set<ClientView> = []
+    private var lastIntent: MeshIntent?
+    private var lastGateways: [ClusterName: [SocketAddress]] = [:]
+
+    static func configuration(reach: String = "pods", services: String = "{\"*\": {}, s: {}}") throws -> Configuration {
+        try Configuration(
+            text: """
+                cluster: east
+                clusters:
+                  east: {endpoints: {file: east.yaml}}
+                  west: {endpoints: {file: west.yaml}, gateways: ["192.0.2.1:443"], reach: \(reach)}
+                services: \(services)
+                """, file: "/c/b.yaml")
+    }
+
+    mutating func build(
+        _ pods: [ServiceName: [ClusterName: [Pod]]] = [:], configuration: Configuration? = nil,
+        after wait: Duration = .zero,
+        taken: UInt64 = 0
+    ) -> Snapshot {
+        now += wait
+        var changes = RegistryChanges()
+        changes.pods = pods
+        if let intent = configuration?.mesh {
+            changes.intent = intent.changes(since: lastIntent)
+            lastIntent = intent
+            let gateways = Dictionary(uniqueKeysWithValues: intent.clusters.map { ($0.name, $0.gateways.addresses) })
+            changes.gateways = gateways.filter { lastGateways[$0.key] != $0.value }
+            lastGateways = gateways
+        }
+        let progress = ClientProgress(clients: taken, gateways: gateways)
+        guard let outcome = builder.build(changes, for: Set(views.map { .client($0) }), progress: progress, at: now)
+        else { preconditionFailure("nobody cancels the task") }
+        return outcome.publication.snapshot
+    }
+}
+
+extension Snapshot {
+    fileprivate func names(_ type: TypeURL, _ view: ClientView) -> [String] {
+        (self[.client(view)]?.index(type).names ?? []).map(\.rawValue).sorted()
+    }
+
+    fileprivate func endpoints(_ service: ServiceName, _ view: ClientView) -> [String] {
+        (self[.client(view)]?.service(service)?.assignment.localities ?? []).flatMap(\.endpoints)
+            .map(\.address.description).sorted()
+    }
+}
+
+private let client = ClientView(cluster: "east", kind: .lanes)
+private let gateway = ClientView(cluster: "west", kind: .gateway)
+
+private func west(_ count: Int) -> [ClusterName: [Pod]] { ["west": pods("w", count, network: 2)] }
+
+private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west_gateway/w\($0).s.west.ballast" } }
+
+@Suite struct SnapshotBuilderTests {
+    @Test func `a task that is cancelled builds no further services`() async throws {
+        let configuration = try Builder.configuration()
+        let wasBuilt = await Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            var changes = RegistryChanges()
+            changes.intent = configuration.mesh.changes(since: nil)
+            changes.pods = ["s": west(1)]
+            var builder = SnapshotBuilder()
+            return builder.build(changes, for: [.client(client)], at: .now) != nil
+        }.value
+        #expect(!wasBuilt)
+    }
+
+    @Test func `services that nobody listed come and go with their pods, and replicas agree`() throws {
+        var long = Builder()
+        long.views = [client]
+        _ = long.build(["s": west(1)], configuration: try Builder.configuration())
+        for number in 0..<30 {
+            let name = ServiceName(rawValue: "new\(number)")
+            let there = long.build([name: west(2)])
+            #expect(there.endpoints(name, client).count == 2)
+            let empty = long.build([name: [:]])
+            #expect(empty.names(.cluster, client).contains(name.rawValue))
+            #expect(empty.endpoints(name, client).isEmpty)
+        }
+        _ = long.build(after: ServiceCatalog.removalDelay)
+        let later = long.build(after: .seconds(5))
+        #expect(later.names(.cluster, client) == ["s", "west_gateway"])
+        #expect(later.names(.clusterLoadAssignment, client) == ["s"])
+
+        var fresh = Builder()
+        fresh.views = [client]
+        let started = fresh.build(["s": west(1)], configuration: try Builder.configuration())
+        for type in [TypeURL.cluster, .clusterLoadAssignment, .listener, .routeConfiguration] {
+            #expect(started.names(type, client) == later.names(type, client))
+        }
+    }
+
+    @Test func `views are built for those who want them, and for gateways, and go with them`() throws {
+        var builder = Builder()
+        builder.views = [client, ClientView(cluster: "west", kind: .plain)]
+        #expect(builder.build(configuration: try Builder.configuration()).builtViews.count == 3)
+        builder.views = [client]
+        #expect(builder.build().builtViews == [.client(client), .client(gateway)])
+    }
+
+    // MARK: Announcements
+
+    /// A gateway that takes all of CDS has taken what there is, and clients are served three pods.
+    private func announcing() throws -> Builder {
+        var builder = Builder()
+        builder.views = [client]
+        let snapshot = builder.build(["s": west(3)], configuration: try Builder.configuration())
+        builder.gateways["west"] = snapshot.number
+        return builder
+    }
+
+    @Test func `a new pod is announced when its gateways have acknowledged it`() throws {
+        var builder = try announcing()
+        let next = builder.build(["s": west(5)])
+        #expect(next.names(.cluster, gateway).count == 7)
+        #expect(next.endpoints("s", client) == ways(1...3))
+        builder.gateways["west"] = next.number - 1
+        #expect(builder.build().endpoints("s", client) == ways(1...3))
+        builder.gateways["west"] = next.number
+        #expect(builder.build().endpoints("s", client) == ways(1...5))
+    }
+
+    @Test func `pods that all are replaced stay announced until the new ones are`() throws {
+        var builder = try announcing()
+        let others: [ClusterName: [Pod]] = ["west": Array(pods("w", 6, network: 2).suffix(3))]
+        let next = builder.build(["s": others])
+        #expect(next.endpoints("s", client) == ways(1...3), "or clients would have none")
+        #expect(next.names(.cluster, gateway).count == 8)
+        // Once more, before the gateways have said anything.
+        let last: [ClusterName: [Pod]] = ["west": Array(pods("w", 9, network: 2).suffix(3))]
+        let newest = builder.build(["s": last])
+        #expect(newest.endpoints("s", client) == ways(1...3))
+        builder.gateways["west"] = newest.number
+        #expect(builder.build().endpoints("s", client) == ways(7...9))
+    }
+
+    @Test func `a pod that comes back elsewhere under its name is the same one to clients`() throws {
+        var builder = try announcing()
+        var moved = west(3)
+        moved["west"]?[0].address = address("10.9.9.9:8000")
+        #expect(builder.build(["s": moved]).endpoints("s", client) == ways(1...3))
+    }
+
+    @Test func `or when their time is up, or they are gone`() throws {
+        var builder = try announcing()
+        _ = builder.build(["s": west(4)])
+        #expect(builder.build(after: .seconds(1)).endpoints("s", client) == ways(1...3))
+        #expect(builder.build(after: .seconds(1)).endpoints("s", client) == ways(1...4))
+        builder = try announcing()
+        _ = builder.build(["s": west(4)])
+        builder.gateways["west"] = nil
+        #expect(builder.build().endpoints("s", client) == ways(1...4))
+    }
+
+    @Test func `what else changes meanwhile is not held back`() throws {
+        var builder = try announcing()
+        _ = builder.build(["s": west(5)])
+        var pods = west(5)
+        pods["west"]?.removeFirst()
+        pods["east"] = TestSupport.pods("e", 1, network: 1)
+        let next = builder.build(["s": pods])
+        #expect(next.endpoints("s", client) == ["10.1.0.1:8000"] + ways(2...3))
+        #expect(next.endpoints("s", gateway).count == 4)
+    }
+
+    @Test func `without a gateway that takes all of CDS nobody is waited for`() throws {
+        var builder = Builder()
+        builder.views = [client]
+        _ = builder.build(["s": west(3)], configuration: try Builder.configuration())
+        #expect(builder.build(["s": west(4)]).endpoints("s", client) == ways(1...4))
+    }
+
+    @Test func `another way to reach a cluster is taken when its gateways know it`() throws {
+        var builder = Builder()
+        builder.views = [client]
+        let first = builder.build(["s": west(3)], configuration: try Builder.configuration(reach: "gateway"))
+        builder.gateways["west"] = first.number
+        #expect(first.endpoints("s", client) == ["192.0.2.1:443"])
+        let next = builder.build(configuration: try Builder.configuration(reach: "pods"))
+        #expect(next.names(.cluster, gateway).count == 5)
+        #expect(next.endpoints("s", client) == ["192.0.2.1:443"])
+        #expect(next.names(.listener, client).isEmpty)
+        builder.gateways["west"] = next.number
+        let last = builder.build()
+        #expect(last.endpoints("s", client) == ways(1...3))
+        #expect(last.names(.listener, client) == ["west_gateway"])
+    }
+
+    @Test func `a pod is taken from its gateways when clients no longer use it`() throws {
+        var builder = try announcing()
+        let without = builder.build(["s": west(2)])
+        #expect(without.endpoints("s", client) == ways(1...2))
+        #expect(without.names(.cluster, gateway).count == 5)
+        #expect(builder.build(after: .seconds(5), taken: without.number - 1).names(.cluster, gateway).count == 5)
+        #expect(builder.builder.waitsForClients(at: builder.now))
+        #expect(builder.build(taken: without.number).names(.cluster, gateway).count == 4)
+
+        builder = try announcing()
+        _ = builder.build(["s": west(2)])
+        #expect(builder.build(after: .seconds(20)).names(.cluster, gateway).count == 4, "a client that hangs delays it")
+    }
+}
