@@ -20,13 +20,11 @@ struct SessionContext: Sendable {
 struct ClientSession {
     /// How far this is with the client.
     private enum Stage {
-        /// It has not sent its first request: no other is sure to have the node.
-        case unknown
-        /// The sources have not synced: no client is answered before.
-        case waiting(Node)
+        /// It has not sent its first request, or the sources have not synced: no client is answered before.
+        case waiting
         /// It may not be served what it asks for.
-        case refused(Node, ViewKey?, GRPCStatus)
-        case assigned(Node, Assigned)
+        case refused(ViewKey?, GRPCStatus)
+        case assigned(Assigned)
     }
 
     /// What a client is served.
@@ -46,7 +44,9 @@ struct ClientSession {
 
     let head: StreamHead
     private let context: SessionContext
-    private var stage = Stage.unknown
+    /// Nil before the first request: no other is sure to have it.
+    private(set) var node: Node?
+    private var stage = Stage.waiting
     /// Nil until the sources have synced.
     private(set) var snapshot: Snapshot?
     /// Why it refuses the listeners that endpoints lead through; nil while it doesn't.
@@ -62,36 +62,28 @@ struct ClientSession {
         self.context = context
     }
 
-    /// Nil before the first request.
-    var node: Node? {
-        switch stage {
-        case .unknown: nil
-        case .waiting(let node), .refused(let node, _, _), .assigned(let node, _): node
-        }
-    }
-
     /// Which view it is served, or asked for; nil until that is known.
     var view: ViewKey? {
         switch stage {
-        case .unknown, .waiting: nil
-        case .refused(_, let key, _): key
-        case .assigned(_, let assigned): assigned.key
+        case .waiting: nil
+        case .refused(let key, _): key
+        case .assigned(let assigned): assigned.key
         }
     }
 
     /// What it is served; nil until it has been built.
-    var content: Snapshot.View? { if case .assigned(_, let assigned) = stage { assigned.view } else { nil } }
+    var content: Snapshot.View? { if case .assigned(let assigned) = stage { assigned.view } else { nil } }
 
     /// What it is served of a type.
     func index(_ type: TypeURL) -> ResourceIndex? {
-        guard case .assigned(_, let assigned) = stage, let view = assigned.view else { return nil }
+        guard case .assigned(let assigned) = stage, let view = assigned.view else { return nil }
         if type == .listener, let listeners = assigned.refusedListeners?.view { return listeners.index(type) }
         return view.index(type)
     }
 
     /// What changed of what it is served.
     var changes: [(type: TypeURL, names: ChangedNames)] {
-        guard case .assigned(_, let assigned) = stage else { return [] }
+        guard case .assigned(let assigned) = stage else { return [] }
         let changes = assigned.view?.changes ?? []
         guard let listeners = assigned.refusedListeners?.view else { return changes }
         return changes.filter { $0.type != .listener } + listeners.changes.filter { $0.type == .listener }
@@ -101,9 +93,9 @@ struct ClientSession {
 
     /// Learns who it is; later nodes of a stream repeat the first.
     mutating func greet(_ node: Node?) {
-        guard case .unknown = stage else { return }
+        guard self.node == nil else { return }
         let node = node ?? Node()
-        stage = .waiting(node)
+        self.node = node
         context.logger.debug(
             "client connected", metadata: metadata(["method": "\(head.method)", "agent": "\(node.userAgent)"]))
         assign()
@@ -156,7 +148,7 @@ struct ClientSession {
 
     /// Ends the stream of a client that may not be served what it asks for.
     func authorize() throws(GRPCStatus) {
-        guard case .refused(_, _, let refusal) = stage else { return }
+        guard case .refused(_, let refusal) = stage else { return }
         warn("client refused", refusal.message)
         throw refusal
     }
@@ -178,7 +170,7 @@ struct ClientSession {
                 of: node, on: head, in: snapshot.federation, servesLEDS: context.servesLEDS)
         } catch {
             let asked = ClientView(node, head, in: snapshot.federation, servesLEDS: context.servesLEDS)
-            stage = .refused(node, node.isPeer ? nil : .client(asked), error)
+            stage = .refused(node.isPeer ? nil : .client(asked), error)
             hold(nil, listeners: nil)
             return
         }
@@ -188,18 +180,18 @@ struct ClientSession {
             view.kind = .plain
             key = .client(view)
         }
-        stage = .assigned(node, Assigned(key: key, refusedListeners: refusedListeners))
+        stage = .assigned(Assigned(key: key, refusedListeners: refusedListeners))
         findContent()
     }
 
     private mutating func findContent() {
-        guard case .assigned(let node, var assigned) = stage, let snapshot else { return }
+        guard case .assigned(var assigned) = stage, let snapshot else { return }
         // Load reports are about what is sent, whichever way.
         let isReport = head.method == LoadReport.method
         assigned.view = isReport ? snapshot.services(of: assigned.key) : snapshot[assigned.key]
         let listeners = assigned.refusedListeners?.key
         assigned.refusedListeners?.view = listeners.flatMap { snapshot[$0] }
-        stage = .assigned(node, assigned)
+        stage = .assigned(assigned)
         let isOther = isReport && assigned.view != nil && snapshot[assigned.key] == nil
         hold(isOther ? nil : assigned.key, listeners: listeners)
         guard assigned.view != nil, assigned.key != lastLogged else { return }
@@ -248,7 +240,7 @@ struct ClientSession {
 
     /// Why it is not served collections, though it asks for them; nil if there is nothing to say.
     private var ledsNote: String? {
-        guard case .assigned(let node, let assigned) = stage, let kind = assigned.key.client?.kind,
+        guard let node, case .assigned(let assigned) = stage, let kind = assigned.key.client?.kind,
             !node.survivesLEDS, kind.takesLEDS(over: head), node.wantsLEDS(unlessSaid: context.servesLEDS)
         else { return nil }
         let version = node.envoyVersion.map { "Envoy \($0)" } ?? "an Envoy that doesn't say its version"
