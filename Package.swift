@@ -98,13 +98,17 @@ let package = Package(
                 nioCore, nioPosix, lifecycle,
             ]),
         library(
-            "KubernetesDiscovery",
+            "KubernetesClient", in: "Sources/Kubernetes",
             [
-                "Discovery", "Intent", "MeshConfiguration", "Model", "Pacing", "YAMLFile", httpClient, logging, nioCore,
-                nioHTTP1, nioHTTP2,
-                nioPosix, nioSSL, yams,
+                "Model", "Pacing", "YAMLFile", httpClient, logging, nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL, yams,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
+            ]),
+        library(
+            "KubernetesDiscovery", in: "Sources/Kubernetes",
+            [
+                "Discovery", "Intent", "KubernetesClient", "MeshConfiguration", "Model", "Pacing", "YAMLFile", logging,
+                nioCore,
             ]),
         library(
             "Snapshots",
@@ -137,7 +141,8 @@ let package = Package(
             name: "ballast",
             dependencies: [
                 "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
-                "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Serving", "XDS", "YAMLFile",
+                "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Serving", "XDS",
+                "YAMLFile",
                 arguments, httpClient, lifecycle, logging, nioCore,
                 nioHTTP1, signals,
             ],
@@ -192,10 +197,12 @@ let package = Package(
                 "Balancing", "Discovery", "Intent", "MeshConfiguration", "Model", "Pacing", "TestBench", "TestSupport",
                 "YAMLFile", logging,
             ]),
+        tests("KubernetesClientTests", ["KubernetesClient", "TestBench", "TestSupport", "YAMLFile", logging]),
         tests(
             "KubernetesDiscoveryTests",
             [
-                "Discovery", "Intent", "KubernetesDiscovery", "MeshConfiguration", "Model", "TestBench", "TestSupport",
+                "Discovery", "Intent", "KubernetesClient", "KubernetesDiscovery", "MeshConfiguration", "Model",
+                "TestBench", "TestSupport",
                 "YAMLFile", logging, nioCore,
             ], exclude: ["Recorded"]),
         tests(

@@ -2,7 +2,7 @@ import AdminAPI
 import ArgumentParser
 import AsyncHTTPClient
 import Foundation
-import KubernetesDiscovery
+import KubernetesClient
 import MeshConfiguration
 import NIOCore
 import NIOHTTP1

@@ -94,7 +94,7 @@ extension EnvoyTests {
                     try await eventually("all is well") {
                         try await !page(bench, "/readyz").contains("of the requests to west")
                     }
-                    try await eventually("logged") { try bench.process("ballast").log.contains("fail no longer") }
+                    try await eventually("logged") { try bench.process("ballast").log.contains("a problem is over") }
                 }
             }
         }

@@ -1,4 +1,5 @@
 import Foundation
+@testable import KubernetesClient
 @testable import KubernetesDiscovery
 import Model
 import TestBench

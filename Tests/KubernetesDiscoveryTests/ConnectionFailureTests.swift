@@ -1,4 +1,5 @@
 import Foundation
+@testable import KubernetesClient
 @testable import KubernetesDiscovery
 import Model
 import NIOCore
@@ -99,7 +100,7 @@ import Testing
         let failure = { (status: Int, body: String, retryAfter: String?) in
             APIFailure(
                 status: status, body: Data(body.utf8), retryAfter: retryAfter,
-                resource: .endpointSlices(in: "n"), server: "http://10.0.0.1:6443"
+                resource: .endpointSlices(in: "n"), verbs: ["list", "watch"], server: "http://10.0.0.1:6443"
             ).description
         }
         #expect(

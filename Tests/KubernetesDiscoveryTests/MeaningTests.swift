@@ -1,6 +1,7 @@
 import Intent
 import Discovery
 import Foundation
+@testable import KubernetesClient
 @testable import KubernetesDiscovery
 import MeshConfiguration
 import Model

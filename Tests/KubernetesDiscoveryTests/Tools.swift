@@ -1,6 +1,7 @@
 import Discovery
 import Foundation
 import Intent
+@testable import KubernetesClient
 @testable import KubernetesDiscovery
 import Logging
 import MeshConfiguration

@@ -1,5 +1,6 @@
 import Discovery
 import Foundation
+@testable import KubernetesClient
 @testable import KubernetesDiscovery
 import Model
 import NIOCore

@@ -3,7 +3,7 @@ import Synchronization
 
 extension APIServer {
     func serve(_ request: Request, _ answer: HTTP2Server.Answer) async throws {
-        let verb: Verb = request.isWatch ? .watch : .list
+        let verb: Verb = request.isWatch ? .watch : request.method == "GET" ? .list : .write
         let (options, fault) = state.withLock { state in
             state.requests.append(request)
             let index = state.faults.firstIndex { $0.verb == .any || $0.verb == verb }
@@ -13,6 +13,7 @@ extension APIServer {
         if let token = options.token, request.headers["authorization"] != "Bearer \(token)" {
             return try await play(.status(401, Self.status(401, "Unauthorized", "Unauthorized")), to: answer)
         }
+        if let target = Target(request) { return try await play(answerToOne(target, request), to: answer) }
         guard let plural = request.path.split(separator: "/").last.map(String.init) else {
             return try await play(.status(404), to: answer)
         }

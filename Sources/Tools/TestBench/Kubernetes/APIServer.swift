@@ -6,7 +6,7 @@ import Synchronization
 /// Its answers have the form of those that a real one gave.
 public final class APIServer: Sendable {
     /// What a request asks for.
-    public enum Verb: Sendable { case list, watch, any }
+    public enum Verb: Sendable { case list, watch, write, any }
 
     /// How a request goes wrong.
     public enum Fault: Sendable {
@@ -22,12 +22,16 @@ public final class APIServer: Sendable {
 
     /// A request that came.
     public struct Request: Sendable {
+        /// Such as `GET`.
+        public var method: String
         /// Such as `/apis/discovery.k8s.io/v1/endpointslices`.
         public var path: String
         /// Decoded.
         public var query: [String: String]
         /// By lower-case names.
         public var headers: [String: String]
+        /// What a write brings.
+        public var body: String
 
         /// Whether it is a watch.
         public var isWatch: Bool { query["watch"] == "true" }
@@ -58,6 +62,8 @@ public final class APIServer: Sendable {
         /// JSON, with `$VERSION` in the place of its version.
         var json: String
         var version: Int
+        /// Who applied it last; nil for nobody.
+        var manager: String?
         var text: String { json.replacing("$VERSION", with: "\(version)") }
     }
 
@@ -108,7 +114,10 @@ public final class APIServer: Sendable {
             certificate: "\(directory)/\(options.certificate).crt", key: "\(directory)/\(options.certificate).key",
             clientCA: options.demandsCertificate ? "\(directory)/ca.crt" : nil, host: options.host, port: port
         ) { [self] request, answer in
-            try await serve(Request(path: request.path, query: request.query, headers: request.headers), answer)
+            try await serve(
+                Request(
+                    method: request.method, path: request.path, query: request.query, headers: request.headers,
+                    body: request.body), answer)
         }
         server.withLock { $0 = started }
     }
@@ -229,18 +238,20 @@ public final class APIServer: Sendable {
     /// How many watches run now.
     public var watchCount: Int { state.withLock { $0.watchers.count } }
 
-    private func change(_ body: (inout State) -> Void) {
-        let watchers = state.withLock { state in
+    @discardableResult
+    func change<Result>(_ body: (inout State) -> Result) -> Result {
+        let (watchers, result) = state.withLock { state in
             state.version += 1
-            body(&state)
-            return state.watchers.values
+            let result = body(&state)
+            return (Array(state.watchers.values), result)
         }
         for watcher in watchers { watcher.signal.yield() }
+        return result
     }
 }
 
 extension APIServer.State {
-    fileprivate mutating func note(_ type: String, _ plural: String, _ object: APIServer.Object) {
+    mutating func note(_ type: String, _ plural: String, _ object: APIServer.Object) {
         events.append(
             APIServer.Event(
                 plural: plural, object: object, line: "{\"type\":\"\(type)\",\"object\":\(object.text)}\n"))

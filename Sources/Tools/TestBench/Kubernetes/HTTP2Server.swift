@@ -9,10 +9,13 @@ import Synchronization
 /// An HTTP/2 server with TLS on loopback, whose answers are written by hand.
 final class HTTP2Server: Sendable {
     struct Request: Sendable {
+        /// Such as `GET`.
+        var method: String
         /// Without its query.
         var path: String
         var query: [String: String]
         var headers: [String: String]
+        var body = ""
     }
 
     /// Where an answer is written to.
@@ -113,13 +116,22 @@ private final class ServerStream: ChannelInboundHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let handler: HTTP2Server.Handler
+    private var request: HTTP2Server.Request?
     private var task: Task<Void, Never>?
 
     init(_ handler: @escaping HTTP2Server.Handler) { self.handler = handler }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .head(let head) = unwrapInboundIn(data) else { return }
-        let (request, answer) = (HTTP2Server.Request(head), HTTP2Server.Answer(channel: context.channel))
+        switch unwrapInboundIn(data) {
+        case .head(let head): request = HTTP2Server.Request(head)
+        case .body(let part): request?.body += String(buffer: part)
+        case .end: serve(context)
+        }
+    }
+
+    private func serve(_ context: ChannelHandlerContext) {
+        guard let request else { return }
+        let answer = HTTP2Server.Answer(channel: context.channel)
         task = Task { [handler] in
             do {
                 try await handler(request, answer)
@@ -135,6 +147,7 @@ private final class ServerStream: ChannelInboundHandler {
 extension HTTP2Server.Request {
     fileprivate init(_ head: HTTPRequestHead) {
         let parts = head.uri.split(separator: "?", maxSplits: 1)
+        method = head.method.rawValue
         path = parts.first.map(String.init) ?? "/"
         query = [:]
         for item in parts.dropFirst().first?.split(separator: "&") ?? [] {

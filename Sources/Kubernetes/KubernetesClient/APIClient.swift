@@ -1,32 +1,53 @@
-import Intent
 import AsyncHTTPClient
 import Foundation
-import Logging
-import MeshConfiguration
-import NIOCore
+public import Logging
+public import NIOCore
 import NIOHTTP1
 import NIOSSL
-import YAMLFile
+public import YAMLFile
 
 /// Asks one API server, over a connection that its requests share.
 ///
 /// Who it asks as is read anew for each new connection, and when the server refuses it. A connection that breaks or falls
 /// silent for one request is used for no new ones; those that run over it end by themselves.
-actor APIClient {
+public actor APIClient {
     /// How many requests may run at a time: an API server takes 100 over one connection, and further ones would wait.
-    static let mostRequests = 64
+    public static let mostRequests = 64
 
     /// How long the server may take, and how long it may be silent.
-    struct Patience: Sendable {
-        var connect = TimeAmount.seconds(5)
+    public struct Patience: Sendable {
+        /// Until there is a connection.
+        public var connect: TimeAmount
         /// Until an answer begins.
-        var head = TimeAmount.seconds(60)
+        public var head: TimeAmount
         /// Within an answer: a watch brings a bookmark about once a minute.
-        var silence = TimeAmount.seconds(100)
+        public var silence: TimeAmount
         /// Between HTTP/2 pings, and for the answer to one.
-        var ping = TimeAmount.seconds(15)
+        public var ping: TimeAmount
         /// Until an exec plugin has ended.
-        var plugin = Duration.seconds(30)
+        public var plugin: Duration
+
+        /// Patience; what isn't given is the default.
+        public init(
+            connect: TimeAmount = .seconds(5), head: TimeAmount = .seconds(60), silence: TimeAmount = .seconds(100),
+            ping: TimeAmount = .seconds(15), plugin: Duration = .seconds(30)
+        ) {
+            self.connect = connect
+            self.head = head
+            self.silence = silence
+            self.ping = ping
+            self.plugin = plugin
+        }
+    }
+
+    /// What is asked of the server.
+    struct Request: Sendable {
+        var resource: Resource
+        var path: String
+        /// What rights it takes.
+        var verbs: [String]
+        var method = HTTPMethod.GET
+        var body: (type: String, content: Data)?
     }
 
     private struct Connection {
@@ -41,7 +62,7 @@ actor APIClient {
         var identity: ServerIdentity?
     }
 
-    private let settings: KubernetesAccess
+    private let access: @Sendable () throws(ConfigurationError) -> APIAccess
     private let patience: Patience
     private let logger: Logger
     /// The one that new requests use.
@@ -55,20 +76,34 @@ actor APIClient {
     private var generation = 0
     private var hasWarned = false
 
-    init(_ settings: KubernetesAccess, patience: Patience = Patience(), logger: Logger) {
-        self.settings = settings
+    /// A client that connects when it is asked for something.
+    ///
+    /// - Parameter access: reads how to reach the server, for each new connection.
+    public init(
+        patience: Patience = Patience(), logger: Logger,
+        access: @escaping @Sendable () throws(ConfigurationError) -> APIAccess
+    ) {
+        self.access = access
         self.patience = patience
         self.logger = logger
     }
 
-    /// Asks for something, and calls `use` when the answer begins.
+    /// Lists or watches, and calls `use` when the answer begins.
     nonisolated func get<Result: Sendable>(
         _ resource: Resource, _ parameters: [(String, String)],
         _ use: (HTTPClientResponse.Body) async throws(APIFailure) -> Result
     ) async throws(APIFailure) -> Result {
+        let request = Request(resource: resource, path: resource.path(parameters), verbs: ["list", "watch"])
+        return try await perform(request, use)
+    }
+
+    /// Sends a request, and calls `use` when the answer begins.
+    nonisolated func perform<Result: Sendable>(
+        _ request: Request, _ use: (HTTPClientResponse.Body) async throws(APIFailure) -> Result
+    ) async throws(APIFailure) -> Result {
         let connection = try await begin()
         do throws(APIFailure) {
-            let result = try await use(answer(resource, parameters, over: connection))
+            let result = try await use(answer(request, over: connection))
             await end(connection, isBroken: false)
             return result
         } catch {
@@ -78,9 +113,14 @@ actor APIClient {
     }
 
     private nonisolated func answer(
-        _ resource: Resource, _ parameters: [(String, String)], over connection: Connection
+        _ wanted: Request, over connection: Connection
     ) async throws(APIFailure) -> HTTPClientResponse.Body {
-        var request = HTTPClientRequest(url: connection.base + resource.path(parameters))
+        var request = HTTPClientRequest(url: connection.base + wanted.path)
+        request.method = wanted.method
+        if let body = wanted.body {
+            request.headers.add(name: "Content-Type", value: body.type)
+            request.body = .bytes(ByteBuffer(bytes: body.content))
+        }
         request.headers.add(name: "Accept", value: "application/json")
         request.headers.add(name: "User-Agent", value: "ballast")
         if let value = try Self.authorization(connection) { request.headers.add(name: "Authorization", value: value) }
@@ -93,12 +133,12 @@ actor APIClient {
         } catch {
             throw .unreachable(await Self.reason(error, connection))
         }
-        guard response.status == .ok else {
+        guard (200..<300).contains(response.status.code) else {
             let body = try? await response.body.collect(upTo: 1 << 20)
             throw APIFailure(
                 status: Int(response.status.code), body: body.map { Data($0.readableBytesView) } ?? Data(),
-                retryAfter: response.headers.first(name: "Retry-After"), resource: resource,
-                server: connection.access.server.absoluteString)
+                retryAfter: response.headers.first(name: "Retry-After"), resource: wanted.resource,
+                verbs: wanted.verbs, server: connection.access.server.absoluteString)
         }
         return response.body
     }
@@ -116,7 +156,7 @@ actor APIClient {
     }
 
     /// Ends all requests.
-    func shutdown() async {
+    public func shutdown() async {
         let clients = [connection?.client].compactMap(\.self) + retired.values
         (connection, retired) = (nil, [:])
         for client in clients { try? await client.shutdown() }
@@ -153,7 +193,7 @@ actor APIClient {
         let task =
             making
             ?? Task {
-                let access = try APIAccess(settings)
+                let access = try access()
                 warn(about: access)
                 return try await connect(access)
             }
@@ -204,7 +244,7 @@ actor APIClient {
             return connection
         }
         var configuration = HTTPClient.Configuration(
-            tlsConfiguration: try Self.tls(access, credential),
+            tlsConfiguration: try access.tls(credential),
             redirectConfiguration: .disallow,
             timeout: .init(connect: patience.connect, read: patience.silence),
             decompression: .disabled)
@@ -238,52 +278,6 @@ actor APIClient {
         return Connection(
             client: client, access: access, generation: generation, credential: credential, base: base,
             identity: identity)
-    }
-
-    /// Reads all certificates and keys, and puts those together that belong together.
-    static func check(_ access: APIAccess) throws { _ = try NIOSSLContext(configuration: tls(access, nil)) }
-
-    private static func tls(
-        _ access: APIAccess, _ credential: ExecPlugin.Credential?
-    ) throws -> TLSConfiguration {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        if let ca = access.ca {
-            tls.trustRoots = .certificates(try certificates(ca, "the certificate authority"))
-        }
-        if access.isInsecure { tls.certificateVerification = .none }
-        var chain = access.certificate
-        var key = access.key
-        if let certificate = credential?.certificate {
-            (chain, key) = (.text(certificate), credential?.key.map { .text($0) })
-        }
-        if let chain, let key {
-            tls.certificateChain = try certificates(chain, "the client certificate").map { .certificate($0) }
-            do {
-                tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(text(key).utf8), format: .pem))
-            } catch let error as NIOSSLError {
-                throw ConfigurationError(
-                    file: access.description, message: "the client key can't be used, is it PEM? (\(error))")
-            }
-        }
-        return tls
-    }
-
-    private static func certificates(_ pem: APIAccess.PEM, _ what: String) throws -> [NIOSSLCertificate] {
-        do {
-            let all = try NIOSSLCertificate.fromPEMBytes(Array(text(pem).utf8))
-            guard !all.isEmpty else { throw NIOSSLError.failedToLoadCertificate }
-            return all
-        } catch let error as NIOSSLError {
-            let file = if case .file(let path) = pem { path } else { "kubeconfig" }
-            throw ConfigurationError(file: file, message: "\(what) can't be used, is it PEM? (\(error))")
-        }
-    }
-
-    private static func text(_ pem: APIAccess.PEM) throws(ConfigurationError) -> String {
-        switch pem {
-        case .text(let text): text
-        case .file(let path): try TextFile.read(path)
-        }
     }
 
     private static func authorization(_ connection: Connection) throws(APIFailure) -> String? {

@@ -1,11 +1,26 @@
 import AsyncHTTPClient
 import Foundation
-import MeshConfiguration
+import Pacing
 import NIOCore
 
 /// An object of an API server, as far as a reflector has to know it.
-protocol KubernetesObject: Decodable, Sendable {
+public protocol KubernetesObject: Decodable, Sendable {
+    /// What all objects have.
     var metadata: ObjectMetadata { get }
+}
+
+/// How much one list may bring.
+public struct ReflectorLimits: Hashable, Sendable {
+    /// Bytes of all pages together.
+    public var bytes: Int
+    /// Objects.
+    public var objects: Int
+
+    /// Limits.
+    public init(bytes: Int, objects: Int) {
+        self.bytes = bytes
+        self.objects = objects
+    }
 }
 
 /// Keeps up with all objects of a resource: a list, and then a watch that goes on where the last one ended.
@@ -14,9 +29,9 @@ protocol KubernetesObject: Decodable, Sendable {
 /// brings nothing at all proves nothing: a server whose storage was restored from a backup answers a watch from a version
 /// that it has not reached with 200 and silence. So a silent watch starts over from a list, and so does one after an outage,
 /// in which the storage may have been replaced and have overtaken that version.
-struct Reflector<Object: KubernetesObject>: Sendable {
+public struct Reflector<Object: KubernetesObject>: Sendable {
     /// What it tells.
-    enum Event: Sendable {
+    public enum Event: Sendable {
         /// All there is; what was told before and is not in it is gone.
         case replaced([Object])
         /// One is new or another.
@@ -30,23 +45,22 @@ struct Reflector<Object: KubernetesObject>: Sendable {
     }
 
     /// How long to wait before the next attempt.
-    struct Backoff: Sendable {
-        var first = Duration.milliseconds(250)
-        /// Where the server refuses.
-        var last = Duration.seconds(30)
-        /// Where it can't be reached, or does not work: a change is known this soon after it is back.
-        var lastOfOutage = Duration.seconds(8)
+    private enum Pause {
+        /// If the server refuses.
+        static var longest: Duration { .seconds(30) }
+        /// If it can't be reached, or does not work: a change is known this soon after it is back.
+        static var longestOfOutage: Duration { .seconds(8) }
     }
 
     /// Takes an event in; an error ends the watch, and everything is listed anew after a while.
-    typealias Tell = @Sendable (Event) async throws(APIFailure) -> Void
+    public typealias Tell = @Sendable (Event) async throws(APIFailure) -> Void
 
     let api: APIClient
     let resource: Resource
-    let limits: Configuration.SourceLimits
-    var backoff = Backoff()
+    let limits: ReflectorLimits
+    let firstPause: Duration
     /// Objects in one page of a list.
-    var pageSize = 500
+    private static var pageSize: Int { 500 }
 
     /// How often a server may end a watch at once before that counts as a failure.
     private static var shortWatches: Int { 3 }
@@ -56,7 +70,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         /// Nil where everything has to be listed.
         var version: String?
         var mayUseWatchList = true
-        var failures = 0
+        var backoff: Backoff
         var shortWatches = 0
         /// How often in a row a version was too old, without an event in between.
         var expiries = 0
@@ -64,20 +78,20 @@ struct Reflector<Object: KubernetesObject>: Sendable {
 
     /// Runs until the task is cancelled.
     func run(_ tell: @escaping Tell) async {
-        var position = Position()
+        var position = Position(backoff: Backoff(first: firstPause, longest: Pause.longest))
         while !Task.isCancelled {
             do throws(APIFailure) {
                 let isFresh = position.version == nil
                 if isFresh, !position.mayUseWatchList {
                     position.version = try await list(tell)
-                    position.failures = 0
+                    position.backoff.reset()
                 }
                 try await watch(&position, startsFresh: isFresh && position.mayUseWatchList, tell)
                 guard position.shortWatches > 0 else { continue }
                 if position.shortWatches >= Self.shortWatches {
                     try await tell(.failed("the API server ends watches of \(resource.description) at once"))
                 }
-                await pause(after: &position.failures, backoff.last)
+                try? await Task.sleep(for: position.backoff.next())
             } catch {
                 guard !Task.isCancelled else { return }
                 await recover(from: error, &position, tell)
@@ -89,7 +103,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         from failure: APIFailure, _ position: inout Position, _ tell: Tell
     ) async {
         var delay: Duration?
-        var longest = backoff.last
+        var longest = Pause.longest
         switch failure {
         case .silent:
             position.version = nil
@@ -100,21 +114,14 @@ struct Reflector<Object: KubernetesObject>: Sendable {
             position.expiries += 1
             // After an outage, the server that says so is back.
             if position.expiries == 1 { return }
-        case .status(_, _, let retryAfter): (delay, longest) = (retryAfter, backoff.lastOfOutage)
-        case .unreachable: (position.version, longest) = (nil, backoff.lastOfOutage)
-        case .broken: longest = backoff.lastOfOutage
+        case .status(_, _, let retryAfter): (delay, longest) = (retryAfter, Pause.longestOfOutage)
+        case .unreachable: (position.version, longest) = (nil, Pause.longestOfOutage)
+        case .broken: longest = Pause.longestOfOutage
         case .tooMuch: position.version = nil
-        case .unauthorized, .forbidden, .garbage: break
+        case .unauthorized, .forbidden, .garbage, .conflict, .notFound: break
         }
         try? await tell(.failed("\(resource.description): \(failure)"))
-        await pause(after: &position.failures, longest, asked: delay)
-    }
-
-    /// Doubles with every failure, and is never the same for two that failed together.
-    private func pause(after failures: inout Int, _ last: Duration, asked: Duration? = nil) async {
-        let longest = min(backoff.first * Double(1 << min(failures, 10)), last)
-        failures += 1
-        try? await Task.sleep(for: max(longest * Double.random(in: 0.5...1), asked ?? .zero))
+        try? await Task.sleep(for: position.backoff.next(longest: longest, least: delay ?? .zero))
     }
 
     // MARK: List
@@ -124,7 +131,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         var objects: [Object] = []
         var byteCount = 0
         var continuation: String?
-        var limit: Int? = pageSize
+        var limit: Int? = Self.pageSize
         while true {
             var parameters: [(String, String)] = []
             if let limit { parameters.append(("limit", "\(limit)")) }
@@ -229,7 +236,7 @@ struct Reflector<Object: KubernetesObject>: Sendable {
         let isShort = !watching.hasEvents && ContinuousClock.now - start < .seconds(1)
         position.shortWatches = isShort ? position.shortWatches + 1 : 0
         guard !isShort else { return }
-        position.failures = 0
+        position.backoff.reset()
         if !watching.hasBytes { position.version = nil }
     }
 
@@ -319,18 +326,22 @@ struct Reflector<Object: KubernetesObject>: Sendable {
             }
         }
         watching.hasEvents = true
-        position.failures = 0
+        position.backoff.reset()
         if watching.initial == nil { position.expiries = 0 }
     }
 }
 
 extension APIClient {
     /// Keeps up with all objects of a resource until the task is cancelled.
-    nonisolated func follow<Object: KubernetesObject>(
-        _ resource: Resource, _ type: Object.Type, limits: Configuration.SourceLimits, backoff: Duration,
+    ///
+    /// - Parameters:
+    ///   - firstPause: how long to wait after the first failure, at most.
+    ///   - tell: takes the events; an error ends the watch, and everything is listed anew after a while.
+    public nonisolated func follow<Object: KubernetesObject>(
+        _ resource: Resource, _ type: Object.Type, limits: ReflectorLimits, firstPause: Duration = .milliseconds(250),
         _ tell: @escaping Reflector<Object>.Tell
     ) async {
-        await Reflector(api: self, resource: resource, limits: limits, backoff: .init(first: backoff)).run(tell)
+        await Reflector<Object>(api: self, resource: resource, limits: limits, firstPause: firstPause).run(tell)
     }
 }
 
@@ -341,31 +352,8 @@ extension APIFailure {
         switch self {
         case .status(let code, _, _): [400, 404, 405, 406, 415, 422, 500, 501].contains(code)
         case .garbage, .versionTooLarge, .expired: true
-        case .unauthorized, .forbidden, .unreachable, .broken, .silent, .tooMuch: false
+        case .notFound: true
+        case .unauthorized, .forbidden, .unreachable, .broken, .silent, .tooMuch, .conflict: false
         }
-    }
-}
-
-/// Cuts a stream of bytes into lines.
-private struct LineSplitter {
-    /// etcd takes objects of 1.5 MB at most; JSON is longer.
-    static let longest = 32 << 20
-
-    private var pending = Data()
-
-    /// How much of a line has come without its end.
-    var rest: Int { pending.count }
-
-    mutating func take(_ bytes: Data) -> [Data] {
-        var lines: [Data] = []
-        var start = bytes.startIndex
-        while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            pending.append(bytes[start..<end])
-            if !pending.isEmpty { lines.append(pending) }
-            pending = Data()
-            start = bytes.index(after: end)
-        }
-        pending.append(bytes[start...])
-        return lines
     }
 }

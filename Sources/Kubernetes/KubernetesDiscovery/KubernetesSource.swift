@@ -1,3 +1,4 @@
+import KubernetesClient
 import Pacing
 public import Intent
 public import Discovery
@@ -70,9 +71,9 @@ public final class KubernetesSource: EndpointSource {
     /// Reads a kubeconfig and the certificates in it, to see whether it can be used; nothing is connected to.
     public static func check(_ access: KubernetesAccess) throws(ConfigurationError) {
         guard let file = access.kubeconfig else { return }
-        let read = try APIAccess(access)
+        let read = try access.read()
         do {
-            try APIClient.check(read)
+            try read.check()
         } catch let error as ConfigurationError {
             throw error
         } catch {
@@ -94,7 +95,7 @@ public final class KubernetesSource: EndpointSource {
         let namespaces = Self.namespaces(settings)
         let watches = namespaces.count * (settings.takesExported ? 2 : 1)
         clients = stride(from: 0, to: watches, by: APIClient.mostRequests).map { _ in
-            APIClient(settings.access, patience: patience, logger: logger)
+            APIClient(patience: patience, logger: logger, access: settings.access.read)
         }
         state = Mutex(
             State(
@@ -129,7 +130,9 @@ public final class KubernetesSource: EndpointSource {
                 let client = nextClient()
                 group.addTask {
                     let slices = Resource.endpointSlices(in: namespace)
-                    await client.follow(slices, EndpointSlice.self, limits: self.limits, backoff: self.backoff) {
+                    await client.follow(
+                        slices, EndpointSlice.self, limits: ReflectorLimits(self.limits), firstPause: self.backoff
+                    ) {
                         event throws(APIFailure) in
                         try await self.take(.slices(event, namespace: namespace), report)
                     }
@@ -139,7 +142,8 @@ public final class KubernetesSource: EndpointSource {
                 group.addTask {
                     let services = Resource.services(in: namespace, labelSelector: Self.exportLabel)
                     await other.follow(
-                        services, KubernetesServiceObject.self, limits: self.limits, backoff: self.backoff
+                        services, KubernetesServiceObject.self, limits: ReflectorLimits(self.limits),
+                        firstPause: self.backoff
                     ) { event throws(APIFailure) in
                         try await self.take(.services(event, namespace: namespace), report)
                     }
@@ -356,4 +360,15 @@ public final class KubernetesSource: EndpointSource {
 extension ServiceName {
     /// What the mesh calls a Service that is taken without being listed.
     fileprivate init(exported key: ObjectKey) { self.init(rawValue: "\(key.name).\(key.namespace)") }
+}
+
+extension KubernetesAccess {
+    /// Reads how the API server is reached.
+    @Sendable func read() throws(ConfigurationError) -> APIAccess {
+        try APIAccess(kubeconfig: kubeconfig, context: context)
+    }
+}
+
+extension ReflectorLimits {
+    init(_ limits: Configuration.SourceLimits) { self.init(bytes: limits.bytes, objects: limits.objects) }
 }

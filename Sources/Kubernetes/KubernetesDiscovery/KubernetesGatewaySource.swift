@@ -1,3 +1,4 @@
+import KubernetesClient
 import Pacing
 public import Intent
 public import Discovery
@@ -41,7 +42,7 @@ public final class KubernetesGatewaySource: EndpointSource {
         self.limits = limits
         self.settings = settings
         self.backoff = backoff
-        api = APIClient(settings.access, patience: patience, logger: logger)
+        api = APIClient(patience: patience, logger: logger, access: settings.access.read)
         state = Mutex(State(nodes: settings.usesNodePorts ? nil : [:]))
     }
 
@@ -76,7 +77,8 @@ public final class KubernetesGatewaySource: EndpointSource {
         get: @escaping @Sendable (State) -> [ObjectKey: Object]?,
         set: @escaping @Sendable (inout State, [ObjectKey: Object]?) -> Void
     ) async {
-        await api.follow(resource, type, limits: limits, backoff: backoff) { event throws(APIFailure) in
+        await api.follow(resource, type, limits: ReflectorLimits(limits), firstPause: backoff) {
+            event throws(APIFailure) in
             try await self.turns.take { () async throws(APIFailure) in
                 var excess: APIFailure?
                 let reports = self.take(event, of: resource) { state in

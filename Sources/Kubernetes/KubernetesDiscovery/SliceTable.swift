@@ -1,3 +1,4 @@
+import KubernetesClient
 import Intent
 import Discovery
 import MeshConfiguration

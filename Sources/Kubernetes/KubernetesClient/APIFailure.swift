@@ -1,7 +1,7 @@
 import Foundation
 
 /// Why the API server's answer can't be used.
-enum APIFailure: Error, Hashable, CustomStringConvertible {
+public enum APIFailure: Error, Hashable, CustomStringConvertible {
     /// 401.
     case unauthorized(String)
     /// 403.
@@ -10,6 +10,10 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
     case expired(String)
     /// 504 about a version that the server hasn't reached: its storage went back in time.
     case versionTooLarge(String)
+    /// 409: another writer owns a field, or the object is another one by now.
+    case conflict(String)
+    /// 404.
+    case notFound(String)
     /// Any other status, and how long the server wants to be left alone.
     case status(Int, String, retryAfter: Duration?)
     /// There is no connection, or no answer over it.
@@ -23,8 +27,10 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
     /// It sent more than is taken.
     case tooMuch(String)
 
-    /// Reads an answer that isn't 200.
-    init(status: Int, body: Data, retryAfter: String?, resource: Resource, server: String) {
+    /// Reads an answer that isn't a success.
+    ///
+    /// - Parameter verbs: what the request needed rights for.
+    init(status: Int, body: Data, retryAfter: String?, resource: Resource, verbs: [String], server: String) {
         let found = try? JSONDecoder().decode(StatusObject.self, from: body)
         if found == nil, body.first == UInt8(ascii: "<") {
             self = .status(
@@ -36,23 +42,26 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
         let text = String(decoding: body.prefix(200), as: UTF8.self).split(whereSeparator: \.isNewline).first
         self.init(
             status: found ?? StatusObject(code: status, message: text.map { String($0) }), status, retryAfter, resource,
-            server)
+            verbs, server)
     }
 
     /// Reads an ERROR event.
     init(event: StatusObject, resource: Resource) {
-        self.init(status: event, event.code ?? 500, nil, resource, "the API server")
+        self.init(status: event, event.code ?? 500, nil, resource, ["list", "watch"], "the API server")
     }
 
     private init(
-        status object: StatusObject, _ code: Int, _ retryAfter: String?, _ resource: Resource, _ server: String
+        status object: StatusObject, _ code: Int, _ retryAfter: String?, _ resource: Resource,
+        _ verbs: [String], _ server: String
     ) {
         let message = object.message ?? object.reason ?? "no reason given"
         switch code {
         case 401: self = .unauthorized("\(server) refuses the credentials (401: \(message)); they are read again")
-        case 403: self = .forbidden("\(server): \(message) (403): \(resource.missingRule)")
+        case 403: self = .forbidden("\(server): \(message) (403): \(resource.missingRule(verbs))")
         case 400 where message.contains("HTTPS server"):
             self = .status(400, "\(server) speaks TLS: write https:// in the kubeconfig's `server`", retryAfter: nil)
+        case 404 where !verbs.contains("list"): self = .notFound("\(server): \(message) (404)")
+        case 409: self = .conflict("\(server): \(message) (409)")
         case 410: self = .expired(message)
         case 504 where object.isAboutLargeVersion: self = .versionTooLarge(message)
         default:
@@ -69,14 +78,16 @@ enum APIFailure: Error, Hashable, CustomStringConvertible {
         switch self {
         case .unreachable, .broken, .silent, .unauthorized: true
         case .tooMuch: true
-        case .forbidden, .expired, .versionTooLarge, .status, .garbage: false
+        case .forbidden, .expired, .versionTooLarge, .status, .garbage, .conflict, .notFound: false
         }
     }
 
-    var description: String {
+    /// In one sentence.
+    public var description: String {
         switch self {
         case .silent: "the watch fell silent"
         case .unauthorized(let text), .forbidden(let text), .expired(let text), .versionTooLarge(let text),
+            .conflict(let text), .notFound(let text),
             .status(_, let text, _), .unreachable(let text), .broken(let text), .garbage(let text), .tooMuch(let text):
             text
         }

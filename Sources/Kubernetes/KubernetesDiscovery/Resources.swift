@@ -1,0 +1,15 @@
+import KubernetesClient
+
+extension Resource {
+    static func endpointSlices(in namespace: String?) -> Resource {
+        Resource(
+            group: "discovery.k8s.io", version: "v1", plural: "endpointslices", namespace: namespace,
+            labelSelector: "kubernetes.io/service-name")
+    }
+
+    static func services(in namespace: String?, labelSelector: String) -> Resource {
+        Resource(group: "", version: "v1", plural: "services", namespace: namespace, labelSelector: labelSelector)
+    }
+
+    static let nodes = Resource(group: "", version: "v1", plural: "nodes")
+}
