@@ -72,6 +72,7 @@ let package = Package(
         // C, as Debian packages it. The module maps name the libraries to link; pkg-config would repeat hundreds of flags.
         .systemLibrary(name: "CGRPC", path: "Sources/C/CGRPC"),
         c("CEnvoyAPI"),
+        c("CResolver", links: "cares"),
         c("CAbseil", links: "absl_synchronization"),
         c("CCertificates", links: "ssl", "crypto"),
         // Stands in for functions of libc and OpenSSL that libgrpc calls.
@@ -93,7 +94,8 @@ let package = Package(
         library(
             "Discovery",
             [
-                "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing", "XDS", "YAMLFile",
+                "CResolver", "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing", "XDS",
+                "YAMLFile",
                 logging,
                 nioCore, nioPosix, lifecycle,
             ]),

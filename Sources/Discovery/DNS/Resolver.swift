@@ -23,7 +23,7 @@ public struct Resolver: Sendable {
     public func run(for registry: Registry) async { await tasks.run { await follow($0, for: registry) } }
 
     private func follow(_ name: String, for registry: Registry) async {
-        var last: [DNSQuestion.RecordType: [IPAddress]] = [:]
+        var last: [NameServers.RecordType: [IPAddress]] = [:]
         var backoff = Backoff(first: .seconds(1), longest: .seconds(30))
         while !Task.isCancelled {
             async let ipv4 = find(name, .a, unless: .ipv6)
@@ -42,7 +42,7 @@ public struct Resolver: Sendable {
     }
 
     private func find(
-        _ name: String, _ type: DNSQuestion.RecordType, unless family: IPFamily
+        _ name: String, _ type: NameServers.RecordType, unless family: IPFamily
     ) async -> NameServers.Finding? {
         servers.settings.family == family ? nil : await servers.find(name, type)
     }
@@ -51,13 +51,13 @@ public struct Resolver: Sendable {
     ///
     /// A kind of address that can't be had at the moment stays as it was, where the other can.
     static func join(
-        _ findings: [DNSQuestion.RecordType: NameServers.Finding], _ last: inout [DNSQuestion.RecordType: [IPAddress]]
+        _ findings: [NameServers.RecordType: NameServers.Finding], _ last: inout [NameServers.RecordType: [IPAddress]]
     ) -> (answer: NameAnswer, ttl: UInt32) {
         var addresses: [IPAddress] = []
         var ttl = UInt32.max
         var problems: Set<String> = []
         var hasAnswer = false
-        for type in DNSQuestion.RecordType.allCases {
+        for type in NameServers.RecordType.allCases {
             switch findings[type] {
             case .addresses(let found, let seconds):
                 addresses += found

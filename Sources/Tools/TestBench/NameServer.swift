@@ -103,7 +103,8 @@ public final class NameServer: Sendable {
             // 2001::1 is the only one of IPv6.
             let ipv6: [UInt8] = [0x20, 1] + [UInt8](repeating: 0, count: 13) + [1]
             let data: [UInt8] = address.isIPv6 ? ipv6 : text.split(separator: ".").compactMap { UInt8($0) }
-            reply += [0xc0, 12, 0, isIPv6 ? 28 : 1, 0, 1]
+            // The alias is 12 bytes into its record, which follows the question.
+            reply += [0xc0, UInt8(end + 12), 0, isIPv6 ? 28 : 1, 0, 1]
             reply += seconds
             reply += [0, UInt8(data.count)]
             reply += data
