@@ -95,9 +95,8 @@ let package = Package(
             "Discovery",
             [
                 "CResolver", "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing", "XDS",
-                "YAMLFile",
-                logging,
-                nioCore, nioPosix, lifecycle,
+                "XXHash",
+                "YAMLFile", lifecycle, logging, nioCore, nioPosix,
             ]),
         library(
             "KubernetesClient", in: "Sources/Kubernetes",

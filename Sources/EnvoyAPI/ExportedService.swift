@@ -61,14 +61,14 @@ public struct ExportedService: Hashable, Sendable {
 }
 
 extension SocketAddress {
-    fileprivate init?(_ host: String, _ port: UInt32) {
+    init?(_ host: String, _ port: UInt32) {
         guard let host = IPAddress(host), let port = UInt16(exactly: port), port > 0 else { return nil }
         self.init(host: host, port: port)
     }
 }
 
 extension Pod {
-    fileprivate init?(_ message: Ballast__Federation__V1__ExportedEndpoint) {
+    init?(_ message: Ballast__Federation__V1__ExportedEndpoint) {
         guard let address = SocketAddress(String(message.address), message.port),
             let weight = Weight(Int(message.weight))
         else { return nil }
@@ -94,7 +94,7 @@ extension EncodedResource {
             message.name = arena.string(service.name.rawValue)
             message.cluster = arena.string(service.cluster.rawValue)
             message.n_endpoints = pods.count
-            message.endpoints = arena.array(pods.map { endpoint($0, in: arena) })
+            message.endpoints = arena.array(pods.map { exportedEndpoint($0, in: arena) })
             message.stale = arena.string(service.stale)
             message.n_gateways = service.gateways.count
             message.gateways = arena.array(
@@ -110,7 +110,8 @@ extension EncodedResource {
     }
 }
 
-private func endpoint(
+/// A pod as a message.
+func exportedEndpoint(
     _ pod: Pod, in arena: Arena
 ) -> UnsafeMutablePointer<Ballast__Federation__V1__ExportedEndpoint> {
     arena.make(ballast__federation__v1__exported_endpoint__init) { message in

@@ -10,7 +10,7 @@ public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
     public init(hash: UInt64) { self.hash = hash }
 
     /// The version of a resource with this content.
-    public init(of content: [UInt8]) { hash = unsafe xxHash64(content.span.bytes) }
+    public init(of content: [UInt8]) { hash = xxHash64(content) }
 
     /// Reads what `description` wrote; nil for any other text, such as another server's version.
     public init?(_ text: String) {

@@ -39,6 +39,12 @@ public func xxHash64(_ input: RawSpan) -> UInt64 {
     return hash ^ hash >> 32
 }
 
+/// The hash of an array's bytes.
+public func xxHash64(_ bytes: [UInt8]) -> UInt64 {
+    // Safe: the span ends with the call.
+    unsafe xxHash64(bytes.span.bytes)
+}
+
 /// The same of a text's UTF-8: equal on every machine and in every run, unlike `Hasher`'s.
 public func xxHash64(_ text: String) -> UInt64 {
     let bytes = Array(text.utf8)

@@ -1,3 +1,5 @@
+import EnvoyAPI
+import XXHash
 import Intent
 @testable import Discovery
 import Foundation
@@ -34,22 +36,32 @@ import Testing
         gateways: [.name("gw.example", port: 443), .address(address("192.0.2.1:15443"))],
         resolved: ["gw.example": [IPAddress("192.0.2.7")].compactMap(\.self)])
 
-    @Test func `what is written is read`() throws { #expect(try SavedCluster(saved.encoded) == saved) }
+    @Test func `what is written is read`() throws { #expect(try StateFile.decode(StateFile.encode(saved)) == saved) }
 
     @Test func `a file that was cut anywhere, or changed anywhere, is refused`() throws {
-        let data = saved.encoded
-        for count in 0..<data.count { #expect(throws: StateFileError.self) { try SavedCluster(data.prefix(count)) } }
+        let data = StateFile.encode(saved)
+        for count in 0..<data.count {
+            #expect(throws: StateFileError.self) { try StateFile.decode(data.prefix(count)) }
+        }
         var generator = SeededGenerator(seed: 7)
         for index in data.indices {
             var changed = data
             changed[index] ^= UInt8.random(in: 1...255, using: &generator)
-            #expect(throws: StateFileError.self, "byte \(index)") { try SavedCluster(changed) }
+            #expect(throws: StateFileError.self, "byte \(index)") { try StateFile.decode(changed) }
         }
     }
 
+    @Test func `a message that makes no sense is refused, though its checksum is right`() {
+        // A gateway that is none.
+        let message: [UInt8] = [5 << 3 | 2, 1, UInt8(ascii: ":")]
+        let sum = String(xxHash64(message), radix: 16)
+        let file = Data("ballast-state 2 \(message.count) \(sum)\n".utf8) + message
+        #expect(throws: StateFileError.self) { try StateFile.decode(file) }
+    }
+
     @Test(arguments: [
-        ("torn", "it is torn or damaged"), ("foreign", "it is no state file"), ("future", "newer Ballast: 2"),
-        ("empty", "it is no state file"),
+        ("torn", "it is torn or damaged"), ("foreign", "it is no state file"), ("future", "a newer Ballast: 3"),
+        ("past", "an older Ballast: 1"), ("empty", "it is no state file"),
     ])
     func `a file that can't be used is set aside, and the others are read`(_ kind: String, _ reason: String)
         async throws
@@ -59,13 +71,10 @@ import Testing
             try directory.write(saved, of: "good")
             let data =
                 switch kind {
-                case "torn": saved.encoded.dropLast(3)
+                case "torn": StateFile.encode(saved).dropLast(3)
                 case "foreign": Data("services: {}\n".utf8)
-                case "future":
-                    Data(
-                        String(decoding: saved.encoded, as: UTF8.self).replacing(
-                            "ballast-state 1", with: "ballast-state 2"
-                        ).utf8)
+                case "future": Data("ballast-state 3 0 0\n".utf8)
+                case "past": Data("ballast-state 1 0 cbf29ce484222325\n".utf8)
                 default: Data()
                 }
             try data.write(to: URL(fileURLWithPath: directory.file(of: "bad")))

@@ -62,14 +62,8 @@ private let good = DiscoveryRequest.delta(
 @Test func `300,000 messages within messages are refused, not followed`() {
     // Node.metadata.fields["k"] = {{{…}}}: each level is a Struct's entry (1), its value (2) and a Value's Struct
     // (5).
-    func wrap(_ field: UInt8, _ content: Int) -> [UInt8] {
-        var header = [field << 3 | 2]
-        var rest = content
-        while rest > 0x7f {
-            header.append(UInt8(rest & 0x7f) | 0x80)
-            rest >>= 7
-        }
-        return header + [UInt8(rest)]
+    func wrap(_ field: UInt8, _ byteCount: Int) -> [UInt8] {
+        WireWriter.message { $0.message(field, byteCount: byteCount) }
     }
     // Written back to front, so that it stays linear.
     var reversed: [UInt8] = []

@@ -11,14 +11,10 @@ import XDS
 
 /// A field of a message, on the wire.
 private func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
-    [number << 3 | 2] + varint(UInt64(content.count)) + content
+    WireWriter.message { $0.message(number, content) }
 }
 
-private func field(_ number: UInt8, _ value: UInt64) -> [UInt8] { [number << 3] + varint(value) }
-
-private func varint(_ value: UInt64) -> [UInt8] {
-    value < 0x80 ? [UInt8(value)] : [UInt8(value & 0x7f) | 0x80] + varint(value >> 7)
-}
+private func field(_ number: UInt8, _ value: UInt64) -> [UInt8] { WireWriter.message { $0.number(number, value) } }
 
 private let node = field(1, field(1, Array("client".utf8)) + field(6, Array("envoy".utf8)))
 

@@ -1,3 +1,4 @@
+import EnvoyAPI
 import Pacing
 import Foundation
 public import Logging

@@ -1,3 +1,4 @@
+public import EnvoyAPI
 import Foundation
 import Glibc
 public import Model
@@ -32,7 +33,7 @@ public struct StateDirectory: Sendable {
             let file = file(of: cluster)
             guard FileManager.default.fileExists(atPath: file) else { continue }
             do {
-                saved[cluster] = try SavedCluster(Data(contentsOf: URL(fileURLWithPath: file)))
+                saved[cluster] = try StateFile.decode(Data(contentsOf: URL(fileURLWithPath: file)))
             } catch let error as StateFileError {
                 setAside.append(SetAside(file: file, reason: "\(error); \(Self.setAside(file))"))
             } catch {
@@ -46,7 +47,7 @@ public struct StateDirectory: Sendable {
     public func write(_ saved: SavedCluster, of cluster: ClusterName) throws {
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        try replace(file(of: cluster), with: saved.encoded)
+        try replace(file(of: cluster), with: StateFile.encode(saved))
         // The name, too, has to survive a crash.
         if let directory = FileHandle(forReadingAtPath: path) {
             try? directory.synchronize()

@@ -1,3 +1,4 @@
+import EnvoyAPI
 import Intent
 import Foundation
 import MeshConfiguration

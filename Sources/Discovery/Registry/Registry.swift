@@ -1,3 +1,4 @@
+public import EnvoyAPI
 import Foundation
 public import Intent
 public import Model

@@ -20,18 +20,11 @@ public struct DecodedResponse: Hashable, Sendable {
 
         /// The resource's own name: field 1 of all the types that Ballast knows; empty where it can't be read.
         public var ownName: String {
-            guard content.count > 1, content[0] == 1 << 3 | 2 else { return "" }
-            var length = 0
-            var start = 1
-            for shift in stride(from: 0, to: 28, by: 7) {
-                guard start < content.count else { return "" }
-                let byte = content[start]
-                length |= Int(byte & 0x7f) << shift
-                start += 1
-                if byte < 0x80 { break }
+            content.withUnsafeBytes { bytes in
+                var reader = WireReader(bytes)
+                guard case (1, .bytes(let name))? = reader.next() else { return "" }
+                return String(decoding: name, as: UTF8.self)
             }
-            guard start + length <= content.count else { return "" }
-            return String(decoding: content[start..<start + length], as: UTF8.self)
         }
     }
 

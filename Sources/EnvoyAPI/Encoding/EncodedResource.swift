@@ -108,7 +108,7 @@ private enum StatusField {
     static let code: UInt8 = 1
     static let message: UInt8 = 2
     /// gRPC's code for it.
-    static let notFound: UInt8 = 5
+    static let notFound: UInt64 = 5
 }
 
 /// Both responses number these alike, but for the control plane.

@@ -10,17 +10,18 @@ public struct DecodingFailure: Error, Hashable, Sendable, CustomStringConvertibl
 ///
 /// - Parameters:
 ///   - descriptor: of the C message.
+///   - mostParts: how many strings and messages it may have.
 ///   - read: must not keep the pointer, which is borrowed.
 func withDecoded<Message, Result>(
     _ bytes: [UInt8], _ type: Message.Type, _ descriptor: ProtobufCMessageDescriptor,
-    _ read: (Message) -> Result
+    mostParts: Int = MessageCheck.mostParts, _ read: (Message) -> Result
 ) throws(DecodingFailure) -> Result {
     let name = String(cString: descriptor.name)
-    guard MessageCheck.passes(bytes, descriptor) else {
+    guard MessageCheck.passes(bytes, descriptor, mostParts: mostParts) else {
         throw DecodingFailure(
             description: """
                 \(name): broken, nested more than \(MessageCheck.deepest) levels deep, of more than \
-                \(MessageCheck.mostParts) parts, or with a NUL in a string
+                \(mostParts) parts, or with a NUL in a string
                 """)
     }
     let decoded = withUnsafePointer(to: descriptor) { descriptor in
@@ -54,62 +55,40 @@ func encode<Message>(_ message: UnsafeMutablePointer<Message>) -> [UInt8] {
 struct MessageCheck {
     /// Envoy's own messages nest a dozen levels; protobuf's other libraries stop at 100.
     static let deepest = 64
-    /// Strings and messages in one message.
+    /// Strings and messages in one message that a client or a peer sends.
     static let mostParts = 300_000
 
-    private var parts = 0
+    /// Strings and messages that may still come.
+    private var left: Int
 
-    static func passes(_ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor) -> Bool {
-        var check = MessageCheck()
+    static func passes(
+        _ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor, mostParts: Int = MessageCheck.mostParts
+    ) -> Bool {
+        var check = MessageCheck(left: mostParts)
         return withUnsafePointer(to: descriptor) { descriptor in
-            bytes.withUnsafeBufferPointer { check.passes($0[...], descriptor, depth: 1) }
+            bytes.withUnsafeBytes { check.passes($0, descriptor, depth: 1) }
         }
     }
 
     private mutating func passes(
-        _ bytes: Slice<UnsafeBufferPointer<UInt8>>, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int
+        _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int
     ) -> Bool {
         guard depth <= Self.deepest else { return false }
-        var rest = bytes
-        while !rest.isEmpty {
-            guard let tag = Self.varint(&rest), let number = UInt32(exactly: tag >> 3), number > 0 else { return false }
-            switch tag & 7 {
-            case 0: guard Self.varint(&rest) != nil else { return false }
-            case 1: guard Self.skip(8, &rest) else { return false }
-            case 5: guard Self.skip(4, &rest) else { return false }
-            case 2:
-                parts += 1
-                guard let length = Self.varint(&rest).flatMap({ Int(exactly: $0) }), length <= rest.count,
-                    parts <= Self.mostParts
-                else { return false }
-                let field = protobuf_c_message_descriptor_get_field(descriptor, number)
-                if let field, field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, let inner = field.pointee.descriptor {
-                    let inner = inner.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
-                    guard passes(rest.prefix(length), inner, depth: depth + 1) else { return false }
-                } else if let field, field.pointee.type == PROTOBUF_C_TYPE_STRING {
-                    guard !rest.prefix(length).contains(0) else { return false }
-                }
-                rest = rest.dropFirst(length)
-            default: return false
+        var reader = WireReader(bytes)
+        while let (number, value) = reader.next() {
+            guard let number = UInt32(exactly: number), number > 0 else { return false }
+            guard case .bytes(let content) = value else { continue }
+            left -= 1
+            guard left >= 0 else { return false }
+            let field = protobuf_c_message_descriptor_get_field(descriptor, number)
+            if let field, field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, let inner = field.pointee.descriptor {
+                let inner = inner.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
+                guard passes(content, inner, depth: depth + 1) else { return false }
+            } else if let field, field.pointee.type == PROTOBUF_C_TYPE_STRING {
+                guard !content.contains(0) else { return false }
             }
         }
-        return true
-    }
-
-    private static func varint(_ rest: inout Slice<UnsafeBufferPointer<UInt8>>) -> UInt64? {
-        var value: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 70, by: 7) {
-            guard let byte = rest.popFirst() else { return nil }
-            value |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return value }
-        }
-        return nil
-    }
-
-    private static func skip(_ count: Int, _ rest: inout Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-        guard rest.count >= count else { return false }
-        rest = rest.dropFirst(count)
-        return true
+        return !reader.isBroken
     }
 }
 

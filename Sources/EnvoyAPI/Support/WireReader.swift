@@ -2,6 +2,8 @@
 struct WireReader {
     enum Value {
         case number(UInt64)
+        /// Four or eight bytes: a float, a double or a number of fixed length.
+        case fixed
         /// A string, a message or bytes; borrowed from the message.
         case bytes(UnsafeRawBufferPointer)
     }
@@ -31,9 +33,9 @@ struct WireReader {
     private mutating func value(_ wireType: UInt64) -> Value? {
         switch wireType {
         case 0: return varint().map { .number($0) }
-        case 1: return take(8).map { .bytes($0) }
+        case 1: return take(8).map { _ in .fixed }
         case 2: return varint().flatMap { length in take(length) }.map { .bytes($0) }
-        case 5: return take(4).map { .bytes($0) }
+        case 5: return take(4).map { _ in .fixed }
         default: return nil
         }
     }

@@ -1,5 +1,6 @@
 // Every message of proto/, in C. Written by scripts/proto; don't edit.
 #include "ballast/federation/v1/exported_service.pb-c.h"
+#include "ballast/state/v1/saved_cluster.pb-c.h"
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
 #include "envoy/config/cluster/v3/outlier_detection.pb-c.h"
 #include "envoy/config/core/v3/address.pb-c.h"

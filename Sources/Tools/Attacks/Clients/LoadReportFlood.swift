@@ -56,43 +56,43 @@ struct LoadReportFlood: Attack {
     }
 
     private func reports() -> [[UInt8]] {
-        let node = ProtobufWriter.message { node in
-            node.field(1, "reporter")
-            node.field(6, "envoy")
+        let node = WireWriter.message { node in
+            node.string(1, "reporter")
+            node.string(6, "envoy")
         }
-        let first = ProtobufWriter.message { $0.field(1, node) }
+        let first = WireWriter.message { $0.message(1, node) }
         switch kind {
         case .localities:
-            let locality = ProtobufWriter.message { stats in
-                stats.field(1, ProtobufWriter.message { $0.field(1, "bulk") })
-                stats.field(8, UInt64(1))
+            let locality = WireWriter.message { stats in
+                stats.message(1, WireWriter.message { $0.string(1, "bulk") })
+                stats.number(8, 1)
             }
             // Just under the longest message that is taken.
             let count = 4_190_000 / (locality.count + 2)
-            return [first, report { stats in for _ in 0..<count { stats.field(2, locality) } }]
+            return [first, report { stats in for _ in 0..<count { stats.message(2, locality) } }]
         case .infinity:
-            let metric = ProtobufWriter.message { metric in
-                metric.field(1, "huge")
-                metric.field(2, UInt64(1))
-                metric.field(3, Double.greatestFiniteMagnitude)
+            let metric = WireWriter.message { metric in
+                metric.string(1, "huge")
+                metric.number(2, 1)
+                metric.double(3, Double.greatestFiniteMagnitude)
             }
-            let locality = ProtobufWriter.message { stats in
-                stats.field(1, ProtobufWriter.message { $0.field(1, "bulk") })
-                stats.field(5, metric)
-                stats.field(8, UInt64(1))
+            let locality = WireWriter.message { stats in
+                stats.message(1, WireWriter.message { $0.string(1, "bulk") })
+                stats.message(5, metric)
+                stats.number(8, 1)
             }
-            return [first] + (0..<4).map { _ in report { stats in for _ in 0..<4 { stats.field(2, locality) } } }
+            return [first] + (0..<4).map { _ in report { stats in for _ in 0..<4 { stats.message(2, locality) } } }
         }
     }
 
-    private func report(_ localities: (inout ProtobufWriter) -> Void) -> [UInt8] {
-        ProtobufWriter.message { report in
-            report.field(
+    private func report(_ localities: (inout WireWriter) -> Void) -> [UInt8] {
+        WireWriter.message { report in
+            report.message(
                 2,
-                ProtobufWriter.message { stats in
-                    stats.field(1, "bulk")
+                WireWriter.message { stats in
+                    stats.string(1, "bulk")
                     localities(&stats)
-                    stats.field(4, ProtobufWriter.message { $0.field(1, UInt64(1)) })
+                    stats.message(4, WireWriter.message { $0.number(1, 1) })
                 })
         }
     }

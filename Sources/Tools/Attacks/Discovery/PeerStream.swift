@@ -54,10 +54,10 @@ final class PeerStream: ServerStream {
             bytes += resource.deltaHeader + resource.any
         }
         // A DeltaDiscoveryResponse's other fields, by their numbers in discovery.proto.
-        bytes += ProtobufWriter.message { writer in
-            writer.field(4, TypeURL.exportedService.rawValue)
-            writer.field(5, "\(lastNonce)")
-            for name in removed { writer.field(6, name) }
+        bytes += WireWriter.message { writer in
+            writer.string(4, TypeURL.exportedService.rawValue)
+            writer.string(5, "\(lastNonce)")
+            for name in removed { writer.string(6, name) }
         }
         return [Slice(bytes)]
     }
