@@ -55,7 +55,7 @@ final class DiscoveryStream: StreamService {
         // What nearly every request is; its cost doesn't depend on how many names it repeats.
         if session.node != nil,
             let acknowledgement = Acknowledgement(scanning: message, subscriptions.variant, known: &knownNames),
-            subscriptions.take(acknowledgement)
+            subscriptions.acknowledge(acknowledgement)
         {
             progress.acknowledged(acknowledgement.nonce, of: subscriptions.lastNonce)
             noteGateway()

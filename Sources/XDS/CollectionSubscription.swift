@@ -54,7 +54,7 @@ struct CollectionSubscription: Sendable {
     }
 
     /// Notes that all are to be sent, even if the client has them.
-    mutating func owe() { due = .everything }
+    mutating func resend() { due = .everything }
 
     /// What to send now.
     mutating func next(_ content: (any CollectionContent)?) -> News {

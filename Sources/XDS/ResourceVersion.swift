@@ -43,6 +43,13 @@ public struct SetVersion: Hashable, Sendable {
     /// Takes one away.
     public mutating func remove(_ version: ResourceVersion) { sum &-= Self.mix(version.hash) }
 
+    /// The version of both sets together, which have nothing in common.
+    func union(_ other: SetVersion) -> SetVersion {
+        var union = self
+        union.sum &+= other.sum
+        return union
+    }
+
     /// Of all of them.
     public var version: ResourceVersion { ResourceVersion(hash: Self.mix(sum)) }
 

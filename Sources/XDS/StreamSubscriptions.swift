@@ -1,88 +1,3 @@
-/// Why a stream has to end: the client broke a rule or a limit.
-public enum ProtocolViolation: Error, Hashable, Sendable {
-    /// A request for one type on a stream of another, or none on an aggregated one.
-    case wrongType(String)
-    /// More names, of all types together, than a stream may want.
-    case tooManyNames(limit: Int)
-    /// A resource name of more bytes than one may have.
-    case longName(limit: Int)
-    /// More types than a stream may want.
-    case tooManyTypes(limit: Int)
-    /// A type URL of more bytes than one may have.
-    case longType(limit: Int)
-}
-
-/// How a client understands the parts of the protocol that Envoy and gRPC understand differently.
-public enum ClientDialect: Hashable, Sendable {
-    /// A version from an earlier stream vouches for what it still holds.
-    case envoy
-    /// It drops resources that it unsubscribes from, and keeps the version.
-    case grpc
-}
-
-/// How a stream's responses say what there is.
-public enum Variant: String, Hashable, Sendable {
-    /// State of the world.
-    case sotw
-    /// Incremental.
-    case delta
-}
-
-/// A request, in the stream's variant.
-public enum DiscoveryRequest: Hashable, Sendable {
-    /// State of the world.
-    case sotw(SotWRequest)
-    /// Incremental.
-    case delta(DeltaRequest)
-}
-
-/// A request that takes a response and, as far as its bytes tell, asks for nothing else.
-///
-/// Nearly every request is one; what it costs must not depend on how many names the client has.
-public struct Acknowledgement: Hashable, Sendable {
-    /// Nil where the stream says it.
-    public var type: TypeURL?
-    /// The response that was taken.
-    public var nonce: Nonce
-    /// A digest of the names that it repeats.
-    public var names: UInt64
-
-    /// An acknowledgement.
-    public init(type: TypeURL?, nonce: Nonce, names: UInt64) {
-        self.type = type
-        self.nonce = nonce
-        self.names = names
-    }
-}
-
-extension DiscoveryRequest {
-    /// Refuses names that are longer than so many bytes.
-    public func check(longestName limit: Int) throws(ProtocolViolation) {
-        let names: [ResourceName] =
-            switch self {
-            case .sotw(let request): request.names
-            case .delta(let request): request.subscribe + request.unsubscribe
-            }
-        guard names.allSatisfy({ $0.rawValue.utf8.count <= limit }) else { throw .longName(limit: limit) }
-    }
-}
-
-/// A response, in the stream's variant.
-public enum DiscoveryResponse: Hashable, Sendable {
-    /// State of the world.
-    case sotw(SotWResponse)
-    /// Incremental.
-    case delta(DeltaResponse)
-
-    /// The names of the resources that the client doesn't have so yet.
-    var changed: [ResourceName] {
-        switch self {
-        case .sotw(let response): response.changed
-        case .delta(let response): response.resources.map(\.name)
-        }
-    }
-}
-
 /// What one stream wants and has, of every type on it.
 ///
 /// There is one kind of stream: an aggregated one (ADS). A stream of one service is the same, restricted to one type.
@@ -126,7 +41,7 @@ public struct StreamSubscriptions: Sendable {
     /// Of the last response.
     public var lastNonce: Nonce { nonce }
     /// By type, what belongs to resources that were sent before the client first asked for this type.
-    private var owed: [TypeURL: Set<ResourceName>] = [:]
+    private var resent: [TypeURL: Set<ResourceName>] = [:]
 
     /// The order in which types are served.
     public var order = ServingOrder.listenersAfterEndpoints {
@@ -160,7 +75,7 @@ public struct StreamSubscriptions: Sendable {
             guard entries.count < limits.types else { throw .tooManyTypes(limit: limits.types) }
             index = entries.firstIndex { order.place(of: $0.type) > order.place(of: type) } ?? entries.count
             var subscription = Subscription(variant, to: type, client: client)
-            if let names = owed.removeValue(forKey: type) { subscription.owe(names.sorted()) }
+            if let names = resent.removeValue(forKey: type) { subscription.resend(names.sorted()) }
             entries.insert(Entry(type: type, subscription: subscription), at: index)
         }
         entries[index].subscription.receive(request)
@@ -172,11 +87,11 @@ public struct StreamSubscriptions: Sendable {
     /// Takes an ACK that asks for nothing else.
     ///
     /// - Returns: false where it has to be taken in as a whole request.
-    public mutating func take(_ acknowledgement: Acknowledgement) -> Bool {
+    public mutating func acknowledge(_ acknowledgement: Acknowledgement) -> Bool {
         guard let type = acknowledgement.type ?? onlyType, onlyType == nil || onlyType == type,
             let index = entries.firstIndex(where: { $0.type == type })
         else { return false }
-        return entries[index].subscription.take(acknowledgement)
+        return entries[index].subscription.acknowledge(acknowledgement)
     }
 
     /// Notes that content of one type changed, appeared or went.
@@ -209,12 +124,12 @@ public struct StreamSubscriptions: Sendable {
             let type = entries[index].type
             if let response = entries[index].subscription.next(in: content(type), nonce: nonce.next) {
                 nonce = nonce.next
-                if let child = type.child { owe(child, response.changed, in: content(child)) }
+                if let child = type.child { resend(child, response.changed, in: content(child)) }
                 if case .delta(let response) = response, type == .clusterLoadAssignment {
                     // Whoever takes endpoints into use anew takes their collections anew.
                     let collections = response.renewed.flatMap(content(type).collections)
                     for index in entries.indices where entries[index].type == .endpoint {
-                        entries[index].subscription.oweCollections(collections)
+                        entries[index].subscription.resendCollections(collections)
                     }
                 }
                 return (type, response)
@@ -224,12 +139,12 @@ public struct StreamSubscriptions: Sendable {
     }
 
     /// Has what belongs to changed resources sent, again or for the first time.
-    private mutating func owe(_ type: TypeURL, _ names: [ResourceName], in content: some VersionIndex) {
+    private mutating func resend(_ type: TypeURL, _ names: [ResourceName], in content: some VersionIndex) {
         let names = names.filter { content.version(of: $0) != nil }
         if let index = entries.firstIndex(where: { $0.type == type }) {
-            entries[index].subscription.owe(names)
+            entries[index].subscription.resend(names)
         } else if onlyType == nil {
-            owed[type, default: []].formUnion(names)
+            resent[type, default: []].formUnion(names)
         }
     }
 

@@ -34,8 +34,8 @@ struct Subscription: Sendable {
         }
     }
 
-    mutating func take(_ acknowledgement: Acknowledgement) -> Bool {
-        sotw?.take(acknowledgement) ?? delta?.take(acknowledgement) ?? false
+    mutating func acknowledge(_ acknowledgement: Acknowledgement) -> Bool {
+        sotw?.acknowledge(acknowledgement) ?? delta?.acknowledge(acknowledgement) ?? false
     }
 
     mutating func publish(_ changes: ChangedNames) {
@@ -48,12 +48,12 @@ struct Subscription: Sendable {
         delta?.publishAll()
     }
 
-    mutating func owe(_ names: [ResourceName]) {
-        sotw?.owe(names)
-        delta?.owe(names)
+    mutating func resend(_ names: [ResourceName]) {
+        sotw?.resend(names)
+        delta?.resend(names)
     }
 
-    mutating func oweCollections(_ names: [ResourceName]) { delta?.oweCollections(names) }
+    mutating func resendCollections(_ names: [ResourceName]) { delta?.resendCollections(names) }
 
     mutating func next(in index: some VersionIndex, nonce: Nonce) -> DiscoveryResponse? {
         if let response = sotw?.next(in: index, nonce: nonce) { return .sotw(response) }
