@@ -12,7 +12,7 @@ import Serving
 public import ServiceLifecycle
 import Snapshots
 
-/// The admin API: JSON over HTTP, for people and for health checks.
+/// The admin API: JSON over HTTP, for operators and health checks.
 public struct AdminServer: ServiceLifecycle.Service {
     private let controlPlane: ControlPlane
     private let host: String
@@ -21,11 +21,11 @@ public struct AdminServer: ServiceLifecycle.Service {
     private let metrics: PrometheusMetrics
     private let logger: Logger
 
-    /// A server that doesn't listen yet; port 0 lets the system choose.
+    /// Creates a server; port 0 lets the system choose.
     ///
     /// - Parameters:
-    ///   - tokenFile: holds the token that requests have to bring; nil where everyone may ask.
-    ///   - metrics: what the control plane was given to count with.
+    ///   - tokenFile: path of the bearer token that requests must send; nil if no token is needed.
+    ///   - metrics: the factory that the control plane was given.
     public init(
         _ controlPlane: ControlPlane, host: String, port: UInt16, tokenFile: String? = nil, metrics: PrometheusMetrics,
         logger: Logger
@@ -38,10 +38,10 @@ public struct AdminServer: ServiceLifecycle.Service {
         self.logger = logger
     }
 
-    /// Serves until it is told to shut down.
+    /// Serves until graceful shutdown.
     public func run() async throws {
         let logger = logger
-        // Hummingbird's own lines say nothing that ours don't.
+        // Hummingbird's log lines add nothing to ours.
         var quiet = logger
         quiet.logLevel = .critical
         let limit = ConnectionLimit()
@@ -72,7 +72,7 @@ public struct AdminServer: ServiceLifecycle.Service {
         (error as? IOError).flatMap { ListenFailure.sentence(errno: $0.errnoCode) } ?? "\(error)"
     }
 
-    /// What answers requests; tests call it without a socket.
+    /// The router; tests call it without a socket.
     package func router() -> Router<BasicRequestContext> {
         let router = Router()
         router.add(middleware: AnswerHeaders())
@@ -103,9 +103,9 @@ public struct AdminServer: ServiceLifecycle.Service {
         }
     }
 
-    /// Some health checkers ask for heads only.
+    /// Some health checkers send HEAD requests.
     private static let probes = [HTTPRequest.Method.get, .head]
-    /// Resources of each type of a stream that are listed: of all clients, and of one node.
+    /// The maximum number of resources listed for each type of a stream: with all clients, and with one node.
     private static let listed = (ofAll: 100, ofNode: 10_000)
 
     private func health() throws -> Response {
@@ -118,7 +118,7 @@ public struct AdminServer: ServiceLifecycle.Service {
         return try json(ReadinessPage(status), status: status.isReady ? .ok : .serviceUnavailable)
     }
 
-    /// The first clients, each with its first resources, or all of one node.
+    /// The first clients with their first resources, or all clients of one node with more.
     private func clients(_ request: Request) async throws -> Response {
         let node = request.uri.queryParameters["node"].map(String.init)
         let clients = await controlPlane.clients().filter { node == nil || $0.node == node }
@@ -145,7 +145,7 @@ public struct AdminServer: ServiceLifecycle.Service {
         return try json(ServiceDetailPage(status, view, service, origins))
     }
 
-    /// The view that a request's `view` and `audience` name.
+    /// The view that a request's `view` and `audience` parameters name.
     private func view(_ request: Request, _ status: Status) throws -> ClientView {
         let parameters = request.uri.queryParameters
         let cluster = parameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.ownCluster
@@ -162,7 +162,7 @@ public struct AdminServer: ServiceLifecycle.Service {
     }
 
     private func release(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
-        // A page of another site may make a browser send this, but not without saying where it comes from.
+        // A page of another site can make a browser send this request, but only with an `Origin` header.
         guard request.headers[.origin] == nil else {
             throw RequestError(error: "not for pages of other sites", status: .forbidden)
         }
@@ -188,7 +188,7 @@ func json(_ page: some Encodable, status: HTTPResponse.Status = .ok) throws -> R
         body: ResponseBody(byteBuffer: ByteBuffer(bytes: try AdminJSON.encode(page))))
 }
 
-/// The admin API could not be served.
+/// The admin API can't listen.
 struct AdminError: Error, CustomStringConvertible {
     var description: String
 }

@@ -3,20 +3,21 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// How many connections the admin API has, in all and from one address.
+/// Limits the connections to the admin API, in total and from one address (IPv6: from one /64).
 ///
-/// One more takes the place of the oldest: a probe takes milliseconds, and half a request may take its sender's time.
+/// A new connection beyond the limit closes the oldest. A probe takes milliseconds, but a client can hold half a
+/// request open.
 final class ConnectionLimit: Sendable {
     private struct Connection {
         var number: Int
-        /// Nil where there is none.
+        /// The client's address, or its /64 for IPv6; nil if unknown.
         var address: IPAddress?
         var channel: any Channel
     }
 
     private struct State {
         var last = 0
-        /// In the order in which they came.
+        /// The connections, oldest first.
         var connections: [Connection] = []
     }
 
@@ -29,7 +30,7 @@ final class ConnectionLimit: Sendable {
         self.mostOfAddress = mostOfAddress
     }
 
-    /// Counts a connection until it is closed, and closes the oldest if there are too many.
+    /// Counts a connection until it closes; closes the oldest one if there are too many.
     fileprivate func enter(_ channel: any Channel) {
         let address = channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) }?.network
         let (number, oldest) = state.withLock { state in
@@ -47,12 +48,12 @@ final class ConnectionLimit: Sendable {
         }
     }
 
-    /// For one connection.
+    /// Creates the channel handler of one connection.
     func makeHandler() -> some RemovableChannelHandler { RequestLimit(self) }
 }
 
-/// Closes its connection when it has not brought a whole request in time, when it brings a second one, and when its answer
-/// has not been read in time.
+/// Closes its connection if the request isn't complete in time, if a second request arrives, or if the client doesn't
+/// read the answer in time.
 private final class RequestLimit: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
 
@@ -80,7 +81,7 @@ private final class RequestLimit: ChannelInboundHandler, RemovableChannelHandler
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
-            // Answers say `Connection: close`.
+            // One request for each connection: answers say `Connection: close`.
             guard !hasHead else { return context.close(promise: nil) }
             hasHead = true
         case .body: break

@@ -9,7 +9,7 @@ import Serving
 import Snapshots
 import XDS
 
-// The pages of the admin API, made of what a control plane is doing.
+// Builds the admin API's pages from the control plane's status.
 
 extension ReadinessPage {
     init(_ status: Status) {
@@ -111,7 +111,7 @@ extension ServicePage.Endpoint {
 }
 
 extension ServicePage.Observed {
-    /// Nil if nothing was reported of the target.
+    /// Nil if the target has no reports.
     fileprivate init?(_ target: ObservedTarget, _ load: ObservedLoad?) {
         guard let load, let tally = load.targets[target] else { return nil }
         self.init(
@@ -136,7 +136,7 @@ extension ServicePage.ObservedService {
 }
 
 extension ObservedLoad {
-    /// That most requests to a cluster fail; nil while they don't.
+    /// A sentence about failed requests to a cluster; nil unless most fail.
     fileprivate func failures(of cluster: ClusterName) -> String? {
         guard let failure = failure(of: .cluster(cluster), place: "it"), let tally = targets[.cluster(cluster)] else {
             return nil
@@ -162,7 +162,8 @@ extension ServiceDetailPage {
                 let source = status.sources.first { $0.cluster == share.cluster }
                 let hold = holds.first { $0.cluster == share.cluster }
                 return share.pods.map { pod in
-                    // Before the source has delivered, what is served is what was known at an earlier start.
+                    // Before the source has synced, pods come from the last-known-good state, and their origin is
+                    // unknown.
                     let origin = source?.isSynced == true ? origins[share.cluster]?[pod.name] : nil
                     return Pod(
                         cluster: share.cluster.rawValue, pod: pod.name, address: pod.address.description,
@@ -196,12 +197,13 @@ extension ServiceDetailPage.Weight {
 // MARK: Clients
 
 extension ClientsPage {
-    /// Clients on one page.
+    /// The maximum number of clients on a page.
     private static let mostClients = 1_000
 
-    /// A client is a node on a connection; an Envoy without ADS has a stream for each Envoy cluster.
+    /// Groups streams into clients: a client is a node on a connection, and an Envoy without ADS has a stream per Envoy
+    /// cluster.
     ///
-    /// - Parameter limit: how many resources of each type of a stream are listed.
+    /// - Parameter limit: the maximum number of resources listed for each type of a stream.
     init(_ streams: [ClientStatus], listing limit: Int) {
         self.init(clients: [])
         for (index, stream) in streams.enumerated() {
@@ -220,7 +222,7 @@ extension ClientsPage {
 
 extension ClientsPage.Client {
     fileprivate init(_ stream: ClientStatus) {
-        // Another Ballast is served the own cluster's pods.
+        // Another Ballast is shown with the view of this Ballast's own cluster.
         let view = stream.view.map { $0.client ?? ClientView(cluster: stream.ownCluster, kind: .plain) }
         self.init(
             node: stream.node, cluster: stream.nodeCluster, userAgent: stream.userAgent, peer: stream.peer,

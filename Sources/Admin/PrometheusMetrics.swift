@@ -3,9 +3,9 @@ import Synchronization
 
 /// Keeps metrics in memory and writes them in Prometheus' text format, version 0.0.4.
 ///
-/// Labels are used as names, as they are. Timers become histograms in seconds.
+/// Labels are used as metric names, unchanged. Timers become histograms in seconds.
 public final class PrometheusMetrics: MetricsFactory, Sendable {
-    /// What one of its metrics can say about itself.
+    /// A metric that can write its samples.
     private protocol Metric: AnyObject, Sendable {
         static var kind: String { get }
         func samples(_ name: String, _ labels: [(String, String)]) -> [String]
@@ -24,12 +24,12 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
     private let entries = Mutex<[Key: Entry]>([:])
     private let help: [String: String]
 
-    /// Nothing has been counted yet.
+    /// Creates an empty set of metrics.
     ///
-    /// - Parameter help: what metrics mean, by their names.
+    /// - Parameter help: the help texts, by metric name.
     public init(help: [String: String] = [:]) { self.help = help }
 
-    /// All of them, in the order of their names.
+    /// The text of all metrics, sorted by name.
     public var text: String {
         var lines: [String] = []
         var last = ""
@@ -49,33 +49,33 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
 
     // MARK: MetricsFactory
 
-    /// A counter.
+    /// Returns a counter.
     public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         make(label, dimensions, PrometheusCounter.init)
     }
 
-    /// A gauge.
+    /// Returns a gauge.
     public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         make(label, dimensions, PrometheusGauge.init)
     }
 
-    /// A histogram of values as they are.
+    /// Returns a histogram of unscaled values.
     public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
         make(label, dimensions, PrometheusHistogram.init)
     }
 
-    /// A histogram in seconds.
+    /// Returns a histogram in seconds.
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         make(label, dimensions, PrometheusHistogram.init)
     }
 
-    /// Nothing has to be done: metrics stay.
+    /// Does nothing, because metrics are kept.
     public func destroyCounter(_ handler: any CounterHandler) {}
-    /// Nothing has to be done: metrics stay.
+    /// Does nothing, because metrics are kept.
     public func destroyMeter(_ handler: any MeterHandler) {}
-    /// Nothing has to be done: metrics stay.
+    /// Does nothing, because metrics are kept.
     public func destroyRecorder(_ handler: any RecorderHandler) {}
-    /// Nothing has to be done: metrics stay.
+    /// Does nothing, because metrics are kept.
     public func destroyTimer(_ handler: any TimerHandler) {}
 
     private func make<M: Metric>(_ name: String, _ labels: [(String, String)], _ make: @Sendable () -> M) -> M {
@@ -102,7 +102,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
 
     private final class PrometheusGauge: Metric, MeterHandler {
         static var kind: String { "gauge" }
-        // Counted in whole numbers here.
+        // All gauges are whole numbers.
         private let value = Atomic<Int64>(0)
 
         func set(_ value: Int64) { self.value.store(value, ordering: .relaxed) }
@@ -116,7 +116,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
     }
 
     private final class PrometheusHistogram: Metric, TimerHandler, RecorderHandler {
-        /// Seconds, from 1 ms.
+        /// The upper bounds of the buckets, in seconds.
         private static let bounds = [
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
         ]

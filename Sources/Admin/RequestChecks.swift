@@ -4,10 +4,10 @@ import Logging
 import Model
 import YAMLFile
 
-/// Answers requests only that name this server by an address or as `localhost`.
+/// Refuses requests that don't address the server by IP address or as `localhost`.
 ///
-/// A page of another site can make a browser take that site's name for this server's address (DNS rebinding), and then
-/// reads the answers; but the requests name the site.
+/// A page of another site can make a browser resolve that site's name to this server's address (DNS rebinding) and then
+/// read the answers. But such requests carry the site's name.
 struct HostCheck<Context: RequestContext>: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -33,7 +33,7 @@ struct HostCheck<Context: RequestContext>: RouterMiddleware {
     }
 }
 
-/// Says with every answer that it is what its type says, and for nobody's cache.
+/// Adds headers to every answer that forbid content sniffing and caching, and that close the connection.
 struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -53,9 +53,9 @@ struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
     }
 }
 
-/// Asks every request for a token, except those for health.
+/// Requires a bearer token for every request, except for health checks.
 ///
-/// The file is read each time, so that a token can be replaced while the server runs.
+/// The file is read for each request, so that the token can be replaced while the server runs.
 struct BearerToken<Context: RequestContext>: RouterMiddleware {
     let file: String
     let logger: Logger
@@ -80,7 +80,7 @@ struct BearerToken<Context: RequestContext>: RouterMiddleware {
         return try await next(request, context)
     }
 
-    /// Takes as long wherever the first difference is.
+    /// Compares in constant time.
     private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         left.count == right.count && zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }

@@ -2,7 +2,7 @@ import AdminAPI
 import HTTPTypes
 import Hummingbird
 
-/// What is wrong with a request, as its answer: `{"error": "…"}`.
+/// An error in a request, answered as `{"error": "…"}`.
 struct RequestError: Error, HTTPResponseError {
     var error: String
     var status: HTTPResponse.Status
@@ -16,7 +16,7 @@ struct RequestError: Error, HTTPResponseError {
 }
 
 extension RequestError {
-    /// Hummingbird's own.
+    /// Converts Hummingbird's error.
     init(_ error: HTTPError) {
         let isUnknownPath = error.status == .notFound && error.body == nil
         self.init(

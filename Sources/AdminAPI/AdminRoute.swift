@@ -1,6 +1,6 @@
 public import Foundation
 
-/// A path of the admin API, for its server and for its clients.
+/// A path of the admin API, for its server and its clients.
 public enum AdminRoute: String, CaseIterable, Sendable {
     /// GET: `HealthPage`.
     case health = "/healthz"
@@ -20,8 +20,8 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     /// The path and query of a request.
     ///
     /// - Parameters:
-    ///   - name: in place of `{name}`.
-    ///   - query: parameters; those that are nil are left out.
+    ///   - name: replaces `{name}`.
+    ///   - query: the parameters; those with a nil value are left out.
     public func path(name: String = "", query: [(String, String?)] = []) -> String {
         let parameters = query.compactMap { key, value in value.map { "\(key)=\(Self.escaped($0))" } }
         let path = rawValue.replacing("{name}", with: Self.escaped(name))
@@ -34,9 +34,9 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     }
 }
 
-/// How pages are written and read.
+/// Encodes and decodes pages.
 public enum AdminJSON {
-    /// A page as the API sends it: keys in order, dates as ISO 8601.
+    /// Encodes a page as the API sends it: sorted keys, ISO 8601 dates.
     public static func encode(_ page: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
@@ -44,7 +44,7 @@ public enum AdminJSON {
         return try encoder.encode(page) + Data("\n".utf8)
     }
 
-    /// Reads what `encode` wrote.
+    /// Decodes a page.
     public static func decode<Page: Decodable>(_ type: Page.Type, from data: Data) throws -> Page {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601

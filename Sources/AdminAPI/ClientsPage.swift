@@ -1,27 +1,27 @@
-/// What `/v1/clients` answers.
+/// The answer of `/v1/clients`.
 public struct ClientsPage: Codable, Hashable, Sendable {
-    /// A node on a connection.
+    /// A client: a node on a connection.
     public struct Client: Codable, Hashable, Sendable {
-        /// Node id; empty before its first request.
+        /// The node ID; empty before the first request.
         public var node: String
         /// The node's `cluster`, Envoy's `--service-cluster`.
         public var cluster: String
-        /// `envoy`, or gRPC's name.
+        /// `envoy`, or the user agent name of a gRPC client.
         public var userAgent: String
-        /// Its address.
+        /// The client's address.
         public var peer: String
-        /// Who its certificate says it is; nil without mutual TLS.
+        /// The names in the client's certificate; nil without mutual TLS.
         public var identities: [String]?
-        /// The cluster whose clients are served so.
+        /// The cluster whose view the client is served; nil until it is known.
         public var view: String?
-        /// The kind of client.
+        /// The kind of client; nil until it is known.
         public var audience: String?
-        /// What it is served less well than it could be; nil for nothing.
+        /// What the client can't be served, and what doesn't work for it; nil for nothing.
         public var note: String?
-        /// Its open streams.
+        /// The client's open streams.
         public var streams: [Stream]
 
-        /// A client.
+        /// Creates a client.
         public init(
             node: String, cluster: String, userAgent: String, peer: String, identities: [String]? = nil,
             view: String? = nil, audience: String? = nil, note: String? = nil, streams: [Stream]
@@ -40,46 +40,46 @@ public struct ClientsPage: Codable, Hashable, Sendable {
 
     /// A stream of a client.
     public struct Stream: Codable, Hashable, Sendable {
-        /// The method that it called.
+        /// The method that the client called.
         public var method: String
-        /// By type.
+        /// The subscriptions, by type.
         public var subscriptions: [Subscription]
 
-        /// A stream.
+        /// Creates a stream.
         public init(method: String, subscriptions: [Subscription]) {
             self.method = method
             self.subscriptions = subscriptions
         }
     }
 
-    /// What a stream wants of one type, and what it has.
+    /// A stream's subscription to one type.
     public struct Subscription: Codable, Hashable, Sendable {
         /// A NACK.
         public struct Rejection: Codable, Hashable, Sendable {
-            /// What was refused.
+            /// The version that the client rejected.
             public var version: String
-            /// The client's own words.
+            /// The client's error message.
             public var message: String
 
-            /// A rejection.
+            /// Creates a rejection.
             public init(version: String, message: String) {
                 self.version = version
                 self.message = message
             }
         }
 
-        /// A resource that is subscribed to.
+        /// A subscribed resource.
         public struct Resource: Codable, Hashable, Sendable {
-            /// Its name.
+            /// The resource's name.
             public var name: String
-            /// False for a resource that is not there; nil for others.
+            /// False if the resource doesn't exist; otherwise nil.
             public var exists: Bool?
-            /// The version that was sent last.
+            /// The last version sent.
             public var sent: String?
-            /// The version that the client took last.
+            /// The last version that the client ACKed.
             public var acknowledged: String?
 
-            /// A resource.
+            /// Creates a resource.
             public init(name: String, exists: Bool? = nil, sent: String? = nil, acknowledged: String? = nil) {
                 self.name = name
                 self.exists = exists
@@ -92,16 +92,16 @@ public struct ClientsPage: Codable, Hashable, Sendable {
         public var type: String
         /// The version of the last response; nil before the first.
         public var sent: String?
-        /// The version of the last response that the client took.
+        /// The version of the last response that the client ACKed.
         public var acknowledged: String?
-        /// Set while the last answer was a NACK.
+        /// The rejection, if the client's last answer was a NACK.
         public var rejected: Rejection?
-        /// In the order of their names.
+        /// The resources, ordered by name.
         public var resources: [Resource]
-        /// How many resources are not listed; nil if all are.
+        /// The number of resources left out; nil if all are listed.
         public var omitted: Int?
 
-        /// A subscription.
+        /// Creates a subscription.
         public init(
             type: String, sent: String? = nil, acknowledged: String? = nil, rejected: Rejection? = nil,
             resources: [Resource], omitted: Int? = nil
@@ -115,12 +115,12 @@ public struct ClientsPage: Codable, Hashable, Sendable {
         }
     }
 
-    /// By node.
+    /// The clients, ordered by node.
     public var clients: [Client]
-    /// How many streams of further clients are not listed; nil if all are.
+    /// The number of streams of clients left out; nil if all are listed.
     public var omittedStreams: Int?
 
-    /// A clients page.
+    /// Creates a page.
     public init(clients: [Client], omittedStreams: Int? = nil) {
         self.clients = clients
         self.omittedStreams = omittedStreams

@@ -1,33 +1,33 @@
 public import Foundation
 
-/// What `/readyz` answers.
+/// The answer of `/readyz`.
 public struct ReadinessPage: Codable, Hashable, Sendable {
-    /// A configuration that is in force.
+    /// The configuration in force.
     public struct Configuration: Codable, Hashable, Sendable {
-        /// A configuration that can't be used.
+        /// A newer configuration that was refused.
         public struct Refusal: Codable, Hashable, Sendable {
             /// When it was read.
             public var time: Date
-            /// What is wrong with it.
+            /// Why it was refused.
             public var reason: String
 
-            /// A refusal.
+            /// Creates a refusal.
             public init(time: Date, reason: String) {
                 self.time = time
                 self.reason = reason
             }
         }
 
-        /// A hash of the text: of two Ballasts, the same means the same configuration.
+        /// A hash of the configuration file's text; Ballasts with the same configuration show the same version.
         public var version: String
-        /// When it was put in force.
+        /// When the configuration was loaded.
         public var loaded: Date
-        /// A newer one that can't be used; nil if there is none.
+        /// The newer configuration that was refused; nil if there is none.
         public var refused: Refusal?
-        /// Fields that were changed, and take effect at the next start; nil for none.
+        /// Changed fields that take effect at the next start; nil for none.
         public var pending: [String]?
 
-        /// A configuration.
+        /// Creates a configuration.
         public init(version: String, loaded: Date, refused: Refusal? = nil, pending: [String]? = nil) {
             self.version = version
             self.loaded = loaded
@@ -36,18 +36,18 @@ public struct ReadinessPage: Codable, Hashable, Sendable {
         }
     }
 
-    /// Whether clients are served: every source has delivered once.
+    /// Whether clients are served, because every source has synced.
     public var ready: Bool
-    /// Which configuration is in force.
+    /// The configuration in force.
     public var configuration: Configuration
-    /// What is wrong though everything is served, each a sentence; nil for nothing, at most 100.
+    /// Problems that don't prevent serving, as sentences; at most 100, nil for none.
     public var problems: [String]?
-    /// How each source is doing.
+    /// The status of each source.
     public var sources: [SourcePage]
-    /// Pods that are held; nil for none.
+    /// The pods that are held; nil for none.
     public var held: [HoldPage]?
 
-    /// A readiness page.
+    /// Creates a page.
     public init(
         ready: Bool, configuration: Configuration, problems: [String]? = nil, sources: [SourcePage],
         held: [HoldPage]? = nil
@@ -60,28 +60,28 @@ public struct ReadinessPage: Codable, Hashable, Sendable {
     }
 }
 
-/// How a source is doing.
+/// The status of a source.
 public struct SourcePage: Codable, Hashable, Sendable {
-    /// The cluster; nil for a name in DNS.
+    /// The cluster; nil for a DNS name.
     public var cluster: String?
-    /// Which source, such as `file /etc/ballast/east.yaml`.
+    /// The source, such as `file /etc/ballast/east.yaml`.
     public var source: String
-    /// Whether it has delivered since this program started.
+    /// Whether the source has delivered its first whole state since this program started.
     public var synced: Bool
-    /// Why its last good state may be out of date; nil while all is well.
+    /// Why its last good state may be out of date; nil if it is up to date.
     public var stale: String?
-    /// Since when.
+    /// Since when it is stale.
     public var staleSince: Date?
-    /// When it last confirmed its state.
+    /// When the source last confirmed its state.
     public var confirmed: Date?
-    /// What it can't use, though everything else is well; nil for nothing.
+    /// Parts of the source's data that can't be used; nil for none.
     public var problems: [String]?
-    /// How many pods it knows, of all services.
+    /// The number of pods it knows, of all services.
     public var pods: Int
-    /// The gateways or addresses that it knows; nil for a source of pods alone.
+    /// The gateways or addresses it knows; nil for a source of pods only.
     public var gateways: [String]?
 
-    /// A source page.
+    /// Creates a source.
     public init(
         cluster: String? = nil, source: String, synced: Bool, stale: String? = nil, staleSince: Date? = nil,
         confirmed: Date? = nil, problems: [String]? = nil, pods: Int, gateways: [String]? = nil
@@ -98,24 +98,24 @@ public struct SourcePage: Codable, Hashable, Sendable {
     }
 }
 
-/// Pods that are served though their source no longer names them.
+/// Pods that are served although their source no longer reports them.
 public struct HoldPage: Codable, Hashable, Sendable {
-    /// Of which service.
+    /// The pods' service.
     public var service: String
-    /// Of which cluster.
+    /// The pods' cluster.
     public var cluster: String
-    /// Their names.
+    /// The pods' names.
     public var pods: [String]
-    /// Why they are held, and what to do.
+    /// Why they are held, and what the operator can do.
     public var reason: String
-    /// Since when.
+    /// When the hold began.
     public var since: Date
-    /// When the last of them go.
+    /// When the last of them are removed.
     public var until: Date
-    /// When some of them go; nil if all go at `until`.
+    /// When the next of them are removed; nil if all are removed at `until`.
     public var nextStep: Date?
 
-    /// A hold page.
+    /// Creates a hold.
     public init(
         service: String, cluster: String, pods: [String], reason: String, since: Date, until: Date,
         nextStep: Date? = nil

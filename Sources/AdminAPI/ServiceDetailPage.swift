@@ -1,39 +1,39 @@
 public import Foundation
 
-/// What `/v1/services/NAME` answers: one service, and where everything about it comes from.
+/// The answer of `/v1/services/NAME`: one service, with the origin of each of its pods and weights.
 public struct ServiceDetailPage: Codable, Hashable, Sendable {
-    /// One pod, of any cluster.
+    /// One pod of the service, in any cluster.
     public struct Pod: Codable, Hashable, Sendable {
-        /// Its cluster.
+        /// The pod's cluster.
         public var cluster: String
-        /// Its name.
+        /// The pod's name.
         public var pod: String
-        /// Where it listens.
+        /// The address that the pod listens on.
         public var address: String
-        /// Where it runs.
+        /// The region of the pod's locality.
         public var region: String
-        /// Where it runs.
+        /// The zone of the pod's locality.
         public var zone: String
-        /// As its source says.
+        /// The health as its source reports it.
         public var health: String
-        /// The source that named it.
+        /// The source that reported the pod.
         public var source: String?
-        /// Where it is written down in that.
+        /// The object in the source that describes the pod, such as a file or an EndpointSlice.
         public var object: String?
         /// The object's version.
         public var version: String?
         /// The line, if the object is a file.
         public var line: Int?
-        /// When the source last confirmed that this is so.
+        /// When the source last confirmed its state.
         public var confirmed: Date?
-        /// Why it may not be so any more.
+        /// Why the source's state may be out of date; nil if it is up to date.
         public var stale: String?
-        /// Why it is served though its source no longer names it.
+        /// Why the pod is served although its source no longer reports it; nil if it isn't held.
         public var held: String?
-        /// How its weight came about.
+        /// How the pod's weight was computed.
         public var weight: Weight
 
-        /// A pod.
+        /// Creates a pod.
         public init(
             cluster: String, pod: String, address: String, region: String, zone: String, health: String,
             source: String? = nil, object: String? = nil, version: String? = nil, line: Int? = nil,
@@ -56,22 +56,22 @@ public struct ServiceDetailPage: Codable, Hashable, Sendable {
         }
     }
 
-    /// How a weight came about.
+    /// How a pod's weight was computed.
     public struct Weight: Codable, Hashable, Sendable {
-        /// The pod's own.
+        /// The pod's own weight.
         public var pod: UInt32
-        /// Its cluster's, from the configuration.
+        /// The cluster's multiplier, from the configuration.
         public var multiplier: String
-        /// Where the multiplier is written, such as `/etc/ballast/ballast.yaml:12`; nil if it is nowhere.
+        /// Where the multiplier is written, such as `/etc/ballast/ballast.yaml:12`; nil for the default.
         public var origin: String?
-        /// Both together, on the scale of the service; 0 for a pod that takes no traffic.
+        /// The product on the service's scale; 0 for a pod that takes no traffic.
         public var scaled: UInt32
         /// The number of endpoints that share the cluster's weight; nil if each pod is its own endpoint.
         public var split: Int?
-        /// In words.
+        /// The computation in words.
         public var derivation: String
 
-        /// A weight.
+        /// Creates a weight.
         public init(
             pod: UInt32, multiplier: String, origin: String? = nil, scaled: UInt32, split: Int? = nil,
             derivation: String
@@ -85,20 +85,20 @@ public struct ServiceDetailPage: Codable, Hashable, Sendable {
         }
     }
 
-    /// The cluster whose clients are served so.
+    /// The cluster from whose point of view the service is shown.
     public var view: String
-    /// The kind of client.
+    /// The kind of client: `plain`, `grpc`, `lanes` or `gateway`.
     public var audience: String
-    /// As `/v1/services` has it.
+    /// The service as in `/v1/services`.
     public var service: ServicePage
-    /// How each source is doing.
+    /// The status of each source.
     public var sources: [SourcePage]
-    /// Nil if nothing of it is held.
+    /// The pods that are held; nil for none.
     public var held: [HoldPage]?
-    /// By cluster and name.
+    /// The pods, ordered by cluster and name.
     public var pods: [Pod]
 
-    /// A service detail page.
+    /// Creates a page.
     public init(
         view: String, audience: String, service: ServicePage, sources: [SourcePage], held: [HoldPage]? = nil,
         pods: [Pod]

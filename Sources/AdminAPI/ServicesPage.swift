@@ -1,17 +1,17 @@
 public import Foundation
 
-/// What `/v1/services` answers.
+/// The answer of `/v1/services`.
 public struct ServicesPage: Codable, Hashable, Sendable {
-    /// The cluster whose clients are served so.
+    /// The cluster from whose point of view the services are shown.
     public var view: String
     /// The kind of client: `plain`, `grpc`, `lanes` or `gateway`.
     public var audience: String
-    /// How each source is doing.
+    /// The status of each source.
     public var sources: [SourcePage]
-    /// In the order of their names.
+    /// The services, ordered by name.
     public var services: [ServicePage]
 
-    /// A services page.
+    /// Creates a page.
     public init(view: String, audience: String, sources: [SourcePage], services: [ServicePage]) {
         self.view = view
         self.audience = audience
@@ -20,42 +20,42 @@ public struct ServicesPage: Codable, Hashable, Sendable {
     }
 }
 
-/// One service, in one view.
+/// One service in one view.
 public struct ServicePage: Codable, Hashable, Sendable {
     /// An EDS resource.
     public struct Resource: Codable, Hashable, Sendable {
-        /// Its name.
+        /// The resource's name.
         public var name: String
-        /// A hash of its content.
+        /// The resource's version, a hash of its content.
         public var version: String
 
-        /// A resource.
+        /// Creates a resource.
         public init(name: String, version: String) {
             self.name = name
             self.version = version
         }
     }
 
-    /// What a cluster shall get.
+    /// A cluster's intended share of the service's traffic.
     public struct Share: Codable, Hashable, Sendable {
-        /// Which cluster.
+        /// The cluster's name.
         public var cluster: String
-        /// 0 to 1, while priority 0 is well.
+        /// The share, 0 to 1, while priority 0 is healthy.
         public var share: Double
-        /// What clients reported; nil if none did.
+        /// What clients reported; nil without reports.
         public var observed: Observed?
-        /// The sum of its endpoints' weights as sent.
+        /// The sum of the cluster's endpoint weights as sent.
         public var weight: UInt64
-        /// Nil if it has no endpoint to serve.
+        /// The priority, 0 first; nil if no pod of the cluster takes traffic.
         public var priority: UInt32?
-        /// How the share came about.
+        /// One sentence that explains the share.
         public var reason: String
-        /// What is wrong with it; nil for nothing.
+        /// Problems with the cluster's part; nil for none.
         public var problem: String?
-        /// In the order of their names.
+        /// The pods, ordered by name.
         public var pods: [Pod]
 
-        /// A share.
+        /// Creates a share.
         public init(
             cluster: String, share: Double, observed: Observed? = nil, weight: UInt64, priority: UInt32? = nil,
             reason: String, problem: String? = nil, pods: [Pod]
@@ -71,22 +71,22 @@ public struct ServicePage: Codable, Hashable, Sendable {
         }
     }
 
-    /// What a pod shall get.
+    /// A pod's intended share of the service's traffic.
     public struct Pod: Codable, Hashable, Sendable {
-        /// Its name.
+        /// The pod's name.
         public var name: String
-        /// 0 to 1, all gateways taken together.
+        /// The share, 0 to 1, over all gateways.
         public var share: Double
-        /// What clients reported; nil if none told its requests apart.
+        /// What clients reported; nil if none distinguish this pod's requests.
         public var observed: Observed?
-        /// `healthy`, `draining` or `unhealthy`, as its source says.
+        /// The health as its source reports it: `healthy`, `draining` or `unhealthy`.
         public var health: String
-        /// Until when it is served though its source no longer names it; nil for others.
+        /// When the pod's hold ends; nil if it isn't held.
         public var heldUntil: Date?
-        /// Why it gets something other than an equal part; nil if there is nothing to say.
+        /// Why the share differs from an equal part; nil if there is nothing to explain.
         public var note: String?
 
-        /// A pod.
+        /// Creates a pod.
         public init(
             name: String, share: Double, observed: Observed? = nil, health: String, heldUntil: Date? = nil,
             note: String? = nil
@@ -100,20 +100,20 @@ public struct ServicePage: Codable, Hashable, Sendable {
         }
     }
 
-    /// What clients reported of a target, over the window.
+    /// What clients reported about a target in the window.
     public struct Observed: Codable, Hashable, Sendable {
-        /// Of the service's requests, 0 to 1; nil if there were none.
+        /// The target's share of the service's requests, 0 to 1; nil if there were none.
         public var share: Double?
-        /// Begun in the window.
+        /// Requests started.
         public var requests: UInt64
-        /// Failed in it.
+        /// Requests failed.
         public var errors: UInt64
-        /// The mean, estimated; nil if no request ended.
+        /// The estimated mean latency; nil if no request completed.
         public var latencyMilliseconds: Double?
-        /// Means of what targets reported themselves (ORCA); nil for nothing.
+        /// The means of the metrics that targets reported themselves (ORCA); nil for none.
         public var metrics: [String: Double]?
 
-        /// A observed.
+        /// Creates an observation.
         public init(
             share: Double? = nil, requests: UInt64, errors: UInt64, latencyMilliseconds: Double? = nil,
             metrics: [String: Double]? = nil
@@ -126,20 +126,20 @@ public struct ServicePage: Codable, Hashable, Sendable {
         }
     }
 
-    /// What clients reported of the service.
+    /// What clients reported about the service in the window.
     public struct ObservedService: Codable, Hashable, Sendable {
-        /// What clients reported of a locality.
+        /// What clients reported about a locality.
         public struct Locality: Codable, Hashable, Sendable {
-            /// May be empty.
+            /// The region; may be empty.
             public var region: String
-            /// May be empty.
+            /// The zone; may be empty.
             public var zone: String
-            /// May be empty.
+            /// The sub-zone; may be empty.
             public var subZone: String
-            /// What clients reported.
+            /// What clients reported; nil without reports.
             public var observed: Observed?
 
-            /// A locality.
+            /// Creates a locality.
             public init(region: String, zone: String, subZone: String, observed: Observed? = nil) {
                 self.region = region
                 self.zone = zone
@@ -148,18 +148,18 @@ public struct ServicePage: Codable, Hashable, Sendable {
             }
         }
 
-        /// How far back it reaches.
+        /// The length of the window.
         public var windowSeconds: Double
-        /// How many reports it is made of.
+        /// The number of reports.
         public var reports: Int
-        /// Requests that clients dropped instead of sending them.
+        /// Requests that clients dropped instead of sending.
         public var dropped: UInt64
-        /// Of all targets together.
+        /// What clients reported about all targets together.
         public var total: Observed?
-        /// Of each locality.
+        /// What clients reported about each locality.
         public var localities: [Locality]
 
-        /// A observed service.
+        /// Creates an observation of a service.
         public init(
             windowSeconds: Double, reports: Int, dropped: UInt64, total: Observed? = nil, localities: [Locality]
         ) {
@@ -175,26 +175,26 @@ public struct ServicePage: Codable, Hashable, Sendable {
     public struct Endpoint: Codable, Hashable, Sendable {
         /// `10.0.0.1:80`, or `west_gateway/w1.httpbin.west.ballast`.
         public var address: String
-        /// The SNI; nil if clients choose it.
+        /// The SNI by which the gateway selects the pod or service; nil if the endpoint doesn't set one.
         public var hostname: String?
         /// The HTTP CONNECT proxy; nil for none.
         public var proxy: String?
-        /// Of its locality.
+        /// The region of its locality.
         public var region: String
-        /// Of its locality.
+        /// The zone of its locality.
         public var zone: String
-        /// Of its locality.
+        /// The sub-zone of its locality.
         public var subZone: String
-        /// 0 first.
+        /// The priority, 0 first.
         public var priority: UInt32
-        /// Of its locality; nil if that takes no traffic.
+        /// The weight of its locality; nil if none of its endpoints takes traffic.
         public var localityWeight: UInt32?
-        /// At least 1.
+        /// The load balancing weight, at least 1.
         public var weight: UInt32
-        /// As sent.
+        /// The health as sent.
         public var health: String
 
-        /// A endpoint.
+        /// Creates an endpoint.
         public init(
             address: String, hostname: String? = nil, proxy: String? = nil, region: String, zone: String,
             subZone: String, priority: UInt32, localityWeight: UInt32? = nil, weight: UInt32, health: String
@@ -212,20 +212,20 @@ public struct ServicePage: Codable, Hashable, Sendable {
         }
     }
 
-    /// Its name.
+    /// The service's name.
     public var name: String
-    /// `global` or `local-first`.
+    /// How traffic is divided between clusters: `global` or `local-first`.
     public var balance: String
-    /// Its EDS resources.
+    /// The service's EDS resources.
     public var resources: [Resource]
-    /// By cluster.
+    /// The intended share of each cluster, ordered by cluster name.
     public var intended: [Share]
-    /// Nil if no client has reported lately.
+    /// What clients reported in the window; nil without reports.
     public var observed: ObservedService?
-    /// As sent.
+    /// The endpoints as sent.
     public var endpoints: [Endpoint]
 
-    /// A service page.
+    /// Creates a service.
     public init(
         name: String, balance: String, resources: [Resource], intended: [Share], observed: ObservedService? = nil,
         endpoints: [Endpoint]

@@ -1,37 +1,37 @@
-/// What `/healthz` answers.
+/// The answer of `/healthz`.
 public struct HealthPage: Codable, Hashable, Sendable {
-    /// `alive`, or `deaf`.
+    /// `alive`, or `deaf` if the xDS port doesn't answer.
     public var status: String
-    /// Why it is deaf; nil while it is alive.
+    /// Why the xDS port doesn't answer; nil if it does.
     public var reason: String?
 
-    /// A health page.
+    /// Creates a page.
     public init(status: String, reason: String? = nil) {
         self.status = status
         self.reason = reason
     }
 }
 
-/// What `POST /v1/services/NAME/release` answers.
+/// The answer of `POST /v1/services/NAME/release`.
 public struct ReleasePage: Codable, Hashable, Sendable {
-    /// The service.
+    /// The service's name.
     public var service: String
-    /// The clusters where something was held.
+    /// The clusters in which pods were held.
     public var released: [String]
 
-    /// A release page.
+    /// Creates a page.
     public init(service: String, released: [String]) {
         self.service = service
         self.released = released
     }
 }
 
-/// What is wrong with a request.
+/// The answer to a request with an error.
 public struct ErrorPage: Codable, Hashable, Sendable {
-    /// In words.
+    /// The error in words.
     public var error: String
 
-    /// A error page.
+    /// Creates a page.
     public init(error: String) {
         self.error = error
     }

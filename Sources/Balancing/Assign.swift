@@ -1,21 +1,21 @@
 public import Model
 
 extension Mesh {
-    /// Decides who gets how much of a service's traffic, as the clients of one cluster shall see it.
+    /// Computes the share of a service's traffic for every endpoint, as the clients of one cluster see it.
     ///
-    /// `weight(pod) = pod weight x cluster multiplier`, exactly, over the pods that take traffic. Pods of the
-    /// client's network and of clusters without gateways are endpoints of their own; other clusters' pods appear as
-    /// their `reach` says, as far as the client can take it. A gateway sees its own cluster's pods only.
+    /// `weight(pod) = pod weight x cluster multiplier`, exactly, over the pods that take traffic. Pods of the client's
+    /// network, and of clusters without gateways, are endpoints of their own. Other clusters' pods appear as their
+    /// `reach` says, if the client supports it. A gateway sees its own cluster's pods only.
     ///
-    /// Pods out of traffic, measured with Envoy 1.40: a draining pod is sent as such and changes no share. An
-    /// unhealthy one would (Envoy scales its locality's weight down, and panics below half), so it is left out, with
-    /// two exceptions: under `local-first` the client's own unhealthy pods are sent, for Envoy's failover counts
-    /// them; and where no pod of the whole service is healthy, all are sent as unhealthy and the client's panic
-    /// threshold decides.
+    /// Pods that take no traffic, measured with Envoy 1.40: A draining pod is sent as draining and doesn't change any
+    /// share. An unhealthy pod would change shares, because Envoy scales its locality's weight down and panics below
+    /// half. So unhealthy pods are left out, with two exceptions. Under `local-first` the client's own unhealthy pods
+    /// are sent, because Envoy counts them for failover. If no pod of the whole service is healthy, all are sent as
+    /// unhealthy, and the client's panic threshold decides.
     ///
-    /// The outcome depends on the content of the mesh only, not on the order of clusters, pods or gateways.
+    /// The result depends on the content of the mesh only, not on the order of clusters, pods or gateways.
     ///
-    /// - Parameter renewals: of the clusters whose identities change over time.
+    /// - Parameter renewals: for clusters whose endpoints' identities change over time.
     public func assign(
         _ service: Service, from client: ClusterName, for kind: ClientKind = .lanes,
         renewals: [ClusterName: Renewal] = [:]
@@ -35,7 +35,7 @@ extension Mesh {
         )
     }
 
-    /// Every cluster with its pods in a fixed order, the client's own first.
+    /// All clusters with their pods in a fixed order; the client's own cluster comes first.
     private func members(
         of service: Service, from client: ClusterName, for capabilities: ClientCapabilities,
         renewals: [ClusterName: Renewal]
@@ -50,7 +50,7 @@ extension Mesh {
         }
         let counts = ordered.map { pods[$0.name]?.count ?? 0 }.filter { $0 > 0 }
         var seen: [SocketAddress: ClusterName] = [:]
-        // Within one cluster, pods of one address follow each other.
+        // Within one cluster, the pods of one address are adjacent after sorting, so one cluster needs no set.
         if counts.count > 1 { seen.reserveCapacity(counts.reduce(0, +)) }
         return ordered.map { cluster in
             var cluster = cluster
@@ -79,7 +79,7 @@ extension Mesh {
             let takesTraffic = member.multiplier.numerator > 0 && route.parts > 0
             var last: SocketAddress?
             member.pods = pods.map { pod in
-                // Two sources that know the same directly reachable pod count it once.
+                // A directly reachable pod that two sources report counts once.
                 var owner = isDirect && !seen.isEmpty ? seen[pod.address] : nil
                 if sendsAddresses, pod.address == last { owner = cluster.name }
                 if sendsAddresses, owner == nil, counts.count > 1 { seen[pod.address] = cluster.name }
@@ -94,7 +94,7 @@ extension Mesh {
 }
 
 extension Pod {
-    /// A fixed order, so that the order of input never shows.
+    /// A fixed order, so that results don't depend on the order of the input.
     static func precedes(_ left: Pod, _ right: Pod) -> Bool {
         left.address == right.address ? left.name < right.name : left.address < right.address
     }

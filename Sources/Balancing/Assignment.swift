@@ -1,32 +1,34 @@
 public import Model
 
-/// Who gets how much of one service's traffic, for the clients of one cluster, and why.
+/// The share of one service's traffic for every endpoint, as the clients of one cluster see it, with the reasons.
 public struct Assignment: Hashable, Sendable {
     /// One address as served.
     ///
-    /// A gateway's stands for many pods.
+    /// A gateway endpoint stands for many pods.
     public struct Endpoint: Hashable, Sendable {
-        /// Where the client connects to.
+        /// The address that the client connects to.
         ///
-        /// No two endpoints of an assignment share it: Envoy would drop one silently, gRPC refuse all.
+        /// Unique within an assignment: Envoy would drop a duplicate silently, and gRPC would reject the whole
+        /// assignment.
         public var address: Address
-        /// The pod's own SNI, where it is told by that.
+        /// The SNI by which the gateway selects the pod, or the service if the endpoint stands for many pods; nil for
+        /// none.
         public var hostname: String?
-        /// The HTTP CONNECT proxy to go through.
+        /// The HTTP CONNECT proxy on the way; nil for none.
         public var proxy: SocketAddress?
-        /// At least 1.
+        /// The load balancing weight, at least 1.
         public var weight: UInt32
-        /// Only healthy endpoints count in their locality's weight.
+        /// The health; only healthy endpoints count in their locality's weight.
         public var health: Pod.Health
 
-        /// Where an endpoint is.
+        /// An address on the network, or an identity behind an internal listener.
         public enum Address: Hashable, Comparable, Sendable, CustomStringConvertible {
-            /// On the network.
+            /// An address on the network.
             case socket(SocketAddress)
-            /// Behind a listener inside the client; endpoints of one listener differ in `id`.
+            /// An internal listener in the client; endpoints of one listener differ in `id`.
             case listener(String, id: String)
 
-            /// For people: `10.0.0.1:8443`, or `west_gateway/w1`.
+            /// The address as text: `10.0.0.1:8443`, or `west_gateway/w1`.
             public var description: String {
                 switch self {
                 case .socket(let address): address.description
@@ -35,7 +37,7 @@ public struct Assignment: Hashable, Sendable {
             }
         }
 
-        /// An endpoint.
+        /// Creates an endpoint.
         public init(
             address: Address, hostname: String? = nil, proxy: SocketAddress? = nil, weight: UInt32, health: Pod.Health
         ) {
@@ -49,19 +51,19 @@ public struct Assignment: Hashable, Sendable {
 
     /// The endpoints of one locality at one priority.
     ///
-    /// There is one entry for each pair: Envoy would merge two and keep one's weight.
+    /// Each pair of locality and priority has one entry: Envoy would merge two entries and keep the weight of one.
     public struct LocalityEndpoints: Hashable, Sendable {
-        /// Where they are.
+        /// The locality.
         public var locality: Locality
-        /// 0 first, no gaps.
+        /// The priority: 0 first, no gaps.
         public var priority: UInt32
-        /// The sum of the weights of the endpoints that take traffic; nil where none does, since a weight of 0 is
-        /// refused.
+        /// The sum of the weights of the endpoints that take traffic; nil if none does, because a weight of 0 is
+        /// rejected.
         public var weight: UInt32?
-        /// In the order of their addresses.
+        /// The endpoints, ordered by address.
         public var endpoints: [Endpoint]
 
-        /// An entry.
+        /// Creates an entry.
         public init(locality: Locality, priority: UInt32, weight: UInt32?, endpoints: [Endpoint]) {
             self.locality = locality
             self.priority = priority
@@ -70,78 +72,79 @@ public struct Assignment: Hashable, Sendable {
         }
     }
 
-    /// What every endpoint says about itself, by filter and key.
+    /// The metadata of every endpoint, by filter and key.
     public var metadata: [String: [String: String]]
-    /// By priority and locality.
+    /// The localities, ordered by priority and locality.
     public var localities: [LocalityEndpoints]
-    /// What it was worked out from.
+    /// The input of the computation, from which shares and reasons are derived.
     let members: [Member]
 
-    /// Nobody gets anything.
+    /// The assignment without endpoints.
     public static let vacant = Assignment(metadata: [:], localities: [], members: [])
 
-    /// The intended share of every cluster and pod, with the reason; worked out for whoever looks.
+    /// The intended share of every cluster and pod, with the reason; computed on demand.
     ///
-    /// In the order of the clusters' names.
+    /// Ordered by cluster name.
     public var shares: [ClusterShare] { members.shares() }
 
-    /// Whose endpoint each address is; worked out for whoever looks.
+    /// The cluster and pod of each address; computed on demand.
     public var origins: [Endpoint.Address: Origin] {
         Dictionary(members.flatMap(\.origins).map { ($0.address, $0.origin) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Why clusters are not reached as they are configured to be.
+    /// Why clusters are not reached as configured.
     public var problems: [(cluster: ClusterName, problem: String)] {
         members.compactMap { member in member.shownProblem.map { (member.cluster.name, $0) } }
     }
 
-    /// What an endpoint stands for.
+    /// The cluster and pod that an endpoint stands for.
     public struct Origin: Hashable, Sendable {
-        /// The cluster that the endpoint leads to; of two that share a gateway, the first.
+        /// The cluster that the endpoint leads to; the first one if two clusters share a gateway.
         public var cluster: ClusterName
-        /// The pod; nil where the endpoint leads to many.
+        /// The pod; nil if the endpoint stands for many pods.
         public var pod: String?
     }
 }
 
-/// What one cluster shall get of a service's traffic, and why.
+/// The intended share of one cluster in a service's traffic, with the reason.
 public struct ClusterShare: Hashable, Sendable {
-    /// What one pod shall get, all gateways taken together.
+    /// The intended share of one pod, over all gateways.
     public struct PodShare: Hashable, Sendable {
         /// The pod's name.
         public var name: String
-        /// 0 to 1.
+        /// The share, 0 to 1.
         public var share: Double
-        /// As its source says.
+        /// The health as its source reports it.
         public var health: Pod.Health
-        /// Where it listens.
+        /// The address that the pod listens on.
         public var address: SocketAddress
-        /// Where it runs: its own zone, in its cluster's locality.
+        /// The pod's own zone in its cluster's locality.
         public var locality: Locality
-        /// Its own weight.
+        /// The pod's own weight.
         public var ownWeight: Weight
-        /// That, times its cluster's multiplier, on the scale of the service's priority; 0 for one that takes no traffic.
+        /// The own weight times the cluster's multiplier, on the scale of the service's priority; 0 if the pod takes no
+        /// traffic.
         public var weight: UInt32
-        /// Why it gets something other than an equal part; nil where there is nothing to say.
+        /// Why the share differs from an equal part; nil if there is nothing to explain.
         public var note: String?
     }
 
-    /// Which cluster.
+    /// The name of the cluster.
     public var cluster: ClusterName
-    /// 0 to 1, while priority 0 is well.
+    /// The share, 0 to 1, while priority 0 is healthy.
     public var share: Double
-    /// The sum of its endpoints' weights as sent.
+    /// The sum of the cluster's endpoint weights as sent.
     public var weight: UInt64
-    /// What each of its pods counts, times the pod's own weight.
+    /// The cluster's multiplier, applied to its pods' own weights.
     public var multiplier: Ratio
-    /// How many endpoints that all lead to any of its pods the weight is split over; nil where each pod is one.
+    /// The number of endpoints that share the cluster's weight; nil if each pod is its own endpoint.
     public var split: Int?
-    /// Nil where the cluster has no endpoint to serve.
+    /// The priority; nil if no pod of the cluster takes traffic.
     public var priority: UInt32?
-    /// One sentence on how the share came about.
+    /// One sentence that explains the share.
     public var reason: String
-    /// Why it is not reached as it is configured to be; nil while it is.
+    /// Why the cluster is not reached as configured; nil if it is.
     public var problem: String?
-    /// In the order of their names.
+    /// The pods, ordered by name.
     public var pods: [PodShare]
 }

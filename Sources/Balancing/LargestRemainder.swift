@@ -1,19 +1,18 @@
 import Model
 
-/// Splits a total into equal integer parts by largest remainder: parts differ by at most 1, and the first ones get
-/// more.
+/// Splits a total into equal integer parts; parts differ by at most 1, and the first parts are the larger ones.
 ///
-/// Every part is at least 1, since a weight of 0 is refused: a total below the number of parts is raised to it.
+/// Every part is at least 1, because a weight of 0 is rejected: a total below the number of parts is raised to it.
 func splitEvenly(_ total: UInt32, into parts: Int) -> [UInt32] {
     guard let count = UInt32(exactly: parts), count > 0 else { return [] }
     let (quotient, remainder) = max(total, count).quotientAndRemainder(dividingBy: count)
     return (0..<count).map { quotient + ($0 < remainder ? 1 : 0) }
 }
 
-/// Splits a room into integer parts in proportion to these weights, by largest remainder: of two equal remainders, the
-/// first one's weight gets more.
+/// Splits `room` into integer parts in proportion to weights, by largest remainder; of equal remainders, the first gets
+/// more.
 ///
-/// Every part of a weight is at least 1, so all together may be more than the room by as many as were raised.
+/// Every part of a nonzero weight is at least 1, so the sum may exceed `room` by the number of parts that were raised.
 ///
 /// - Parameters:
 ///   - room: at most `UInt32.max`.

@@ -5,33 +5,33 @@ import XXHash
 struct Member: Hashable, Sendable {
     struct Entry: Hashable, Sendable {
         var pod: Pod
-        /// The cluster that already brought a pod of this address.
+        /// The cluster that already contributed a pod with this address.
         var duplicateOf: ClusterName?
-        /// Whether it takes traffic.
+        /// Whether the pod takes traffic.
         var isActive: Bool
-        /// On the service's common scale; 0 for a pod that takes no traffic.
+        /// The weight on the service's common scale; 0 if the pod takes no traffic.
         var weight: UInt32 = 0
     }
 
     var cluster: Cluster
     var priority: UInt32
     var route: Route
-    /// What gateways tell the service by, where clients know no better; nil if they do.
+    /// The SNI by which gateways select the service for clients that set none of their own; nil if they do.
     var sharedSNI: String?
     var multiplier: Ratio
-    /// Whether the multiplier was reduced for the cluster's `maxShare`.
+    /// Whether the multiplier was reduced because of the cluster's `maxShare`.
     var isCapped = false
-    /// The health of the pods that take traffic: healthy, or unhealthy where nothing is healthy.
+    /// The health of the pods that take traffic: healthy, or unhealthy if no pod of the service is healthy.
     var active: Pod.Health
     var sendsUnhealthy: Bool
     var pods: [Entry] = []
 
     var weight: UInt64 { pods.reduce(0) { $0 + UInt64($1.weight) } }
 
-    /// Why it isn't reached as it is configured to be, where there is anything to reach.
+    /// Why the cluster isn't reached as configured; nil if it has no pods.
     var shownProblem: String? { pods.isEmpty ? nil : route.problem }
 
-    /// Adds the endpoints that stand for this cluster's pods.
+    /// Adds the endpoints of this cluster's pods.
     func place(in placement: inout Placement) {
         for endpoint in sharedEndpoints { placement.add(shared: endpoint, in: sharedLocality, at: priority) }
         for entry in pods where isSent(entry) {
@@ -40,17 +40,17 @@ struct Member: Hashable, Sendable {
         }
     }
 
-    /// Where a pod runs.
+    /// The locality of a pod.
     func locality(of pod: Pod) -> Locality {
         var locality = cluster.locality
         if let zone = pod.zone { locality.zone = zone }
         return locality
     }
 
-    /// Whether any endpoint stands for its pods.
+    /// Whether any endpoint stands for the cluster's pods.
     var hasEndpoints: Bool { !sharedEndpoints.isEmpty || pods.contains(where: isSent) }
 
-    /// What its endpoints stand for.
+    /// The cluster and pod of each endpoint.
     var origins: [(address: Assignment.Endpoint.Address, origin: Assignment.Origin)] {
         sharedEndpoints.map { ($0.address, Assignment.Origin(cluster: cluster.name, pod: nil)) }
             + pods.filter(isSent).map {
@@ -58,7 +58,7 @@ struct Member: Hashable, Sendable {
             }
     }
 
-    /// Whether a pod is an endpoint of its own.
+    /// Whether the pod is an endpoint of its own.
     private func isSent(_ entry: Entry) -> Bool {
         route.sendsPods && entry.duplicateOf == nil && route.parts > 0 && multiplier.numerator > 0
             && (entry.isActive || entry.pod.health == .draining
@@ -68,7 +68,7 @@ struct Member: Hashable, Sendable {
     private func endpoint(of entry: Entry) -> Assignment.Endpoint {
         var endpoint = Assignment.Endpoint(
             address: address(of: entry.pod),
-            // A pod out of traffic weighs nothing in its locality, but its endpoint has to weigh something.
+            // A pod that takes no traffic doesn't count in its locality's weight, but its endpoint's weight can't be 0.
             weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.pod.health
         )
         guard case .pods(let identity) = route.endpoints else { return endpoint }
@@ -76,19 +76,19 @@ struct Member: Hashable, Sendable {
         case .address: break
         case .sni(let names, _): endpoint.hostname = names[entry.pod.name]
         case .proxied(let proxies):
-            // Each pod keeps its proxy while others come and go.
+            // The hash keeps each pod on the same proxy while other pods come and go.
             endpoint.proxy = proxies[Int(xxHash64(entry.pod.name) % UInt64(proxies.count))]
         }
         return endpoint
     }
 
     private func address(of pod: Pod) -> Assignment.Endpoint.Address {
-        // The SNI is part of the identity: up to version 1.38 Envoy goes on with the old one if only that changes.
+        // The SNI is part of the identity: up to 1.38, Envoy keeps using the old SNI if nothing else changes.
         guard case .pods(.sni(let names, let listener)) = route.endpoints else { return .socket(pod.address) }
         return .listener(listener, id: names[pod.name] ?? pod.name)
     }
 
-    /// Endpoints that stand for all pods together.
+    /// The endpoints that stand for all pods together.
     private var sharedEndpoints: [Assignment.Endpoint] {
         guard case .shared(let addresses, _) = route.endpoints, multiplier.numerator > 0,
             let weight = UInt32(exactly: weight), weight > 0
@@ -98,10 +98,11 @@ struct Member: Hashable, Sendable {
         }
     }
 
-    /// Where they are: all zones' pods count, for a second entry of the same address for another zone would be dropped.
+    /// The locality of shared endpoints; pods' zones are ignored, because Envoy would drop the same address in a second
+    /// zone.
     private var sharedLocality: Locality {
         var locality = cluster.locality
-        // Envoy makes a host anew when its locality changes. A changed host name would do the same, but TLS contexts
+        // Envoy recreates a host when its locality changes. A changed host name would do the same, but TLS contexts
         // with `auto_host_sni` send it as SNI.
         if case .shared(_, let generation?) = route.endpoints {
             locality.subZone += (locality.subZone.isEmpty ? "" : "-") + generation
@@ -111,9 +112,9 @@ struct Member: Hashable, Sendable {
 }
 
 extension [Member] {
-    /// Gives every pod that takes traffic its weight.
+    /// Sets the weight of every pod that takes traffic.
     ///
-    /// Weights compare within a priority, so each has a scale of its own.
+    /// Weights are comparable within a priority only, so each priority has its own scale.
     mutating func scale() {
         for priority in Set(map(\.priority)) { scale(priority) }
     }

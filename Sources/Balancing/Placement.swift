@@ -1,6 +1,6 @@
 import Model
 
-/// Gathers endpoints into localities, so that no address, and no pair of locality and priority, comes twice.
+/// Groups endpoints into localities, so that addresses, and pairs of locality and priority, are unique.
 struct Placement {
     private struct Key: Hashable {
         var priority: UInt32
@@ -10,20 +10,20 @@ struct Placement {
     private struct Group {
         var key: Key
         var endpoints: [Assignment.Endpoint] = []
-        /// What each weighs in the locality; 0 for those that take no traffic.
+        /// The weight of each endpoint in the locality; 0 for endpoints that take no traffic.
         var activeWeights: [UInt32] = []
     }
 
     private var groups: [Group] = []
     private var places: [Key: Int] = [:]
-    /// The group of the last endpoint: most are in the same locality as the one before.
+    /// The group of the last endpoint; the next endpoint is mostly in the same one.
     private var last = 0
-    /// The gateways' addresses, which more than one cluster may have.
+    /// The gateways' addresses, which several clusters may share.
     private var shared: Set<Assignment.Endpoint.Address> = []
 
-    /// Adds an endpoint of a single pod.
+    /// Adds the endpoint of a single pod.
     ///
-    /// - Parameter activeWeight: what it weighs in its locality; 0 where it takes no traffic.
+    /// - Parameter activeWeight: its weight in the locality; 0 if it takes no traffic.
     mutating func add(
         pod endpoint: Assignment.Endpoint, activeWeight: UInt32, in locality: Locality, at priority: UInt32
     ) {
@@ -36,8 +36,8 @@ struct Placement {
 
     /// Adds an endpoint that stands for many pods.
     ///
-    /// A second of one address, a gateway that two clusters share, adds its weight to the first. Both are of one priority:
-    /// see `Route.leaveOut`.
+    /// If two clusters share a gateway, the second endpoint's weight is added to the first. Both have the same
+    /// priority: see `Route.leaveOut`.
     mutating func add(shared endpoint: Assignment.Endpoint, in locality: Locality, at priority: UInt32) {
         if !merge(endpoint, endpoint.weight) {
             append(endpoint, endpoint.weight, Key(priority: priority, locality: locality))
@@ -45,7 +45,7 @@ struct Placement {
         shared.insert(endpoint.address)
     }
 
-    /// By priority and locality; the priorities as sent: 0 first, no gaps, whichever clusters have endpoints.
+    /// The localities, ordered by priority and locality; priorities are renumbered as sent: 0 first, no gaps.
     func localities() -> [Assignment.LocalityEndpoints] {
         let used = Set(groups.map(\.key.priority)).sorted()
         let priorities = Dictionary(uniqueKeysWithValues: zip(used, UInt32(0)...))
@@ -70,7 +70,7 @@ struct Placement {
         groups[last].activeWeights.append(weight)
     }
 
-    /// Adds to the weight of the endpoint of that address; false where there is none.
+    /// Adds the weight to the endpoint of the same address; false if there is none.
     @discardableResult
     private mutating func merge(_ endpoint: Assignment.Endpoint, _ weight: UInt32) -> Bool {
         for group in groups.indices {

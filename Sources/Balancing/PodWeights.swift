@@ -1,24 +1,25 @@
 import Model
 
-/// What the pods of one cluster ask for: their own weights, times the cluster's multiplier.
+/// The weights of one cluster's pods, and the cluster's multiplier.
 struct WeightClaim {
-    /// One for each pod that takes traffic.
+    /// The weight of each pod that takes traffic.
     var weights: [Weight]
     var multiplier: Ratio
-    /// How many addresses the sum is split over; each needs at least 1.
+    /// The number of addresses that share the sum; each needs at least 1.
     var parts: Int
 }
 
-/// Turns `pod weight x cluster multiplier` into integers whose ratios are exact where 32 bits allow, and off by less
-/// than one in a billion of the whole, and by 1 for each that has to be raised to its least, where they don't.
+/// Turns `pod weight x cluster multiplier` into integers; one list for each claim, in order.
 ///
-/// One list for each claim, in order.
+/// Ratios are exact if 32 bits allow. Otherwise a weight is off by less than one billionth of the total, plus 1 for
+/// each weight that had to be raised to its minimum.
 ///
-/// The scale is that of one service and priority. It makes every product whole and gives a cluster behind several gateways
-/// enough to split: raising only that cluster's weight would raise its share. Weights are divided by their greatest common
-/// divisor only where their sum exceeds 32 bits: otherwise a change of one pod's weight leaves the others' as they are.
+/// The scale is common to one service and priority. It makes every product an integer and gives a cluster behind
+/// several gateways enough to split: raising only that cluster's weight would raise its share. Weights are divided by
+/// their greatest common divisor only if their sum exceeds 32 bits, so that a change of one pod's weight leaves the
+/// other weights unchanged.
 func scaleToIntegers(_ claims: [WeightClaim]) -> [[UInt32]] {
-    // A cluster that takes no traffic has no part in the scale.
+    // A cluster without active pods doesn't affect the scale.
     let common = claims.reduce(UInt128(1)) { common, claim in
         guard !claim.weights.isEmpty else { return common }
         let denominator = UInt128(claim.multiplier.denominator)
@@ -45,7 +46,7 @@ func scaleToIntegers(_ claims: [WeightClaim]) -> [[UInt32]] {
 }
 
 extension Sequence<UInt128> {
-    /// The greatest number that divides all of them; 0 where all are 0.
+    /// The greatest common divisor of all numbers; 0 if all are 0.
     fileprivate var commonDivisor: UInt128 {
         var (divisor, last): (UInt128, UInt128) = (0, 0)
         for number in self where number != last {

@@ -3,9 +3,10 @@ import Model
 extension [Assignment.LocalityEndpoints] {
     /// The same shares, for gRPC clients.
     ///
-    /// gRPC's round robin reads the weights of localities and not those of endpoints (gRFC A42), so endpoints of different
-    /// weights become localities of their own. It ignores endpoints that are not healthy, and localities without a
-    /// weight, and refuses priorities with gaps (A27): what it would ignore is left out before priorities are numbered.
+    /// gRPC's round robin reads locality weights but not endpoint weights (gRFC A42), so endpoints of different weights
+    /// become separate localities. gRPC ignores unhealthy endpoints and localities without a weight, and rejects
+    /// priorities with gaps (A27). So endpoints and localities that it would ignore are left out before priorities are
+    /// numbered.
     var proxyless: [Assignment.LocalityEndpoints] {
         let split = flatMap { entry -> [Assignment.LocalityEndpoints] in
             let groups = Dictionary(grouping: entry.endpoints.filter { $0.health == .healthy }, by: \.weight)

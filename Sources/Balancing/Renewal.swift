@@ -1,30 +1,30 @@
 public import Model
 import XXHash
 
-/// Names of endpoints that change over time, so that clients open new connections.
+/// Endpoint identities that change over time, so that clients open new connections.
 public struct Renewal: Hashable, Sendable {
-    /// Another one for each set of pods: replicas, and a process that starts anew, come to the same.
+    /// A hash of the set of pods, so that replicas and restarted processes use the same one.
     public var generation: String
-    /// The lanes' names.
+    /// The names of the lanes.
     public var lanes: [String]
 }
 
-/// Follows which pods there are, and renews what leads to them when they changed.
+/// Tracks the pods behind each path, and renews the path's identities when pods change.
 ///
-/// For `reach: gateway` with `refresh`, and for lanes. A gateway that prefers idle pods gets more lanes; one that picks
-/// pods in turn gets more of them too, and the old ones anew. Pods that go would need nothing, since
-/// their connections end with them; but then what is served would depend on what was served before.
+/// For `reach: gateway` with `refresh`, and for lanes. If the gateway prefers idle pods, lanes are added. If it picks
+/// pods in turn, lanes are added and the old ones are renamed. Removed pods alone would need no renewal, because their
+/// connections end with them; but then the served state would depend on the state before.
 ///
-/// A value without a clock: whoever asks says what time it is.
+/// A value without a clock: the caller passes the time.
 public struct RenewalTracker: Sendable {
-    /// How long new pods are left alone, so that their gateway hears of them before connections come for them.
+    /// The delay before new pods cause a renewal, so that their gateway knows them before connections arrive.
     public static let delay = Duration.seconds(1)
-    /// At most one renewal in this time, for each service and cluster: a rollout renews connections a few times, not
-    /// once for each pod.
+    /// The minimum time between two renewals of the same kind (pods added, or only removed), for each service and
+    /// cluster; a rollout then renews connections a few times instead of once for each pod.
     public static let interval = Duration.seconds(5)
-    /// The time between two steps of lanes.
+    /// The time between two steps of adding or renewing lanes.
     public static let step = Duration.milliseconds(250)
-    /// The part of the lanes that is added or renewed in one step: a quarter.
+    /// The number of steps in which lanes are added or renewed: a quarter in each.
     static let stepsPerRenewal = 4
 
     private struct Key: Hashable {
@@ -34,10 +34,10 @@ public struct RenewalTracker: Sendable {
 
     private var entries: [Key: RenewedPath] = [:]
 
-    /// Knows nothing yet.
+    /// Creates an empty tracker.
     public init() {}
 
-    /// The renewals in force, by cluster, and when to ask again even if nothing changes.
+    /// Returns the renewals in force by cluster, and when to call again even if nothing changes.
     public mutating func update(
         _ service: ServiceName, in mesh: Mesh, at now: ContinuousClock.Instant
     ) -> (renewals: [ClusterName: Renewal], next: ContinuousClock.Instant?) {
@@ -59,35 +59,35 @@ public struct RenewalTracker: Sendable {
         return (renewals, next)
     }
 
-    /// Forgets all other services.
+    /// Removes all other services.
     public mutating func keep(_ services: Set<ServiceName>) {
         entries = entries.filter { services.contains($0.key.service) }
     }
 }
 
-/// How many lanes there should be to so many pods, and whether old ones are renewed.
+/// The number of lanes for a number of pods, and whether old lanes are renewed.
 private struct RenewedLanes {
     var count: @Sendable (_ pods: Int) -> Int
     var renewsOld: Bool
 }
 
-/// The way to one cluster's pods of one service.
+/// The path to one cluster's pods of one service.
 ///
-///               pods went                    a pod came
+///               pods removed                  pods added
 ///     settled ────────────> shrunk(since) ────────────> grown(since)
 ///        ^ │                     │                           ^ │
-///        │ └─────────────────────┼────── a pod came ─────────┘ │
+///        │ └─────────────────────┼────── pods added ─────────┘ │
 ///        └───────────────────────┴─────────────────────────────┘
 ///           after `delay`, and `interval` after the last renewal of the same kind: a new generation
 ///
-/// Pods that go don't make those that come wait: growth has a last renewal of its own.
+/// A removal doesn't delay an addition: each kind has its own last renewal.
 private struct RenewedPath: Sendable {
     private enum Phase {
-        /// The generation is that of the pods.
+        /// The generation matches the pods.
         case settled
-        /// Pods went, and none came.
+        /// Pods were removed, and none added.
         case shrunk(since: ContinuousClock.Instant)
-        /// Pods came; others may have gone.
+        /// Pods were added; others may have been removed.
         case grown(since: ContinuousClock.Instant)
     }
 
@@ -98,7 +98,7 @@ private struct RenewedPath: Sendable {
     }
 
     private(set) var renewal: Renewal
-    /// Those that lanes are counted for; without those that went since.
+    /// The pods of the last renewal, without those removed since.
     private var pods: Set<SocketAddress>
     private var phase = Phase.settled
     private var last = LastTimes()
@@ -109,7 +109,7 @@ private struct RenewedPath: Sendable {
         renewal.lanes = (0..<lanes.count(pods.count)).map { laneName($0, lanes) }
     }
 
-    /// Starts a new generation if pods changed and it is time for one; otherwise says when it is.
+    /// Starts a new generation if pods changed and it is due; otherwise returns when it will be due.
     mutating func renew(for pods: Set<SocketAddress>, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         let hasNew = !pods.isSubset(of: self.pods)
         if Self.generation(of: pods) == renewal.generation {
@@ -117,7 +117,7 @@ private struct RenewedPath: Sendable {
                 phase = .settled
                 return nil
             }
-            // Pods went and came back before this renewed anything; connections to them are gone all the same.
+            // Pods went and came back before a renewal; their connections are lost nevertheless.
             renewal.generation = Self.generation(of: self.pods)
         }
         switch phase {
@@ -134,7 +134,7 @@ private struct RenewedPath: Sendable {
         return nil
     }
 
-    /// When the next generation may begin; nil while there is no reason for one.
+    /// When the next generation may start; nil if none is needed.
     private var due: ContinuousClock.Instant? {
         let (since, previous) =
             switch phase {
@@ -146,7 +146,7 @@ private struct RenewedPath: Sendable {
         return previous.map { max(earliest, $0 + RenewalTracker.interval) } ?? earliest
     }
 
-    /// Takes the next few lanes to where they should be.
+    /// Adds or renews the next few lanes, and returns when the next step is due; nil when all lanes are up to date.
     mutating func moveLanes(_ lanes: RenewedLanes, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         let count = lanes.count(pods.count)
         renewal.lanes = Array(renewal.lanes.prefix(count))
@@ -178,7 +178,7 @@ private struct RenewedPath: Sendable {
 }
 
 extension Cluster {
-    /// Nil where nothing is renewed.
+    /// How this cluster's path is renewed; nil if it isn't.
     fileprivate var renewedLanes: RenewedLanes? {
         let gateways = Set(gateways).count
         switch reach {

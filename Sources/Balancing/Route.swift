@@ -1,37 +1,36 @@
 import Model
 
-/// How the clients of one cluster get to another cluster's pods of one service.
+/// How the clients of one cluster reach another cluster's pods of one service.
 struct Route: Hashable, Sendable {
-    /// Which endpoints there are.
     enum Endpoints: Hashable, Sendable {
-        /// One for each pod, told apart so.
+        /// One endpoint for each pod, identified as the associated value says.
         case pods(PodIdentity)
-        /// These, each of which leads to any of the pods.
+        /// Addresses that each lead to any of the pods.
         ///
-        /// Another generation makes clients open new connections.
+        /// A new generation makes clients open new connections.
         case shared([Assignment.Endpoint.Address], generation: String?)
     }
 
-    /// What tells the endpoint of one pod from another's.
+    /// What distinguishes the endpoint of one pod from another's.
     enum PodIdentity: Hashable, Sendable {
         /// The pod's address.
         case address
         /// The pod's address, through one of these HTTP CONNECT proxies.
         case proxied([SocketAddress])
-        /// An SNI by the pod's name, through a listener inside the client.
+        /// An SNI for each pod name, through an internal listener in the client.
         case sni([String: String], listener: String)
     }
 
     var endpoints: Endpoints
-    /// For people: `reached directly`.
+    /// The route in words, such as `reached directly`.
     var description: String
-    /// Why this isn't the way that the cluster is configured for; nil if it is.
+    /// Why this isn't the configured route; nil if it is.
     var problem: String?
 
-    /// The clients connect to the pods.
+    /// Clients connect to the pods.
     static let direct = Route(endpoints: .pods(.address), description: "reached directly")
 
-    /// How many addresses the cluster's weight is split over, each of which needs at least 1; 0 if nothing is reached.
+    /// The number of addresses that share the cluster's weight, each at least 1; 0 if no pod is reachable.
     var parts: Int {
         switch endpoints {
         case .pods(.proxied(let proxies)): min(1, proxies.count)
@@ -53,11 +52,11 @@ struct Route: Hashable, Sendable {
 }
 
 extension Route {
-    /// The way that a cluster's `reach` asks for, or the next best one and why.
+    /// Creates the route that the cluster's `reach` asks for, or else the route through its gateways with the reason.
     ///
     /// - Parameters:
-    ///   - pods: those that may be sent.
-    ///   - taken: addresses that are endpoints already, and whose.
+    ///   - pods: the pods that may be sent.
+    ///   - taken: addresses that are endpoints already, with their clusters.
     init(
         to cluster: Cluster, of service: Service, for capabilities: ClientCapabilities, renewal: Renewal?,
         pods: [Pod], taken: [SocketAddress: ClusterName]
@@ -101,11 +100,12 @@ extension Route {
             description: "reached through \(gateways.count) \(gateways.count == 1 ? "gateway" : "gateways")")
     }
 
-    /// Leaves out gateways whose address is a pod's at another priority: EDS takes an address once, and weights of two
-    /// priorities can't be added.
+    /// Leaves out gateways that share their address with a pod of another priority.
+    ///
+    /// EDS takes an address once, and weights of two priorities can't be added.
     ///
     /// - Parameters:
-    ///   - taken: addresses that are endpoints already, and whose.
+    ///   - taken: addresses that are endpoints already, with their clusters.
     ///   - owner: the cluster at the other priority.
     mutating func leaveOut(_ taken: [SocketAddress: ClusterName], of owner: ClusterName) {
         guard case .shared(let addresses, let generation) = endpoints else { return }

@@ -1,10 +1,10 @@
 import Model
 
 extension [Member] {
-    /// Reduces the multipliers of clusters that would take more than their `maxShare`.
+    /// Reduces the multipliers of clusters that would exceed their `maxShare`.
     ///
-    /// What they don't take, the others take in proportion. If no other is there, they take everything: a cap is no reason to
-    /// refuse requests.
+    /// The other clusters take the excess in proportion. If there is no other cluster, the capped one takes everything:
+    /// a cap is no reason to fail requests.
     mutating func capShares() {
         for priority in Set(map(\.priority)) where contains(where: { $0.cluster.maxShare != nil }) {
             capShares(at: priority)
@@ -17,13 +17,13 @@ extension [Member] {
         var capped: Set<Int> = []
         var free = claims.reduce(0, +)
         var rest = 1.0
-        // A cluster that is held to its share leaves more to the others, which may bring them over theirs.
+        // Capping one cluster leaves more to the others, which may then exceed their own caps.
         while let next = zip(members, claims).first(where: { index, claim in
             guard !capped.contains(index), let most = self[index].cluster.maxShare?.value else { return false }
             return claim > 0 && claim / free * rest > most
         }) {
             let most = self[next.0].cluster.maxShare?.value ?? 1
-            // Somebody has to take the rest.
+            // Some cluster has to take the rest.
             guard free - next.1 > 0, rest - most > 0 else { break }
             capped.insert(next.0)
             free -= next.1
@@ -38,7 +38,7 @@ extension [Member] {
 }
 
 extension Member {
-    /// What its pods ask for together.
+    /// The sum of the cluster's active weights times its multiplier.
     fileprivate var claim: Double {
         multiplier.value * pods.reduce(0.0) { $0 + ($1.isActive ? Double($1.pod.weight.value) : 0) }
     }

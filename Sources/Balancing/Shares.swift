@@ -1,12 +1,12 @@
 import Model
 
 extension [Member] {
-    /// What each cluster and pod shall get, and why, in the order of the clusters' names.
+    /// The intended share of each cluster and pod with the reason, ordered by cluster name.
     func shares() -> [ClusterShare] {
-        // As `Placement` numbers them.
+        // Numbered as in `Placement`.
         let used = Set(filter(\.hasEndpoints).map(\.priority)).sorted()
         let priorities = Dictionary(uniqueKeysWithValues: zip(used, UInt32(0)...))
-        // Traffic goes to the first priority that can take it; one whose pods all rest is passed over.
+        // Traffic goes to the first priority that can take it; a priority without active pods is skipped.
         let first = filter { $0.weight > 0 }.map(\.priority).min()
         let total = reduce(0.0) { $0 + ($1.priority == first ? Double($1.weight) : 0) }
         return map { member in

@@ -12,9 +12,9 @@ public import Snapshots
 import Synchronization
 public import YAMLFile
 
-/// A control plane: sources, registry, snapshots and streams, connected.
+/// Connects sources, registry, snapshots and streams, and runs them.
 public final class ControlPlane: ServiceLifecycle.Service {
-    /// What happens, as it happens.
+    /// Events as they happen.
     public let events: EventFeed
 
     private let initial: Configuration
@@ -32,9 +32,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let configuration: Mutex<ConfigurationStatus>
 
     /// - Parameters:
-    ///   - version: this program's, for clients to see.
-    ///   - makeSource: makes the sources that this target doesn't have; nil for one that it doesn't have either.
-    ///   - metrics: makes what it counts and times with.
+    ///   - version: the program's version, which clients get in the `control_plane` identifier.
+    ///   - makeSource: creates sources that this module doesn't contain; nil if the kind is not supported.
+    ///   - metrics: creates the metrics.
     ///   - started: called with the xDS server's port once it listens.
     public init(
         _ configuration: Configuration, version: String,
@@ -80,7 +80,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         self.started = started
     }
 
-    /// Serves until it is told to shut down.
+    /// Serves until graceful shutdown.
     public func run() async throws {
         let settings = initial.server.xds
         note(configuration.withLock { $0 })
@@ -125,9 +125,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
         logger.info("xDS server stopped")
     }
 
-    /// Puts a new configuration in force.
+    /// Applies a new configuration.
     ///
-    /// What only a start can change stays as it was, with a warning.
+    /// Settings that need a restart keep their values, and a warning names them.
     public func reload(_ configuration: Configuration) async {
         var status = ConfigurationStatus(configuration)
         status.pending = configuration.server.differences(from: initial.server)
@@ -149,7 +149,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         )
     }
 
-    /// Notes that a newer configuration can't be used; the last one stays in force.
+    /// Notes that a newer configuration was refused; the last one stays in force.
     public func refuse(_ error: ConfigurationError) {
         logger.error(
             "the new configuration can't be used; the last one stays in force", metadata: ["reason": "\(error)"])
@@ -170,7 +170,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         metrics.configurationLoaded.set(status.loaded.timeIntervalSince1970)
     }
 
-    /// Looks at clients' load reports every few seconds.
+    /// Evaluates clients' load reports every five seconds.
     private func watchLoad() async {
         while (try? await Task.sleep(for: .seconds(5))) != nil {
             let holds = await registry.hasHolds ? registry.state.holds : []
@@ -185,10 +185,10 @@ public final class ControlPlane: ServiceLifecycle.Service {
 
     // MARK: What to look at, and what to do by hand
 
-    /// Why nothing answers at the xDS port, though it listens; nil while something does.
+    /// Why the xDS port doesn't answer; nil while it does.
     public var deafness: String? { watchdog.withLock { $0 }?.failure }
 
-    /// What it is doing.
+    /// The current status.
     public var status: Status {
         get async {
             let state = await registry.state
@@ -199,32 +199,32 @@ public final class ControlPlane: ServiceLifecycle.Service {
         }
     }
 
-    /// What a kind of client is served, in the order of the services' names.
+    /// The services of a view, sorted by name.
     ///
-    /// Nil before the first snapshot, and if there is no such cluster.
+    /// Nil before the first snapshot, or if the cluster doesn't exist.
     public func services(of view: ClientView) async -> [ServiceStatus]? {
         await service.services(of: view)?.services.sorted { $0.service.name < $1.service.name }
     }
 
-    /// What a kind of client is served of one service; nil if there is none.
+    /// One service of a view; nil if it doesn't exist.
     public func service(_ name: ServiceName, of view: ClientView) async -> ServiceStatus? {
         await service.services(of: view)?.service(name)
     }
 
-    /// Where the pods of a service are written down, by cluster and pod.
+    /// The source object of each of a service's pods, by cluster and pod name.
     public func origins(of service: ServiceName) async -> [ClusterName: [String: PodOrigin]] {
         await sources.origins(of: service)
     }
 
-    /// Releases the pods of a service that are held though their source no longer names them.
+    /// Releases the held pods of a service, which its source no longer reports.
     ///
-    /// - Parameter cluster: nil for all.
-    /// - Returns: the clusters where something was held.
+    /// - Parameter cluster: nil for all clusters.
+    /// - Returns: the clusters in which pods were held.
     public func release(_ service: ServiceName, in cluster: ClusterName? = nil) async -> [ClusterName] {
         await registry.release(service, in: cluster)
     }
 
-    /// Every open stream, by node.
+    /// The status of every open stream, sorted by node.
     public func clients() async -> [ClientStatus] { await service.clients() }
 }
 

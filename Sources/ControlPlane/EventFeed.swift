@@ -2,35 +2,35 @@ public import Discovery
 public import Foundation
 import Synchronization
 
-/// Something that happened, which people and programs may want to know.
+/// Something that happened, for operators and programs.
 public struct Event: Sendable {
-    /// What happened.
+    /// The kind of event, with its details.
     public enum Kind: Sendable {
-        /// Clients are served from now on: every source has delivered once.
+        /// Clients are served from now on, because every source has synced.
         case serving(services: Int)
-        /// What is served changed; a line for each service.
+        /// The served state changed; one line for each service.
         case changed([String])
-        /// Pods are held now, or no longer.
+        /// A hold began or ended.
         case hold(HoldChange)
-        /// Something is wrong now.
+        /// A problem began.
         case problemBegan(Problem)
-        /// It is no longer.
+        /// A problem ended.
         case problemEnded(Problem)
     }
 
-    /// Counts up from 1.
+    /// The event's number, counted from 1.
     public var number: UInt64
-    /// When it happened.
+    /// The time of the event.
     public var time: Date
-    /// What happened.
+    /// The kind of event, with its details.
     public var kind: Kind
 }
 
-/// The last events, and every new one for those who follow; bounded, whoever follows how slowly.
+/// The latest events, followed by every new one; memory is bounded even if followers are slow.
 public final class EventFeed: Sendable {
-    /// Events that are kept, and that may wait for a follower: further ones take the place of the oldest.
+    /// The maximum number of events kept, and of events queued for each follower; beyond it the oldest are dropped.
     public static let capacity = 1_000
-    /// Followers at a time.
+    /// The maximum number of followers at a time.
     public static let mostFollowers = 64
 
     private struct State {
@@ -44,7 +44,6 @@ public final class EventFeed: Sendable {
 
     init() {}
 
-    /// Adds an event.
     func post(_ kind: Event.Kind) {
         state.withLock { state in
             state.last += 1
@@ -55,11 +54,11 @@ public final class EventFeed: Sendable {
         }
     }
 
-    /// The events that are kept, the oldest first, and then every new one; a gap in the numbers is what was left out.
+    /// The kept events, oldest first, then every new one; a gap in the numbers shows dropped events.
     ///
     /// Nil if there are too many followers.
     ///
-    /// - Parameter number: events up to this one are left out.
+    /// - Parameter number: events up to this number are skipped.
     public func follow(after number: UInt64 = 0) -> AsyncStream<Event>? {
         state.withLock { state in
             guard state.followers.count < Self.mostFollowers else { return nil }

@@ -2,7 +2,7 @@ import Discovery
 import Logging
 import Pacing
 
-/// Writes events to the log, not more of a kind than people can read.
+/// Writes events to the log, at a limited rate.
 struct EventLog {
     private let logger: Logger
     private var holds: HoldLog
@@ -35,6 +35,6 @@ struct EventLog {
 }
 
 extension AsyncStream {
-    /// Nothing comes.
+    /// A stream that has ended.
     fileprivate static var finished: AsyncStream { AsyncStream { $0.finish() } }
 }

@@ -1,17 +1,17 @@
 public import Foundation
 import Synchronization
 
-/// Something that is wrong though everything is served.
+/// A problem that doesn't prevent serving.
 public struct Problem: Hashable, Sendable {
-    /// In one sentence.
+    /// The problem in one sentence.
     public var sentence: String
-    /// When it was found first.
+    /// When the problem was found first.
     public var since: Date
 }
 
-/// Everything that is wrong, by whoever found it: begins and ends are events.
+/// All current problems, by their finder; posts an event when one begins or ends.
 final class ProblemBoard: Sendable {
-    /// Who looks for problems, in the order in which theirs are listed.
+    /// A component that finds problems; problems are listed in this order.
     enum Finder: Int, CaseIterable {
         case serving, loadReports, certificates
     }
@@ -21,16 +21,16 @@ final class ProblemBoard: Sendable {
 
     init(_ events: EventFeed) { self.events = events }
 
-    /// All of them.
+    /// All problems, ordered by finder.
     var problems: [Problem] {
         found.withLock { found in
             Finder.allCases.flatMap { (found[$0] ?? [:]).sorted { $0.key < $1.key }.map(\.value) }
         }
     }
 
-    /// Replaces what a finder found.
+    /// Replaces the problems of a finder.
     ///
-    /// - Parameter sentences: by what stays the same while the problem lasts.
+    /// - Parameter sentences: the problems; each key stays the same while its problem lasts.
     func replace(_ finder: Finder, with sentences: [String: String]) {
         let (begun, ended) = found.withLock { found in
             let last = found[finder] ?? [:]
@@ -46,7 +46,7 @@ final class ProblemBoard: Sendable {
         for problem in begun.sorted(by: { $0.key < $1.key }) { events.post(.problemBegan(problem.value)) }
     }
 
-    /// Replaces what a finder found by sentences that stay the same.
+    /// Replaces the problems of a finder whose sentences stay the same while they last.
     func replace(_ finder: Finder, with sentences: some Sequence<String>) {
         replace(finder, with: Dictionary(sentences.map { ($0, $0) }, uniquingKeysWith: { first, _ in first }))
     }

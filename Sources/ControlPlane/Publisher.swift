@@ -5,7 +5,7 @@ import Pacing
 import Serving
 import Snapshots
 
-/// Builds a snapshot whenever something changed, and publishes it.
+/// Builds and publishes a snapshot whenever something changed.
 struct Publisher {
     let registry: Registry
     let service: XDSService
@@ -66,7 +66,7 @@ struct Publisher {
         wake(at: [outcome.next, changes.nextRelease, demand.next, changeLog.next].compactMap(\.self).min())
     }
 
-    /// Builds again at a later time.
+    /// Schedules the next build; nil for none.
     private mutating func wake(at instant: ContinuousClock.Instant?) {
         timer?.cancel()
         timer = instant.map { instant in

@@ -5,42 +5,42 @@ public import Model
 public import Serving
 public import Snapshots
 
-/// What a control plane is doing, as a value to look at.
+/// The status of a control plane at one moment.
 public struct Status: Sendable {
-    /// Whether it serves: every source has delivered once.
+    /// Whether clients are served, because every source has synced.
     public var isReady: Bool
-    /// How each source is doing, in the order of the clusters' names; names in DNS come last.
+    /// The status of each source, ordered by cluster name; DNS names come last.
     public var sources: [SourceStatus]
-    /// Pods that are served though their source no longer names them.
+    /// Pods that are served although their source no longer reports them.
     public var holds: [HoldStatus]
-    /// What is wrong though everything is served.
+    /// Problems that don't prevent serving.
     public var problems: [Problem]
-    /// Which configuration is in force.
+    /// The configuration in force.
     public var configuration: ConfigurationStatus
     /// The cluster of clients that don't name one.
     public var ownCluster: ClusterName
-    /// What clients of each view reported that they sent where lately; services without reports have no entry.
+    /// The observed load of each view and service in the last window; services without reports are missing.
     public var observed: [ClientView: [ServiceName: ObservedLoad]]
 }
 
-/// Which configuration is in force, and whether there is a newer one that can't be used.
+/// The configuration in force, and the last newer one that was refused.
 public struct ConfigurationStatus: Hashable, Sendable {
     /// A newer configuration that was refused.
     public struct Refusal: Hashable, Sendable {
         /// When it was read.
         public var time: Date
-        /// What is wrong with it.
+        /// Why it was refused.
         public var reason: String
     }
 
-    /// A hash of the text: of two Ballasts, the same means the same configuration.
+    /// A hash of the configuration file's text; Ballasts with the same configuration show the same version.
     public var version: String
-    /// When it was put in force.
+    /// When the configuration was loaded.
     public var loaded: Date
-    /// The last attempt to load another, if that failed.
+    /// The last attempt to load another configuration, if it was refused.
     public var refusal: Refusal?
-    /// Fields that were changed, and take effect at the next start.
+    /// Changed fields that take effect at the next start.
     public var pending: [String] = []
-    /// Where each of a service's weights is written.
+    /// Where each service's weights are written, by cluster.
     public var weightOrigins: [ServiceName: [ClusterName: FieldOrigin]] = [:]
 }

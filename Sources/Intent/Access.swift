@@ -1,25 +1,25 @@
 public import Model
 
-/// Which clients may see what, by the names in their certificates.
+/// Which clients may see which views, by the names in their certificates.
 public struct Access: Hashable, Sendable {
-    /// What a client says it is in the mesh.
+    /// The role that a client claims in its node metadata.
     public enum Role: String, Hashable, Sendable, CaseIterable {
-        /// It sends requests.
+        /// Sends requests.
         case client
-        /// It is a cluster's gateway.
+        /// Is a cluster's gateway.
         case gateway
     }
 
-    /// Lets some clients see something.
+    /// Permits some clients some views.
     public struct Rule: Hashable, Sendable {
-        /// Whose names match.
+        /// The clients' names.
         public var identity: IdentityPattern
-        /// The clusters that they may say they are in; nil for any.
+        /// The clusters whose views they may see; nil for all.
         public var views: Set<ClusterName>?
-        /// What they may say they are.
+        /// The roles that they may claim.
         public var roles: Set<Role>
 
-        /// A rule.
+        /// Creates a rule.
         public init(
             identity: IdentityPattern, views: Set<ClusterName>? = nil, roles: Set<Role> = Set(Role.allCases)
         ) {
@@ -28,33 +28,33 @@ public struct Access: Hashable, Sendable {
             self.roles = roles
         }
 
-        /// Whether a client whom the rule is for may see this.
+        /// Whether the rule permits a client that matches it this view in this role.
         public func permits(_ view: ClusterName, as role: Role) -> Bool {
             roles.contains(role) && views?.contains(view) != false
         }
     }
 
-    /// A client needs one rule that permits what it asks for.
+    /// The rules; a client needs one that permits its view and role.
     public var rules: [Rule]
 
-    /// Access by these rules.
+    /// Creates access with these rules.
     public init(rules: [Rule]) { self.rules = rules }
 }
 
-/// Names of clients: a URI, or a host name, with `*` for any one part and `**` at the end for all further parts.
+/// A pattern for clients' names: a URI or host name in which `*` matches one part, and a final `**` all further parts.
 ///
-/// Neither stands for a part that is empty, `.` or `..`, or that has a `%`: others may read a URI with one as another URI
-/// (SPIFFE allows none of them).
-///
-/// The parts of a URI end with `/`, those of a host name with a point: `spiffe://mesh.example/ns/*/sa/client`,
+/// Parts of a URI are separated by `/`, those of a host name by `.`: `spiffe://mesh.example/ns/*/sa/client`,
 /// `spiffe://west.example/**`, `*.clients.example`.
+///
+/// Neither wildcard matches a part that is empty, `.` or `..`, or that contains `%`, because other software may read
+/// such a URI as a different one (SPIFFE allows none of these).
 public struct IdentityPattern: Hashable, Sendable, CustomStringConvertible {
-    /// As it was written.
+    /// The pattern as written.
     public let description: String
     private let isURI: Bool
     private let parts: [Substring]
 
-    /// Nil where the text is empty, or where `**` is not at its end.
+    /// Parses a pattern; nil if it is empty, or if `**` isn't the last part.
     public init?(_ text: String) {
         description = text
         isURI = text.contains("://")
@@ -62,12 +62,12 @@ public struct IdentityPattern: Hashable, Sendable, CustomStringConvertible {
         guard !text.isEmpty, !parts.dropLast().contains("**") else { return nil }
     }
 
-    /// Whether a URI of a certificate is meant.
+    /// Whether the pattern matches a certificate's URI.
     public func matches(uri: String) -> Bool {
         isURI && matches(uri.split(separator: "/", omittingEmptySubsequences: false))
     }
 
-    /// Whether a host name of a certificate is meant.
+    /// Whether the pattern matches a certificate's DNS name.
     public func matches(dns name: String) -> Bool {
         !isURI && matches(name.lowercased().split(separator: ".", omittingEmptySubsequences: false))
     }

@@ -1,19 +1,19 @@
 public import Model
 
-/// A cluster of the mesh, and where its pods and gateways are learned.
+/// A configured cluster, and the sources of its pods and gateways.
 public struct ClusterIntent: Hashable, Sendable {
-    /// The cluster without its gateways, which its sources know.
+    /// The cluster without its gateways, which come from its sources.
     var definition: Cluster
-    /// Where its pods are learned.
+    /// The source of its pods.
     public var endpoints: EndpointsSettings
-    /// Where its gateways are learned.
+    /// The source of its gateways.
     public var gateways: GatewaysSettings
-    /// When its services are held as they shrink; nil for never.
+    /// When pods are held that disappear from their source; nil for never.
     public var shrinkGuard: ShrinkGuard?
 
-    /// A cluster and its sources.
+    /// Creates a cluster and its sources.
     ///
-    /// - Parameter cluster: any gateways in it are left out.
+    /// - Parameter cluster: its gateways are ignored.
     public init(
         _ cluster: Cluster, endpoints: EndpointsSettings, gateways: GatewaysSettings, shrinkGuard: ShrinkGuard? = nil
     ) {
@@ -27,10 +27,10 @@ public struct ClusterIntent: Hashable, Sendable {
     /// Its name.
     public var name: ClusterName { definition.name }
 
-    /// How its pods appear to other networks' clients.
+    /// How the pods appear to clients of other networks.
     public var reach: Reach { definition.reach }
 
-    /// The cluster, reached through these gateways.
+    /// The cluster with these gateways.
     public func cluster(gateways: [SocketAddress]) -> Cluster {
         var cluster = definition
         cluster.gateways = gateways
@@ -38,31 +38,31 @@ public struct ClusterIntent: Hashable, Sendable {
     }
 }
 
-/// Where a cluster's pods are learned.
+/// The source of a cluster's pods.
 public enum EndpointsSettings: Hashable, Sendable {
-    /// From a file of that path, watched.
+    /// A file at this path, which is watched.
     case file(String)
-    /// From a Kubernetes API server's EndpointSlices.
+    /// The EndpointSlices of a Kubernetes API server.
     case kubernetes(KubernetesEndpoints)
-    /// From the Ballast of the cluster itself, which exports them.
+    /// The cluster's own Ballast, which exports its pods.
     case ballast(BallastPeer)
 
-    /// The services that are known to come from there; there may be more.
+    /// The services that the settings name; the source may deliver more.
     public var services: [ServiceName] {
         if case .kubernetes(let settings) = self { Array(settings.services.keys) } else { [] }
     }
 }
 
-/// Where a cluster's gateways are learned.
+/// The source of a cluster's gateways.
 public enum GatewaysSettings: Hashable, Sendable {
-    /// As written; host names among them are looked up in DNS. Empty where pods are reached directly.
+    /// A fixed list, in which host names are resolved in DNS; empty if pods are reached directly.
     case listed([Gateway])
-    /// From a Kubernetes API server's Services.
+    /// The Services of a Kubernetes API server.
     case kubernetes(KubernetesGateways)
-    /// From the Ballast that exports the cluster's pods.
+    /// The Ballast that exports the cluster's pods.
     case exported
 
-    /// Those that are known without asking anyone.
+    /// The addresses that need no lookup.
     public var addresses: [SocketAddress] {
         guard case .listed(let gateways) = self else { return [] }
         return gateways.compactMap { if case .address(let address) = $0 { address } else { nil } }
@@ -72,17 +72,17 @@ public enum GatewaysSettings: Hashable, Sendable {
     public var isEmpty: Bool { self == .listed([]) }
 }
 
-/// When a service that shrinks is held.
+/// When pods are held that disappear from their source, because a service shrinks too much at once.
 public struct ShrinkGuard: Hashable, Sendable {
-    /// The share of a cluster's endpoints of a service that may go at once, from 0 to 1.
+    /// The share of a cluster's endpoints of a service that may disappear at once, 0 to 1.
     public var share = 0.5
-    /// Sets smaller than this may lose any share, but not all.
+    /// The smallest set to which `share` applies; a smaller set may lose any share, but not all.
     public var from = 4
-    /// How long endpoints are held whose source no longer names them, without evidence that they are gone.
+    /// How long endpoints are held that their source no longer reports, without evidence that they are gone.
     public var holdFor = Duration.seconds(300)
-    /// With evidence, `share` may go within this time.
+    /// With evidence, `share` of the endpoints may go in each period of this length.
     public var pace = Duration.seconds(10)
 
-    /// The defaults.
+    /// Creates a guard with the defaults.
     public init() {}
 }

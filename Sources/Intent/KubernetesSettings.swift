@@ -1,19 +1,19 @@
 public import Model
 
-/// How a Kubernetes API server is reached.
+/// How to reach a Kubernetes API server.
 public struct KubernetesAccess: Hashable, Sendable {
-    /// A kubeconfig's path; nil inside a cluster, whose own API server is meant.
+    /// The path of a kubeconfig; nil for the API server of the cluster that Ballast runs in.
     public var kubeconfig: String?
-    /// One of the kubeconfig's contexts; nil for its current one.
+    /// A context of the kubeconfig; nil for the current one.
     public var context: String?
 
-    /// An API server that is reached so.
+    /// Creates access to an API server.
     public init(kubeconfig: String? = nil, context: String? = nil) {
         self.kubeconfig = kubeconfig
         self.context = context
     }
 
-    /// For people: `context west of /etc/ballast/west.kubeconfig`.
+    /// The access as text, such as `context west of /etc/ballast/west.kubeconfig`.
     public var description: String {
         guard let kubeconfig else { return "in-cluster" }
         return context.map { "context \($0) of \(kubeconfig)" } ?? kubeconfig
@@ -22,12 +22,10 @@ public struct KubernetesAccess: Hashable, Sendable {
 
 /// A port of a Kubernetes Service or of its pods.
 public enum PortReference: Hashable, Sendable, CustomStringConvertible {
-    /// By number.
     case number(UInt16)
-    /// By name.
     case name(String)
 
-    /// As written.
+    /// The port as written in the configuration.
     public var description: String {
         switch self {
         case .number(let number): "\(number)"
@@ -35,7 +33,7 @@ public enum PortReference: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Digits are a number; nil for what can be no port, or is empty.
+    /// Parses a port: digits are a number, other text is a name; nil if empty or not a valid port number.
     public init?(_ text: String) {
         guard !text.isEmpty else { return nil }
         if text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
@@ -47,28 +45,26 @@ public enum PortReference: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Which of a pod's addresses are taken.
+/// Which IP family of a pod's addresses to use.
 public enum IPFamily: String, Hashable, Sendable, CaseIterable {
-    /// IPv4 where the service has slices of it, else IPv6.
+    /// IPv4 if the service has EndpointSlices of it, otherwise IPv6.
     case any
-    /// IPv4 only.
     case ipv4 = "IPv4"
-    /// IPv6 only.
     case ipv6 = "IPv6"
 }
 
 /// A Kubernetes Service that is one of the mesh's services.
 public struct KubernetesService: Hashable, Sendable {
-    /// Its namespace.
+    /// The Service's namespace.
     public var namespace: String
-    /// Its name.
+    /// The Service's name.
     public var name: String
-    /// The pods' port; nil where they have a single one.
+    /// The pods' port; nil if they have only one.
     public var port: PortReference?
-    /// Which addresses are taken.
+    /// The IP family to use.
     public var family: IPFamily
 
-    /// A Service.
+    /// Creates a reference to a Service.
     public init(namespace: String, name: String, port: PortReference? = nil, family: IPFamily = .any) {
         self.namespace = namespace
         self.name = name
@@ -77,20 +73,20 @@ public struct KubernetesService: Hashable, Sendable {
     }
 }
 
-/// Pods that a Kubernetes API server knows.
+/// Pods from a Kubernetes API server.
 public struct KubernetesEndpoints: Hashable, Sendable {
-    /// How it is reached.
+    /// How to reach the API server.
     public var access: KubernetesAccess
-    /// The namespaces that are watched; empty for all.
+    /// The namespaces to watch; empty for all.
     public var namespaces: [String]
-    /// By the name that the mesh has for each.
+    /// The Kubernetes Services, by the mesh's name of each.
     public var services: [ServiceName: KubernetesService]
-    /// Whether Services labelled `ballast.dev/export: "true"` are taken too, as `NAME.NAMESPACE`.
+    /// Whether Services labelled `ballast.dev/export: "true"` are included, under the name `NAME.NAMESPACE`.
     public var takesExported: Bool
-    /// Which addresses are taken of services that say nothing else.
+    /// The IP family of services that don't set their own.
     public var family: IPFamily
 
-    /// Pods of these services.
+    /// Creates a source of pods.
     public init(
         access: KubernetesAccess, namespaces: [String], services: [ServiceName: KubernetesService], takesExported: Bool,
         family: IPFamily
@@ -103,20 +99,20 @@ public struct KubernetesEndpoints: Hashable, Sendable {
     }
 }
 
-/// Gateways that a Kubernetes API server knows: the addresses of Services of type LoadBalancer.
+/// Gateways from a Kubernetes API server: the addresses of Services of type LoadBalancer.
 public struct KubernetesGateways: Hashable, Sendable {
-    /// How it is reached.
+    /// How to reach the API server.
     public var access: KubernetesAccess
-    /// Where the Services are.
+    /// The namespace of the Services.
     public var namespace: String
-    /// Which they are, such as `istio=eastwestgateway`.
+    /// The label selector of the Services, such as `istio=eastwestgateway`.
     public var labelSelector: String
-    /// Their port.
+    /// The Services' port.
     public var port: PortReference
-    /// Whether nodes' addresses and the node port are taken instead.
+    /// Whether to use the nodes' addresses and the node port instead.
     public var usesNodePorts: Bool
 
-    /// Gateways of these Services.
+    /// Creates a source of gateways.
     public init(
         access: KubernetesAccess, namespace: String, labelSelector: String, port: PortReference, usesNodePorts: Bool
     ) {

@@ -1,21 +1,21 @@
 public import Model
 
-/// What people want of the mesh: its clusters, its services, and what other Ballasts may import.
+/// The desired state of the mesh: its clusters, its services, and what other Ballasts may import.
 ///
-/// It has no setting that only a start can change, and nothing that sources bring.
+/// A reload can change all of it; it contains nothing that sources report.
 public struct MeshIntent: Hashable, Sendable {
     /// The cluster of clients that don't name one.
     public var cluster: ClusterName
-    /// In the order of their names.
+    /// The clusters, ordered by name.
     public var clusters: [ClusterIntent]
-    /// The listed services, in the order of their names.
+    /// The listed services, ordered by name.
     public var services: [ServiceIntent]
-    /// What services are like that sources bring and nobody listed; nil if those are left out.
+    /// The settings of services that sources report but the configuration doesn't list; nil to leave those out.
     public var template: ServiceTemplate?
-    /// What other Ballasts may import, in the order of their names.
+    /// What other Ballasts may import, ordered by peer name.
     public var exports: [Export]
 
-    /// An intent.
+    /// Creates an intent.
     public init(
         cluster: ClusterName, clusters: [ClusterIntent], services: [ServiceIntent], template: ServiceTemplate? = nil,
         exports: [Export] = []
@@ -27,26 +27,27 @@ public struct MeshIntent: Hashable, Sendable {
         self.exports = exports
     }
 
-    /// What is wanted of one of its clusters; nil for any other.
+    /// The intent for one cluster; nil if there is no such cluster.
     public subscript(cluster: ClusterName) -> ClusterIntent? { clusters.first { $0.name == cluster } }
 }
 
-/// A newer intent, and what it changed.
+/// A new intent, and what it changed.
 public struct IntentChange: Hashable, Sendable {
-    /// The newer one.
+    /// The new intent.
     public var intent: MeshIntent
-    /// The listed services that came, went, or are wanted otherwise.
+    /// The listed services that were added, removed or changed.
     public var services: Set<ServiceName>
-    /// Whether clusters came or went, or how one is reached, weighted or located; all services depend on that.
+    /// Whether clusters were added or removed, or their reach, weight or locality changed; all services depend on
+    /// these.
     public var changesClusters: Bool
-    /// Whether services that nobody listed are wanted otherwise.
+    /// Whether the settings of unlisted services changed.
     public var changesTemplate: Bool
-    /// Whether other Ballasts may import something else, or from another cluster.
+    /// Whether exports changed, or the cluster that they export.
     public var changesExports: Bool
 }
 
 extension MeshIntent {
-    /// What this one changed; nil if nothing.
+    /// The changes since another intent; nil if there are none.
     ///
     /// - Parameter last: nil for the first intent, which changes everything.
     public func changes(since last: MeshIntent?) -> IntentChange? {

@@ -1,21 +1,21 @@
 public import Model
 
-/// Another Ballast.
+/// Another Ballast, from which services are imported.
 public struct BallastPeer: Hashable, Sendable {
-    /// The cluster that this Ballast serves, as the other is told.
+    /// The cluster that this Ballast serves; its name is sent to the peer.
     public var importer: ClusterName
-    /// What the other calls its cluster; all that it exports has to be of it.
+    /// The peer's name for its own cluster; all that it exports must belong to it.
     public var cluster: ClusterName
-    /// The services that it may bring; nil for any.
+    /// The services that may be imported from it; nil for all.
     public var services: Set<ServiceName>?
-    /// Addresses that it may bring though they are hardly another cluster's pods'.
+    /// Kinds of unusual addresses that it may nevertheless report.
     public var addresses: Set<UnusualAddress>
-    /// A host name or an IP address, and a port.
+    /// The peer's host name or IP address, and port.
     public var address: String
-    /// What this Ballast shows, and what it demands; paths of PEM files.
+    /// The TLS files and the expected server name.
     public var tls: PeerTLS
 
-    /// Another Ballast at that address.
+    /// Creates a peer.
     public init(
         importer: ClusterName, cluster: ClusterName, services: Set<ServiceName>? = nil, addresses: Set<UnusualAddress>,
         address: String, tls: PeerTLS
@@ -33,22 +33,22 @@ public struct BallastPeer: Hashable, Sendable {
 public enum UnusualAddress: String, Hashable, Sendable, CaseIterable {
     /// 127.0.0.0/8 and ::1.
     case loopback
-    /// 169.254.0.0/16, where clouds have their metadata, and fe80::/10.
+    /// 169.254.0.0/16, where clouds serve instance metadata, and fe80::/10.
     case linkLocal
 }
 
-/// Mutual TLS with another Ballast.
+/// Mutual TLS with another Ballast; the files are PEM.
 public struct PeerTLS: Hashable, Sendable {
-    /// What this Ballast shows.
+    /// Path of this Ballast's certificate chain.
     public var certificate: String
-    /// Its private key.
+    /// Path of this Ballast's private key.
     public var key: String
-    /// The authorities that vouch for the other.
+    /// Path of the certificate authorities that sign the peer's certificate.
     public var ca: String
-    /// The name that the other's certificate has to carry.
+    /// The name that the peer's certificate must carry.
     public var serverName: String
 
-    /// Mutual TLS with these files.
+    /// Creates TLS settings.
     public init(certificate: String, key: String, ca: String, serverName: String) {
         self.certificate = certificate
         self.key = key
@@ -59,14 +59,14 @@ public struct PeerTLS: Hashable, Sendable {
 
 /// Which services another Ballast may import.
 public struct Export: Hashable, Sendable {
-    /// Its name here, for people.
+    /// The peer's name in the configuration.
     public var peer: String
-    /// The names that its certificate may carry.
+    /// The names that the peer's certificate may carry.
     public var identity: IdentityPattern
-    /// Which services; nil for all.
+    /// The exported services; nil for all.
     public var services: Set<ServiceName>?
 
-    /// An export to a peer.
+    /// Creates an export.
     public init(peer: String, identity: IdentityPattern, services: Set<ServiceName>? = nil) {
         self.peer = peer
         self.identity = identity

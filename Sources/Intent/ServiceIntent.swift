@@ -1,15 +1,15 @@
 public import Model
 
-/// A service of the mesh, and the EDS names that it is served under.
+/// A service of the mesh, and the names of its EDS resources.
 public struct ServiceIntent: Hashable, Sendable {
     /// The service.
     public var service: Service
-    /// At least one; no other service has any of them.
+    /// The EDS resource names: at least one, and none of them shared with another service.
     public var resources: [String]
-    /// Whether the configuration names it; otherwise it is what `*` makes of a name that a source brings.
+    /// Whether the configuration lists the service; otherwise a source reported it and `*` applies.
     public var isListed: Bool
 
-    /// A service under these names.
+    /// Creates a service with these resource names.
     public init(service: Service, resources: [String], isListed: Bool = true) {
         self.service = service
         self.resources = resources
@@ -17,20 +17,20 @@ public struct ServiceIntent: Hashable, Sendable {
     }
 }
 
-/// What services are like that sources bring and nobody has listed.
+/// The settings of services that sources report but the configuration doesn't list.
 public struct ServiceTemplate: Hashable, Sendable {
-    /// With `{service}` in place of the name.
+    /// The EDS resource names, with `{service}` for the service's name.
     public var resources: [String]
-    /// Everything else.
+    /// All other settings; the name is a placeholder.
     public var service: Service
 
-    /// A template.
+    /// Creates a template.
     public init(resources: [String], service: Service) {
         self.resources = resources
         self.service = service
     }
 
-    /// The service of that name.
+    /// The service of this name, made from the template.
     public func served(as name: ServiceName) -> ServiceIntent {
         var service = service
         service.name = name

@@ -3,7 +3,7 @@ import Model
 import YAMLFile
 
 extension Access {
-    /// Reads `tls.allow` of `xds`; nil if there is none.
+    /// Reads `xds.tls.allow`; nil if it is not set.
     init?(server entry: YAMLReader?, clusters: Set<ClusterName>) throws(ConfigurationError) {
         for (key, tls) in try entry?.entries() ?? [] where key == "tls" {
             for (key, allow) in try tls.entries() where key == "allow" {
@@ -18,7 +18,7 @@ extension Access {
 }
 
 extension Access.Rule {
-    /// Reads a pattern, or a mapping that restricts what the pattern's clients may see.
+    /// Reads an identity pattern, or a mapping that restricts the views and roles of a pattern.
     fileprivate init(_ entry: YAMLReader, clusters: Set<ClusterName>) throws(ConfigurationError) {
         guard entry.isMapping else {
             self.init(identity: try entry.identity())

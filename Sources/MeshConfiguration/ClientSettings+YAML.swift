@@ -2,7 +2,7 @@ import Model
 import YAMLFile
 
 extension ClientSettings {
-    /// Reads an `envoy` mapping; what it doesn't say is the template's.
+    /// Reads an `envoy` mapping; fields that it doesn't set come from the template.
     init(_ entry: YAMLReader, template: ClientSettings) throws(ConfigurationError) {
         self = template
         let fields = try entry.mapping("http", "policy", "tls", "outlierDetection", "healthCheck")
@@ -19,7 +19,7 @@ extension ClientSettings {
 extension ClientSettings.TLS {
     fileprivate init(_ entry: YAMLReader, template: Self?) throws(ConfigurationError) {
         let fields = try entry.mapping("certificate", "key", "ca", "identities", "alpn")
-        // A client's files are its own: whether they exist can't be checked here.
+        // The files are on clients' disks, so their existence can't be checked here.
         if let ca = try fields["ca"]?.text() ?? template?.ca {
             self.init(
                 certificate: template?.certificate, ca: ca, identities: template?.identities ?? [], alpn: template?.alpn
@@ -34,7 +34,7 @@ extension ClientSettings.TLS {
         if let list = fields["alpn"] {
             var protocols: [String] = []
             for entry in try list.list() {
-                // TLS has a byte for the length of each, and two for all (RFC 7301).
+                // A protocol name's length is one byte, and the list's length two bytes (RFC 7301).
                 protocols.append(
                     try entry.value("should be a protocol's name of 1 to 255 letters, digits and signs, such as h2") {
                         (1...255).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x21...0x7e).contains($0) }

@@ -7,7 +7,7 @@ extension ClusterIntent {
     ///
     /// - Parameters:
     ///   - own: the cluster that this Ballast serves.
-    ///   - shrinkGuard: what `guard` says for all clusters.
+    ///   - shrinkGuard: the `guard` setting for all clusters.
     init(
         _ name: ClusterName, _ entry: YAMLReader, own: ClusterName, shrinkGuard: ShrinkGuard?, path: (String) -> String
     ) throws(ConfigurationError) {
@@ -32,7 +32,7 @@ extension ClusterIntent {
 }
 
 extension Reach {
-    /// Reads `reach`, and the settings beside it that belong to it.
+    /// Reads `reach` and its settings.
     fileprivate init(_ fields: [String: YAMLReader]) throws(ConfigurationError) {
         let kind = try fields["reach"]?.choice(Kind.self) ?? .gateway
         let settings: [(key: String, kind: Kind)] = [("refresh", .gateway), ("lanes", .lanes), ("sni", .pods)]
@@ -83,7 +83,7 @@ extension YAMLReader {
 
     /// Reads `guard`; nil for `off`.
     ///
-    /// - Parameter template: what fields that it doesn't have are taken from.
+    /// - Parameter template: the source of fields that `guard` doesn't set.
     func shrinkGuard(template: ShrinkGuard?) throws(ConfigurationError) -> ShrinkGuard? {
         guard isMapping else {
             let isOn = try value("should be on, off, or a mapping of share, from, holdFor and pace") {

@@ -7,10 +7,10 @@ public import YAMLFile
 extension Configuration {
     /// Reads a configuration file.
     ///
-    /// Paths in it count from its directory.
+    /// Paths in it are relative to its directory.
     public init(path: String) throws(ConfigurationError) { try self.init(text: TextFile.read(path), file: path) }
 
-    /// Reads a configuration file's text; `file` is for errors, and its directory for relative paths.
+    /// Reads a configuration; `file` is used in errors, and its directory for relative paths.
     public init(text: String, file: String) throws(ConfigurationError) {
         let root = try YAMLReader(text: text, file: file)
         let fields = try root.mapping(
@@ -135,7 +135,7 @@ extension YAMLReader {
 }
 
 extension SocketAddress {
-    /// An IPv4 loopback address.
+    /// An address on 127.0.0.1.
     fileprivate static func loopback(_ port: UInt16) -> SocketAddress {
         guard let host = IPAddress("127.0.0.1") else { preconditionFailure("127.0.0.1 is an IP address") }
         return SocketAddress(host: host, port: port)

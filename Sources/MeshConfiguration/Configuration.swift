@@ -1,36 +1,36 @@
 public import Intent
 public import Model
 
-/// What `ballast.yaml` says.
+/// The content of `ballast.yaml`.
 public struct Configuration: Hashable, Sendable {
-    /// What people want of the mesh; a reload puts it in force.
+    /// The desired state of the mesh; a reload applies changes.
     public var mesh: MeshIntent
-    /// Who may see what; nil if everyone who can connect may see everything.
+    /// Which clients may see which views; nil if every client may see every view.
     ///
-    /// A reload puts it in force.
+    /// A reload applies changes.
     public var access: Access?
-    /// What only a start puts in force.
+    /// Settings that take effect at the next start only.
     public var server: ServerSettings
-    /// A hash of the text: two that are configured alike have the same.
+    /// A hash of the file's text; equal texts have equal versions.
     public var version = ""
-    /// Where each of a service's `weights` is written.
+    /// Where each service's `weights` are written, by cluster.
     public var weightOrigins: [ServiceName: [ClusterName: FieldOrigin]] = [:]
 }
 
-/// What only a start puts in force: how this process listens, limits, and keeps its state.
+/// Settings that take effect at the next start only: listen addresses, limits and state.
 public struct ServerSettings: Hashable, Sendable {
-    /// The xDS server.
+    /// The xDS server's settings.
     public var xds: Configuration.XDSServer
-    /// The admin API.
+    /// The admin API's settings.
     public var admin: Configuration.AdminServer
-    /// The directory where the last known state is kept; nil if it isn't kept.
+    /// The directory of the last-known-good state; nil to keep none.
     public var state: String?
-    /// How gateways' host names are looked up.
+    /// How gateways' host names are resolved.
     public var dns = Configuration.DNS()
-    /// How much each source may bring.
+    /// Limits on each source.
     public var sources = Configuration.SourceLimits()
 
-    /// The names of the fields that differ, as `ballast.yaml` has them.
+    /// The names of the fields that differ, as in `ballast.yaml`.
     public func differences(from other: ServerSettings) -> [String] {
         [
             ("xds", xds != other.xds), ("admin", admin != other.admin), ("state", state != other.state),
@@ -40,54 +40,54 @@ public struct ServerSettings: Hashable, Sendable {
 }
 
 extension Configuration {
-    /// How the xDS server is reached.
+    /// Settings of the xDS server.
     public struct XDSServer: Hashable, Sendable {
-        /// Port 0 lets the system choose.
+        /// The listen address; port 0 lets the system choose.
         public var listen: SocketAddress
-        /// Nil for plaintext.
+        /// The server's TLS files; nil for plaintext.
         public var tls: TLSFiles?
-        /// Whether plaintext is meant to be served to other machines.
+        /// Whether plaintext may be served on an address that other machines can reach.
         public var isInsecure = false
-        /// How often clients are asked to report what they sent where.
+        /// The interval at which clients are asked to send load reports.
         public var loadReportInterval = Duration.seconds(5)
-        /// Whether Envoys over delta ADS are served localities as collections (LEDS) unless they say `leds: false`.
+        /// Whether Envoys over delta ADS use LEDS unless their node metadata has `leds: false`.
         public var leds = false
-        /// How changes are gathered.
+        /// How changes are debounced.
         public var debounce = DebounceSettings()
-        /// How much clients may ask.
+        /// Limits on clients.
         public var limits = Limits()
-        /// The age at which connections end, a tenth more or less, so that clients show their certificates again; nil for
-        /// none.
+        /// The maximum age of a connection, plus or minus a tenth, after which clients must reconnect and show their
+        /// certificates again; nil for no maximum.
         public var longestConnection: Duration?
-        /// Whether connections are limited before libgrpc reads them; false to compare only.
+        /// Whether the connection guard checks connections before libgrpc reads them; disable it only for comparisons.
         public var guardsConnections = true
     }
 
-    /// How changes that follow each other quickly are gathered into one snapshot.
+    /// How changes in quick succession are combined into one snapshot.
     ///
-    /// One after a time of quiet is served at once.
+    /// A change after a quiet period is published at once.
     public struct DebounceSettings: Hashable, Sendable {
-        /// Changes that follow each other within this time are served together.
+        /// Changes that follow each other within this time are combined.
         public var quiet = Duration.milliseconds(10)
-        /// No change waits longer than this.
+        /// The maximum delay of a change.
         public var longest = Duration.milliseconds(100)
     }
 
-    /// How the admin API is reached.
+    /// Settings of the admin API.
     public struct AdminServer: Hashable, Sendable {
-        /// Port 0 lets the system choose.
+        /// The listen address; port 0 lets the system choose.
         public var listen: SocketAddress
-        /// A file whose text every request has to bring as a bearer token; nil on loopback only.
+        /// Path of the bearer token that every request must send; nil is allowed on loopback only.
         public var tokenFile: String?
     }
 
-    /// Paths of PEM files.
+    /// Paths of the xDS server's PEM files.
     public struct TLSFiles: Hashable, Sendable {
         /// The server's certificate chain, leaf first.
         public var certificate: String
-        /// Its private key.
+        /// The server's private key.
         public var key: String
-        /// Authorities that sign clients' certificates; nil lets clients come without one.
+        /// The authorities that sign clients' certificates; nil to ask clients for none.
         public var clientCA: String?
     }
 }

@@ -2,19 +2,19 @@ public import Intent
 public import Model
 
 extension Configuration {
-    /// How gateways' host names are looked up.
+    /// How gateways' host names are resolved.
     public struct DNS: Hashable, Sendable {
-        /// Asked in this order; empty for those of /etc/resolv.conf.
+        /// The name servers, in the order in which they are tried; empty for those of /etc/resolv.conf.
         public var servers: [SocketAddress] = []
-        /// An answer is used at least this long, whatever its TTL.
+        /// The minimum time for which an answer is used, whatever its TTL.
         public var shortest = Duration.seconds(5)
-        /// An answer is asked for again after this long, whatever its TTL.
+        /// The maximum time until an answer is refreshed, whatever its TTL.
         public var longest = Duration.seconds(300)
 
-        /// Which addresses are asked for; `any` for both.
+        /// The address families to resolve; `any` for both.
         public var family = IPFamily.any
 
-        /// The defaults.
+        /// Creates the default settings.
         public init() {}
     }
 }

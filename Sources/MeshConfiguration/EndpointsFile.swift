@@ -1,7 +1,7 @@
 public import Model
 public import YAMLFile
 
-/// One cluster's pods, as a file tells them: written by hand or by any tool.
+/// One cluster's pods in a YAML file, written by hand or by a tool.
 ///
 ///     services:
 ///       httpbin:
@@ -13,7 +13,7 @@ public struct EndpointsFile: Hashable, Sendable {
     /// Reads a file.
     public init(path: String) throws(ConfigurationError) { try self.init(text: TextFile.read(path), file: path) }
 
-    /// Reads a file's text; `file` is for errors.
+    /// Reads a file's text; `file` is used in errors.
     public init(text: String, file: String) throws(ConfigurationError) { pods = try Self.read(text, file: file).pods }
 
     /// Reads a file's text.
@@ -31,7 +31,7 @@ public struct EndpointsFile: Hashable, Sendable {
             do throws(ConfigurationError) {
                 all[service] = try Self.pods(list)
             } catch {
-                // A file of thousands may be wrong in each; more than these help nobody.
+                // Every entry of a large file may be wrong; more than 20 errors don't help.
                 if errors.count < 20 { errors.append(error) }
             }
             services.append(service)
@@ -40,7 +40,7 @@ public struct EndpointsFile: Hashable, Sendable {
         return (all, services)
     }
 
-    /// The line of each of a service's pods, by the pods' names.
+    /// The line of each pod of a service, by pod name.
     static func lines(of service: ServiceName, in text: String) throws(ConfigurationError) -> [String: Int] {
         let root = try YAMLReader(text: text, file: "")
         var lines: [String: Int] = [:]
@@ -79,7 +79,7 @@ public struct EndpointsFile: Hashable, Sendable {
 }
 
 extension YAMLReader {
-    /// An IP address and a port, to connect to.
+    /// Reads an IP address and port that a client can connect to.
     func socketAddress() throws(ConfigurationError) -> SocketAddress {
         try value("should be one machine's IP address and a port, such as 127.0.0.1:8000 or [::1]:8000") { text in
             SocketAddress(text).flatMap { $0.port > 0 && $0.host.isUnicast ? $0 : nil }

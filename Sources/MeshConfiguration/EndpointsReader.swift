@@ -2,46 +2,46 @@ public import Foundation
 public import Model
 public import YAMLFile
 
-/// Reads a cluster's endpoints file again and again, and parses only what changed.
+/// Reads a cluster's endpoints file repeatedly, and parses only what changed.
 ///
-/// Files that are written service by service, each under a line of its own (two spaces, the name, a colon), are
-/// compared by these parts; parts that have a line for each pod, by their lines. Any other YAML is right too, and
-/// parsed as a whole.
+/// Recognizes files in which each service is written under a line of its own (two spaces, the name, a colon). Their
+/// services are compared as text; if each pod has a line of its own, only changed lines are parsed. Any other YAML is
+/// valid too, but is parsed as a whole.
 public struct EndpointsReader: Sendable {
-    /// What a reading found.
+    /// The result of reading the file.
     public enum Reading: Hashable, Sendable {
         /// All pods of all services.
         case everything([ServiceName: [Pod]])
-        /// All pods of the services of which something changed since the last reading.
+        /// All pods of the services that changed since the last reading.
         case changes([ServiceName: [Pod]])
     }
 
-    /// A service's part of a file.
+    /// The text of one service in the file.
     private struct Part {
         var range: Range<Int>
         var service: ServiceName
         var pods: [Pod]
-        /// Whether it is known to have a line for each pod, in their order.
+        /// Whether each pod is known to have a line of its own, in the order of `pods`.
         var hasLines = false
     }
 
     private struct Known {
         var text: Data
-        /// In the order of the file.
+        /// The parts, in the order of the file.
         var parts: [Part]
     }
 
     private let file: String
     private var known: Known?
-    /// The file as it was when it could last be read.
+    /// The file's bytes at the last successful reading.
     private var text = Data()
 
-    /// - Parameter file: for errors.
+    /// - Parameter file: the path used in errors.
     public init(file: String) { self.file = file }
 
     /// Reads the file's bytes.
     ///
-    /// After an error the last good reading still counts.
+    /// After an error, the next call still compares with the last successful reading.
     public mutating func read(_ data: Data) throws(ConfigurationError) -> Reading {
         if let known, let (parts, changed) = update(known, to: data) {
             self.known = Known(text: data, parts: parts)
@@ -58,12 +58,12 @@ public struct EndpointsReader: Sendable {
         return .everything(pods)
     }
 
-    /// The line of each of a service's pods in the last good reading, by the pods' names; counted from 1.
+    /// The line of each pod of a service in the last successful reading, by pod name; counted from 1.
     public func lines(of service: ServiceName) -> [String: Int] {
         guard let part = known?.parts.first(where: { $0.service == service }) else {
             return (try? EndpointsFile.lines(of: service, in: TextFile.text(of: text, file: file))) ?? [:]
         }
-        // The part alone, under a first line of its own.
+        // Parses the service's part alone, after one line for the header.
         let before = TextParts.lines(of: text, in: 0..<part.range.lowerBound)
         let alone = "services:\n" + String(decoding: text[part.range], as: UTF8.self)
         return ((try? EndpointsFile.lines(of: service, in: alone)) ?? [:]).mapValues { $0 + before - 1 }
@@ -71,11 +71,11 @@ public struct EndpointsReader: Sendable {
 
     /// All parts, and those that changed.
     ///
-    /// Nil where the file has to be read as a whole, to find what is there or what is wrong.
+    /// Nil if the file has to be parsed as a whole, to find what was added or what is wrong.
     private func update(_ known: Known, to text: Data) -> (all: [Part], changed: [Part])? {
-        // What lies before the first difference and after the last one is not even looked for parts.
+        // Text before the first difference and after the last one is not searched for parts.
         let (head, tail) = TextParts.common(known.text, text)
-        // What is between two services belongs to the first.
+        // Lines between two services belong to the first one.
         let first = known.parts.partitioningIndex { $0.range.upperBound >= head }
         let last = known.parts.partitioningIndex { $0.range.lowerBound >= known.text.count - tail }
         guard first < last else { return text == known.text ? (known.parts, []) : nil }
@@ -88,7 +88,7 @@ public struct EndpointsReader: Sendable {
         }
         let start = known.parts[first].range.lowerBound
         let end = last < known.parts.count ? known.parts[last].range.lowerBound + shift : text.count
-        // A difference before the first service is one of the header.
+        // A difference before the first service is in the header.
         guard start <= head || text.prefix(start) == known.text.prefix(start), start < end,
             let ranges = TextParts.services(of: text, in: start..<end), ranges.count == last - first
         else { return nil }
@@ -119,13 +119,13 @@ public struct EndpointsReader: Sendable {
         }
     }
 
-    /// A part of which nothing but some lines differs; only these are looked at.
+    /// A part in which only some pods' lines changed; parses only these lines.
     ///
-    /// Nil where that isn't so.
+    /// Nil if more than that changed.
     ///
     /// - Parameters:
-    ///   - head: how many bytes both texts have in common at their beginnings.
-    ///   - tail: and at their ends.
+    ///   - head: the number of leading bytes that both texts share.
+    ///   - tail: the number of trailing bytes that both texts share.
     private func updateLines(of last: Part, of known: Data, to text: Data, _ head: Int, _ tail: Int) -> Part? {
         let shift = text.count - known.count
         let (start, oldEnd, newEnd) = (last.range.lowerBound, last.range.upperBound, last.range.upperBound + shift)
@@ -138,7 +138,7 @@ public struct EndpointsReader: Sendable {
             TextParts.isPlain(text, in: first..<rest + shift)
         else { return nil }
         let key = start..<TextParts.lineStart(after: start + 1, in: text, until: newEnd)
-        // The first of the lines, of those that changed, and of those after them.
+        // The first unchanged line, the first changed line, and the first line after the changes.
         let places = [key.upperBound, first, rest + shift].filter { $0 < newEnd }
         guard Set(places.map { TextParts.indentation(at: $0, in: text) }).count <= 1,
             let pods = merge(
@@ -147,7 +147,7 @@ public struct EndpointsReader: Sendable {
         return Part(range: start..<newEnd, service: last.service, pods: pods, hasLines: true)
     }
 
-    /// A part's pods, of which only those lines are parsed that differ.
+    /// The pods of a part, of which only changed lines are parsed.
     private func update(_ last: Part, of known: Data, to text: Data, _ range: Range<Int>) -> [Pod]? {
         guard let old = TextParts.pods(of: known, in: last.range), let new = TextParts.pods(of: text, in: range),
             old.lines.count == last.pods.count, known[old.key] == text[new.key]
@@ -166,7 +166,8 @@ public struct EndpointsReader: Sendable {
             key: new.key, of: last.service, in: text)
     }
 
-    /// Pods that stay, those of some lines, and more that stay; nil where they don't go together.
+    /// Unchanged pods before and after newly parsed lines; nil if a name or address would occur twice, or no pod is
+    /// left.
     private func merge(
         _ head: ArraySlice<Pod>, _ lines: [Range<Int>], _ tail: ArraySlice<Pod>, key: Range<Int>,
         of service: ServiceName, in text: Data
@@ -180,11 +181,11 @@ public struct EndpointsReader: Sendable {
                 { (pod: Pod) in addresses.contains(pod.address) || names.contains(pod.name) }
             }
         guard !head.contains(where: isTaken), !tail.contains(where: isTaken) else { return nil }
-        // A service without a line is no longer a list.
+        // A service without pods is no longer a YAML list.
         return head.isEmpty && pods.isEmpty && tail.isEmpty ? nil : head + pods + tail
     }
 
-    /// The pods in pieces of text that are a service's part, or nil.
+    /// The pods of text pieces that together form a service's part; nil if they don't.
     private static func pods(of service: ServiceName, in text: Data, _ pieces: [Range<Int>]) -> [Pod]? {
         let part = pieces.map { String(decoding: text[$0], as: UTF8.self) }.joined()
         let pods = try? EndpointsFile(text: "services:\n" + part, file: "").pods
@@ -192,9 +193,10 @@ public struct EndpointsReader: Sendable {
     }
 }
 
-/// Finds the parts of an endpoints file by their layout.
+/// Finds services and pods in an endpoints file by their layout.
 private enum TextParts {
-    /// How many bytes two texts have in common at their beginnings and, apart from these, at their ends, in whole lines.
+    /// The number of leading bytes that two texts share, and of trailing bytes beyond these, rounded down to whole
+    /// lines.
     static func common(_ left: Data, _ right: Data) -> (head: Int, tail: Int) {
         let shorter = min(left.count, right.count)
         let blocks = [16 * 1024, 512, 16, 1]
@@ -218,7 +220,7 @@ private enum TextParts {
         return (head, tail)
     }
 
-    /// Where the first line begins at an offset, which is not 0, or after it; `end` where there is none before that.
+    /// The start of the first line at or after a nonzero offset; `end` if there is none before it.
     static func lineStart(after offset: Int, in data: Data, until end: Int) -> Int {
         let bytes = data.span
         var start = offset
@@ -226,12 +228,12 @@ private enum TextParts {
         return min(start, end)
     }
 
-    /// Whether a line, or nothing, begins there.
+    /// Whether a line starts at the offset.
     static func isLineStart(_ offset: Int, in data: Data) -> Bool {
         offset == 0 || data.span[offset - 1] == newline
     }
 
-    /// How many spaces a line begins with.
+    /// The number of spaces at the start of a line.
     static func indentation(at start: Int, in data: Data) -> Int {
         let bytes = data.span
         var end = start
@@ -239,7 +241,7 @@ private enum TextParts {
         return end - start
     }
 
-    /// How many lines begin in a range that begins with one.
+    /// The number of lines in a range that starts at a line start.
     static func lines(of data: Data, in range: Range<Int>) -> Int {
         guard !range.isEmpty else { return 0 }
         let bytes = data.span
@@ -248,15 +250,15 @@ private enum TextParts {
         return count + 1
     }
 
-    /// Whether no line can mean something to another.
+    /// Whether the text has no anchors or aliases, by which one line can refer to another.
     static func isPlain(_ data: Data, in range: Range<Int>) -> Bool {
         let bytes = data.span
         return !range.contains { bytes[$0] == anchor || bytes[$0] == alias }
     }
 
-    /// Where each service is, in a file's text from its beginning, or in whole lines of it.
+    /// The range of each service, in the whole text or in whole lines of it.
     ///
-    /// Nil where the text isn't laid out so, or where one part may mean something to another (anchors).
+    /// Nil if the text has another layout, or has anchors or aliases, by which one part can refer to another.
     static func services(of data: Data, in range: Range<Int>) -> [Range<Int>]? {
         let bytes = data.span
         var starts: [Int] = []
@@ -287,18 +289,18 @@ private enum TextParts {
         return zip(starts, starts.dropFirst() + [range.upperBound]).map { $0..<$1 }
     }
 
-    /// A service's first line, and the lines of its pods, with their ends.
+    /// The first line of a service and the lines of its pods, each with its line end.
     ///
-    /// Nil where there is anything else than pods in braces, a line for each.
+    /// Nil if there is anything but pods in braces, one in each line.
     static func pods(of data: Data, in part: Range<Int>) -> (key: Range<Int>, lines: [Range<Int>])? {
         let first = lineStart(after: part.lowerBound + 1, in: data, until: part.upperBound)
         guard let lines = podLines(of: data, in: first..<part.upperBound) else { return nil }
         return (part.lowerBound..<first, lines)
     }
 
-    /// The lines of pods, with their ends.
+    /// The lines of pods, each with its line end.
     ///
-    /// Nil where there is anything else than pods in braces, a line for each, all as far to the right.
+    /// Nil if there is anything but pods in braces, one in each line, all with the same indentation.
     static func podLines(of data: Data, in range: Range<Int>) -> [Range<Int>]? {
         let bytes = data.span
         var lines: [Range<Int>] = []
@@ -332,7 +334,7 @@ private enum TextParts {
 }
 
 extension Array {
-    /// The first index whose element, and all after it, fulfil the condition.
+    /// The first index from which on all elements fulfil the condition; the array must be partitioned by it.
     fileprivate func partitioningIndex(where isSecond: (Element) -> Bool) -> Int {
         var range = startIndex..<endIndex
         while !range.isEmpty {

@@ -3,80 +3,83 @@ import YAMLFile
 extension Configuration {
     /// Limits on clients.
     ///
-    /// A stream that breaks one ends with a gRPC status that names it; a connection that breaks one is closed, counted and
-    /// logged.
+    /// A stream that exceeds a limit ends with a gRPC status that names the limit. A connection that exceeds a limit is
+    /// closed, counted and logged.
     public struct Limits: Hashable, Sendable {
-        /// The longest request, in bytes.
+        /// The maximum size of a request, in bytes.
         public var messageBytes = 4 * 1024 * 1024
-        /// Streams on one connection.
+        /// The maximum number of streams on one connection.
         public var streamsPerConnection = 10_000
-        /// Streams in all.
+        /// The maximum number of streams in total.
         public var streams = 25_000
-        /// Streams of clients with the same names in their certificates, or at the same IP address (IPv6: in the same /64) if they show none.
+        /// The maximum number of streams of one identity: the names in the certificate, or the IP address (IPv6: the
+        /// /64) without one.
         public var streamsPerIdentity = 15_000
-        /// Streams that wait to be opened, on each of the server's threads.
+        /// The maximum number of streams waiting to be opened, on each of the server's threads.
         public var waitingStreams = 10_000
-        /// Streams that are opened in a second; more wait.
+        /// Streams opened per second; further ones wait.
         public var streamsPerSecond = 5_000
-        /// Requests that are read from one stream in a second; more wait.
+        /// Requests read from one stream per second; further ones wait.
         public var requestsPerSecond = 1_000
-        /// Bytes of requests that are read from one stream in a second; more wait.
+        /// Bytes of requests read from one stream per second; further ones wait.
         public var requestBytesPerSecond = 8 << 20
-        /// Resource names that one stream may subscribe to.
+        /// The maximum number of resource names in one stream's subscriptions.
         public var namesPerStream = 50_000
-        /// The longest resource name, in bytes.
+        /// The maximum length of a resource name, in bytes.
         public var nameBytes = 4_096
-        /// Memory that the names of one stream may take, in bytes.
+        /// The maximum memory for the names of one stream, in bytes.
         public var bytesPerStream = 16 << 20
-        /// Of all streams of one connection.
+        /// The maximum memory for the names of one connection's streams, in bytes.
         public var bytesPerClient = 16 << 20
-        /// Of all clients with the same names in their certificates, or at the same IP address (IPv6: in the same /64) if they show none.
+        /// The maximum memory for the names of one identity's streams, in bytes; see `streamsPerIdentity`.
         public var bytesPerIdentity = 384 << 20
-        /// Of all clients.
+        /// The maximum memory for the names of all streams, in bytes.
         public var bytes = 512 << 20
 
-        /// Open connections.
+        /// The maximum number of open connections.
         public var connections = 10_000
-        /// Open connections from one address: an IPv4 address, or the first 64 bits of an IPv6 address.
+        /// The maximum number of open connections from one address (IPv6: from one /64).
         public var connectionsPerAddress = 2_000
-        /// New connections from one address in a second, after a burst of `connectionsPerAddress`.
+        /// New connections from one address per second, after a burst of `connectionsPerAddress`.
         public var newConnectionsPerSecond = 100
-        /// How long a connection may take to be set up, TLS and HTTP/2.
+        /// The maximum time to set up a connection, with TLS and HTTP/2.
         public var handshake = Duration.seconds(10)
-        /// Streams that all connections from one address open in a second, after a burst of twice `streamsPerConnection`.
+        /// Streams opened by all connections from one address per second, after a burst of twice
+        /// `streamsPerConnection`.
         public var addressStreamsPerSecond = 2_000
-        /// Streams that a connection opens in a second, after a burst of `streamsPerConnection`.
+        /// Streams opened by one connection per second, after a burst of `streamsPerConnection`.
         public var newStreamsPerSecond = 1_000
-        /// Resets of young streams in a second, of one connection; as all below, after a burst of four times as many.
+        /// Resets of young streams on one connection per second, after a burst of four times as many, as for all rates
+        /// below.
         public var resetsPerSecond = 250
-        /// PING frames.
+        /// PING frames on one connection per second.
         public var pingsPerSecond = 200
-        /// SETTINGS frames.
+        /// SETTINGS frames on one connection per second.
         public var settingsPerSecond = 20
-        /// PRIORITY frames.
+        /// PRIORITY frames on one connection per second.
         public var prioritiesPerSecond = 100
-        /// Frames, except DATA frames of more than 1,024 bytes.
+        /// Frames on one connection per second, except DATA frames of more than 1,024 bytes.
         public var framesPerSecond = 100_000
-        /// Bytes of header blocks.
+        /// Bytes of header blocks on one connection per second.
         public var headerBytesPerSecond = 1 << 20
-        /// Bytes of requests that have come in part, of one connection.
+        /// The maximum size of incomplete requests on one connection, in bytes.
         public var partialBytes = 16 << 20
-        /// The same of all connections from one address.
+        /// The maximum size of incomplete requests on all connections from one address, in bytes.
         public var addressPartialBytes = 64 << 20
-        /// The same of all connections.
+        /// The maximum size of incomplete requests on all connections, in bytes.
         public var allPartialBytes = 256 << 20
-        /// The longest header block, in bytes as sent.
+        /// The maximum size of a header block, in bytes as sent.
         public var headerBlockBytes = 32_768
-        /// CONTINUATION frames of one header block.
+        /// The maximum number of CONTINUATION frames in one header block.
         public var continuations = 8
 
-        /// The defaults.
+        /// Creates the default limits.
         public init() {}
     }
 }
 
 extension Configuration.Limits {
-    /// The fields that are whole numbers.
+    /// The fields that are integers.
     private static var numbers: [(name: String, path: WritableKeyPath<Self, Int>)] {
         [
             ("messageBytes", \.messageBytes), ("streamsPerConnection", \.streamsPerConnection), ("streams", \.streams),
@@ -104,7 +107,7 @@ extension Configuration.Limits {
             if let value = fields[name] { self[keyPath: path] = try value.integer(in: 1...Int(Int32.max)) }
         }
         if let value = fields["handshake"] { handshake = try value.duration() }
-        // A smaller one would end the connections of clients that send what is allowed.
+        // A smaller limit would close the connections of clients that send only what the other limits allow.
         let order = [
             ("messageBytes", messageBytes), ("partialBytes", partialBytes),
             ("addressPartialBytes", addressPartialBytes), ("allPartialBytes", allPartialBytes),

@@ -2,11 +2,13 @@ import Intent
 import Model
 import YAMLFile
 
-/// Reads what a configuration says of the mesh: clusters, services and exports; and finds as many mistakes as it can at once.
+/// Reads clusters, services and exports from a configuration.
+///
+/// Collects errors, to report as many as possible at once.
 struct MeshReader {
     private let root: YAMLReader
     private let fields: [String: YAMLReader]
-    /// A path in the file, made absolute.
+    /// Resolves a path in the file relative to its directory.
     let path: (String) -> String
     private var own = ClusterName(rawValue: "")
     private(set) var clusterNames: Set<ClusterName> = []
@@ -14,10 +16,10 @@ struct MeshReader {
     private var clusters: [ClusterIntent] = []
     private var services: [ServiceIntent] = []
     private var template: (value: ServiceTemplate, entry: YAMLReader)?
-    /// Which service has a resource.
+    /// The service that each resource name belongs to.
     private var resourceOwners: [String: String] = [:]
     private(set) var weightOrigins: [ServiceName: [ClusterName: FieldOrigin]] = [:]
-    /// The mistakes so far.
+    /// The errors found so far.
     var errors: [ConfigurationError] = []
 
     init(_ root: YAMLReader, _ fields: [String: YAMLReader], path: @escaping (String) -> String) {
@@ -54,7 +56,7 @@ struct MeshReader {
         var client = ClientSettings()
         if let entry = fields["envoy"] { client = try ClientSettings(entry, template: client) }
         let gatewayListeners = Set(clusters.map(\.name.gatewayListener))
-        // Names in lower case, and SNIs, belong to one service.
+        // A name in lower case, and an SNI, belong to one service.
         var (takenNames, takenSNIs): (Set<String>, Set<DNSName>) = ([], [])
         for (name, entry) in try fields.required("services", of: root).entries() {
             guard name != "*" else {
@@ -88,7 +90,7 @@ struct MeshReader {
         }
     }
 
-    /// Checks that gateways can tell services and pods apart, and that `*` gives no service a name that is taken.
+    /// Checks that gateways can distinguish services and pods, and that `*` doesn't assign names that are taken.
     func checkNames() throws(ConfigurationError) {
         try checkSharedNames()
         for service in services {
@@ -99,7 +101,8 @@ struct MeshReader {
         try checkTemplate()
     }
 
-    /// Gateways tell services by their SNIs, and by the names that gRPC clients call, which are their SNIs.
+    /// Checks that services differ in the names by which gateways select them: SNIs, and the names that gRPC clients
+    /// call.
     private func checkSharedNames() throws(ConfigurationError) {
         var owners: [String: ServiceName] = [:]
         for service in services {
@@ -117,7 +120,7 @@ struct MeshReader {
         }
     }
 
-    /// SNIs of the form of the defaults belong to the service or the pod whose default they are.
+    /// Checks that an SNI isn't the default of another service or of a pod.
     private func checkReserved(_ sni: DNSName, of name: ServiceName) throws(ConfigurationError) {
         let text = sni.description
         guard
@@ -128,7 +131,7 @@ struct MeshReader {
             "services.\(name).sni: \(text) could be another service's or a pod's, by their defaults in \(cluster.name)")
     }
 
-    /// No service's SNI may be one that a template gives a pod.
+    /// Checks that no service's SNI can be the SNI that a template gives a pod.
     private func checkSNIsAgainstPods() throws(ConfigurationError) {
         let index = SNITemplate.ServiceIndex(services.map(\.service.name))
         for service in services {
@@ -143,7 +146,7 @@ struct MeshReader {
         }
     }
 
-    /// Services that are known to come, and that `*` would give a name that is taken.
+    /// Checks that `*` doesn't assign taken names to the unlisted services that sources are configured to deliver.
     private func checkTemplate() throws(ConfigurationError) {
         guard let template else { return }
         let gatewayListeners = Set(clusters.map(\.name.gatewayListener))
@@ -160,7 +163,9 @@ struct MeshReader {
         }
     }
 
-    /// Before 1.40, Envoy's CONNECT socket sends plaintext requests to the proxy as they are.
+    /// Checks that `reach: connect` is used with TLS only.
+    ///
+    /// Before 1.40, Envoy's CONNECT socket sends plaintext requests to the proxy unchanged.
     func checkProxies() throws(ConfigurationError) {
         guard let proxied = clusters.first(where: { $0.name != own && $0.reach.kind == .connect }) else { return }
         let isPlain = { (service: Service) in service.client.tls == nil }
@@ -172,9 +177,9 @@ struct MeshReader {
             "`reach: connect` needs TLS to the pods, and services.\(plain) has none: set `envoy.tls`, or another reach")
     }
 
-    /// What was read.
+    /// The mesh that was read.
     ///
-    /// - Parameter clientCA: the authorities that vouch for other Ballasts; exports need some.
+    /// - Parameter clientCA: the authorities that sign other Ballasts' certificates; exports need them.
     func mesh(exportsTo clientCA: String?) throws(ConfigurationError) -> MeshIntent {
         MeshIntent(
             cluster: own, clusters: clusters.sorted { $0.name < $1.name },
@@ -187,7 +192,7 @@ struct MeshReader {
         guard clientCA != nil else {
             throw entry.error("needs `xds.tls.clientCA`, which vouches for who the other Ballasts are")
         }
-        // What is exported is this cluster's own, and learned here: so nothing can go round in circles.
+        // Only pods of this cluster's own sources are exported, so exports can't loop.
         if let source = clusters.first(where: { $0.name == own }), case .ballast = source.endpoints {
             throw entry.error("\(own) is itself learned from another Ballast: only its own can export it")
         }

@@ -5,7 +5,7 @@ import YAMLFile
 extension ServiceIntent {
     /// Reads an entry of `services`.
     ///
-    /// - Parameter client: what `envoy` says for all services.
+    /// - Parameter client: the `envoy` settings for all services.
     init(
         _ name: ServiceName, _ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings
     ) throws(ConfigurationError) {
@@ -35,7 +35,7 @@ extension ServiceIntent {
 }
 
 extension ServiceTemplate {
-    /// Reads the service `*`.
+    /// Reads the entry `*` of `services`.
     init(_ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings) throws(ConfigurationError) {
         let served = try ServiceIntent("{service}", entry, clusters: clusters, client: client)
         guard served.service.sni == nil else {
@@ -61,7 +61,7 @@ extension YAMLReader {
         return resources
     }
 
-    /// Where each of a service's weights is written.
+    /// Where the weights of a service entry are written, by cluster.
     func weightOrigins() throws(ConfigurationError) -> [ClusterName: FieldOrigin] {
         var origins: [ClusterName: FieldOrigin] = [:]
         for (field, weights) in try entries() where field == "weights" {

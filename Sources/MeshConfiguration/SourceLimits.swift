@@ -1,23 +1,23 @@
 import YAMLFile
 
 extension Configuration {
-    /// How much one source may bring, so that none can fill the memory.
+    /// Limits on what one source may deliver, so that it can't exhaust memory.
     ///
-    /// A source that brings more is stale: its last good state is served.
+    /// A source that exceeds a limit is stale: its last good state is served.
     public struct SourceLimits: Hashable, Sendable {
-        /// Of a file, of all pages of a Kubernetes list, or of all that another Ballast tells in one stream before it has
-        /// told everything.
+        /// The maximum size in bytes of a file, of all pages of a Kubernetes list, or of what another Ballast sends in
+        /// one stream until its state is complete.
         public var bytes = 64 << 20
-        /// EndpointSlices, Services or nodes of a Kubernetes API server, each.
+        /// The maximum number of EndpointSlices, of Services and of nodes of a Kubernetes API server, each.
         public var objects = 20_000
-        /// Services of another Ballast.
+        /// The maximum number of services of another Ballast.
         public var services = 20_000
-        /// Endpoints of all services of a cluster.
+        /// The maximum number of endpoints of a cluster, over all services.
         public var endpoints = 200_000
-        /// Addresses of gateways of a cluster; the first ones in order are used if there are more.
+        /// The maximum number of gateway addresses of a cluster; the first ones in order are used.
         public var gateways = 64
 
-        /// The defaults.
+        /// Creates the default limits.
         public init() {}
     }
 }

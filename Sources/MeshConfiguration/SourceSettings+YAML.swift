@@ -3,7 +3,7 @@ import Model
 import YAMLFile
 
 extension EndpointsSettings {
-    /// Reads `endpoints`: exactly one of its kinds.
+    /// Reads `endpoints`, which has exactly one kind of source.
     init(
         _ entry: YAMLReader, cluster: ClusterName, own: ClusterName, path: (String) -> String
     ) throws(ConfigurationError) {
@@ -20,9 +20,9 @@ extension EndpointsSettings {
 }
 
 extension GatewaysSettings {
-    /// Reads `gateways`: a list, or where Kubernetes has them.
+    /// Reads `gateways`: a list, or a Kubernetes source.
     ///
-    /// - Parameter endpoints: of the cluster; gateways that don't say how to reach the API server use the same one.
+    /// - Parameter endpoints: the cluster's pod source, whose API server is used if `gateways` doesn't name one.
     init(
         _ entry: YAMLReader?, endpoints: EndpointsSettings, path: (String) -> String
     ) throws(ConfigurationError) {
@@ -78,7 +78,7 @@ extension KubernetesEndpoints {
         guard takesExported || !services.isEmpty else {
             throw entry.error("takes no service: list some under `services`, or set `export: true`")
         }
-        // Watching one namespace takes fewer rights than watching all.
+        // Watching single namespaces needs fewer rights than watching all.
         if namespaces.isEmpty, !takesExported { namespaces = Set(services.values.map(\.namespace)).sorted() }
     }
 
@@ -124,9 +124,9 @@ extension BallastPeer {
 }
 
 extension YAMLReader {
-    /// Reads `export`: who may import which services.
+    /// Reads `export`: which peers may import which services.
     ///
-    /// - Parameter services: the listed ones.
+    /// - Parameter services: the listed services.
     func exports(of services: Set<ServiceName>) throws(ConfigurationError) -> [Export] {
         var exports: [Export] = []
         for (peer, settings) in try entries() {
@@ -140,9 +140,9 @@ extension YAMLReader {
         return exports.sorted { $0.peer < $1.peer }
     }
 
-    /// A list of services; nil for all (`*`).
+    /// Reads a list of services; nil for all (`*`).
     ///
-    /// - Parameter known: those that there are; nil if that isn't known.
+    /// - Parameter known: the services that exist; nil to accept any name.
     fileprivate func serviceNames(among known: Set<ServiceName>? = nil) throws(ConfigurationError) -> Set<ServiceName>?
     {
         var names: Set<ServiceName>? = []

@@ -1,27 +1,26 @@
-/// What a client can take; it decides what it is sent.
+/// What a client supports; this decides which resources it receives.
 public struct ClientCapabilities: Hashable, Sendable {
-    /// Whether it has internal listeners and can go through HTTP CONNECT proxies, so that it can take every `Reach`.
+    /// Whether the client supports every `Reach`: it has internal listeners and can use HTTP CONNECT proxies.
     ///
-    /// Any other client gets gateways' addresses (`Reach.gateway`).
+    /// Other clients get gateway addresses only (`Reach.gateway`).
     public var takesEveryReach: Bool
-    /// Whether it reads the weights of endpoints; otherwise it reads those of localities only (gRFC A42).
+    /// Whether the client reads endpoint weights; otherwise it reads locality weights only (gRFC A42).
     public var readsEndpointWeights: Bool
-    /// Whether it is the gateway of its own cluster, which is sent that cluster's pods only.
+    /// Whether the client is its own cluster's gateway; gateways receive that cluster's pods only.
     public var isGateway: Bool
 }
 
-/// A kind of client, by the names that the admin API has for them.
+/// The kind of a client, by its name in the admin API.
 public enum ClientKind: String, Hashable, Sendable, CaseIterable {
-    /// Any Envoy.
+    /// Any other Envoy.
     case plain
-    /// A gRPC client.
     case grpc
     /// An Envoy whose node metadata has `lanes: true`.
     case lanes
     /// A cluster's own gateway: an Envoy whose node metadata has `role: gateway`.
     case gateway
 
-    /// What it can take.
+    /// What clients of this kind support.
     public var capabilities: ClientCapabilities {
         switch self {
         case .plain: ClientCapabilities(takesEveryReach: false, readsEndpointWeights: true, isGateway: false)

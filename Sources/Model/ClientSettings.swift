@@ -1,46 +1,44 @@
-/// How an Envoy that takes a service's cluster itself from Ballast talks to the service's pods.
+/// How an Envoy that gets its Envoy clusters from Ballast talks to a service's pods.
 public struct ClientSettings: Hashable, Sendable {
-    /// Which HTTP is spoken to pods.
+    /// The HTTP version that clients speak to pods.
     public enum HTTPVersion: String, Hashable, Sendable, CaseIterable {
-        /// HTTP/1.1.
         case http1
-        /// HTTP/2.
         case http2
 
-        /// The protocol's name in TLS's ALPN.
+        /// The protocol's ALPN name.
         public var alpn: String { self == .http1 ? "http/1.1" : "h2" }
     }
 
-    /// Which pod is next, in Envoy's words.
+    /// The load balancing policy, named as in Envoy's `lb_policy`.
     public enum Policy: String, Hashable, Sendable, CaseIterable {
-        /// In turn, by weight.
+        /// Round robin, weighted.
         case roundRobin = "ROUND_ROBIN"
-        /// The less busy of two.
+        /// The less busy of two random endpoints.
         case leastRequest = "LEAST_REQUEST"
-        /// Any.
+        /// A random endpoint.
         case random = "RANDOM"
-        /// By a hash of the request, on a ring.
+        /// By a hash of the request, on a hash ring.
         case ringHash = "RING_HASH"
-        /// By a hash of the request, in a table.
+        /// By a hash of the request, in a Maglev table.
         case maglev = "MAGLEV"
     }
 
-    /// TLS to pods.
+    /// TLS from clients to pods.
     ///
-    /// Paths are those of the client's disk.
+    /// All paths are on the client's disk.
     public struct TLS: Hashable, Sendable {
-        /// The client's certificate chain and key; nil where pods ask for none.
+        /// The client's certificate chain and key; nil if pods don't ask for a certificate.
         public var certificate: KeyPair?
-        /// The authorities that sign pods' certificates.
+        /// Path of the certificate authorities that sign pods' certificates.
         public var ca: String
-        /// What pods' certificates may say: SPIFFE ids or other URIs, or DNS names; empty for anything.
+        /// The names that pods' certificates may carry: SPIFFE IDs, other URIs or DNS names; empty allows any.
         public var identities: [String]
-        /// The protocols that are offered in the handshake (ALPN), the preferred first; nil for the HTTP version's own.
+        /// The ALPN protocols to offer, preferred first; nil offers the HTTP version's own.
         ///
-        /// Istio's gateways and sidecars pass on connections that offer `istio` only.
+        /// Istio's gateways and sidecars pass on only connections that offer `istio`.
         public var alpn: [String]?
 
-        /// TLS with these files.
+        /// Creates TLS settings.
         public init(certificate: KeyPair? = nil, ca: String, identities: [String] = [], alpn: [String]? = nil) {
             self.certificate = certificate
             self.ca = ca
@@ -49,61 +47,61 @@ public struct ClientSettings: Hashable, Sendable {
         }
     }
 
-    /// Paths of a certificate chain and its key.
+    /// Paths of a certificate chain and its private key.
     public struct KeyPair: Hashable, Sendable {
-        /// The chain, leaf first.
+        /// The certificate chain, leaf first.
         public var certificate: String
-        /// The key.
+        /// The private key.
         public var key: String
 
-        /// Files at these paths.
+        /// Creates a key pair.
         public init(certificate: String, key: String) {
             self.certificate = certificate
             self.key = key
         }
     }
 
-    /// When a pod that answers with errors is left alone for a while.
+    /// When a pod that returns errors is ejected from load balancing for a while.
     public struct OutlierDetection: Hashable, Sendable {
-        /// So many in a row.
+        /// Consecutive 5xx responses before ejection; default 5.
         public var consecutive5xx: UInt32 = 5
-        /// How often ejected pods are looked at.
+        /// The time between two ejection sweeps; default 10 s.
         public var interval = Duration.seconds(10)
-        /// The first ejection's length; each further one adds as much.
+        /// The length of the first ejection, and the increment of each further one; default 30 s.
         public var ejectionTime = Duration.seconds(30)
-        /// Of all endpoints, in percent.
+        /// The percentage of endpoints that may be ejected at once; default 10.
         public var maxEjectionPercent: UInt32 = 10
 
-        /// Envoy's defaults.
+        /// Creates settings with Envoy's defaults.
         public init() {}
     }
 
-    /// The client's own check of pods: a GET that 200 answers.
+    /// The client's active health check: a GET that must return 200.
     public struct HealthCheck: Hashable, Sendable {
-        /// Such as `/healthz`.
+        /// The request's path, such as `/healthz`.
         public var path: String
-        /// Between two checks of a pod.
+        /// The time between two checks of a pod; default 5 s.
         public var interval = Duration.seconds(5)
-        /// Until a check counts as failed.
+        /// The time until a check counts as failed; default 1 s.
         public var timeout = Duration.seconds(1)
 
-        /// A check of that path.
+        /// Creates a check of this path.
         public init(path: String) { self.path = path }
     }
 
-    /// Which HTTP is spoken to pods.
+    /// The HTTP version that clients speak to pods.
     public var http = HTTPVersion.http1
-    /// Which pod is next.
+    /// The load balancing policy.
     public var policy = Policy.roundRobin
-    /// Nil for plaintext.
+    /// TLS to pods; nil for plaintext.
     public var tls: TLS?
-    /// Nil for none.
+    /// Outlier detection; nil for none.
     public var outlierDetection: OutlierDetection?
-    /// Nil for none.
+    /// Active health checks; nil for none.
     ///
-    /// Pods behind internal listeners are left out of it.
+    /// Pods behind internal listeners are not checked.
     public var healthCheck: HealthCheck?
 
-    /// HTTP/1.1 in plaintext, in turn.
+    /// Creates the default settings: HTTP/1.1, plaintext, round robin.
     public init() {}
 }

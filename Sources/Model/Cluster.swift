@@ -1,24 +1,24 @@
-/// A member of the federation, and how others reach its pods.
+/// A member of the federation, and how clients elsewhere reach its pods.
 public struct Cluster: Hashable, Sendable {
-    /// Its name, such as `east`.
+    /// The cluster's name, such as `east`.
     public var name: ClusterName
-    /// Clusters of one network reach each other's pods directly.
+    /// The cluster's network: clusters of one network reach each other's pods directly.
     ///
-    /// Each cluster is a network of its own unless it says otherwise.
+    /// By default each cluster is a network of its own.
     public var network: String
-    /// The locality of its endpoints; a pod's own zone goes before this one's.
+    /// The locality of the cluster's endpoints; a pod's own zone overrides its zone.
     public var locality: Locality
-    /// Where its east-west gateways take connections, by address: endpoints can't be names.
+    /// The addresses of the cluster's east-west gateways; names must be resolved first, since EDS takes addresses only.
     ///
-    /// Where there is none, its pods are directly reachable from everywhere.
+    /// If empty, the pods are directly reachable from everywhere.
     public var gateways: [SocketAddress]
-    /// How its pods appear to other networks' clients.
+    /// How the pods appear to clients of other networks.
     public var reach: Reach
-    /// The share of a service's traffic that it may take at most, between 0 and 1, as long as others can take the rest; nil
-    /// for any.
+    /// The largest share of a service's traffic that the cluster may take while other clusters can take the rest, 0 to
+    /// 1; nil for no limit.
     public var maxShare: Ratio?
 
-    /// A cluster.
+    /// Creates a cluster; its network is `name` by default.
     public init(
         name: ClusterName, network: String? = nil, locality: Locality = Locality(), gateways: [SocketAddress] = [],
         reach: Reach = .gateway(refresh: false)
@@ -30,11 +30,11 @@ public struct Cluster: Hashable, Sendable {
         self.reach = reach
     }
 
-    /// Whether clients of a network connect to its pods themselves.
+    /// Whether clients of a network connect to the cluster's pods directly.
     public func isDirect(from network: String) -> Bool { self.network == network || gateways.isEmpty }
 }
 
 extension ClusterName {
-    /// The name of the internal listener, and of the Envoy cluster behind it, that lead a client to this cluster's gateways.
+    /// The name of the internal listener, and of its Envoy cluster, that lead clients to this cluster's gateways.
     public var gatewayListener: String { "\(rawValue)_gateway" }
 }

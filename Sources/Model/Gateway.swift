@@ -1,11 +1,11 @@
-/// Where an east-west gateway takes connections, as somebody tells it.
+/// The address of an east-west gateway, as configured or discovered.
 public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// At an IP address.
+    /// An IP address and port.
     case address(SocketAddress)
-    /// At whatever a DNS name resolves to.
+    /// A DNS name to resolve, and a port.
     case name(String, port: UInt16)
 
-    /// Reads `10.0.0.1:15443`, `[::1]:15443` or `gateway.example:15443`; nil where the text is none of them.
+    /// Parses `10.0.0.1:15443`, `[::1]:15443` or `gateway.example:15443`; nil if the text is none of these.
     public init?(_ text: String) {
         if let address = SocketAddress(text) {
             guard address.port > 0, address.host.isUnicast else { return nil }
@@ -14,7 +14,7 @@ public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
         }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let port = UInt16(parts[1]), port > 0, let name = DNSName(String(parts[0])),
-            // What looks like an address, and isn't one, is a typing error.
+            // Text that looks like an IP address but isn't one is a typing error.
             !parts[0].utf8.allSatisfy({
                 $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
             })
@@ -22,12 +22,12 @@ public enum Gateway: Hashable, Comparable, Sendable, CustomStringConvertible {
         self = .name(name.description, port: port)
     }
 
-    /// Whether it is at that DNS name.
+    /// Whether the gateway is given by this DNS name.
     public func isNamed(_ name: String) -> Bool {
         if case .name(name, _) = self { true } else { false }
     }
 
-    /// As the configuration writes it.
+    /// The gateway as written in the configuration.
     public var description: String {
         switch self {
         case .address(let address): address.description

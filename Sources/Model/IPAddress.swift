@@ -1,6 +1,6 @@
-/// An IPv4 or IPv6 address, as a number: two spellings of an address are equal.
+/// An IPv4 or IPv6 address, stored as a number so that different spellings are equal.
 ///
-/// EDS takes addresses only, never host names: Envoy and gRPC refuse the whole assignment for one.
+/// EDS takes addresses only: Envoy and gRPC reject a whole assignment that contains a host name.
 public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
     private enum Bits: Hashable {
         case v4(UInt32)
@@ -9,7 +9,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
 
     private let bits: Bits
 
-    /// Reads an address in text; nil where it isn't one.
+    /// Parses an address; nil if the text isn't one.
     public init?(_ text: some StringProtocol) {
         if let bytes = Self.ipv4(text) {
             bits = .v4(bytes.reduce(0) { $0 << 8 | UInt32($1) })
@@ -21,7 +21,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// From the bytes as networks carry them: 4 or 16 of them, else nil.
+    /// Reads an address in network byte order; nil unless there are 4 or 16 bytes.
     public init?(networkBytes bytes: [UInt8]) {
         switch bytes.count {
         case 4: bits = .v4(bytes.reduce(0) { $0 << 8 | UInt32($1) })
@@ -32,7 +32,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Whether it is one of IPv6.
+    /// Whether this is an IPv6 address.
     public var isIPv6: Bool {
         switch bits {
         case .v4: false
@@ -40,7 +40,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Whether only this machine can reach it.
+    /// Whether the address is a loopback address.
     public var isLoopback: Bool {
         switch plain {
         case .v4(let number): number >> 24 == 127
@@ -48,7 +48,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Whether it stands for all addresses of a machine: `0.0.0.0`, all of 0.0.0.0/8, and `::`.
+    /// Whether the address means all addresses of a machine: 0.0.0.0/8 or `::`.
     public var isUnspecified: Bool {
         switch plain {
         case .v4(let number): number >> 24 == 0
@@ -56,7 +56,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Whether it stands for a group of machines.
+    /// Whether the address is a multicast address.
     public var isMulticast: Bool {
         switch plain {
         case .v4(let number): number >> 28 == 0xe
@@ -64,7 +64,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Whether it stands for all machines of a network, or for none: 255.255.255.255, and the reserved 240.0.0.0/4.
+    /// Whether the address is 255.255.255.255 or in the reserved 240.0.0.0/4.
     public var isBroadcast: Bool {
         switch plain {
         case .v4(let number): number >> 28 == 0xf
@@ -72,7 +72,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Whether it is good on one link only: 169.254.0.0/16, where clouds have their metadata, and fe80::/10.
+    /// Whether the address is link-local: 169.254.0.0/16, where clouds serve instance metadata, or fe80::/10.
     public var isLinkLocal: Bool {
         switch plain {
         case .v4(let number): number >> 16 == 0xa9fe
@@ -80,26 +80,26 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// What its owner has one of: an IPv4 address itself, or the first 64 bits of an IPv6 address.
+    /// The network that one owner typically has: the IPv4 address itself, or the first 64 bits of an IPv6 address.
     public var network: IPAddress {
         if case .v6(let high, _) = plain { IPAddress(bits: .v6(high, 0)) } else { IPAddress(bits: plain) }
     }
 
     private init(bits: Bits) { self.bits = bits }
 
-    /// Whether a connection can be made to it, from anywhere.
+    /// Whether a client can connect to the address, from any machine or only from this one.
     public var isUnicast: Bool { !isUnspecified && !isMulticast && !isBroadcast }
 
-    /// As IPv4, if it is an IPv4 address in IPv6's form (`::ffff:10.0.0.1`).
+    /// The IPv4 address in an IPv4-mapped IPv6 address (`::ffff:10.0.0.1`); any other address unchanged.
     private var plain: Bits {
         if case .v6(0, let low) = bits, low >> 32 == 0xffff { .v4(UInt32(truncatingIfNeeded: low)) } else { bits }
     }
 
-    /// Dotted decimal, or RFC 5952's form of IPv6 without brackets.
+    /// Dotted decimal for IPv4, the RFC 5952 form without brackets for IPv6.
     public var description: String {
         switch bits {
         case .v4(let number):
-            // Ten thousand of them are written at once: pieces of ready text.
+            // Joins precomputed texts: tens of thousands of addresses are written at once.
             let bytes = stride(from: UInt32(24), through: 0, by: -8).lazy.map { Int(number >> $0 & 0xff) }
             return bytes.reduce(into: "") { text, byte in
                 if !text.isEmpty { text += "." }
@@ -129,7 +129,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 4 else { return nil }
         let bytes = parts.compactMap { part -> UInt8? in
-            // A leading zero is octal to some readers and decimal to others: refused.
+            // Leading zeros are refused, since some parsers read them as octal.
             guard part.utf8.allSatisfy(isDigit), part == "0" || part.first != "0" else { return nil }
             return UInt8(part)
         }
@@ -144,7 +144,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         return head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail
     }
 
-    /// Colon-separated groups of up to four hex digits; the last may be an IPv4 address.
+    /// Parses colon-separated groups of up to four hex digits; the last may be an IPv4 address.
     private static func groups(_ text: some StringProtocol) -> [UInt16]? {
         guard !text.isEmpty else { return [] }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
@@ -163,7 +163,7 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
         return groups
     }
 
-    /// RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`.
+    /// Formats as in RFC 5952: lower case, no leading zeros, `::` for the first longest run of two or more zero groups.
     private static func canonical(_ groups: [UInt16]) -> String {
         var longest = 0..<0
         var start = 0
@@ -185,18 +185,18 @@ public struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible
 
 /// An IP address and a TCP port.
 public struct SocketAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// Where.
+    /// The IP address.
     public let host: IPAddress
-    /// 1 to 65535; 0 only where the system is asked to choose a port to listen on.
+    /// The port, 1 to 65535; 0 asks the system to choose a port to listen on.
     public let port: UInt16
 
-    /// An address of its parts.
+    /// Creates an address.
     public init(host: IPAddress, port: UInt16) {
         self.host = host
         self.port = port
     }
 
-    /// Reads `127.0.0.1:80` or `[::1]:80`; nil where the text is neither.
+    /// Parses `127.0.0.1:80` or `[::1]:80`; nil if the text is neither.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
@@ -208,7 +208,7 @@ public struct SocketAddress: Hashable, Comparable, Sendable, CustomStringConvert
         self.init(host: host, port: port)
     }
 
-    /// Whether only this machine can reach it.
+    /// Whether the host is a loopback address.
     public var isLoopback: Bool { host.isLoopback }
 
     /// `127.0.0.1:80`, or `[::1]:80`.

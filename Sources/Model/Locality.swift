@@ -1,6 +1,6 @@
-/// Where endpoints run, as Envoy's `Locality` says it; endpoints with equal localities share one weight.
+/// Where endpoints run, as in Envoy's `Locality`; endpoints of one locality share a weight.
 public struct Locality: Hashable, Comparable, Sendable {
-    /// For example a cloud region, or the cluster's name.
+    /// A cloud region or the cluster's name, for example.
     ///
     /// May be empty.
     public var region: String
@@ -13,7 +13,7 @@ public struct Locality: Hashable, Comparable, Sendable {
     /// May be empty.
     public var subZone: String
 
-    /// A locality; what isn't given is empty.
+    /// Creates a locality.
     public init(region: String = "", zone: String = "", subZone: String = "") {
         self.region = region
         self.zone = zone

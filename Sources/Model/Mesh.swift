@@ -1,11 +1,11 @@
-/// The mesh as one service sees it: all clusters, and where the service's pods are.
+/// The mesh from one service's point of view: all clusters, and the service's pods in each.
 public struct Mesh: Hashable, Sendable {
     /// All clusters, in any order.
     public var clusters: [Cluster]
-    /// Each cluster's pods of the service; a cluster without any may be missing.
+    /// The service's pods by cluster; clusters without pods may be missing.
     public var pods: [ClusterName: [Pod]]
 
-    /// A mesh.
+    /// Creates a mesh.
     public init(clusters: [Cluster], pods: [ClusterName: [Pod]]) {
         self.clusters = clusters
         self.pods = pods

@@ -1,8 +1,8 @@
-/// The names that a mistyped one may have been meant for, the nearest first; at most 3.
+/// Finds up to 3 candidates that a mistyped name may have meant, nearest first.
 ///
-/// Those that 2 insertions, deletions, replacements or swaps of neighbours apart are near, and not more than a third of the
-/// name's length. Upper and lower case are the same. None of more than 1,000 candidates: there a hint costs more than it
-/// helps.
+/// A candidate is near if it differs by at most 2 edits, and by at most a third of the name's length, but 1 edit is
+/// always allowed. An edit is an insertion, a deletion, a replacement or a swap of neighbours. Case is ignored. Returns
+/// nothing if there are more than 1,000 candidates, where a hint costs more than it helps.
 public func nearNames(to name: String, in candidates: some Collection<String>) -> [String] {
     guard candidates.count <= 1_000 else { return [] }
     let typed = Array(name.lowercased().utf8)
@@ -19,7 +19,7 @@ public func nearNames(to name: String, in candidates: some Collection<String>) -
 
 /// The optimal string alignment distance; nil if it is greater than `most`.
 ///
-/// Only cells near the diagonal are worked out: the others are greater.
+/// Computes only the cells near the diagonal, since all others are greater than `most`.
 private func distance(_ left: [UInt8], _ right: [UInt8], most: Int) -> Int? {
     guard abs(left.count - right.count) <= most else { return nil }
     let far = most + 1

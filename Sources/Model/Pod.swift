@@ -1,27 +1,27 @@
-/// One workload instance out there, ready or not.
+/// One workload instance, ready or not.
 public struct Pod: Hashable, Sendable {
-    /// Whether a pod may take traffic, in Envoy's words.
+    /// Whether a pod may take traffic; the cases match Envoy's `HealthStatus`.
     public enum Health: String, Hashable, Sendable, CaseIterable {
         /// Takes traffic.
         case healthy
-        /// Takes no new requests; those in flight end in peace.
+        /// Takes no new requests; requests in flight complete.
         case draining
         /// Takes no traffic.
         case unhealthy
     }
 
-    /// Unique among the pods of its service and cluster.
+    /// The pod's name, unique within its service and cluster.
     public var name: String
-    /// Where it listens, inside its own network.
+    /// The address that the pod listens on, in its own network.
     public var address: SocketAddress
-    /// How much it takes compared with the service's other pods.
+    /// The pod's weight relative to the service's other pods.
     public var weight: Weight
-    /// The zone within its cluster's region, where one is known.
+    /// The pod's zone within its cluster's region; nil if unknown.
     public var zone: String?
-    /// Whether it may take traffic.
+    /// Whether the pod may take traffic.
     public var health: Health
 
-    /// A pod; healthy and of weight 1 unless said otherwise.
+    /// Creates a pod.
     public init(
         name: String, address: SocketAddress, weight: Weight = .one, zone: String? = nil, health: Health = .healthy
     ) {

@@ -2,16 +2,16 @@
 public enum Reach: Hashable, Sendable {
     /// One endpoint for each gateway address, weighted by the pods behind it.
     ///
-    /// With `refresh` the endpoints become others when pods are added, so that clients open new connections.
+    /// With `refresh`, the endpoints' identities change when pods are added, so that clients open new connections.
     case gateway(refresh: Bool)
-    /// Several identities for each gateway, each with connections of its own.
+    /// Several endpoints for each gateway, each with its own connections.
     case lanes(LaneSettings)
-    /// One identity for each pod, which the gateway tells by its SNI.
+    /// One endpoint for each pod; the gateway selects the pod by SNI.
     case pods(sni: SNITemplate)
-    /// The pods' own addresses, through the gateway as an HTTP CONNECT proxy.
+    /// The pods' own addresses, reached through the gateway as an HTTP CONNECT proxy.
     case connect
 
-    /// Without its settings, as the configuration names it.
+    /// A reach without its settings, as named in the configuration.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// See `Reach.gateway`.
         case gateway
@@ -23,7 +23,7 @@ public enum Reach: Hashable, Sendable {
         case connect
     }
 
-    /// Which of them.
+    /// The kind of this reach.
     public var kind: Kind {
         switch self {
         case .gateway: .gateway
@@ -33,7 +33,7 @@ public enum Reach: Hashable, Sendable {
         }
     }
 
-    /// Whether endpoints name a listener inside the client.
+    /// Whether endpoints refer to an internal listener in the client.
     public var needsInternalListener: Bool {
         switch self {
         case .gateway, .connect: false
@@ -42,34 +42,34 @@ public enum Reach: Hashable, Sendable {
     }
 }
 
-/// How many lanes lead through each gateway, and what becomes of them when pods are added.
+/// How many lanes lead through each gateway, and how lanes change when pods are added.
 public struct LaneSettings: Hashable, Sendable {
     /// How the gateway picks a pod for a new connection.
     public enum GatewayPolicy: String, Hashable, Sendable, CaseIterable {
-        /// The pod with the fewest connections: new lanes fill new pods, and old ones can stay.
+        /// The pod with the fewest connections: new lanes reach new pods, so old lanes can stay.
         case leastRequest = "LEAST_REQUEST"
-        /// One after the other: new pods get their part only where old lanes are opened anew.
+        /// Each pod in turn: new pods get their share only when old lanes are reopened.
         case roundRobin = "ROUND_ROBIN"
     }
 
-    /// For each healthy pod.
+    /// The number of lanes for each healthy pod.
     public var perPod: Int
-    /// For each gateway, however many pods there are.
+    /// The maximum number of lanes through each gateway.
     public var most: Int
-    /// How the gateway picks.
+    /// How the gateway picks a pod.
     public var gatewayPolicy: GatewayPolicy
 
-    /// 4 for each pod, and not more than 64.
+    /// Creates settings; the defaults are 4 lanes for each pod and at most 64.
     public init(perPod: Int = 4, most: Int = 64, gatewayPolicy: GatewayPolicy = .leastRequest) {
         self.perPod = perPod
         self.most = most
         self.gatewayPolicy = gatewayPolicy
     }
 
-    /// Lanes through all gateways of a cluster together, unless there are more gateways than that.
+    /// The maximum number of lanes through all gateways of a cluster; each gateway has at least one lane regardless.
     public static let mostOfAll = 4_096
 
-    /// How many lead through so many gateways to so many healthy pods.
+    /// The number of lanes through this many gateways to this many healthy pods.
     public func count(pods: Int, gateways: Int) -> Int {
         let mostOfOne = min(most, max(1, Self.mostOfAll / max(gateways, 1)))
         return max(1, min(mostOfOne, perPod * pods)) * gateways

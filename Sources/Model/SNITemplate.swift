@@ -1,11 +1,11 @@
-/// A host name: labels of letters, digits, `-` and `_`, 63 bytes each at most, 253 in all; in lower case.
+/// A DNS name in lower case: at most 253 bytes, in labels of 1 to 63 letters, digits, `-` and `_`.
 ///
-/// Underscores are no letters of host names (RFC 1123), but Istio's SNIs have them.
+/// RFC 1123 doesn't allow underscores in host names, but Istio's SNIs contain them.
 public struct DNSName: Hashable, Sendable, CustomStringConvertible {
-    /// The name, in lower case: Envoy compares SNIs so.
+    /// The name in lower case, since Envoy compares SNIs in lower case.
     public let description: String
 
-    /// Nil where the text is no such name.
+    /// Parses a name; nil if the text isn't one.
     public init?(_ text: String) {
         guard text.utf8.count <= 253,
             text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy(Self.isLabel)
@@ -24,28 +24,28 @@ public struct DNSName: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// How a pod's SNI is made: text with `{pod}`, `{service}`, `{port}` and `{cluster}` in it.
+/// A template for pods' SNIs: text with `{pod}`, `{service}`, `{port}` and `{cluster}`.
 ///
-/// No two pods of a cluster can get the same SNI: `{service}` is there between points, `{pod}` is there with nothing that
-/// varies in the same label, and a pod's name has no point in it.
+/// Two pods of a cluster never get the same SNI: `{service}` is a label of its own, `{pod}` shares its label with fixed
+/// text only, and pods' names contain no dot.
 public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
-    /// What is wrong with a template, or with the SNI that it makes.
+    /// Why a template, or the SNI that it makes, is invalid.
     public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
-        /// A sentence for people.
+        /// The problem as a sentence.
         public let description: String
     }
 
-    /// As the configuration writes it.
+    /// The template as written in the configuration.
     public let description: String
 
-    /// What `reach: pods` uses unless told otherwise.
+    /// The default template of `reach: pods`.
     public static let standard = SNITemplate(unchecked: "{pod}.{service}.{cluster}.ballast")
 
     private static let placeholders = ["{pod}", "{service}", "{port}", "{cluster}"]
 
     private init(unchecked text: String) { description = text }
 
-    /// Checks a template.
+    /// Parses and validates a template.
     public init(_ text: String) throws(Problem) {
         description = text
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
@@ -70,7 +70,7 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether some pod of that service and cluster could get this SNI.
+    /// Whether a pod of this service and cluster could get this SNI.
     public func couldMake(_ name: DNSName, service: ServiceName, cluster: ClusterName) -> Bool {
         let pattern =
             description.replacing("{service}", with: service.rawValue).replacing("{cluster}", with: cluster.rawValue)
@@ -78,7 +78,7 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         let labels = name.description.split(separator: ".", omittingEmptySubsequences: false)
         return pattern.count == labels.count
             && zip(pattern, labels).allSatisfy { expected, label in
-                // What a pod's name or a port may take the place of.
+                // A pod's name or a port may replace the placeholder between these texts.
                 let around = expected.replacing("{pod}", with: "*").replacing("{port}", with: "*").split(
                     separator: "*", omittingEmptySubsequences: false)
                 guard let head = around.first, let tail = around.last, around.count > 1 else {
@@ -88,19 +88,19 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
             }
     }
 
-    /// Service names by the labels that they are in SNIs.
+    /// Finds the service in an SNI by the labels that it occupies.
     public struct ServiceIndex: Sendable {
-        /// By name in lower case.
+        /// Services by their name in lower case.
         private let names: [String: ServiceName]
         private let labelCounts: Set<Int>
 
-        /// An index of these.
+        /// Creates an index of these services.
         public init(_ services: some Sequence<ServiceName>) {
             names = Dictionary(services.map { ($0.rawValue.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
             labelCounts = Set(names.keys.map { $0.count { $0 == "." } + 1 })
         }
 
-        /// A service of which some pod in that cluster could get this SNI; the cost doesn't grow with the services.
+        /// A service whose pods in this cluster could get this SNI; the cost doesn't depend on the number of services.
         public func service(sharing name: DNSName, by template: SNITemplate, in cluster: ClusterName) -> ServiceName? {
             let pattern = template.description.replacing("{cluster}", with: cluster.rawValue).split(
                 separator: ".", omittingEmptySubsequences: false)
@@ -114,7 +114,7 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The SNIs of a service's pods in one cluster, by their names.
+    /// The SNIs of a service's pods in one cluster, by pod name.
     public func names(of pods: [Pod], of service: Service, in cluster: ClusterName) throws(Problem) -> [String:
         String]
     {
@@ -130,7 +130,7 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
         return names
     }
 
-    /// The SNI of a pod; the port in it is the service's, or else the pod's.
+    /// The SNI of a pod; `{port}` is the service's port, or the pod's if the service has none.
     public func name(of pod: Pod, service: Service, cluster: ClusterName) throws(Problem) -> String {
         let name =
             description.replacing("{pod}", with: pod.name).replacing("{service}", with: service.name.rawValue)

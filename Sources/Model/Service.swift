@@ -1,38 +1,40 @@
-/// What clients balance over, and the wishes of whoever runs it.
+/// What clients balance over, with its configured policy.
 public struct Service: Hashable, Sendable {
-    /// Which clusters take traffic, and when.
+    /// How traffic is divided between clusters.
     public enum Balance: String, Hashable, Sendable, CaseIterable {
         /// All clusters share the traffic.
         case global
-        /// The client's own cluster at priority 0; the others, at priority 1, take over as it fails.
+        /// The client's own cluster has priority 0; the others have priority 1 and take over when it fails.
         case localFirst = "local-first"
     }
 
-    /// Its name, such as `httpbin`.
+    /// The service's name, such as `httpbin`.
     public var name: ServiceName
-    /// Which clusters take traffic, and when.
+    /// How traffic is divided between clusters.
     public var balance: Balance
-    /// What each pod of a cluster counts, times its own weight.
+    /// The multiplier of each cluster, applied to its pods' own weights.
     ///
-    /// 1 where nothing is said; 0 takes the cluster out.
+    /// The default is 1; 0 takes the cluster out.
     public var weights: [ClusterName: Ratio]
-    /// The SNI that means any of its pods, at every gateway.
+    /// The SNI that stands for any of the service's pods, at every gateway.
     ///
-    /// Nil for a default that our own gateways know: see `sni(at:)`.
+    /// If nil, Ballast's own gateways use a default: see `sni(at:)`.
     public var sni: DNSName?
-    /// The port that clients call it by, where that isn't the pods' own; SNIs may have it.
+    /// The port that clients use, if it differs from the pods' own; SNIs may contain it.
     public var port: UInt16?
-    /// What every endpoint says about itself, by filter and key, for clients that look for it.
+    /// The metadata of every endpoint, by filter and key.
     ///
-    /// Istio's sidecars choose TLS by `envoy.transport_socket_match`'s `tlsMode`.
+    /// Istio's sidecars choose TLS by the `tlsMode` of `envoy.transport_socket_match`.
     public var metadata: [String: [String: String]] = [:]
-    /// For clients that take the service's cluster from Ballast.
+    /// Settings for clients that get the service's Envoy cluster from Ballast.
     public var client = ClientSettings()
 
-    /// The SNI that means any of its pods at the gateways of a cluster: its own, or else `SERVICE.CLUSTER.ballast`.
+    /// The SNI that stands for any of the service's pods at a cluster's gateways: `sni`, or else
+    /// `SERVICE.CLUSTER.ballast`.
     ///
-    /// The default has `_` for the points in the service's name, so that no pod's SNI is the same: those have a label more.
-    /// Nil where that is no host name, or another service or template could come to the same.
+    /// In the default, `_` replaces the dots of the service's name. A pod's SNI has one label more, so it is never the
+    /// same. Nil if the default would not be a host name, or if another service or the cluster's SNI template could
+    /// produce the same name.
     public func sni(at cluster: Cluster) -> DNSName? {
         if let sni { return sni }
         if case .pods(let template) = cluster.reach, template != .standard { return nil }
@@ -40,7 +42,7 @@ public struct Service: Hashable, Sendable {
         return DNSName("\(name.rawValue.replacing(".", with: "_")).\(cluster.name).ballast")
     }
 
-    /// A service; global, every pod counting the same, unless said otherwise.
+    /// Creates a service; by default it is global, with multiplier 1 for every cluster.
     public init(name: ServiceName, balance: Balance = .global, weights: [ClusterName: Ratio] = [:]) {
         self.name = name
         self.balance = balance

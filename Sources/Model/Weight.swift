@@ -1,17 +1,18 @@
-/// How much one pod takes compared with the others of its service: 1 to 1,000,000, 1 where nothing is said.
+/// The weight of a pod relative to the others of its service, 1 to 1,000,000; default 1.
 ///
-/// There is no weight 0: Envoy and gRPC refuse the whole assignment for one. A pod that shall get nothing drains.
+/// Weight 0 doesn't exist, because Envoy and gRPC reject the whole assignment for one. To give a pod no traffic, drain
+/// it.
 public struct Weight: Hashable, Sendable {
-    /// 1 to 1,000,000.
+    /// The weight, 1 to 1,000,000.
     public let value: UInt32
 
-    /// What a pod weighs unless it says otherwise.
+    /// The default weight.
     public static let one = Weight(unchecked: 1)
 
-    /// The weights that there are.
+    /// The valid weights.
     public static let range: ClosedRange<UInt32> = 1...1_000_000
 
-    /// Nil outside the range.
+    /// Creates a weight; nil if the value is out of range.
     public init?(_ value: Int) {
         guard let value = UInt32(exactly: value), Self.range.contains(value) else { return nil }
         self.value = value
@@ -20,22 +21,22 @@ public struct Weight: Hashable, Sendable {
     private init(unchecked value: UInt32) { self.value = value }
 }
 
-/// An exact multiplier, read from a decimal: 0 to 1,000,000, with up to six places after the point.
+/// An exact multiplier, parsed from a decimal: 0 to 1,000,000, with up to six decimal places.
 ///
-/// Exact, so that shares don't drift with the order or the number of factors, and equal on every replica.
+/// Exact, so that shares don't depend on the order or number of factors, and are the same on every replica.
 public struct Ratio: Hashable, Sendable, CustomStringConvertible {
-    /// The dividend, in lowest terms.
+    /// The numerator, in lowest terms.
     public let numerator: UInt64
-    /// The divisor, in lowest terms: a divisor of 1,000,000.
+    /// The denominator, in lowest terms: a divisor of 1,000,000, or of 10^12 after `reduced(by:)`.
     public let denominator: UInt64
 
-    /// 1.
+    /// The ratio 1.
     public static let one = Ratio(numerator: 1, denominator: 1)
 
-    /// The ratio as a number.
+    /// The ratio as a floating-point number.
     public var value: Double { Double(numerator) / Double(denominator) }
 
-    /// This ratio times a factor between 0 and 1, to twelve places after the point, but never 0.
+    /// This ratio times a factor between 0 and 1, rounded to twelve decimal places, but never 0.
     package func reduced(by factor: Double) -> Ratio {
         let trillionths = (value * factor * 1e12).rounded()
         return Ratio(numerator: UInt64(min(max(trillionths, 1), 1e18)), denominator: 1_000_000_000_000)
@@ -47,7 +48,7 @@ public struct Ratio: Hashable, Sendable, CustomStringConvertible {
         self.denominator = denominator / divisor
     }
 
-    /// Reads `2`, `0.5` or `1.25`; nil outside the range, and for signs, exponents and longer fractions.
+    /// Parses `2`, `0.5` or `1.25`; nil if out of range, or for signs, exponents and more decimal places.
     public init?(_ decimal: String) {
         let parts = decimal.split(separator: ".", omittingEmptySubsequences: false)
         let isDigits = { (part: Substring) in
@@ -64,13 +65,13 @@ public struct Ratio: Hashable, Sendable, CustomStringConvertible {
         self.init(numerator: numerator, denominator: 1_000_000)
     }
 
-    /// For people: the ratio as a decimal.
+    /// The ratio as a decimal.
     public var description: String {
         denominator == 1 ? "\(numerator)" : "\(value)"
     }
 }
 
-/// The greatest common divisor; the other number where one is 0.
+/// The greatest common divisor; if one number is 0, the other number.
 package func greatestCommonDivisor<Number: UnsignedInteger>(_ left: Number, _ right: Number) -> Number {
     right == 0 ? left : greatestCommonDivisor(right, left % right)
 }

@@ -1,14 +1,15 @@
 import Synchronization
 
-/// Gathers signals: one after a time of quiet goes through at once; those that follow it within `quiet` of each other
-/// count as one, and none waits longer than `longest`.
+/// Combines signals that follow each other within `quiet`; no signal waits longer than `longest`.
+///
+/// A signal after a quiet period is delivered at once.
 public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
     private struct Pending {
-        /// When the first signal came that hasn't gone through.
+        /// When the first pending signal arrived; nil if none is pending.
         var first: C.Instant?
-        /// When the last signal came, or was seen through.
+        /// When the last signal arrived or was delivered.
         var last: C.Instant?
-        /// Whether the first came after a time of quiet.
+        /// Whether the first pending signal came after a quiet period.
         var isLone = false
     }
 
@@ -19,7 +20,7 @@ public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
     private let signals: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
-    /// A debounce on that clock.
+    /// Creates a debounce on this clock.
     public init(quiet: Duration, longest: Duration, clock: C) {
         self.clock = clock
         self.quiet = quiet
@@ -27,7 +28,7 @@ public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
         (signals, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Something has changed.
+    /// Sends a signal.
     public func signal() {
         let now = clock.now
         pending.withLock { pending in
@@ -40,9 +41,9 @@ public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
         continuation.yield()
     }
 
-    /// Calls `body` once for every gathering of signals, until the task is cancelled.
+    /// Calls `body` once for every group of signals, until the task is cancelled.
     ///
-    /// Only one task may do so.
+    /// Must be called by one task only.
     public func forEach(_ body: () async -> Void) async {
         for await _ in signals {
             do {
@@ -52,7 +53,7 @@ public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
             }
             guard pending.withLock({ $0.first.take() }) != nil else { continue }
             await body()
-            // What comes while there is so much to do, or right after it, is no lone signal.
+            // Signals during `body`, or right after it, don't count as coming after a quiet period.
             let now = clock.now
             pending.withLock { pending in
                 pending.last = now
@@ -61,7 +62,7 @@ public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
         }
     }
 
-    /// When what is pending goes through; nil for at once.
+    /// When the pending signals are delivered; nil for at once.
     private var due: C.Instant? {
         pending.withLock { pending in
             guard let first = pending.first, let last = pending.last, !pending.isLone else { return nil }

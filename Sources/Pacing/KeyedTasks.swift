@@ -1,17 +1,19 @@
-/// One task for each of a set of keys that changes: a task starts when its key is added, and is cancelled when it is removed.
+/// Runs one task for each key of a changing set.
+///
+/// A task starts when its key is added, and is cancelled when the key is removed.
 public struct KeyedTasks<Key: Hashable & Sendable>: Sendable {
     private let wanted: AsyncStream<Set<Key>>
     private let continuation: AsyncStream<Set<Key>>.Continuation
 
-    /// No keys yet.
+    /// Creates an empty set.
     public init() { (wanted, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
 
-    /// Has a task for each of these, and for no other.
+    /// Replaces the set of keys; tasks start and end accordingly.
     public func replaceKeys(with keys: Set<Key>) { continuation.yield(keys) }
 
-    /// Runs a task for each key until the own task is cancelled; may be called once.
+    /// Runs the tasks until the caller's task is cancelled; may be called once.
     ///
-    /// - Parameter body: what each task does; it returns soon after its task was cancelled.
+    /// - Parameter body: the work of each task; it must return soon after cancellation.
     public func run(_ body: @escaping @Sendable (Key) async -> Void) async {
         await withDiscardingTaskGroup { group in
             var stops: [Key: AsyncStream<Void>.Continuation] = [:]

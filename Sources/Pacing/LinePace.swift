@@ -1,14 +1,14 @@
-/// How many log lines of one kind there may be: so many at once, and as many more each minute.
+/// Limits the log lines of one kind: a burst, and as many more each minute.
 ///
-/// What is left out is counted, and told with the next line.
+/// Lines left out are counted; the next line that is logged has their number.
 public struct LinePace: Sendable {
     private var bucket: TokenBucket
     private var left = 0
 
-    /// A pace of so many lines a minute.
+    /// Creates a limit of `most` lines at once, and as many more each minute.
     public init(perMinute most: Int) { bucket = TokenBucket(burst: Double(most), perMinute: Double(most)) }
 
-    /// The text as it is to be logged now; nil if it isn't.
+    /// The text to log; nil if the line must be left out.
     public mutating func take(_ text: String, at now: ContinuousClock.Instant = .now) -> String? {
         bucket.fill(at: now)
         guard bucket.take() else {

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Runs one body after the other, in the order in which they come.
+/// Runs bodies one at a time, in the order of the calls.
 ///
-/// Its callers bound how many wait: each has one body at a time.
+/// Waiting calls are not limited; callers must have at most one call each at a time.
 public final class Turns: Sendable {
     private struct State {
         var isTaken = false
@@ -11,10 +11,10 @@ public final class Turns: Sendable {
 
     private let state = Mutex(State())
 
-    /// Nothing runs yet.
+    /// Creates an idle instance.
     public init() {}
 
-    /// Calls `body` when all that came before are through.
+    /// Runs `body` after all earlier calls have finished.
     public func take<Result, Failure>(_ body: () async throws(Failure) -> Result) async throws(Failure) -> Result {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in

@@ -6,20 +6,20 @@ import Model
 import Snapshots
 import Synchronization
 
-/// Decides which view each client is served, and whether it may be.
+/// Decides which view each client is served, and whether it is authorized.
 ///
 /// | client                         | without `xds.tls.allow`          | with `xds.tls.allow`                       |
 /// |--------------------------------|----------------------------------|--------------------------------------------|
-/// | node role `ballast`            | what `export` says               | what `export` says                         |
+/// | node role `ballast`            | the exports to it                | the exports to it                          |
 /// | certificate named by `export`  | nothing else                     | what a rule permits                        |
 /// | any other                      | the view of its cluster and kind | what a rule permits: cluster, and role     |
 final class AccessControl: Sendable {
-    /// Nil if everyone who can connect may see everything.
+    /// The rules; nil if every client may see every view.
     private let access: Mutex<Access?>
 
     init(_ access: Access?) { self.access = Mutex(access) }
 
-    /// Puts other rules in force.
+    /// Replaces the rules.
     ///
     /// - Returns: whether they differ.
     func replace(with next: Access?) -> Bool {
@@ -31,7 +31,7 @@ final class AccessControl: Sendable {
 
     /// The view that a client asks for.
     ///
-    /// - Throws: if it may not be served that.
+    /// - Throws: if the client isn't authorized for it.
     func view(
         of node: Node, on head: StreamHead, in federation: Federation, servesLEDS: Bool
     ) throws(GRPCStatus) -> ViewKey {
@@ -44,7 +44,7 @@ final class AccessControl: Sendable {
         }
         let view = ClientView(node, head, in: federation, servesLEDS: servesLEDS)
         guard let access = access.withLock({ $0 }) else {
-            // Whoever is there to import sees what is exported, and no more by saying less.
+            // A peer that leaves out its node role must not see more than the exports to it.
             guard export == nil else {
                 throw head.denied(
                     "\(head.claim) may import what is exported to it, and see nothing else (export)")
@@ -64,7 +64,7 @@ final class AccessControl: Sendable {
 }
 
 extension StreamHead {
-    /// Who its certificate says it is, for people.
+    /// The names in the client's certificate, for messages.
     fileprivate var claim: String {
         identities.isEmpty ? "nobody" : identities.map(\.description).joined(separator: ", ")
     }
@@ -84,7 +84,7 @@ extension IdentityPattern {
 extension ClientView {
     /// The view that a node asks for on a stream.
     ///
-    /// Its cluster is the one that its metadata names, or its region, or the own one.
+    /// The cluster is the one named in the node's metadata, or else its region, or else Ballast's own.
     init(_ node: Node, _ head: StreamHead, in federation: Federation, servesLEDS: Bool) {
         let claims = [node.metadata["cluster"], node.locality.region].compactMap {
             $0.map(ClusterName.init(rawValue:))
@@ -97,7 +97,7 @@ extension ClientView {
 }
 
 extension ClientKind {
-    /// What a node says that it can take.
+    /// The kind of client that a node describes.
     init(_ node: Node) {
         if node.metadata["role"] == "gateway" {
             self = .gateway
@@ -108,7 +108,7 @@ extension ClientKind {
         }
     }
 
-    /// Envoy takes collections over delta ADS only; a gateway's and a gRPC client's endpoints are never that many.
+    /// Whether LEDS is possible: Envoy supports collections over delta ADS only, and gateways and gRPC don't need them.
     func takesLEDS(over head: StreamHead) -> Bool {
         guard Method.at(head.method) == .deltaAggregatedResources else { return false }
         return switch self {
@@ -117,24 +117,24 @@ extension ClientKind {
         }
     }
 
-    /// Lanes lead through listeners inside the client, which have to be there before the endpoints that name them.
+    /// Lanes lead through internal listeners, which must exist before endpoints name them.
     var servingOrder: ServingOrder {
         capabilities.takesEveryReach ? .listenersBeforeEndpoints : .listenersAfterEndpoints
     }
 }
 
 extension Node {
-    /// The values that fields of its metadata may have; any other means nothing.
+    /// The valid values of node metadata fields; any other value is ignored.
     static let knownValues = [
         ("role", ["gateway", Node.peerRole]), ("lanes", ["true", "false"]), ("leds", ["true", "false"]),
     ]
 
-    /// Whether it asks for collections.
+    /// Whether the node asks for LEDS.
     ///
-    /// - Parameter isWanted: what counts if it says nothing.
+    /// - Parameter isWanted: the default if its metadata doesn't say.
     func wantsLEDS(unlessSaid isWanted: Bool) -> Bool { metadata["leds"].map { $0 == "true" } ?? isWanted }
 
-    /// False for Envoys that collections would end, or that don't say how old they are; whatever they ask for.
+    /// Whether the client survives LEDS: false for Envoys that would crash, and for those without a version.
     var survivesLEDS: Bool {
         userAgent != Node.envoyAgent || envoyVersion.map { $0 >= .survivesCollections } == true
     }

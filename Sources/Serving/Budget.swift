@@ -2,11 +2,11 @@ import GRPCTransport
 import MeshConfiguration
 import Synchronization
 
-/// Bytes that clients have this server keep: of each stream, each client, each identity, and in all.
+/// Limits the memory that the server keeps for clients: per stream, per client, per identity, and in total.
 ///
-/// A client is a connection. Its identity is who its certificate says it is, or its IP address if it shows none.
+/// A client is a connection. Its identity is the name in its certificate, or its IP address if it has none.
 final class Budget: Sendable {
-    /// What one stream has been charged; given back with `release`.
+    /// The bytes charged for one stream; returned by `release`.
     struct Share {
         fileprivate let client: String
         fileprivate let identity: String
@@ -40,12 +40,12 @@ final class Budget: Sendable {
 
     init(_ limits: Configuration.Limits) { self.limits = limits }
 
-    /// Bytes that all streams have been charged.
+    /// The bytes charged for all streams.
     var total: Int { sums.withLock { $0.total } }
 
-    /// Charges a stream so many bytes in all.
+    /// Sets the total charge of a stream.
     ///
-    /// - Throws: if that is more than a limit allows; the share is then as it was.
+    /// - Throws: if a limit would be exceeded; the charge is then unchanged.
     func charge(_ share: inout Share, _ bytes: Int) throws(GRPCStatus) {
         guard bytes != share.bytes else { return }
         guard bytes <= limits.bytesPerStream else {
@@ -69,7 +69,7 @@ final class Budget: Sendable {
         share.bytes = bytes
     }
 
-    /// Gives back what a stream was charged.
+    /// Returns a stream's whole charge.
     func release(_ share: inout Share) {
         sums.withLock { [share] in $0.add(-share.bytes, to: share) }
         share.bytes = 0

@@ -6,14 +6,14 @@ public import Logging
 public import MeshConfiguration
 import YAMLFile
 
-/// Reads the server's certificates again whenever their files change.
+/// Reloads the server's certificates whenever their files change.
 public struct CertificateRenewal: Sendable {
     private let files: Configuration.TLSFiles
     private let service: XDSService
     private let metrics: ServingMetrics
     private let logger: Logger
 
-    /// A renewal of these files.
+    /// Creates a renewal for these files.
     public init(
         _ files: Configuration.TLSFiles, of service: XDSService, metrics: ServingMetrics, logger: Logger
     ) {
@@ -25,20 +25,20 @@ public struct CertificateRenewal: Sendable {
 
     /// Runs until the task is cancelled.
     ///
-    /// - Parameter noteProblem: called after each change with why the newest certificates can't be used; nil if they are in
-    ///   use.
+    /// - Parameter noteProblem: called after each change with the reason why the new certificates can't be used, or
+    ///   with nil if they are in use.
     public func run(_ noteProblem: @Sendable (String?) -> Void) async {
         let changes = FileChanges(of: [files.certificate, files.key] + [files.clientCA].compactMap(\.self))
         var isFirst = true
         await changes.forEach { _ in
-            // What is there at the start is in force already.
+            // The files present at the start have already been loaded.
             defer { isFirst = false }
             guard !isFirst else { return }
             do throws(ConfigurationError) {
                 do throws(ConfigurationError) {
                     note(try await service.renewCertificates(files))
                 } catch {
-                    // A certificate and its key are two files, and one comes first.
+                    // The certificate and its key are two files, and one of them changes first.
                     try? await Task.sleep(for: .seconds(2))
                     note(try await service.renewCertificates(files))
                 }
@@ -50,7 +50,7 @@ public struct CertificateRenewal: Sendable {
         }
     }
 
-    /// Logs and counts certificates that are in use.
+    /// Logs the certificate in use and updates its expiry metric.
     public func note(_ material: TLSMaterial) {
         metrics.certificateExpiry(files.certificate).set(material.expiry)
         if let warning = material.warning(about: files.certificate) { logger.warning("\(warning)") }

@@ -5,9 +5,9 @@ public import MeshConfiguration
 public import YAMLFile
 
 extension Configuration {
-    /// Looks into all certificates, keys and tokens of its own that it names.
+    /// Checks all certificates, keys and tokens that the configuration names for Ballast itself.
     ///
-    /// - Returns: what can't be used, and what will not be of use for long.
+    /// - Returns: errors for files that can't be used, and warnings for certificates that expire soon.
     public func checkFiles() -> (errors: [ConfigurationError], warnings: [String]) {
         var (errors, warnings): ([ConfigurationError], [String]) = ([], [])
         let check = { (file: String, read: () throws(ConfigurationError) -> TLSMaterial) in

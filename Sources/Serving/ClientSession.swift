@@ -6,37 +6,38 @@ import Model
 import Snapshots
 import XDS
 
-/// What a session shares with all others.
+/// What all sessions share.
 struct SessionContext: Sendable {
     let access: AccessControl
     let demand: Demand
     let warnings: WarningLimit
-    /// Whether Envoys that don't say anything about LEDS are served it.
+    /// Whether Envoys that don't set `leds` in their node metadata use LEDS.
     let servesLEDS: Bool
     let logger: Logger
 }
 
-/// Who is at the other end of a stream, which view it is served, and whether it may be.
+/// The client of a stream: its identity, its view, and whether it is authorized.
 struct ClientSession {
-    /// How far this is with the client.
+    /// The stage of the session.
     private enum Stage {
-        /// It has not sent its first request, or the sources have not synced: no client is answered before.
+        /// The first request has not arrived, or the sources have not synced.
         case waiting
-        /// It may not be served what it asks for.
+        /// The client isn't authorized for the view that it asks for.
         case refused(ViewKey?, GRPCStatus)
         case assigned(Assigned)
     }
 
-    /// What a client is served.
+    /// The view that the client is served.
     private struct Assigned {
         var key: ViewKey
-        /// Nil until it has been built.
+        /// Nil until the view has been built.
         var view: Snapshot.View?
-        /// Set while it refuses the listeners that endpoints lead through.
+        /// Set while the client rejects the listeners that endpoints lead through.
         var refusedListeners: RefusedListeners?
     }
 
-    /// The view that has the listeners which a client refuses: it is served them still, so that it may take later ones.
+    /// The view whose listeners the client rejected; it still gets their updates, so that it can accept a later
+    /// version.
     private struct RefusedListeners {
         var key: ViewKey
         var view: Snapshot.View?
@@ -44,16 +45,16 @@ struct ClientSession {
 
     let head: StreamHead
     private let context: SessionContext
-    /// Nil before the first request: no other is sure to have it.
+    /// Nil before the first request; later requests may leave the node out.
     private(set) var node: Node?
     private var stage = Stage.waiting
     /// Nil until the sources have synced.
     private(set) var snapshot: Snapshot?
-    /// Why it refuses the listeners that endpoints lead through; nil while it doesn't.
+    /// Why the client rejected the listeners that endpoints lead through; nil while it accepts them.
     private(set) var listenerRejection: String?
-    /// The views that are built because of this session: its own, and that of its listeners.
+    /// The views that this session keeps in use: its own, and that of its listeners.
     private var held: (own: ViewKey?, listeners: ViewKey?)
-    /// The view that its notes were logged for.
+    /// The view for which notes were last logged.
     private var lastLogged: ViewKey?
 
     init(_ head: StreamHead, snapshot: Snapshot?, _ context: SessionContext) {
@@ -62,7 +63,7 @@ struct ClientSession {
         self.context = context
     }
 
-    /// Which view it is served, or asked for; nil until that is known.
+    /// The view that the client is served or asked for; nil until it is known.
     var view: ViewKey? {
         switch stage {
         case .waiting: nil
@@ -71,17 +72,17 @@ struct ClientSession {
         }
     }
 
-    /// What it is served; nil until it has been built.
+    /// The content of the view; nil until it has been built.
     var content: Snapshot.View? { if case .assigned(let assigned) = stage { assigned.view } else { nil } }
 
-    /// What it is served of a type.
+    /// The resources of a type that the client is served.
     func index(_ type: TypeURL) -> ResourceIndex? {
         guard case .assigned(let assigned) = stage, let view = assigned.view else { return nil }
         if type == .listener, let listeners = assigned.refusedListeners?.view { return listeners.index(type) }
         return view.index(type)
     }
 
-    /// What changed of what it is served.
+    /// The changes in what the client is served.
     var changes: [(type: TypeURL, names: ChangedNames)] {
         guard case .assigned(let assigned) = stage else { return [] }
         let changes = assigned.view?.changes ?? []
@@ -91,7 +92,7 @@ struct ClientSession {
 
     // MARK: Events
 
-    /// Learns who it is; later nodes of a stream repeat the first.
+    /// Sets the node from the first request; later nodes of a stream repeat it.
     mutating func greet(_ node: Node?) {
         guard self.node == nil else { return }
         let node = node ?? Node()
@@ -112,9 +113,9 @@ struct ClientSession {
         }
     }
 
-    /// Moves on to a newer snapshot.
+    /// Advances to a newer snapshot.
     ///
-    /// - Returns: whether the client gets another view now, or its first; nil if it has a newer snapshot.
+    /// - Returns: whether the view changed or got its first content; nil if the snapshot isn't newer.
     mutating func advance(to item: PublicationQueue.Item) -> Bool? {
         guard item.publication.snapshot.number > snapshot?.number ?? 0 else { return nil }
         snapshot = item.publication.snapshot
@@ -123,12 +124,13 @@ struct ClientSession {
         return view != lastView || !hadContent && content != nil
     }
 
-    /// Looks again whether it may be served.
+    /// Checks again whether the client may be served.
     mutating func reviewAccess() { assign() }
 
-    /// Notes whether it takes the listeners that endpoints lead through: while it doesn't, it gets endpoints without them.
+    /// Notes whether the client accepts the listeners that endpoints lead through; while it doesn't, it gets gateway
+    /// addresses.
     ///
-    /// - Returns: whether that is new.
+    /// - Returns: whether that changed.
     mutating func note(listenerRejection reason: String?) -> Bool {
         let isNew = (reason == nil) != (listenerRejection == nil)
         guard isNew, reason == nil || view?.client?.kind == .lanes else { return false }
@@ -146,14 +148,14 @@ struct ClientSession {
         return true
     }
 
-    /// Ends the stream of a client that may not be served what it asks for.
+    /// Throws if the client isn't authorized for the view that it asks for, which ends the stream.
     func authorize() throws(GRPCStatus) {
         guard case .refused(_, let refusal) = stage else { return }
         warn("client refused", refusal.message)
         throw refusal
     }
 
-    /// The stream is over.
+    /// Releases the session's views when the stream ends.
     mutating func end(_ status: GRPCStatus) {
         hold(nil, listeners: nil)
         context.logger.debug("stream closed", metadata: metadata(["status": "\(status)"]))
@@ -162,7 +164,7 @@ struct ClientSession {
     // MARK: Which view
 
     private mutating func assign() {
-        // Until all is known, only what is exported is served.
+        // Until the sources have synced, only other Ballasts are served.
         guard let node, let snapshot, snapshot.isComplete || node.isPeer else { return }
         var key: ViewKey
         do throws(GRPCStatus) {
@@ -186,7 +188,7 @@ struct ClientSession {
 
     private mutating func findContent() {
         guard case .assigned(var assigned) = stage, let snapshot else { return }
-        // Load reports are about what is sent, whichever way.
+        // A load report fits either view, with LEDS or without.
         let isReport = head.method == LoadReport.method
         assigned.view = isReport ? snapshot.services(of: assigned.key) : snapshot[assigned.key]
         let listeners = assigned.refusedListeners?.key
@@ -205,7 +207,7 @@ struct ClientSession {
         held = (own, listeners)
     }
 
-    /// The memory that is kept of the node, in bytes; about.
+    /// The approximate memory of the node, in bytes.
     var nodeBytes: Int {
         guard let node else { return 0 }
         let texts = [
@@ -216,7 +218,7 @@ struct ClientSession {
 
     // MARK: Notes
 
-    /// What it is served less well than it could be; each a sentence.
+    /// Sentences about what the client can't be served.
     var notes: [String] {
         var notes: [String] = []
         let reduced = content?.reduced ?? []
@@ -238,7 +240,7 @@ struct ClientSession {
         lanes: true out of its node metadata
         """
 
-    /// Why it is not served collections, though it asks for them; nil if there is nothing to say.
+    /// Why the client doesn't get LEDS although it asks for it; nil if it gets LEDS or doesn't ask.
     private var ledsNote: String? {
         guard let node, case .assigned(let assigned) = stage, let kind = assigned.key.client?.kind,
             !node.survivesLEDS, kind.takesLEDS(over: head), node.wantsLEDS(unlessSaid: context.servesLEDS)
@@ -267,7 +269,7 @@ struct ClientSession {
 
     func warn(_ what: String, _ reason: String) { warn(what) { ["reason": "\(reason)"] } }
 
-    /// Logs a warning, unless there were too many about this client lately.
+    /// Logs a warning, unless there were too many about this client recently.
     func warn(_ what: String, _ facts: () -> Logger.Metadata) {
         guard case .logged(let suppressed) = context.warnings.take(about: head.peer) else { return }
         var facts = facts()
@@ -275,7 +277,7 @@ struct ClientSession {
         context.logger.warning("\(what)", metadata: metadata(facts))
     }
 
-    /// Facts for a log line, and whose stream it is.
+    /// Adds the stream's node and peer to a log line's metadata.
     private func metadata(_ more: Logger.Metadata) -> Logger.Metadata {
         more.merging(["node": "\(node?.id ?? "")", "peer": "\(head.peer)"]) { given, _ in given }
     }

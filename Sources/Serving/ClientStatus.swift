@@ -4,27 +4,27 @@ public import Model
 public import Snapshots
 public import XDS
 
-/// One stream of one client, at one moment.
+/// The state of one stream of a client at one moment.
 public struct ClientStatus: Sendable {
-    /// Node id; empty before the first request.
+    /// The node ID; empty before the first request.
     public var node: String
     /// The node's `cluster`, Envoy's `--service-cluster`.
     public var nodeCluster: String
-    /// `envoy`, or gRPC's name.
+    /// `envoy`, or the user agent name of a gRPC client.
     public var userAgent: String
-    /// The other end's address.
+    /// The client's address.
     public var peer: String
-    /// The method that the stream called.
+    /// The method that the client called.
     public var method: String
-    /// Which view it is served; nil until that is known.
+    /// The view that the client is served; nil until it is known.
     public var view: ViewKey?
     /// The cluster that this Ballast serves; empty before the first snapshot.
     public var ownCluster: ClusterName
-    /// What it is served less well than it could be, and what doesn't work with it; each a sentence.
+    /// Sentences about what the client can't be served, and about what doesn't work for it.
     public var notes: [String]
-    /// Who its certificate says it is; empty without mutual TLS.
+    /// The names in the client's certificate; empty without mutual TLS.
     public var identities: [String]
-    /// What it wants and has; nil for a stream of load reports.
+    /// The client's subscriptions; nil for a stream of load reports.
     private var subscriptions: StreamSubscriptions?
 
     init(_ session: ClientSession, notes: [String] = [], subscriptions: StreamSubscriptions? = nil) {
@@ -41,9 +41,9 @@ public struct ClientStatus: Sendable {
         self.subscriptions = subscriptions
     }
 
-    /// What it wants and has, by type; sorted here, and not on the threads that serve streams.
+    /// The client's subscriptions by type, sorted here rather than on the threads that serve streams.
     ///
-    /// - Parameter limit: how many resources of each type are listed; the rest is only counted.
+    /// - Parameter limit: the maximum number of resources listed for each type; the others are only counted.
     public func subscriptions(listing limit: Int) -> [(type: TypeURL, subscription: SubscriptionStatus)] {
         subscriptions?.status(listing: limit) ?? []
     }

@@ -1,25 +1,25 @@
 public import Snapshots
 import Synchronization
 
-/// Whose views somebody wants: only these are built.
+/// Tracks which views are in use; only these are built.
 public final class Demand: Sendable {
-    /// How long a view is kept up to date after the last who wanted it has gone: clients come back.
+    /// How long an unused view is kept up to date, since clients reconnect.
     static let patience = Duration.seconds(60)
 
     private struct Want {
-        /// Streams that are served it.
+        /// The number of sessions that use it.
         var holders = 0
-        /// Until when it is wanted besides.
+        /// The end of the time for which it is kept without sessions; nil if none is set.
         var end: ContinuousClock.Instant?
     }
 
     private let wants = Mutex<[ViewKey: Want]>([:])
     private let changed: @Sendable () -> Void
 
-    /// - Parameter changed: called when a view is first wanted, and when its last holder releases it.
+    /// - Parameter changed: called when a view is first used, and when its last session ends.
     init(changed: @escaping @Sendable () -> Void) { self.changed = changed }
 
-    /// Those that are wanted at that time, and when the next of them is wanted no longer.
+    /// The views in use at that time, and when the next of them expires.
     public func views(at now: ContinuousClock.Instant) -> (wanted: Set<ViewKey>, next: ContinuousClock.Instant?) {
         wants.withLock { wants in
             wants = wants.filter { $0.value.holders > 0 || $0.value.end.map { $0 > now } == true }
@@ -28,7 +28,7 @@ public final class Demand: Sendable {
         }
     }
 
-    /// Holds a view instead of another: it is built with the next snapshot, and kept up to date until it is replaced.
+    /// Replaces a session's view; the new one is built with the next snapshot and kept up to date while it is held.
     func replace(_ last: ViewKey?, with next: ViewKey?) {
         guard next != last else { return }
         if let next { note(next) { $0.holders += 1 } }
@@ -46,7 +46,7 @@ public final class Demand: Sendable {
         if isLast { changed() }
     }
 
-    /// The view is built with the next snapshot, and kept up to date for a while.
+    /// Requests a view without holding it: it is built with the next snapshot and kept up to date for `patience`.
     func ask(for view: ViewKey) { note(view) { $0.end = .now + Self.patience } }
 
     private func note(_ view: ViewKey, _ change: (inout Want) -> Void) {

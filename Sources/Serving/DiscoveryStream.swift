@@ -9,7 +9,7 @@ import MeshConfiguration
 import Model
 import XDS
 
-/// One discovery stream: requests in, responses out of the current snapshot.
+/// One discovery stream: receives requests and sends responses from the current snapshot.
 final class DiscoveryStream: StreamService {
     private var session: ClientSession
     private let controlPlane: String
@@ -22,14 +22,14 @@ final class DiscoveryStream: StreamService {
     private var knownNames: Acknowledgement.KnownNames?
     private let gateways: GatewayProgress
     private let gatewayStream = GatewayProgress.StreamID()
-    /// Whose gateway this is, if it takes all of CDS.
+    /// The cluster whose gateway this is; nil unless it has a wildcard CDS subscription.
     private var gatewayOf: ClusterName?
-    /// Names that nobody serves, as far as that was told.
+    /// The names without a resource for which a warning was logged.
     private var absentNames: Set<ResourceName> = []
-    /// Why an Envoy that takes its clusters here doesn't get far; nil where it does.
+    /// Why an Envoy that uses CDS can't reach pods behind gateways; nil if it can.
     private var plaintextProblem: String?
     private var hasLookedForPlaintext = false
-    /// Why a gateway that asks on demand doesn't get far; nil where it does.
+    /// Why an on-demand gateway doesn't work properly; nil if it does.
     private var demandProblem: String?
 
     init(
@@ -52,7 +52,8 @@ final class DiscoveryStream: StreamService {
 
     func receive(_ message: RawSpan) throws(GRPCStatus) {
         metrics.requests.increment()
-        // What nearly every request is; its cost doesn't depend on how many names it repeats.
+        // Fast path: nearly every request is a plain ACK, whose cost here doesn't depend on the number of names it
+        // repeats.
         if session.node != nil,
             let acknowledgement = Acknowledgement(scanning: message, subscriptions.variant, known: &knownNames),
             subscriptions.acknowledge(acknowledgement)
@@ -134,11 +135,11 @@ final class DiscoveryStream: StreamService {
         session.end(status)
     }
 
-    /// Takes a newer snapshot.
+    /// Applies a newer snapshot.
     ///
-    /// What it changes for this stream is sent when the stream can take it.
+    /// The changes are sent when the stream can write.
     func publish(_ item: PublicationQueue.Item) {
-        // A stream that is newer than the publication has started with it, or with a later one.
+        // A stream opened after the publication already starts with its snapshot or a newer one.
         guard let hasOtherView = session.advance(to: item) else { return }
         if hasOtherView || item.followsGap {
             noteView()
@@ -150,7 +151,7 @@ final class DiscoveryStream: StreamService {
         if subscriptions.hasNews { progress.owe(item.progress) }
     }
 
-    /// The greatest number for gateways and idle streams: they delay no removal.
+    /// The maximum for gateways and idle streams, because they don't delay removals.
     var taken: UInt64 { subscriptions.isIdle || isGateway ? .max : progress.taken }
 
     var status: ClientStatus {
@@ -168,7 +169,7 @@ final class DiscoveryStream: StreamService {
 
     private var isGateway: Bool { session.view?.isGateway == true }
 
-    /// Tells once of each name that nobody serves; of a few, since a client may ask for many.
+    /// Warns once for each name that has no resource, but for a few names only, since a client may ask for many.
     private func warn(aboutAbsent names: [ResourceName], in index: ResourceIndex) {
         for name in names.prefix(5) where absentNames.count < 20 && absentNames.insert(name).inserted {
             session.warn("a client asks for endpoints that nobody serves") {
@@ -180,7 +181,7 @@ final class DiscoveryStream: StreamService {
         }
     }
 
-    /// Notes whether the client takes its listeners.
+    /// Updates the session according to whether the client accepts its listeners.
     private func noteListeners() {
         let rejection = subscriptions.rejection(of: .listener)
         guard session.note(listenerRejection: rejection?.message) else { return }
@@ -192,7 +193,7 @@ final class DiscoveryStream: StreamService {
         if let kind = session.view?.client?.kind { subscriptions.order = kind.servingOrder }
     }
 
-    /// Tells how far a gateway has come that is told of all pods.
+    /// Reports a gateway's progress, if it has a wildcard CDS subscription.
     private func noteGateway() {
         guard isGateway || gatewayOf != nil else { return }
         let cluster = isGateway && subscriptions.wantsAll(.cluster) ? session.view?.client?.cluster : nil
@@ -202,7 +203,7 @@ final class DiscoveryStream: StreamService {
         if isGateway, cluster == nil { noteDemand() }
     }
 
-    /// Tells once that a client is served plaintext clusters for pods behind gateways.
+    /// Warns once if the client gets plaintext Envoy clusters for pods behind gateways that expect TLS.
     private func notePlaintext() {
         guard !hasLookedForPlaintext, subscriptions.wants(.cluster) || subscriptions.wantsAll(.cluster),
             let content = session.content
@@ -221,7 +222,7 @@ final class DiscoveryStream: StreamService {
         session.warn("a client is served plaintext for pods behind a gateway", problem)
     }
 
-    /// Tells once that a gateway asks on demand and is too old for it.
+    /// Warns once if an on-demand gateway's Envoy is too old for it.
     private func noteDemand() {
         guard demandProblem == nil, subscriptions.wants(.cluster), let version = session.node?.envoyVersion,
             version < .takesClustersOnDemand
@@ -266,7 +267,7 @@ extension DiscoveryResponse {
         }
     }
 
-    /// What the client asked for and never had, since it doesn't exist.
+    /// The subscribed names that don't exist and were never sent.
     fileprivate var absent: [ResourceName] {
         switch self {
         case .sotw(let response): response.vacant

@@ -1,37 +1,37 @@
 public import Logging
 import XDS
 
-/// Passes log lines on with every text cut and escaped: clients and sources choose some of them.
+/// Passes log lines on with all texts truncated and escaped, because clients and sources choose some of them.
 ///
-/// A line stays a line, and a terminal shows it as it is: what is no printable character is written as `\u{1b}`.
+/// Unprintable characters are written as `\u{1b}`, so that a line stays one line and terminals show it unchanged.
 public struct EscapedLogHandler<Base: LogHandler>: LogHandler {
-    /// The longest text as it is logged, in bytes; of what was longer, the end is left out.
+    /// The maximum length of a text in bytes; longer texts are cut.
     private static var longestText: Int { 500 }
 
     private var base: Base
 
-    /// A handler in front of another.
+    /// Creates a handler in front of another.
     public init(_ base: Base) { self.base = base }
 
-    /// The least severe level that is passed on.
+    /// The lowest level that is passed on.
     public var logLevel: Logger.Level {
         get { base.logLevel }
         set { base.logLevel = newValue }
     }
 
-    /// What every line carries.
+    /// The metadata of every line.
     public var metadata: Logger.Metadata {
         get { base.metadata }
         set { base.metadata = newValue }
     }
 
-    /// What every line carries.
+    /// A metadata value of every line.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { base[metadataKey: key] }
         set { base[metadataKey: key] = newValue }
     }
 
-    /// Passes a line on.
+    /// Escapes a line and passes it on.
     public func log(event: LogEvent) {
         var event = event
         event.message = Logger.Message(stringLiteral: Self.escape("\(event.message)"))
@@ -52,7 +52,7 @@ public struct EscapedLogHandler<Base: LogHandler>: LogHandler {
 }
 
 extension Unicode.Scalar.Properties {
-    /// Whether it shows as itself: no control, and nothing that changes the direction or the place of others.
+    /// Whether the character is printable: not a control, and nothing that changes the direction or position of others.
     fileprivate var isPrintable: Bool {
         switch generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false

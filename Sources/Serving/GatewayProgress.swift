@@ -2,23 +2,23 @@ import Foundation
 import Model
 import Synchronization
 
-/// How far the gateways have come that are told of every pod before it is announced.
+/// Tracks which publications the gateways have answered that get every pod before clients do.
 ///
-/// These are gateways that take all of CDS. One that asks on demand asks when a client's connection comes for a pod: it
-/// need not know the pod before.
+/// These are gateways with a wildcard CDS subscription. On-demand gateways ask for a pod when a client connects to it,
+/// so they needn't know it before.
 final class GatewayProgress: Sendable {
-    /// One gateway's stream.
+    /// Identifies one gateway's stream.
     struct StreamID: Hashable, Sendable {
         private static let last = Atomic(0)
         private let number = Self.last.add(1, ordering: .relaxed).newValue
     }
 
     private struct State {
-        /// When the last such gateway of a cluster left; nil while there is one, and where there was none.
+        /// When the last such gateway left, by cluster; nil while there is one, or if there never was.
         var left: [ClusterName: Date] = [:]
-        /// By cluster and stream: the newest publication of which the gateway has taken everything.
+        /// The newest publication that each gateway has answered completely, by cluster and stream.
         var taken: [ClusterName: [StreamID: UInt64]] = [:]
-        /// By cluster: the publication that somebody waits for.
+        /// The publication that the publisher waits for, by cluster.
         var awaited: [ClusterName: UInt64] = [:]
 
         func haveTaken(_ publication: UInt64, in cluster: ClusterName) -> Bool {
@@ -29,16 +29,16 @@ final class GatewayProgress: Sendable {
     private let state = Mutex(State())
     private let arrived: @Sendable () -> Void
 
-    /// - Parameter arrived: called when all gateways of a cluster have taken what somebody waits for.
+    /// - Parameter arrived: called when all gateways of a cluster have answered the awaited publication.
     init(arrived: @escaping @Sendable () -> Void) { self.arrived = arrived }
 
-    /// By cluster: the newest publication that all such gateways have taken; a cluster without any is missing.
+    /// The newest publication that all such gateways have answered, by cluster; clusters without any are missing.
     var taken: [ClusterName: UInt64] { state.withLock { $0.taken.compactMapValues { $0.values.min() } } }
 
-    /// When the last such gateway of a cluster left; nil while there is one, and where there was none.
+    /// When the last such gateway of a cluster left; nil while there is one, or if there never was.
     func lastLeft(_ cluster: ClusterName) -> Date? { state.withLock { $0.left[cluster] } }
 
-    /// Calls `arrived` when all gateways of a cluster have taken the publication that is awaited of them.
+    /// Sets the awaited publications; `arrived` is called when all gateways of a cluster have answered theirs.
     func await(_ publications: [ClusterName: UInt64]) {
         let haveArrived = state.withLock { state in
             state.awaited = publications.filter { !state.haveTaken($0.value, in: $0.key) }
@@ -47,12 +47,12 @@ final class GatewayProgress: Sendable {
         if haveArrived { arrived() }
     }
 
-    /// A gateway has taken everything up to this publication.
+    /// Notes that a gateway has answered everything up to a publication.
     func note(_ stream: StreamID, of cluster: ClusterName, hasTaken publication: UInt64) {
         change(cluster) { $0[stream] = publication }
     }
 
-    /// A gateway's stream is over.
+    /// Removes a gateway whose stream ended, or which no longer has a wildcard CDS subscription.
     func forget(_ stream: StreamID, of cluster: ClusterName) { change(cluster) { $0[stream] = nil } }
 
     private func change(_ cluster: ClusterName, _ body: (inout [StreamID: UInt64]) -> Void) {

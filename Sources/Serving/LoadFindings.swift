@@ -3,32 +3,31 @@ public import Foundation
 public import Model
 public import Snapshots
 
-/// What clients' load reports say is wrong: clusters and gateways to which most requests fail, and held pods to which all do.
+/// Problems found in load reports: clusters and gateways to which most requests fail, and held pods to which all fail.
 ///
-/// Clients' reports are no proof that pods are gone, so nothing else is taken out of service for them.
+/// Load reports don't prove that pods are gone, so only held pods are removed because of them.
 public struct LoadFindings: Sendable {
-    /// Held pods to which no request gets through, while most requests to others do.
+    /// Held pods to which all requests fail, while most requests to other pods succeed.
     public struct FailingHold: Hashable, Sendable {
-        /// Whose pods.
+        /// The pods' cluster.
         public var cluster: ClusterName
-        /// Of which service.
+        /// The pods' service.
         public var service: ServiceName
-        /// Their names.
+        /// The pods' names.
         public var pods: Set<String>
     }
 
-    /// Requests to a held pod that have to have ended before it counts as failing.
+    /// The minimum number of failed requests before a held pod counts as failing.
     private static let fewestOfPod: UInt64 = 5
 
-    /// What requests fail, each a sentence, by what stays the same while they do: the service and the target.
+    /// Sentences about failing requests; the key names the service and target and stays the same while they fail.
     public private(set) var problems: [String: String] = [:]
-    /// Held pods that can go.
+    /// Held pods that can be released.
     public private(set) var failingHolds: [FailingHold] = []
 
-    /// Looks at what clients reported.
+    /// Evaluates the observations.
     ///
-    /// - Parameters:
-    ///   - lastLeft: when the last gateway of a cluster left that was told of all pods; nil if there is one.
+    /// - Parameter lastLeft: when the last gateway with all pods left a cluster; nil if there is one, or never was.
     public init(
         _ observations: [ClientView: [ServiceName: ObservedLoad]], holds: [HoldStatus],
         lastLeft: (ClusterName) -> Date?
@@ -58,7 +57,7 @@ public struct LoadFindings: Sendable {
         }
     }
 
-    /// All views' observations of each service together.
+    /// The observations of all views, summed for each service.
     private static func total(_ observations: [ClientView: [ServiceName: ObservedLoad]]) -> [ServiceName: ObservedLoad]
     {
         observations.filter { $0.key.kind != .gateway }.values.reduce(into: [:]) { total, services in
@@ -73,15 +72,16 @@ public struct LoadFindings: Sendable {
 }
 
 extension LoadFindings.FailingHold {
-    /// Nil if none of them fails for sure.
+    /// Creates a failing hold; nil if no held pod is certain to fail.
     ///
-    /// A single client that lies can't have a pod released that answers anyone.
+    /// One successful request keeps a pod, so a single lying client can't remove a pod that works for others.
     fileprivate init?(_ hold: HoldStatus, _ load: ObservedLoad, fewest: UInt64) {
         let failing = hold.pods.filter { name in
             load.targets[.pod(hold.cluster, name)].map { $0.successes == 0 && $0.errors >= fewest } == true
         }
         let held = Set(hold.pods)
-        // A client that can't reach anything says nothing about these.
+        // Reports count only if requests to other pods mostly succeed; otherwise the client may be unable to reach
+        // anything.
         let others = load.targets.compactMap { target, tally -> Tally? in
             guard case .pod(let cluster, let name) = target, cluster != hold.cluster || !held.contains(name) else {
                 return nil

@@ -5,14 +5,14 @@ public import Model
 import Synchronization
 import XDS
 
-/// What clients say that they sent where, over the last while; by view, since each view has intentions of its own.
+/// Collects load reports over a time window, by view, since each view has its own intended shares.
 ///
-/// Believes no client more than it has to: only services, clusters and pods that the view has are counted, so that
-/// nobody can fill the server's memory, and sums stop at their type's end.
+/// Clients are not trusted. Only services, clusters and pods of their view are counted, so reports can't fill the
+/// memory, and sums saturate instead of overflowing.
 public final class LoadObserver: Sendable {
-    /// How far back it looks.
+    /// The length of the observation window.
     static let window = Duration.seconds(30)
-    /// What goes out of the window at once.
+    /// The part of the window that expires at once.
     private static let bucket = Duration.seconds(2)
 
     private struct Key: Hashable {
@@ -27,10 +27,10 @@ public final class LoadObserver: Sendable {
     }
 
     private let buckets = Mutex<[Key: [Bucket]]>([:])
-    /// Whose each endpoint is, for as long as the assignment is the same: there are many reports of each.
+    /// The target of each endpoint; cached while the assignment stays the same, since each has many reports.
     private let targets = Mutex<[Key: (assignment: Assignment, targets: KnownTargets)]>([:])
 
-    /// Takes a report in, as far as it is about what the view has.
+    /// Adds a report; targets that the view doesn't have are ignored.
     func record(_ report: LoadReport, of view: ClientView, in content: Snapshot.View, at now: ContinuousClock.Instant) {
         for cluster in report.clusters {
             guard let service = content.service(serving: ResourceName(rawValue: cluster.name)) else { continue }
@@ -57,7 +57,7 @@ public final class LoadObserver: Sendable {
         }
     }
 
-    /// What was observed of each service; those without reports have no entry.
+    /// The observations of each view and service; services without reports are missing.
     public func observations(at now: ContinuousClock.Instant) -> [ClientView: [ServiceName: ObservedLoad]] {
         buckets.withLock { buckets in
             buckets = buckets.compactMapValues { $0.filter { now < $0.start + Self.window } }.filter {
@@ -91,7 +91,7 @@ public final class LoadObserver: Sendable {
     }
 }
 
-/// Whose each endpoint of an assignment is, and each locality; found once for many reports.
+/// The cluster and pod of each endpoint and locality of an assignment, computed once for many reports.
 private struct KnownTargets {
     private let origins: [Assignment.Endpoint.Address: Assignment.Origin]
     private var clusters: [Locality: Set<ClusterName>] = [:]
@@ -104,8 +104,8 @@ private struct KnownTargets {
         }
     }
 
-    /// Calls `body` with what a locality's requests went to: the service, the locality if the assignment has it, and the
-    /// clusters and pods as far as they can be told.
+    /// Calls `body` with each target of a locality's requests: the service, the locality if the assignment has it, and
+    /// the clusters and pods that can be determined.
     func forEach(in report: LoadReport.LocalityLoad, _ body: (ObservedTarget, LoadReport.Load) -> Void) {
         body(.service, report.load)
         guard let clusters = clusters[report.locality] else { return }

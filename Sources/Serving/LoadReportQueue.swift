@@ -4,15 +4,15 @@ import EnvoyAPI
 import DequeModule
 import Synchronization
 
-/// Load reports that have yet to be added up.
+/// A queue of load reports that have not been added up yet.
 ///
-/// Adding up costs what a report carries, which is its sender's choice: it is done in a task of its own, and never on the
-/// threads that serve streams.
+/// Adding up takes time that depends on the report, which the sender chooses. So it happens in a separate task, never
+/// on the threads that serve streams.
 final class LoadReportQueue: Sendable {
-    /// Reports that wait, in bytes, of all clients and of one; further ones are dropped.
+    /// The maximum size of queued reports in bytes, of all clients and of one; further reports are dropped.
     static let mostBytes = 16 << 20
     static let mostBytesOfClient = 4 << 20
-    /// What an empty report takes, in bytes; about.
+    /// The approximate memory of an empty report, in bytes.
     private static let overhead = 256
 
     private struct Report {
@@ -40,13 +40,13 @@ final class LoadReportQueue: Sendable {
         (signals, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Has an encoded report added up, as far as it is about what the view has.
+    /// Queues an encoded report, or drops it if the queue is full.
     ///
-    /// - Parameter client: its address.
+    /// - Parameter client: the client's address.
     func add(_ report: [UInt8], from client: String, of view: ClientView, in content: Snapshot.View) {
         let cost = report.count + Self.overhead
         let isFull = state.withLock { state in
-            // One report is taken, however long it is.
+            // A client's first report is accepted whatever its length, if the whole queue has room.
             let ofClient = state.byClient[client, default: 0]
             guard state.byteCount + cost <= Self.mostBytes, ofClient == 0 || ofClient + cost <= Self.mostBytesOfClient
             else { return true }
@@ -59,7 +59,7 @@ final class LoadReportQueue: Sendable {
         continuation.yield()
     }
 
-    /// Adds up what comes, until the task is cancelled.
+    /// Adds up queued reports until the task is cancelled.
     func run() async {
         for await _ in signals {
             while let report = next() {

@@ -2,7 +2,7 @@ import Snapshots
 import EnvoyAPI
 import GRPCTransport
 
-/// One stream of load reports: asks once, and takes what comes.
+/// One stream of load reports: sends one request, then receives reports.
 final class LoadReportStream: StreamService {
     private var session: ClientSession
     private let reports: LoadReportQueue
@@ -15,8 +15,9 @@ final class LoadReportStream: StreamService {
         self.interval = interval
     }
 
-    /// Looks at nothing but the node, which only a stream's first report is sure to have: what the rest costs is its
-    /// sender's choice.
+    /// Decodes only the node, which only the first report of a stream is sure to have.
+    ///
+    /// Decoding the whole report takes time that the sender decides; `LoadReportQueue` does that.
     func receive(_ message: RawSpan) throws(GRPCStatus) {
         if session.node == nil {
             do throws(DecodingFailure) {
@@ -33,7 +34,7 @@ final class LoadReportStream: StreamService {
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {
         try session.authorize()
-        // What was reported before there is a view could not be told apart.
+        // Reports can't be attributed before there is a view.
         guard !hasAsked, session.content != nil else { return nil }
         hasAsked = true
         return [Slice(LoadReport.request(every: interval))]

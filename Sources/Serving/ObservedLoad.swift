@@ -1,35 +1,35 @@
 import EnvoyAPI
 public import Model
 
-/// What requests were sent to.
+/// The target of requests in a load report.
 public enum ObservedTarget: Hashable, Sendable {
     /// The service as a whole.
     case service
-    /// A cluster's part of it.
+    /// A cluster's part of the service.
     case cluster(ClusterName)
-    /// A locality's part of it.
+    /// A locality's part of the service.
     case locality(Locality)
-    /// One pod, where the client tells pods apart.
+    /// One pod, if the client distinguishes pods.
     case pod(ClusterName, String)
-    /// A gateway's address, where the client doesn't: whatever went through it.
+    /// A gateway's address, if the client doesn't distinguish the pods behind it.
     case gateway(ClusterName, SocketAddress)
 }
 
-/// Requests of many reports, added up.
+/// The sums of many load reports.
 public struct Tally: Hashable, Sendable {
-    /// Requests that were begun.
+    /// Requests started.
     public private(set) var issued: UInt64 = 0
-    /// Requests that ended badly.
+    /// Requests failed.
     public private(set) var errors: UInt64 = 0
-    /// Requests that ended well.
+    /// Requests succeeded.
     public private(set) var successes: UInt64 = 0
-    /// Requests that ended.
+    /// Requests completed.
     public var ended: UInt64 { successes.addingSaturated(errors) }
-    /// Requests that clients dropped instead of sending them.
+    /// Requests that clients dropped instead of sending.
     public private(set) var dropped: UInt64 = 0
-    /// Requests under way times the seconds that they were.
+    /// The number of requests in progress times the seconds of each report's interval.
     private var busy = 0.0
-    /// Sums of what the targets reported themselves, by name.
+    /// Sums of the metrics that the targets reported themselves (ORCA), by name.
     private var metrics: [String: Sum] = [:]
 
     private struct Sum: Hashable {
@@ -44,22 +44,22 @@ public struct Tally: Hashable, Sendable {
         }
     }
 
-    /// Kinds of metrics that one target may have.
+    /// The maximum number of metrics for each target.
     private static let mostMetrics = 16
-    /// The longest name of a metric that is kept, in bytes.
+    /// The maximum length of a metric's name, in bytes; metrics with longer names are ignored.
     private static let longestMetric = 128
 
-    /// The mean time that a request took, in seconds; nil where none ended.
+    /// The estimated mean time of a request, in seconds; nil if none completed.
     ///
-    /// Load reports have no latency. By Little's law it is the mean number of requests under way, divided by the requests
-    /// that end in a second; the mean is taken over the moments of the reports, so that it is an estimate that settles
-    /// with many.
+    /// Load reports contain no latency. By Little's law it is the mean number of requests in progress, divided by the
+    /// requests completed per second. Requests in progress are sampled at each report, so the estimate needs many
+    /// reports to settle.
     public var latency: Double? { ended > 0 ? busy / Double(ended) : nil }
 
     /// The mean of each metric that the targets reported.
     public var means: [String: Double] { metrics.mapValues { $0.count > 0 ? $0.total / $0.count : 0 } }
 
-    /// Adds a report's numbers; `interval` is what it covers.
+    /// Adds the numbers of a report that covers `interval`.
     mutating func add(_ load: LoadReport.Load, over interval: Duration) {
         issued = issued.addingSaturated(load.issued)
         errors = errors.addingSaturated(load.errors)
@@ -88,18 +88,18 @@ public struct Tally: Hashable, Sendable {
     }
 }
 
-/// What was observed of one service, by one view's clients.
+/// What the clients of one view reported about one service.
 public struct ObservedLoad: Sendable {
-    /// How far back it reaches.
+    /// The length of the observation window.
     public var window: Duration
-    /// How many reports it is made of.
+    /// The number of reports in the window.
     public var reports = 0
-    /// What went where.
+    /// The sums for each target.
     public var targets: [ObservedTarget: Tally] = [:]
 
-    /// What part of the requests to a target failed, for people; nil unless most did.
+    /// A sentence about failed requests to a target; nil unless most of enough requests failed.
     ///
-    /// - Parameter place: the target, for people.
+    /// - Parameter place: the target, in words.
     public func failure(of target: ObservedTarget, place: String) -> String? {
         guard fails(target), let tally = targets[target] else { return nil }
         let percent = Int((100 * Double(tally.errors) / Double(tally.ended)).rounded())
@@ -107,13 +107,13 @@ public struct ObservedLoad: Sendable {
         return "\(percent) % of the requests to \(place) failed in the last \(seconds) s"
     }
 
-    /// Whether most requests to a target failed, of enough to say so.
+    /// Whether most requests to a target failed, of at least 20 that completed.
     public func fails(_ target: ObservedTarget) -> Bool {
         guard let tally = targets[target] else { return false }
         return tally.ended >= 20 && tally.errors > tally.successes
     }
 
-    /// The part of the requests that went to a target, 0 to 1; nil where there were none at all.
+    /// The target's share of the service's requests, 0 to 1; nil if there were none.
     public func share(of target: ObservedTarget) -> Double? {
         guard let total = targets[.service]?.issued, total > 0 else { return nil }
         return Double(targets[target]?.issued ?? 0) / Double(total)

@@ -2,10 +2,11 @@ import CoreMetrics
 import Synchronization
 import XDS
 
-/// How far a publication has come: how many streams have yet to be written what it changed for them, and to take it.
+/// Counts the streams that a publication still has to be written to, and those that still have to answer it (ACK or
+/// NACK).
 final class PublicationProgress: Sendable {
     private struct Stage: ~Copyable {
-        /// Streams that are not through; and one for the publisher, who is not through with the streams.
+        /// The streams that remain, plus one for each thread not yet finished and one for the publisher.
         let remaining = Atomic(1)
         let timer: Timer
 
@@ -26,7 +27,7 @@ final class PublicationProgress: Sendable {
         acknowledging = Stage(timer: metrics.snapshotToLastACK)
     }
 
-    /// A stream has to be written something.
+    /// Counts a stream for which the publication changed something.
     func owe() {
         writing.enter()
         acknowledging.enter()
@@ -36,41 +37,41 @@ final class PublicationProgress: Sendable {
 
     func acknowledged() { acknowledging.leave(since: start) }
 
-    /// The streams of one more thread are to be told.
+    /// Counts a thread whose streams have not applied the publication yet.
     func tell() { owe() }
 
-    /// All streams of a thread have been told; and once more, by the publisher.
+    /// A thread has finished with its streams, or the publisher with its threads.
     func told() {
         written()
         acknowledged()
     }
 }
 
-/// One stream's part in publications: what it owes its client, and what the client has yet to take.
+/// One stream's progress: the last publication not yet written, and the last one not yet answered.
 struct PushProgress {
-    /// Up to which publication everything has been written with which response.
+    /// The publication up to which everything has been written, with the nonce of its last response.
     private struct Mark {
         var nonce: Nonce
         var publication: UInt64
     }
 
-    /// More responses without an answer than this are forgotten, the first ones first.
+    /// The maximum number of unanswered marks; beyond it the oldest are forgotten.
     private static let mostMarks = 16
 
     private let metrics: ServingMetrics
     private var unwritten: PublicationProgress?
     private var unacknowledged: PublicationProgress?
-    /// Those that the client has not answered yet.
+    /// The marks that the client has not answered yet.
     private var marks: [Mark] = []
     private var answered = Nonce.none
-    /// The newest publication whose last response, and with it all before, the client has answered, be it with a NACK.
+    /// The newest publication that the client has answered completely, with ACKs or NACKs.
     private(set) var taken: UInt64 = 0
 
     init(_ metrics: ServingMetrics) { self.metrics = metrics }
 
-    /// A publication changed something for this stream.
+    /// Notes that a publication changed something for this stream.
     ///
-    /// What an earlier one changed goes with it, if it hasn't been written.
+    /// If an earlier publication has not been written yet, both are written together.
     mutating func owe(_ progress: PublicationProgress) {
         progress.owe()
         if let unwritten {
@@ -83,7 +84,7 @@ struct PushProgress {
         unwritten = progress
     }
 
-    /// Everything up to a publication has been written, with this response as the last one.
+    /// Notes that everything up to a publication has been written; `last` is the nonce of its last response.
     mutating func written(_ publication: UInt64, _ last: Nonce) {
         written()
         if answered == last {
@@ -96,7 +97,7 @@ struct PushProgress {
         }
     }
 
-    /// The client has answered a response; the last one is `last`.
+    /// Notes that the client has answered a response; `last` is the nonce of the newest response.
     mutating func acknowledged(_ nonce: Nonce, of last: Nonce) {
         guard nonce > answered, nonce <= last else { return }
         answered = nonce
@@ -121,7 +122,7 @@ struct PushProgress {
         unacknowledged = nil
     }
 
-    /// The stream is over.
+    /// Notes that the stream has ended.
     mutating func ended() {
         written()
         acknowledged()

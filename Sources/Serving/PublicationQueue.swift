@@ -1,22 +1,23 @@
 import Snapshots
 import Synchronization
 
-/// Publications on their way to the streams of one thread.
+/// The publications that the streams of one thread have yet to apply.
 ///
-/// Whoever publishes doesn't wait for the threads: one that is slow gets several at once, and of very many the last one.
+/// The publisher doesn't wait for the threads. A slow thread gets several publications at once; if there are too many,
+/// it gets only the newest.
 final class PublicationQueue: Sendable {
-    /// What the streams are told.
+    /// A publication as streams receive it.
     struct Item {
         var publication: Publication
-        /// Whether publications before it were left out: anything may have changed.
+        /// Whether publications before this one were dropped, so that anything may have changed.
         var followsGap = false
-        /// Whether clients may get other views than before.
+        /// Whether the views that clients get may have changed, in this publication or in a dropped one.
         var changesFederation: Bool
-        /// Nil once another publication stands for it.
+        /// Tracks when the publication has been written and answered.
         var progress: PublicationProgress
     }
 
-    /// More publications than this are told as one.
+    /// The maximum length of the queue; one more publication replaces all that are queued.
     private static let most = 16
 
     private let items = Mutex<[Item]>([])
@@ -43,7 +44,7 @@ final class PublicationQueue: Sendable {
         continuation.yield()
     }
 
-    /// Calls `body` with what there is, in order, until the task is cancelled.
+    /// Calls `body` with the queued publications, in order, until the task is cancelled.
     func forEach(_ body: ([Item]) async -> Void) async {
         for await _ in signals {
             let next = items.withLock { items in

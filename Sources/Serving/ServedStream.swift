@@ -1,21 +1,22 @@
 import GRPCTransport
 
-/// What every service's streams have in common.
+/// The interface of the streams of every service.
 protocol StreamService: ServerStream {
-    /// Takes a newer snapshot.
+    /// Applies a newer snapshot.
     func publish(_ item: PublicationQueue.Item)
 
-    /// The newest publication of which its client has taken everything; the greatest number where it takes none.
+    /// The newest publication that the client has answered completely; the maximum if the client doesn't delay
+    /// anything.
     var taken: UInt64 { get }
 
-    /// What it is doing.
+    /// The stream's current state.
     var status: ClientStatus { get }
 
-    /// Looks again whether its client may be served.
+    /// Checks again whether the client may be served.
     func reviewAccess()
 }
 
-/// One stream of a client, whichever service it called.
+/// A client's stream of any service.
 final class ServedStream: ServerStream {
     private let service: any StreamService
 

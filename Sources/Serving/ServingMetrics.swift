@@ -1,6 +1,6 @@
 public import CoreMetrics
 
-/// A metric of this program: its name, and what it means.
+/// The name of a metric, with its help text.
 public enum MetricName: String, CaseIterable, Sendable {
     case sourceToSnapshot = "ballast_source_to_snapshot_seconds"
     case snapshotToLastWrite = "ballast_snapshot_to_last_write_seconds"
@@ -26,7 +26,7 @@ public enum MetricName: String, CaseIterable, Sendable {
     case configurationRefused = "ballast_configuration_refused"
     case configurationLoaded = "ballast_configuration_loaded_timestamp_seconds"
 
-    /// One sentence for people.
+    /// The help text: one sentence.
     public var help: String {
         switch self {
         case .sourceToSnapshot: "From the oldest change that a source reported to the snapshot that has it."
@@ -56,7 +56,7 @@ public enum MetricName: String, CaseIterable, Sendable {
     }
 }
 
-/// The metrics that are counted and timed, on the way of a change from a source to its clients.
+/// The metrics of a change's path from a source to its clients.
 public struct ServingMetrics: Sendable {
     /// See `MetricName.sourceToSnapshot`.
     public let sourceToSnapshot: Timer
@@ -86,7 +86,7 @@ public struct ServingMetrics: Sendable {
     public let configurationLoaded: Meter
     private let factory: any MetricsFactory
 
-    /// Metrics that this factory makes.
+    /// Creates metrics with this factory.
     public init(_ factory: any MetricsFactory) {
         let counter = { (name: MetricName) in Counter(label: name.rawValue, factory: factory) }
         let meter = { (name: MetricName) in Meter(label: name.rawValue, factory: factory) }

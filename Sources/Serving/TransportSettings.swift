@@ -2,14 +2,14 @@ public import GRPCTransport
 public import MeshConfiguration
 public import YAMLFile
 
-// What the transport takes, as the configuration has it.
+// Converts the configuration to the transport's settings.
 
 extension ServerSecurity {
     init(_ material: TLSMaterial) { self = .tls(material.pair, clientCA: material.authorities) }
 }
 
 extension ServerLimits {
-    /// Limits as the configuration has them.
+    /// Creates the server's limits from the configuration.
     package init(_ limits: Configuration.Limits) {
         self.init()
         messageBytes = limits.messageBytes
@@ -25,7 +25,7 @@ extension ServerLimits {
 }
 
 extension ConnectionLimits {
-    /// Limits as the configuration has them.
+    /// Creates the connection guard's limits from the configuration.
     package init(_ limits: Configuration.Limits, isOn: Bool) {
         self.init()
         self.isOn = isOn

@@ -1,31 +1,30 @@
 import Synchronization
 
-/// How many warnings are logged about each client, so that none can fill a disk.
+/// Limits the number of logged warnings about each client, so that no client can fill the disk.
 final class WarningLimit: Sendable {
-    /// Warnings about one client within `period`.
+    /// The maximum number of warnings about one client in `period`.
     static let most = 10
-    /// Warnings about all clients within `period`.
+    /// The maximum number of warnings about all clients in `period`.
     static let mostOfAll = 300
     static let period = Duration.seconds(60)
 
     private struct State {
         var start: ContinuousClock.Instant?
         var all = 0
-        /// By client; at most `mostOfAll` have an entry.
+        /// Warnings by client; at most `mostOfAll` entries.
         var counts: [String: Int] = [:]
         var suppressed = 0
     }
 
     private let state = Mutex(State())
 
-    /// What becomes of a warning.
     enum Verdict: Hashable {
         case suppressed
-        /// It is logged, and how many were suppressed in the period before.
+        /// Log the warning, and the number of warnings suppressed in the period before.
         case logged(suppressedBefore: Int)
     }
 
-    /// Counts a warning.
+    /// Counts a warning, and decides whether to log it.
     func take(about client: String, at now: ContinuousClock.Instant = .now) -> Verdict {
         state.withLock { state in
             var before = 0

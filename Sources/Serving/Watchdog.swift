@@ -5,15 +5,15 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// Connects to this program's own xDS port as a client would, again and again, and notices when nobody answers.
+/// Connects to Ballast's own xDS port every two seconds as a client would, and detects when it stops answering.
 ///
-/// An answer is anything: HTTP/2's SETTINGS, a TLS handshake's first bytes, or that the connection is closed. A server that
+/// HTTP/2 SETTINGS, the first bytes of a TLS handshake and a closed connection all count as an answer. A server that
 /// refuses connections because it has too many is alive.
 public final class Watchdog: Sendable {
-    /// For how long nobody has to answer until that is told.
+    /// How long the port may fail to answer before it is reported.
     static let patience = Duration.seconds(10)
     private static let interval = Duration.seconds(2)
-    /// How long one answer may take.
+    /// The timeout of an attempt to connect, and of the answer after that.
     private static let attempt = TimeAmount.seconds(3)
 
     private struct State {
@@ -28,7 +28,7 @@ public final class Watchdog: Sendable {
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - address: where the server listens; one that stands for all addresses is asked over loopback.
+    ///   - address: the server's listen address; an unspecified address is replaced by loopback.
     ///   - connected: called with the local port of each connection.
     public init(
         _ address: Model.SocketAddress, isTLS: Bool, logger: Logger,
@@ -42,7 +42,7 @@ public final class Watchdog: Sendable {
         state = Mutex(State(lastAnswer: .now))
     }
 
-    /// Why nobody answers; nil while somebody does.
+    /// Why the port doesn't answer; nil while it does.
     public var failure: String? { state.withLock { $0.failure } }
 
     /// Watches until the task is cancelled.
@@ -95,7 +95,7 @@ public final class Watchdog: Sendable {
             answer.fail(error)
             throw error
         }
-        // Before anything is sent: the other end may be through with it soon.
+        // Called before anything is sent, since the server may close the connection soon.
         connected(UInt16(clamping: channel.localAddress?.port ?? 0))
         if isTLS { try await Self.addTLS(to: channel) }
         let timeout = channel.eventLoop.scheduleTask(in: Self.attempt) { answer.fail(NoAnswer()) }
@@ -107,7 +107,7 @@ public final class Watchdog: Sendable {
         try await answer.futureResult.get()
     }
 
-    /// Begins a handshake; whether the certificate is right is for clients to see.
+    /// Starts a TLS handshake without verifying the certificate.
     private static func addTLS(to channel: any Channel) async throws {
         try await channel.eventLoop.submit {
             var tls = TLSConfiguration.makeClientConfiguration()
@@ -118,7 +118,7 @@ public final class Watchdog: Sendable {
         }.get()
     }
 
-    /// HTTP/2's preface of a client, and empty SETTINGS (RFC 9113, 3.4).
+    /// The HTTP/2 client connection preface and an empty SETTINGS frame (RFC 9113, 3.4).
     private static let greeting = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
 }
 
@@ -126,7 +126,7 @@ private struct NoAnswer: Error, CustomStringConvertible {
     let description = "it takes connections, and doesn't answer"
 }
 
-/// Fulfils a promise when anything comes, or the connection is closed.
+/// Fulfils a promise when data arrives or the connection is closed.
 private final class FirstAnswer: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
 
@@ -135,7 +135,7 @@ private final class FirstAnswer: ChannelInboundHandler, Sendable {
     init(_ answer: EventLoopPromise<Void>) { self.answer = answer }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // TLS goes no further: what follows would be a handshake that fails, and a line in the log.
+        // TLS doesn't need to continue: the handshake would fail and add a line to the log.
         answer.succeed()
         context.close(promise: nil)
     }

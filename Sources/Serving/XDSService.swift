@@ -11,13 +11,13 @@ import Synchronization
 import XDS
 public import YAMLFile
 
-/// The xDS server: serves the current snapshot to the clients that may have it.
+/// The xDS server: serves the current snapshot to authorized clients.
 public final class XDSService: Sendable {
-    /// What a new stream starts with.
+    /// The current snapshot, with which new streams start.
     private final class Current: Sendable {
         private struct State {
             var snapshot: Snapshot?
-            /// Those who wait for another one.
+            /// Tasks that wait for another snapshot.
             var waiting: [CheckedContinuation<Void, Never>] = []
         }
 
@@ -25,7 +25,7 @@ public final class XDSService: Sendable {
 
         var snapshot: Snapshot? { state.withLock { $0.snapshot } }
 
-        /// Streams that start from now on start with this one; those who wait are woken by `wakeAll`.
+        /// Sets the snapshot for new streams; waiting tasks resume only in `wakeAll`.
         func replace(with snapshot: Snapshot?) { state.withLock { $0.snapshot = snapshot } }
 
         func wakeAll() {
@@ -36,7 +36,7 @@ public final class XDSService: Sendable {
             for continuation in waiting { continuation.resume() }
         }
 
-        /// Waits until there is another one than this; there may be already.
+        /// Waits until the current snapshot is another than this one.
         func change(from snapshot: Snapshot) async {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
@@ -49,9 +49,9 @@ public final class XDSService: Sendable {
         }
     }
 
-    /// What clients report that they sent where.
+    /// Collects the clients' load reports.
     public let observer = LoadObserver()
-    /// The views that there have to be.
+    /// The views that are in use.
     public let demand: Demand
     let gateways: GatewayProgress
     private let access: AccessControl
@@ -60,24 +60,24 @@ public final class XDSService: Sendable {
     private let server: Server<ServedStream>
     private let reports: LoadReportQueue
     private let budget: Budget
-    /// For each of the server's threads.
+    /// One queue for each of the server's threads.
     private let queues: [PublicationQueue]
     private let clientsTaken: Mutex<ClientsTaken>
     private let takenMore: @Sendable () -> Void
     private let warnings: WarningLimit
     private let logger: Logger
 
-    /// The newest publication that all clients have taken, as far as it is known.
+    /// The newest publication that all clients are known to have answered.
     private struct ClientsTaken {
         var publication: UInt64 = 0
-        /// Whether clients are being asked.
+        /// Whether the streams are being queried.
         var isAsking = false
     }
 
     /// - Parameters:
-    ///   - access: who may see what; nil for everyone everything.
-    ///   - controlPlane: the name that clients are told.
-    ///   - changed: called when a snapshot should be built again: another view is wanted, or clients have taken more.
+    ///   - access: the rules for views; nil gives every client any view.
+    ///   - controlPlane: the `control_plane` identifier in responses.
+    ///   - changed: called when a snapshot should be built again: a view came into use, or clients answered more.
     public init(
         _ settings: Configuration.XDSServer, access: Access?, controlPlane: String, metrics: ServingMetrics,
         logger: Logger, changed: @escaping @Sendable () -> Void
@@ -120,35 +120,35 @@ public final class XDSService: Sendable {
         queues = (0..<server.threadCount).map { _ in PublicationQueue() }
     }
 
-    /// The snapshot in force; nil before the first.
+    /// The current snapshot; nil before the first.
     public var snapshot: Snapshot? { current.snapshot }
 
-    /// Listens, and serves until `shutdown`.
+    /// Starts listening; serves until `shutdown`.
     ///
-    /// - Returns: the port, and the certificates that are in use; nil for plaintext.
+    /// - Returns: the port, and the certificates in use; nil for plaintext.
     public func start(_ settings: Configuration.XDSServer) async throws -> (port: UInt16, material: TLSMaterial?) {
         let material = try settings.tls.map { try $0.read() }
         let security = material.map(ServerSecurity.init) ?? .plaintext
         return (try await server.start(address: "\(settings.listen)", security: security), material)
     }
 
-    /// Reads the certificates again, for connections to come.
+    /// Reloads the certificates for new connections.
     ///
-    /// Streams end whose clients no authority vouches for any more.
+    /// Open streams end if their client's certificate isn't trusted by the new authorities.
     public func renewCertificates(_ files: Configuration.TLSFiles) async throws(ConfigurationError) -> TLSMaterial {
         let material = try files.read()
         await server.replaceCertificates(ServerSecurity(material))
         return material
     }
 
-    /// Puts other rules of access in force, for the streams that are open too.
+    /// Replaces the access rules and applies them to open streams too.
     public func replaceAccess(with next: Access?) async {
         guard access.replace(with: next) else { return }
         for thread in queues.indices { await server.forEach(onThread: thread) { $0.reviewAccess() } }
     }
 
-    /// Tells streams what is published, adds up load reports, and reports what the connection guard does, until the task
-    /// is cancelled.
+    /// Delivers publications to streams, processes load reports and reports refused connections, until the task is
+    /// cancelled.
     public func run() async {
         await withTaskGroup { group in
             for (thread, queue) in queues.enumerated() {
@@ -165,9 +165,9 @@ public final class XDSService: Sendable {
         }
     }
 
-    /// Puts a snapshot in force, and has streams told.
+    /// Makes a snapshot current and queues it for all streams.
     ///
-    /// Publications come one after the other.
+    /// Must not be called concurrently.
     public func publish(_ publication: Publication) {
         current.replace(with: publication.snapshot)
         let progress = PublicationProgress(metrics, at: .now)
@@ -176,9 +176,9 @@ public final class XDSService: Sendable {
         current.wakeAll()
     }
 
-    /// What a client's view has of services; has the view built if nobody has asked for it before.
+    /// The services of a client's view; builds the view if it isn't in use.
     ///
-    /// Nil before the first snapshot, and if there is no such cluster.
+    /// Nil before the first snapshot, or if the cluster doesn't exist.
     public func services(of view: ClientView) async -> Snapshot.View? {
         while let snapshot, snapshot.isComplete, snapshot.federation.clusters.contains(view.cluster) {
             demand.ask(for: .client(view))
@@ -188,22 +188,23 @@ public final class XDSService: Sendable {
         return nil
     }
 
-    /// How far clients and gateways have come.
+    /// The publications that clients and gateways have answered.
     ///
-    /// - Parameter clients: whether that of clients is of interest, which costs a look at each.
+    /// - Parameter clients: whether to include clients, which costs a query of every stream.
     public func progress(ofClients clients: Bool) -> ClientProgress {
         ClientProgress(clients: clients ? taken() : 0, gateways: gateways.taken)
     }
 
-    /// Has a snapshot built again when all gateways of these clusters have taken these publications.
+    /// Calls `changed` when all gateways of a cluster have answered the awaited publication.
     public func await(gateways publications: [ClusterName: UInt64]) { gateways.await(publications) }
 
-    /// When the last gateway of a cluster that was told of all pods left; nil while there is one, and if there was none.
+    /// When the last gateway with a wildcard CDS subscription left a cluster; nil while there is one, or if there never
+    /// was.
     public func lastGatewayLeft(_ cluster: ClusterName) -> Date? { gateways.lastLeft(cluster) }
 
-    /// The newest publication that all clients are known to have taken; has them asked again.
+    /// The newest publication that all clients are known to have answered; starts a new query of the streams.
     ///
-    /// Nobody waits for the answer: `takenMore` is called when there is news.
+    /// Doesn't wait for the query: `takenMore` is called if it finds a newer publication.
     private func taken() -> UInt64 {
         let (known, asks) = clientsTaken.withLock { taken in
             defer { taken.isAsking = true }
@@ -211,7 +212,7 @@ public final class XDSService: Sendable {
         }
         guard asks else { return known }
         Task {
-            // A client that comes later starts with a snapshot that is at least as new.
+            // Clients that connect later start with a snapshot that is at least as new.
             let newest = snapshot?.number ?? 0
             let taken = min(await server.collect { $0.taken }.min() ?? .max, newest)
             let isNews = clientsTaken.withLock { last in
@@ -223,12 +224,12 @@ public final class XDSService: Sendable {
         return known
     }
 
-    /// Every open stream, by node.
+    /// The status of every open stream, sorted by node.
     public func clients() async -> [ClientStatus] {
         await server.collect(\.status).sorted { ($0.node, $0.peer, $0.method) < ($1.node, $1.peer, $1.method) }
     }
 
-    /// Counts and logs what the connection guard refuses, once a second.
+    /// Counts and logs refused connections and streams, once a second.
     private func reportConnections() async {
         var counted: [ConnectionGuard.Reason: Int] = [:]
         var refusedStreams = 0
@@ -273,10 +274,10 @@ public final class XDSService: Sendable {
         logger.warning("connections refused or ended", metadata: metadata)
     }
 
-    /// Leaves a connection of this program's own out of logs and counts.
+    /// Excludes one of Ballast's own connections from logs and counts.
     public func ignoreConnection(from port: UInt16) { server.connections.ignore(port: port) }
 
-    /// Ends all streams; after `grace` without ado.
+    /// Ends all streams; those left after `grace` are cancelled.
     public func shutdown(grace: Duration) async {
         await server.shutdown(grace: grace)
         current.replace(with: nil)

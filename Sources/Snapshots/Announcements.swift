@@ -1,26 +1,26 @@
 import Model
 
-/// What clients are told only when the gateways that lead to it know it.
+/// Delays new remote pods, and changes of `reach`, for clients until the gateways on the way know them.
 ///
-/// A client that hears of a remote pod connects at once; a gateway that doesn't know the pod yet ends the connection. So a
-/// new pod behind gateways, and another way to reach a cluster, go to the gateways first. Clients and other Ballasts hear of
-/// them when the gateways have acknowledged them, or when `patience` is over: a gateway that hangs delays, and no more.
+/// A client connects to a new remote pod at once, and a gateway that doesn't know the pod yet closes the connection. So
+/// new pods behind gateways, and a changed `reach`, are sent to the gateways first. Clients and other Ballasts get them
+/// when the gateways have answered, or after `patience`: a gateway that hangs only delays them.
 ///
-/// What is gone leaves clients at once, unless nothing healthy would be left of a service in a cluster: then the pods that
-/// were announced last stay until the new ones are.
+/// Removed pods disappear from clients at once, with one exception: if no healthy pod of the service would be left in
+/// the cluster, the pods announced last stay until the new ones are announced.
 struct Announcements {
-    /// How long clients wait for gateways.
+    /// The maximum time that clients wait for gateways.
     static let patience = Duration.seconds(2)
 
-    /// A pod as its gateways know it.
+    /// The identity by which gateways know a pod.
     fileprivate enum PodKey: Hashable {
-        /// By its SNI, which is made of the name.
+        /// By SNI, which is made from the pod's name.
         case name(String)
         case address(SocketAddress)
     }
 
     private struct Wait {
-        /// What the gateways have to acknowledge.
+        /// The publication that the gateways have to answer.
         var publication: UInt64
         var end: ContinuousClock.Instant
     }
@@ -28,7 +28,7 @@ struct Announcements {
     /// The new pods of one service in one cluster.
     private struct News {
         var waits: [PodKey: Wait]
-        /// What was announced before them, for as long as nothing else is healthy.
+        /// The pods announced before, which stay while no other announced pod is healthy.
         var last: [Pod]
 
         func announced(_ pods: [Pod], _ cluster: Cluster) -> [Pod] {
@@ -38,16 +38,16 @@ struct Announcements {
     }
 
     private var news: [ServiceName: [ClusterName: News]] = [:]
-    /// The way that clients still take.
+    /// The old reach that clients still use, by cluster.
     private var reaches: [ClusterName: (reach: Reach, wait: Wait)] = [:]
 
-    /// When to look again even if no gateway acknowledges anything.
+    /// When to call `settle` even if no gateway answers; nil if nothing waits.
     var next: ContinuousClock.Instant? {
         let waits = news.values.flatMap { $0.values.flatMap(\.waits.values) } + reaches.values.map(\.wait)
         return waits.map(\.end).min()
     }
 
-    /// The publication that each cluster's gateways have to take before clients are told more.
+    /// For each cluster, the next publication that its gateways have to answer.
     var awaited: [ClusterName: UInt64] {
         let waits =
             news.values.flatMap { $0.flatMap { cluster, news in news.waits.values.map { (cluster, $0.publication) } } }
@@ -55,7 +55,7 @@ struct Announcements {
         return Dictionary(waits, uniquingKeysWith: min)
     }
 
-    /// Notes that a service has other pods from this publication on.
+    /// Notes that a service's pods change with this publication.
     mutating func note(
         _ service: ServiceName, _ now: [ClusterName: [Pod]], after last: [ClusterName: [Pod]], of clusters: [Cluster],
         in publication: UInt64, at time: ContinuousClock.Instant, gateways: [ClusterName: UInt64]
@@ -75,7 +75,7 @@ struct Announcements {
         }
     }
 
-    /// Notes that clusters are reached in other ways from this publication on.
+    /// Notes that clusters' `reach` changes with this publication.
     mutating func note(
         _ now: [Cluster], after last: [Cluster], in publication: UInt64, at time: ContinuousClock.Instant,
         gateways: [ClusterName: UInt64]
@@ -92,9 +92,9 @@ struct Announcements {
         }
     }
 
-    /// What clients may be told now: some services' pods, and whether some cluster's way.
+    /// Ends the waits that are over, and returns the services whose pods may be announced and whether a `reach` may be.
     ///
-    /// - Parameter gateways: the newest publication that all gateways of each cluster have taken.
+    /// - Parameter gateways: for each cluster, the newest publication that all its gateways have answered.
     mutating func settle(
         at now: ContinuousClock.Instant, gateways: [ClusterName: UInt64]
     ) -> (services: Set<ServiceName>, reach: Bool) {
@@ -116,10 +116,9 @@ struct Announcements {
         return (settled, reaches.count < count)
     }
 
-    /// Forgets a service.
     mutating func forget(_ service: ServiceName) { news[service] = nil }
 
-    /// The mesh as clients of a network may see it; nil for other Ballasts, whose clients are elsewhere.
+    /// The mesh as clients of a network may see it; pass nil for other Ballasts, whose clients are in other networks.
     func announced(_ mesh: Mesh, of service: ServiceName, in network: String?) -> Mesh {
         guard !news.isEmpty || !reaches.isEmpty else { return mesh }
         var mesh = mesh
@@ -135,7 +134,7 @@ struct Announcements {
 }
 
 extension Cluster {
-    /// Whether its gateways have to know each pod.
+    /// Whether the gateways have to know each pod.
     fileprivate var asksGatewaysForPods: Bool {
         guard !gateways.isEmpty else { return false }
         return switch reach {
@@ -144,7 +143,7 @@ extension Cluster {
         }
     }
 
-    /// How its gateways tell a pod from others; nil where they need not.
+    /// The identity by which the cluster's gateways know a pod; nil if they don't need to.
     fileprivate func key(of pod: Pod) -> Announcements.PodKey? {
         switch reach {
         case .pods: .name(pod.name)

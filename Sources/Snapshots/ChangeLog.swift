@@ -1,28 +1,28 @@
 import Balancing
 public import Model
 
-/// Tells people what publications change: `orders in eu: +w4, w2 weight 1→2, −w3; shares eu 60→67 %`.
+/// Describes in the log what publications change: `orders in eu: +w4, w2 weight 1→2, −w3; shares eu 60→67 %`.
 ///
-/// A change after a quiet time is told at once; those that follow are summed up, in one line for each service every
-/// `interval`. Services and pods that there are too many of are counted.
+/// The first change after a quiet period is described at once. Later changes are summed up every `interval`, in one
+/// line for each service. Beyond a maximum, services and pods are only counted.
 public struct ChangeLog {
-    /// How often a line is told at most.
+    /// The minimum time between two descriptions.
     static let interval = Duration.seconds(10)
-    /// Services that are told of at once; more are counted.
+    /// The maximum number of services described at once; the others are counted.
     private static let mostServices = 10
-    /// Pods of one service and cluster that are named; more are counted.
+    /// The maximum number of pods named for each service and cluster; the others are counted.
     private static let mostPods = 5
 
     /// A service and everything that its shares depend on.
     public struct Facts {
-        /// Nil for a service that is not served.
+        /// Nil if the service is not served.
         var service: Service?
         var clusters: [Cluster]
-        /// Whose clients the shares are for.
+        /// The cluster whose clients' shares are described.
         var client: ClusterName
         var pods: [ClusterName: [Pod]]
 
-        /// Whether nothing differs.
+        /// Whether service, clusters and pods are equal.
         public func isSame(as other: Facts) -> Bool {
             service == other.service && clusters == other.clusters && pods == other.pods
         }
@@ -36,29 +36,29 @@ public struct ChangeLog {
         }
     }
 
-    /// Nothing has changed yet.
+    /// Creates an empty log.
     public init() {}
 
-    /// As they were when something was told last.
+    /// The facts of each changed service at the last description.
     private var before: [ServiceName: Facts] = [:]
-    /// Further services that changed; may count some twice.
+    /// The number of changes to further services; a service may count twice.
     private var further = 0
     private var lastTold: ContinuousClock.Instant?
 
-    /// When something is to be told; nil if there is nothing.
+    /// When `take` should be called next; nil if nothing changed.
     public var next: ContinuousClock.Instant? {
         before.isEmpty ? nil : lastTold.map { $0 + Self.interval } ?? .now
     }
 
     /// Notes that a service changed.
     ///
-    /// - Parameter facts: as they were before.
+    /// - Parameter facts: the facts before the change.
     public mutating func note(_ name: ServiceName, before facts: Facts) {
         guard before[name] == nil else { return }
         if before.count < Self.mostServices { before[name] = facts } else { further += 1 }
     }
 
-    /// The lines to tell now.
+    /// Returns the lines that are due, and forgets the changes that they describe.
     public mutating func take(at now: ContinuousClock.Instant, _ facts: (ServiceName) -> Facts) -> [String] {
         guard !before.isEmpty, lastTold.map({ $0 + Self.interval <= now }) ?? true else { return [] }
         var lines = before.sorted { $0.key < $1.key }.compactMap { Self.line($0.key, $0.value, facts($0.key)) }
@@ -68,7 +68,7 @@ public struct ChangeLog {
         return lines
     }
 
-    /// What became of a service; nil if it is what it was.
+    /// The line that describes a service's change; nil if nothing visible changed.
     static func line(_ name: ServiceName, _ before: Facts, _ after: Facts) -> String? {
         let clusters = Set(before.pods.keys).union(after.pods.keys).sorted()
         let parts = clusters.compactMap { cluster -> String? in

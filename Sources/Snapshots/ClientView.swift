@@ -1,35 +1,35 @@
 public import Model
 
-/// What a client is served depends on nothing but this: the cluster that it is in, and what it can take.
+/// Everything that determines what a client is served: its cluster, and what it supports.
 public struct ClientView: Hashable, Sendable {
-    /// Whose pods are local.
+    /// The cluster whose pods are local to the client.
     public var cluster: ClusterName
-    /// What can be sent.
+    /// The kind of client, which decides what it supports.
     public var kind: ClientKind
-    /// Whether endpoints are sent one by one, as collections (LEDS).
+    /// Whether endpoints are sent as separate resources, in collections (LEDS).
     public var usesLEDS: Bool
 
-    /// A view.
+    /// Creates a view.
     public init(cluster: ClusterName, kind: ClientKind, usesLEDS: Bool = false) {
         self.cluster = cluster
         self.kind = kind
         self.usesLEDS = usesLEDS
     }
 
-    /// The same view with the endpoints sent in the other way.
+    /// The same view with LEDS on instead of off, or the reverse.
     var withOtherLEDS: ClientView { ClientView(cluster: cluster, kind: kind, usesLEDS: !usesLEDS) }
 }
 
-/// Which view of the mesh is served.
+/// The key of a view: what a client or a peer is served.
 public enum ViewKey: Hashable, Sendable {
-    /// A client's.
+    /// A client's view.
     case client(ClientView)
-    /// Another Ballast's, by its name in `export`: what is exported to it, and nothing else.
+    /// Another Ballast's view, by its name in `export`: the exports to it, and nothing else.
     case peer(String)
 
-    /// The client's view; nil for another Ballast.
+    /// The client view; nil for another Ballast.
     public var client: ClientView? { if case .client(let view) = self { view } else { nil } }
 
-    /// Whether it is the view of clusters' own gateways.
+    /// Whether this is the view of a cluster's own gateways.
     public var isGateway: Bool { client?.kind == .gateway }
 }

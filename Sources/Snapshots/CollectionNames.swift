@@ -3,16 +3,16 @@ import Model
 import XDS
 import XXHash
 
-// The names of what LEDS serves: `xdstp://ballast/<type>/<service>/<priority>/<locality>/<endpoint>`, and of all of a
-// locality's endpoints, with `*` in the end.
+// The names of LEDS resources: `xdstp://ballast/<type>/<service>/<priority>/<locality>/<endpoint>`; in the name of a
+// locality's collection, `*` replaces the endpoint.
 
 extension ResourceName {
-    /// All endpoints that a service has in a locality.
+    /// The name of the collection of a service's endpoints in one locality.
     init(collectionOf service: ServiceName, _ entry: Assignment.LocalityEndpoints) {
         self.init(rawValue: Self.prefix(service, entry) + "*")
     }
 
-    /// One of them.
+    /// The name of one endpoint in that collection.
     init(_ address: Assignment.Endpoint.Address, of service: ServiceName, _ entry: Assignment.LocalityEndpoints) {
         self.init(rawValue: Self.prefix(service, entry) + Self.component([address.description]))
     }
@@ -23,9 +23,10 @@ extension ResourceName {
         return "xdstp://ballast/\(type)/\(component([service.rawValue]))/\(entry.priority)/\(place)/"
     }
 
-    /// A part of a path, unique for those texts.
+    /// A path component that is unique for these texts.
     ///
-    /// Envoy escapes such a name in its own way and compares what comes out; what needs no escape stays the same.
+    /// Envoy escapes names in its own way and compares the results, so the component uses only characters that need no
+    /// escape.
     private static func component(_ texts: [String]) -> String {
         let text = texts.joined(separator: ".")
         let slug = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) ? $0 : "_" })

@@ -4,13 +4,13 @@ import Foundation
 import Model
 import XDS
 
-// What other Ballasts are served.
+// The resources served to other Ballasts.
 
 extension Federation {
-    /// What another Ballast is told of a service: this cluster's own pods, if the service is exported to it.
+    /// The resource of one service for another Ballast: this cluster's own pods, if the service is exported to it.
     ///
-    /// What was imported is never exported: only the pods of the cluster that this Ballast serves are looked at, and
-    /// those can't be imported if there are exports. So nothing goes round in circles.
+    /// Imported pods are never exported again. Only pods of this Ballast's own cluster are exported, and the
+    /// configuration refuses exports if that cluster itself is imported. So exports can't loop.
     func exported(_ service: ServiceName, to peer: String, in mesh: Mesh) -> [NamedContent] {
         guard let export = exports.first(where: { $0.peer == peer }), export.includes(service),
             let own = mesh.clusters.first(where: { $0.name == ownCluster })
@@ -20,9 +20,9 @@ extension Federation {
         return [(ResourceName(rawValue: service.rawValue), .exported(exported))]
     }
 
-    /// What other Ballasts are told of the source of what they import.
+    /// The status resource for other Ballasts, which marks this cluster's own source as stale; empty if it isn't.
     ///
-    /// The reason stays here: it may have addresses and paths.
+    /// The reason is left out, because it may contain addresses and paths.
     func status(_ staleSince: Date?) -> [NamedContent] {
         guard let staleSince else { return [] }
         let status = ExportedService(

@@ -3,7 +3,7 @@ import EnvoyAPI
 import Model
 import XDS
 
-/// What a resource says, before it is encoded.
+/// The content of a resource before it is encoded.
 enum ResourceContent: Hashable {
     case cluster(EnvoyCluster)
     case listener(GatewayListener)
@@ -11,13 +11,13 @@ enum ResourceContent: Hashable {
     case routes
     case endpoints(Assignment)
     case exported(ExportedService)
-    /// The localities of an assignment, whose endpoints are resources of their own: see `ViewBuilder.list`.
+    /// The localities of an assignment; their endpoints are separate resources: see `ViewBuilder.list`.
     case localities([Assignment.LocalityEndpoints], of: ServiceName)
 
-    /// How it is served.
+    /// How the content is encoded.
     struct Form {
         var type: TypeURL
-        /// The collections that have its endpoints; empty if they are in it.
+        /// The LEDS collections of its endpoints; empty if the endpoints are inline.
         var collections: [ResourceName] = []
         var encode: (ResourceName) -> EncodedResource
     }
@@ -43,9 +43,9 @@ enum ResourceContent: Hashable {
 }
 
 extension Assignment {
-    /// Its localities without their endpoints.
+    /// The localities without their endpoints.
     ///
-    /// The only locality of a priority always has weight 1, so that a change of a pod is not one of the locality.
+    /// The only locality of a priority always has weight 1, so that a change of a pod doesn't change the locality.
     var localitiesAlone: [LocalityEndpoints] {
         let counts = Dictionary(localities.map { ($0.priority, 1) }, uniquingKeysWith: +)
         return localities.map { entry in

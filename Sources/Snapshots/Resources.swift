@@ -9,9 +9,10 @@ import XDS
 typealias NamedContent = (name: ResourceName, content: ResourceContent)
 
 extension Mesh {
-    /// What a client is served of one service.
+    /// The resources of one service in a client's view.
     ///
-    /// With `on_demand`, a gateway fetches only the clusters that its clients ask it for.
+    /// A gateway has an Envoy cluster for each SNI or address; with `on_demand` it fetches only those that its clients
+    /// need.
     func contents(of service: ServiceIntent, _ assignment: Assignment, for view: ClientView) -> [NamedContent] {
         let names = service.resources.map { ResourceName(rawValue: $0) }
         let endpoints: ResourceContent =
@@ -33,7 +34,7 @@ extension Mesh {
         names.flatMap { name in contents.map { (name, $0) } }
     }
 
-    /// An Envoy cluster for each SNI, and for each address, that clients may ask a gateway for.
+    /// An Envoy cluster for each SNI and each address that clients may use at a gateway.
     private func gatewayClusters(
         for service: ServiceIntent, _ assignment: Assignment, _ view: ClientView
     ) -> [NamedContent] {
@@ -45,7 +46,7 @@ extension Mesh {
         switch cluster.reach {
         case .gateway, .lanes: break
         case .pods(let template):
-            // Clients are told to use the service's own SNI if the pods have none that can be used.
+            // If the template fails for the pods, clients use the service's own SNI instead.
             let names = (try? template.names(of: pods, of: service.service, in: cluster.name)) ?? [:]
             for pod in pods {
                 guard let name = names[pod.name], name != service.service.sni?.description else { continue }
@@ -59,7 +60,7 @@ extension Mesh {
         return contents
     }
 
-    /// What leads a client to the gateways of other clusters, besides endpoints.
+    /// The listeners and Envoy clusters that lead a client to other clusters' gateways.
     func paths(for view: ClientView) -> [NamedContent] {
         guard view.kind.capabilities.takesEveryReach else { return [] }
         return remotes(of: view).filter(\.reach.needsInternalListener).flatMap { cluster -> [NamedContent] in
@@ -71,14 +72,14 @@ extension Mesh {
         }
     }
 
-    /// The clusters of which a client gets gateway addresses only, though others reach them better.
+    /// The clusters for which the client gets gateway addresses only, although their `reach` offers more.
     func reduced(for view: ClientView) -> [ClusterName] {
         guard !view.kind.capabilities.takesEveryReach, view.kind != .gateway else { return [] }
         return remotes(of: view).filter { $0.reach.kind != .gateway }.map(\.name)
     }
 
-    /// The clusters that a client reaches through gateways, which tell pods apart by TLS; none for gRPC, whose TLS is the
-    /// channel's own matter.
+    /// The clusters that the client reaches through gateways that select pods by TLS; none for gRPC, where the channel
+    /// decides about TLS.
     func gatewayed(for view: ClientView) -> [ClusterName] {
         switch view.kind {
         case .plain, .lanes: remotes(of: view).map(\.name)
@@ -86,26 +87,25 @@ extension Mesh {
         }
     }
 
-    /// The clusters whose pods a client doesn't reach directly.
+    /// The clusters whose pods the client doesn't reach directly.
     private func remotes(of view: ClientView) -> [Cluster] {
         let network = network(of: view.cluster)
         return clusters.filter { !$0.isDirect(from: network) }
     }
 
-    /// The network of a cluster.
     func network(of cluster: ClusterName) -> String {
         clusters.first { $0.name == cluster }?.network ?? cluster.rawValue
     }
 }
 
 extension ServiceIntent {
-    /// The SNIs that lead to any of its pods at a cluster's gateways: the service's own, and the names that gRPC clients
-    /// call it by, which are their SNI.
+    /// The SNIs that lead to any of the service's pods at a cluster's gateways: the service's own SNI, and the names
+    /// that gRPC clients call, which they send as SNI.
     fileprivate func sharedSNIs(at cluster: Cluster) -> Set<String> {
         var names = Set([service.sni(at: cluster)?.description].compactMap(\.self))
-        // A name that a source brings may be any other service's SNI.
+        // An unlisted service's name may be any other service's SNI.
         guard isListed else { return names }
-        // If pods have names of another form, one of them may be the same.
+        // With a template other than the default, a pod's SNI may equal one of these names.
         if case .pods(let template) = cluster.reach, template != .standard { return names }
         for resource in resources {
             guard let name = DNSName(resource)?.description, !name.hasSuffix(".ballast") else { continue }

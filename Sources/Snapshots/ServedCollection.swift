@@ -4,9 +4,9 @@ import HashTreeCollections
 import Synchronization
 public import XDS
 
-/// All that is in a collection at one moment, as it is sent: shared by every stream that has it.
+/// The content of a LEDS collection at one moment, shared by all streams that send it.
 ///
-/// A copy shares what it has in common with the original.
+/// Immutable; modified copies share storage with the original.
 public final class ServedCollection: CollectionContent {
     private let resources: TreeDictionary<ResourceName, ServedResource>
     private let versions: SetVersion
@@ -19,7 +19,7 @@ public final class ServedCollection: CollectionContent {
 
     convenience init() { self.init([:], SetVersion()) }
 
-    /// With a resource in the place of the one of its name.
+    /// A copy with the resource added or replaced.
     func adding(_ resource: ServedResource) -> ServedCollection {
         var (resources, versions) = (resources, versions)
         if let last = resources.updateValue(resource, forKey: resource.name) { versions.remove(last.version) }
@@ -27,28 +27,28 @@ public final class ServedCollection: CollectionContent {
         return ServedCollection(resources, versions)
     }
 
-    /// Without the resource of that name; nil where nothing is left.
+    /// A copy without the resource of that name; nil if it would be empty.
     func removing(_ name: ResourceName) -> ServedCollection? {
         var (resources, versions) = (resources, versions)
         if let last = resources.removeValue(forKey: name) { versions.remove(last.version) }
         return resources.isEmpty ? nil : ServedCollection(resources, versions)
     }
 
-    /// Of all that is in it.
+    /// A version of the whole content.
     public var version: ResourceVersion { versions.version }
 
-    /// Nil if no such resource is in it.
+    /// The version of a resource; nil if it is not in the collection.
     public func version(of name: ResourceName) -> ResourceVersion? { resources[name]?.version }
 
-    /// How many resources are in it.
+    /// The number of resources.
     public var count: Int { resources.count }
 
-    /// All names, in any order.
+    /// The names of all resources, in no particular order.
     public var names: [ResourceName] { Array(resources.keys) }
 
-    /// All of them as a part of a delta response; made when the first stream needs it.
+    /// All resources as one part of a delta response; created on first use.
     ///
-    /// One piece: thousands of small ones cost C-core more than their bytes.
+    /// A single slice: thousands of small slices cost C-core more than their bytes.
     public var slice: Slice {
         whole.withLock { whole in
             if let whole { return whole }

@@ -3,18 +3,18 @@ public import GRPCTransport
 import Synchronization
 public import XDS
 
-/// A resource as it is sent: encoded once, shared by every stream that is sent it.
+/// An encoded resource, shared by all streams that send it.
 public final class ServedResource: Sendable {
     /// Its name.
     public let name: ResourceName
-    /// A hash of its content.
+    /// A hash of the content.
     public let version: ResourceVersion
-    /// Where its endpoints are, if they are not in it.
+    /// The LEDS collections of its endpoints; empty if the endpoints are inline.
     public let collections: [ResourceName]
     private let encoded: EncodedResource
     private let slices = Mutex<(sotw: Slice?, delta: Slice?)>((nil, nil))
 
-    /// A resource that was encoded.
+    /// Creates a served resource.
     public init(_ resource: EncodedResource, collections: [ResourceName] = []) {
         encoded = resource
         name = resource.name
@@ -22,10 +22,10 @@ public final class ServedResource: Sendable {
         self.collections = collections
     }
 
-    /// What makes a part of a delta response of it.
+    /// The bytes of the resource in a delta response.
     var deltaParts: [[UInt8]] { [encoded.deltaHeader, encoded.any] }
 
-    /// The resource as a part of a response; made when the first stream needs it.
+    /// The resource as a part of a response; created on first use.
     public func slice(_ variant: Variant) -> Slice {
         slices.withLock { slices in
             switch variant {

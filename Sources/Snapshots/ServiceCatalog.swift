@@ -2,38 +2,39 @@ import Intent
 import MeshConfiguration
 import Model
 
-/// Which services there are, and the resource names that each is served under.
+/// The services that are served, and the resource names of each.
 ///
-/// Those that the configuration lists are always there. One that sources bring and nobody listed (`services.*`) is there
-/// while some cluster has pods of it, and for a while after: its clients are told first that it has no endpoints.
-/// So replicas, and a process that starts anew, come to the same.
+/// A listed service always exists. An unlisted service, which a source reports and `services.*` applies to, exists
+/// while a cluster has pods of it, and for `removalDelay` after. During that time its clients learn that it has no
+/// endpoints. So the catalog doesn't depend on history, and replicas and restarted processes agree.
 ///
-/// A name belongs to one service: a listed one goes first, else the first in the order of names. A value without a
-/// clock: whoever asks says what time it is.
+/// A name belongs to one service: a listed one first, otherwise the first in the order of names. A value without a
+/// clock: the caller passes the time.
 struct ServiceCatalog {
-    /// How long an unlisted service is served without endpoints before it goes.
+    /// How long an unlisted service is served without endpoints before it is removed.
     static let removalDelay = Duration.seconds(30)
 
-    /// A name that one service has at most.
+    /// A name that at most one service can have.
     private enum Claim: Hashable {
-        /// Of an xDS resource.
+        /// The name of an xDS resource.
         case resource(String)
-        /// The service's own, which SNIs show in lower case.
+        /// The service's own name in lower case, as it appears in SNIs.
         case name(String)
     }
 
     private struct Unlisted {
         var service: ServiceIntent
-        /// When it goes; nil while it has pods.
+        /// When it is removed; nil while it has pods.
         var end: ContinuousClock.Instant?
     }
 
     private var listed: [ServiceName: ServiceIntent] = [:]
     private var template: ServiceTemplate?
     private var unlisted: [ServiceName: Unlisted] = [:]
-    /// Who has a name by configuration; nil for the ways to clusters' gateways, which are no service.
+    /// The owners of names by configuration; a nil owner marks the names of paths to gateways, which belong to no
+    /// service.
     private var owners: [Claim: ServiceName?] = [:]
-    /// Which unlisted services want a name.
+    /// The unlisted services that claim a name.
     private var claimants: [Claim: Set<ServiceName>] = [:]
     private var lost: [ServiceName: [String]] = [:]
 
@@ -43,13 +44,13 @@ struct ServiceCatalog {
     /// Why unlisted services are not served as `services.*` says.
     var problems: Set<String> { Set(lost.values.joined()) }
 
-    /// When the next service goes.
+    /// When the next service is removed; nil for never.
     var next: ContinuousClock.Instant? { unlisted.values.compactMap(\.end).min() }
 
-    /// Whether it is listed, or unlisted and on record.
+    /// Whether the service is listed, or unlisted with pods now or recently.
     func knows(_ name: ServiceName) -> Bool { listed[name] != nil || unlisted[name] != nil }
 
-    /// A service as it is served; nil if there is none.
+    /// A service with the resource names that it owns; nil if it isn't served.
     subscript(name: ServiceName) -> ServiceIntent? {
         if let service = listed[name] { return service }
         guard var service = unlisted[name]?.service, owner(of: .name(name.rawValue.lowercased())) == name else {
@@ -59,9 +60,9 @@ struct ServiceCatalog {
         return service.resources.isEmpty ? nil : service
     }
 
-    /// Puts an intent in force; unlisted services stay, as its template says now.
+    /// Replaces the intent; unlisted services stay, with the settings of its template.
     ///
-    /// - Returns: the services that have to be looked at: those that are served otherwise than before, or no longer.
+    /// - Returns: the services to rebuild, because they changed or are no longer served.
     mutating func replaceIntent(with change: IntentChange) -> Set<ServiceName> {
         let candidates = change.services.union(unlisted.keys)
         let before = Dictionary(uniqueKeysWithValues: candidates.map { ($0, self[$0]) })
@@ -80,7 +81,7 @@ struct ServiceCatalog {
 
     /// Notes whether any cluster has pods of a service.
     ///
-    /// - Returns: the services that have to be looked at: this one, and those that want a name of its.
+    /// - Returns: the services to rebuild: this one, and others that claim one of its names.
     mutating func note(_ name: ServiceName, hasPods: Bool, at now: ContinuousClock.Instant) -> Set<ServiceName> {
         guard listed[name] == nil else { return [name] }
         if let known = unlisted[name] {
@@ -94,9 +95,9 @@ struct ServiceCatalog {
         return touched
     }
 
-    /// Lets go the services whose time has come.
+    /// Removes the unlisted services whose time is over.
     ///
-    /// - Returns: the services that have to be looked at: those that went, and those that wanted a name of theirs.
+    /// - Returns: the services to rebuild: those removed, and others that claimed one of their names.
     mutating func expire(at now: ContinuousClock.Instant) -> Set<ServiceName> {
         let gone = unlisted.filter { $0.value.end.map { $0 <= now } == true }
         var touched: Set<ServiceName> = []
@@ -120,7 +121,8 @@ struct ServiceCatalog {
         for claim in Self.claims(name, service) { claimants[claim, default: []].insert(name) }
     }
 
-    /// The service, those that want a name of its, and those that want one of a service whose own name it takes or leaves.
+    /// The service, the services that claim one of its names, and those that claim a name of a service whose own name
+    /// it shares.
     private func rivals(of name: ServiceName) -> Set<ServiceName> {
         let namesakes = claimants[.name(name.rawValue.lowercased())] ?? []
         return namesakes.union([name]).reduce(into: [name]) { rivals, namesake in
@@ -149,7 +151,7 @@ struct ServiceCatalog {
     private func owner(of claim: Claim) -> ServiceName? {
         if let owner = owners[claim] { return owner }
         guard case .resource = claim else { return claimants[claim]?.min() }
-        // One that isn't served for its own name's sake has no resource either.
+        // A service that lost its own name owns no resource names either.
         return claimants[claim]?.filter { owner(of: .name($0.rawValue.lowercased())) == $0 }.min()
     }
 

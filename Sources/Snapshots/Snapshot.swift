@@ -4,14 +4,14 @@ public import Intent
 public import Model
 public import XDS
 
-/// All resources of one type, of one view.
+/// All resources of one type in one view.
 ///
-/// A copy shares what it has in common with the original: a change costs what it changes.
+/// Copies share storage with the original, so a change costs only what it changes.
 public struct ResourceIndex: VersionIndex, Sendable {
     private var resources: TreeDictionary<ResourceName, ServedResource> = [:]
     private var members: TreeDictionary<ResourceName, ServedCollection> = [:]
 
-    /// Nothing.
+    /// Creates an empty index.
     public init() {}
 
     /// The resource of that name; nil if there is none.
@@ -29,39 +29,39 @@ public struct ResourceIndex: VersionIndex, Sendable {
         members[collection] = members[collection]?.removing(name)
     }
 
-    /// All that is in a collection, as it is sent.
+    /// The content of a collection as it is sent; nil if it is empty.
     public func collection(_ name: ResourceName) -> ServedCollection? { members[name] }
 
-    /// Nil if there is no such resource.
+    /// The version of a resource; nil if it doesn't exist.
     public func version(of name: ResourceName) -> ResourceVersion? { resources[name]?.version }
 
-    /// All names, in any order.
+    /// The names of all resources, in no particular order.
     public var names: [ResourceName] { Array(resources.keys) }
 
-    /// What is in a collection; nil if nothing is.
+    /// The content of a collection; nil if it is empty.
     public func content(of collection: ResourceName) -> (any CollectionContent)? { members[collection] }
 
     /// The collections that a resource refers to.
     public func collections(of name: ResourceName) -> [ResourceName] { resources[name]?.collections ?? [] }
 }
 
-/// Which clusters and peers there are: what decides whose view a client gets.
+/// The clusters and peers that exist; they determine which view a client gets.
 public struct Federation: Hashable, Sendable {
-    /// The cluster of clients that are in none of the clusters.
+    /// The cluster of clients that don't name an existing one.
     public var ownCluster: ClusterName
     /// All clusters.
     public var clusters: Set<ClusterName>
     /// What other Ballasts may import.
     public var exports: [Export]
 
-    /// A federation.
+    /// Creates a federation.
     public init(ownCluster: ClusterName, clusters: Set<ClusterName>, exports: [Export] = []) {
         self.ownCluster = ownCluster
         self.clusters = clusters
         self.exports = exports
     }
 
-    /// Whether there is such a view.
+    /// Whether the view exists.
     func has(_ view: ViewKey) -> Bool {
         switch view {
         case .client(let view): clusters.contains(view.cluster)
@@ -70,33 +70,33 @@ public struct Federation: Hashable, Sendable {
     }
 }
 
-/// What is served of one service in one view.
+/// What one view serves of one service.
 public struct ServiceStatus: Hashable, Sendable {
     /// The service.
     public var service: Service
-    /// Its EDS resources.
+    /// The names and versions of its EDS resources.
     public var resources: [VersionedName]
-    /// Who gets how much, and why.
+    /// The share of every endpoint, with the reasons.
     public var assignment: Assignment
 }
 
-/// What is served at one moment, in every view that somebody asked for.
+/// The resources served at one moment, in every view that is in use.
 ///
-/// Never changes; a newer one takes its place.
+/// Immutable; a newer snapshot replaces it.
 public final class Snapshot: Sendable {
-    /// What one view has, and what of it is new; shared by all streams that are served it.
+    /// The content of one view and its latest changes, shared by all streams that serve it.
     public final class View: Sendable {
         struct Content: Sendable {
             var resources: [TypeURL: ResourceIndex] = [:]
             var services: TreeDictionary<ServiceName, ServiceStatus> = [:]
             var reduced: [ClusterName] = []
             var gatewayed: [ClusterName] = []
-            /// Which service each EDS resource is of.
+            /// The service of each EDS resource.
             var owners: TreeDictionary<ResourceName, ServiceName> = [:]
         }
 
         private let content: Content
-        /// The names of each type that came, went or changed since the last snapshot.
+        /// The names of each type that were added, removed or changed since the last snapshot.
         public let changes: [(type: TypeURL, names: ChangedNames)]
 
         init(_ content: Content, changes: [(type: TypeURL, names: ChangedNames)]) {
@@ -104,34 +104,34 @@ public final class Snapshot: Sendable {
             self.changes = changes
         }
 
-        /// The clusters of which it has gateway addresses only, though clients could reach them better.
+        /// The clusters for which the view has gateway addresses only, although their `reach` offers more.
         public var reduced: [ClusterName] { content.reduced }
 
-        /// The clusters that are reached through gateways, which tell pods apart by TLS.
+        /// The clusters that are reached through gateways that select pods by TLS.
         public var gatewayed: [ClusterName] { content.gatewayed }
 
-        /// Its services, in any order.
+        /// The services, in no particular order.
         public var services: some Sequence<ServiceStatus> { content.services.values }
 
-        /// One of its services; nil if it has no such.
+        /// The service of that name; nil if the view doesn't have it.
         public func service(_ name: ServiceName) -> ServiceStatus? { content.services[name] }
 
-        /// The service of which an EDS resource is; nil if there is none.
+        /// The service that an EDS resource belongs to; nil if there is none.
         public func service(serving name: ResourceName) -> ServiceStatus? {
             content.owners[name].flatMap { content.services[$0] }
         }
 
-        /// All its resources of a type.
+        /// All resources of a type.
         public func index(_ type: TypeURL) -> ResourceIndex { content.resources[type] ?? ResourceIndex() }
     }
 
-    /// Counts up from 1.
+    /// The publication's number, counted from 1.
     public let number: UInt64
-    /// Whether clients are served; otherwise only what is exported is known.
+    /// Whether clients are served; otherwise only other Ballasts are.
     public let isComplete: Bool
-    /// Which views there may be.
+    /// The clusters and peers that have views.
     public let federation: Federation
-    /// Why clusters are not reached as they are configured to be.
+    /// Why clusters are not reached as configured.
     public let problems: Set<String>
     private let views: [ViewKey: View]
 
@@ -145,31 +145,31 @@ public final class Snapshot: Sendable {
         self.problems = problems
     }
 
-    /// The views that have been built.
+    /// The keys of the views that were built.
     package var builtViews: Set<ViewKey> { Set(views.keys) }
 
-    /// Nil if it has not been built, or can't be.
+    /// The view of a key; nil if it doesn't exist or has not been built.
     public subscript(key: ViewKey) -> View? { views[key] }
 
-    /// A view that has the same services, however their endpoints are sent.
+    /// A view with the same services, whether or not its endpoints use LEDS; nil if neither has been built.
     public func services(of key: ViewKey) -> View? {
         if let view = views[key] { return view }
         return key.client.flatMap { views[.client($0.withOtherLEDS)] }
     }
 }
 
-/// When something is published.
+/// The time and number of a publication.
 struct Moment {
     var time: ContinuousClock.Instant
     /// The snapshot's number.
     var publication: UInt64
 }
 
-/// A new snapshot, on its way to the streams.
+/// A new snapshot, with what streams need to know to apply it.
 public final class Publication: Sendable {
     /// The snapshot.
     public let snapshot: Snapshot
-    /// Whether clients may get other views than before.
+    /// Whether the views that clients get may have changed.
     public let changesFederation: Bool
 
     package init(_ snapshot: Snapshot, changesFederation: Bool) {
@@ -178,15 +178,15 @@ public final class Publication: Sendable {
     }
 }
 
-/// How far clients have come with what was published.
+/// The publications that clients and gateways have answered, with ACKs or NACKs.
 public struct ClientProgress: Sendable {
-    /// The newest publication of which all clients have taken everything; 0 if that isn't known.
+    /// The newest publication that all clients have answered completely; 0 if unknown.
     public var clients: UInt64
-    /// The same of the gateways of each cluster that are told of every pod before clients are; a cluster without such
-    /// gateways is missing.
+    /// For each cluster, the newest publication that all its gateways have answered completely; only gateways with a
+    /// wildcard CDS subscription count, and a cluster without any is missing.
     public var gateways: [ClusterName: UInt64]
 
-    /// Progress of clients and gateways.
+    /// Creates progress.
     public init(clients: UInt64 = 0, gateways: [ClusterName: UInt64] = [:]) {
         self.clients = clients
         self.gateways = gateways

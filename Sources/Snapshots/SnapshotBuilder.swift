@@ -4,24 +4,25 @@ import Foundation
 import Intent
 public import Model
 
-/// Turns changes of the registry and of the intent into what is served.
+/// Turns changes of the registry and of the intent into snapshots.
 ///
-/// Looks at the services that changed, for the views that somebody asked for; everything else stays as it is. A value
-/// without a clock: its caller says what time it is.
+/// Recomputes only services that changed, and only for views that are in use. A value without a clock: the caller
+/// passes the time.
 public struct SnapshotBuilder {
-    /// What came of a change.
+    /// The result of `build`.
     public struct Outcome {
-        /// The new snapshot.
+        /// The new snapshot, ready to publish.
         public var publication: Publication
         /// When to build again even if nothing changes; nil for never.
         public var next: ContinuousClock.Instant?
-        /// The publication that each cluster's gateways have to take before clients are told more.
+        /// For each cluster, the publication that its gateways must answer (ACK or NACK) before clients get the rest of
+        /// the changes.
         public var awaitedGateways: [ClusterName: UInt64]
     }
 
     private var intent: MeshIntent?
     private var gateways: [ClusterName: [SocketAddress]] = [:]
-    /// The clusters of `intent`, reached through `gateways`.
+    /// The clusters of `intent` with the addresses of `gateways`.
     private var clusters: [Cluster] = []
     private var federation = Federation(ownCluster: ClusterName(rawValue: ""), clusters: [])
     private var catalog = ServiceCatalog()
@@ -29,23 +30,23 @@ public struct SnapshotBuilder {
     private var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
     private var renewals = RenewalTracker()
     private var inForce: [ServiceName: [ClusterName: Renewal]] = [:]
-    /// When a service's renewals go on.
+    /// When the renewals of each service are due next.
     private var renewAt: [ServiceName: ContinuousClock.Instant] = [:]
     private var builders: [ViewKey: ViewBuilder] = [:]
     private var problems: [ServiceName: Set<String>] = [:]
-    /// Whether clients are served, or only what is exported.
+    /// Whether clients are served, or only peers.
     private var isComplete = false
     /// Since when this cluster's own source is stale; nil if it isn't.
     private var staleSince: Date?
-    /// Counts publications.
+    /// The number of the last publication.
     private var number: UInt64 = 0
-    /// How many services were assigned anew by the last `build`.
+    /// The number of services that the last `build` assigned.
     package private(set) var assignedCount = 0
 
-    /// Nothing is known.
+    /// Creates a builder without intent or pods.
     public init() {}
 
-    /// Whether `build` has to know what clients have taken.
+    /// Whether `build` needs the publications that clients have answered.
     public func waitsForClients(at now: ContinuousClock.Instant) -> Bool {
         builders.values.contains { $0.waitsForClients(at: now) }
     }
@@ -53,18 +54,18 @@ public struct SnapshotBuilder {
     /// The names of all services that are served.
     public var names: Set<ServiceName> { catalog.names }
 
-    /// A service, and what its shares depend on.
+    /// The facts of a service that `ChangeLog` compares.
     public func facts(of name: ServiceName) -> ChangeLog.Facts {
         ChangeLog.Facts(
             service: catalog[name]?.service, clusters: clusters, client: federation.ownCluster, pods: pods[name] ?? [:])
     }
 
-    /// The snapshot after these changes, at that time.
+    /// Builds the snapshot after these changes.
     ///
     /// - Parameters:
-    ///   - wanted: the views that somebody asked for.
-    ///   - progress: how far clients and gateways have come.
-    /// - Returns: nil if the task was cancelled, which ends the building after any service.
+    ///   - wanted: the views that are in use.
+    ///   - progress: the publications that clients and gateways have answered.
+    /// - Returns: nil if the task was cancelled; building then stops after the current service.
     public mutating func build(
         _ changes: RegistryChanges, for wanted: Set<ViewKey>, progress: ClientProgress = ClientProgress(),
         at now: ContinuousClock.Instant
@@ -116,9 +117,9 @@ public struct SnapshotBuilder {
 
     // MARK: Changes
 
-    /// Takes a new intent, and gateways.
+    /// Applies a new intent and new gateway addresses.
     ///
-    /// - Returns: the services that have to be looked at.
+    /// - Returns: the services to rebuild.
     private mutating func take(
         _ change: IntentChange?, _ newGateways: [ClusterName: [SocketAddress]], _ progress: ClientProgress,
         at moment: Moment
@@ -150,13 +151,14 @@ public struct SnapshotBuilder {
     ) -> Set<ServiceName> {
         let names = catalog.names
         var due = catalog.replaceIntent(with: change)
-        // What nobody listed may have a template now, or have been listed before.
+        // With the new intent, an unlisted service may have a template for the first time, or may have been listed
+        // before.
         for name in pods.keys where !catalog.knows(name) {
             due.formUnion(catalog.note(name, hasPods: true, at: moment.time))
         }
         for name in names.subtracting(catalog.names) { forget(name, at: moment) }
         renewals.keep(catalog.names)
-        // Gateways have not been told of the pods of a service that was not served before.
+        // If a service was not served before, its gateways don't know its pods yet.
         for name in catalog.names.subtracting(names) {
             guard let all = pods.removeValue(forKey: name) else { continue }
             due.formUnion(replacePods(of: name, with: all, progress, at: moment))
@@ -164,7 +166,7 @@ public struct SnapshotBuilder {
         return due
     }
 
-    /// - Returns: the services that have to be looked at.
+    /// - Returns: the services to rebuild.
     private mutating func replacePods(
         of name: ServiceName, with next: [ClusterName: [Pod]], _ progress: ClientProgress, at moment: Moment
     ) -> Set<ServiceName> {
@@ -186,10 +188,10 @@ public struct SnapshotBuilder {
 
     // MARK: Views
 
-    /// The views that are built, the plain ones first: those that somebody wants, and gateways'.
+    /// The views to build: those in use and those of all gateways, plain views first.
     ///
-    /// A gateway asks when the first client comes, who may have endpoints that have just been taken away: its view has
-    /// to know what was there before.
+    /// An on-demand gateway subscribes when the first client connects, and the client may use endpoints that have just
+    /// been removed. So the gateway's view is kept even when unused, to serve what was removed recently.
     private func views(_ wanted: Set<ViewKey>) -> [ViewKey] {
         let known = wanted.filter(federation.has)
         guard isComplete else { return known.filter { $0.client == nil } }
@@ -202,15 +204,15 @@ public struct SnapshotBuilder {
 
     private func isPlain(_ key: ViewKey) -> Bool { key.client.map { $0 == plain($0) } ?? false }
 
-    /// The view of any Envoy in a view's cluster.
+    /// The plain view of the same cluster.
     private func plain(_ view: ClientView) -> ClientView { ClientView(cluster: view.cluster, kind: .plain) }
 
-    /// Brings what leads to other clusters up to date, and fills views that are new.
+    /// Updates the paths to other clusters, and fills new views.
     ///
     /// - Parameters:
-    ///   - all: whether every view's is to be looked at.
-    ///   - peers: whether every peer's is.
-    ///   - due: services that are looked at later.
+    ///   - all: whether to update every view's paths.
+    ///   - peers: whether to update every peer's status.
+    ///   - due: services that the caller rebuilds afterwards.
     private mutating func replacePaths(
         of views: [ViewKey], all: Bool, peers: Bool, but due: Set<ServiceName>, at moment: Moment
     ) {
@@ -240,23 +242,23 @@ public struct SnapshotBuilder {
 
     // MARK: Services
 
-    /// All that there is of one service.
+    /// All clusters and pods of one service.
     private func mesh(of service: ServiceName) -> Mesh { Mesh(clusters: clusters, pods: pods[service] ?? [:]) }
 
-    /// What a view may have of it.
+    /// The mesh without what this view doesn't get yet, because gateways have not answered it.
     private func announced(_ mesh: Mesh, of service: ServiceName, to key: ViewKey) -> Mesh {
         guard let view = key.client else { return announcements.announced(mesh, of: service, in: nil) }
         guard view.kind != .gateway else { return mesh }
         return announcements.announced(mesh, of: service, in: mesh.network(of: view.cluster))
     }
 
-    /// - Parameter audits: whether problems are looked for in every view.
+    /// - Parameter audits: whether to look for problems in all views, used or not.
     private mutating func rebuild(_ name: ServiceName, for views: [ViewKey], audits: Bool, at moment: Moment) {
         guard let service = catalog[name] else { return }
         assignedCount += 1
         let whole = mesh(of: name)
         let clients = views.compactMap(\.client)
-        // Most views have what the plain ones have: that is worked out once, and kept and encoded once.
+        // Most views have the same endpoints as the plain one: these are assigned, kept and encoded once.
         var assignments: [ClientView: Assignment] = [:]
         for view in Set((clients + (audits ? auditedViews : [])).map(whole.equivalent)) {
             assignments[view] = announced(whole, of: name, to: .client(view)).assign(
@@ -278,13 +280,12 @@ public struct SnapshotBuilder {
             builders[.peer(peer)]?.replace(.service(name), with: contents, at: moment)
         }
         let found = assignments.values.flatMap(\.problems).map { "\(name) in \($0.cluster): \($0.problem)" }
-        // One view's problems say nothing about the others'.
+        // A rebuild of some views says nothing about the problems of the others.
         let known = audits ? [] : problems[name] ?? []
         problems[name] = found.isEmpty && known.isEmpty ? nil : known.union(found)
     }
 
-    /// Views for which assignments are worked out even if nobody asked for them, so that problems show: all ways to reach
-    /// each cluster are among them.
+    /// The views that are assigned even if unused, so that problems show; they cover every way to reach each cluster.
     private var auditedViews: [ClientView] {
         let kinds: [ClientKind] = clusters.contains { $0.reach.kind != .gateway } ? [.plain, .lanes] : [.plain]
         return clusters.flatMap { cluster in kinds.map { ClientView(cluster: cluster.name, kind: $0) } }
@@ -292,7 +293,7 @@ public struct SnapshotBuilder {
 }
 
 extension Mesh {
-    /// The view that has the same endpoints, and is worked out for all that do.
+    /// The view that has the same endpoints and stands for all that do.
     fileprivate func equivalent(to view: ClientView) -> ClientView {
         let plain = ClientView(cluster: view.cluster, kind: .plain)
         switch view.kind {

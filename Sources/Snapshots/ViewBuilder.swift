@@ -6,16 +6,17 @@ import XDS
 
 /// Keeps one view up to date, part by part.
 ///
-/// Content that hasn't changed is not encoded again, and keeps its slices.
+/// Unchanged content is not encoded again and keeps its slices.
 ///
-/// What is no longer wanted but may still be in use is kept for a while: make before break. Endpoints go at once. The
-/// listeners that they named go when every client has had time to take that, and the Envoy clusters that those led to
-/// go last; a gateway's clusters of single pods not before clients have said that they took it.
+/// Removed resources that may still be in use are served longer (make before break). Endpoints are removed at once.
+/// Listeners that they named are removed after their type's `removalDelay`, and the Envoy clusters behind those
+/// listeners last. In a gateway's view, a removed Envoy cluster also waits until clients have answered the removal of
+/// its endpoints, up to `patience`.
 struct ViewBuilder {
-    /// What a change replaces as a whole.
+    /// A unit of replacement.
     enum Part: Hashable {
         case service(ServiceName)
-        /// What leads to the gateways of other clusters.
+        /// The listeners and Envoy clusters that lead to other clusters' gateways, or a peer's status resource.
         case paths
     }
 
@@ -29,54 +30,55 @@ struct ViewBuilder {
         var name: ResourceName
     }
 
-    /// When a resource goes that is no longer wanted.
+    /// When a removed resource stops being served.
     private struct Retirement {
-        /// The publication that clients were first served without it.
+        /// The first publication without it; its clients have to answer this one.
         var publication: UInt64
-        /// Not before.
+        /// The resource is served at least until then.
         var earliest: ContinuousClock.Instant
-        /// Whatever clients say.
+        /// The resource is served at most until then, even if clients have not answered.
         var latest: ContinuousClock.Instant
     }
 
-    /// How much longer than its type's `removalDelay` a gateway's resource is served for clients that have not acknowledged
+    /// In a gateway's view, how much longer than `removalDelay` a resource is served for clients that have not answered
     /// the endpoints without it.
     private static let patience = Duration.seconds(15)
-    /// How often clients are looked at meanwhile.
+    /// How often clients' answers are checked during that time.
     private static let lookInterval = Duration.milliseconds(500)
 
-    /// Whether it is what leads clients to pods, and has to be there as long as they use it.
+    /// Whether resources outlive their use by clients: true for the views of gateways.
     private let outlivesClients: Bool
     private var view = Snapshot.View.Content()
-    /// The names that came, went or changed since `takeView`.
+    /// The names added, removed or changed since `takeView`.
     private var changes: [TypeURL: Set<ResourceName>] = [:]
     private var parts: [Part: [Key: Entry]] = [:]
-    /// How many parts have a resource: pods of two services may share an address, and a gateway's cluster for it.
+    /// The number of parts that contain a resource; two services' pods may share an address, and so a gateway's Envoy
+    /// cluster.
     private var holders: [Key: Int] = [:]
-    /// The services whose endpoints are resources of their own (LEDS).
+    /// The services whose endpoints are separate resources (LEDS), with their last assignment.
     private var listed: [ServiceName: Assignment] = [:]
     private var retiring: [Key: Retirement] = [:]
 
     init(outlivesClients: Bool) { self.outlivesClients = outlivesClients }
 
-    /// When to look at what is no longer wanted.
+    /// When to call `expire` next; nil if no removed resource is still served.
     func next(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         retiring.values.map { $0.earliest > now ? $0.earliest : min($0.latest, now + Self.lookInterval) }.min()
     }
 
-    /// Whether something goes as soon as clients have taken that it does.
+    /// Whether a removed resource is served only because clients have not answered yet.
     func waitsForClients(at now: ContinuousClock.Instant) -> Bool {
         retiring.values.contains { $0.earliest <= now && now < $0.latest }
     }
 
-    /// Notes what of other clusters' ways the view has: see `Snapshot.View`.
+    /// Notes the view's `reduced` and `gatewayed` clusters: see `Snapshot.View`.
     mutating func note(reduced: [ClusterName], gatewayed: [ClusterName]) {
         (view.reduced, view.gatewayed) = (reduced, gatewayed)
     }
 
-    /// Replaces a part's content.
+    /// Replaces the content of a part.
     ///
-    /// - Parameter other: another view's builder, which may have encoded the same content already.
+    /// - Parameter other: the builder of another view, which may have encoded the same content already.
     mutating func replace(
         _ part: Part, with contents: [NamedContent], sharing other: ViewBuilder? = nil, at moment: Moment
     ) {
@@ -94,7 +96,7 @@ struct ViewBuilder {
             }
             let equal = shared[key].flatMap { $0.content == content ? $0.resource : nil }
             var resource = equal ?? ServedResource(form.encode(name), collections: form.collections)
-            // Content may change in what isn't sent, such as the reason for a share.
+            // The content may differ in what isn't sent, such as the reason for a share.
             if let last = known?.resource, last.version == resource.version { resource = last }
             entries[key] = Entry(content: content, resource: resource)
             if known == nil { holders[key, default: 0] += 1 }
@@ -104,9 +106,9 @@ struct ViewBuilder {
         parts[part] = entries.isEmpty ? nil : entries
     }
 
-    /// Serves the endpoints of a service as resources of their own; none of no assignment.
+    /// Serves the endpoints of a service as separate resources; nil removes them all.
     ///
-    /// Looks at all, and makes only those that changed.
+    /// Compares all endpoints but encodes only those that changed.
     mutating func list(_ service: ServiceName, _ assignment: Assignment?) {
         let last = listed[service]
         listed[service] = assignment
@@ -134,7 +136,7 @@ struct ViewBuilder {
         }
     }
 
-    /// Tells what is served of a service.
+    /// Updates the status that the admin API shows for a service.
     mutating func describe(_ service: Service, _ assignment: Assignment) {
         let resources = (parts[.service(service.name)] ?? [:]).filter { $0.key.type == .clusterLoadAssignment }
             .map { VersionedName(name: $0.key.name, version: $0.value.resource.version) }
@@ -144,7 +146,7 @@ struct ViewBuilder {
         for resource in resources { view.owners[resource.name] = service.name }
     }
 
-    /// Takes a service away.
+    /// Removes a service from the view.
     mutating func remove(_ service: ServiceName, at moment: Moment) {
         forget(service, but: [])
         list(service, nil)
@@ -152,16 +154,16 @@ struct ViewBuilder {
         replace(.service(service), with: [], at: moment)
     }
 
-    /// Lets go what has been kept long enough.
+    /// Removes resources that have been served long enough.
     ///
-    /// - Parameter taken: the newest publication that all clients have taken.
+    /// - Parameter taken: the newest publication that all clients have answered.
     mutating func expire(at now: ContinuousClock.Instant, clientsHaveTaken taken: UInt64) {
         for (key, end) in retiring where end.latest <= now || end.earliest <= now && end.publication <= taken {
             remove(key)
         }
     }
 
-    /// What there is now, and what came, went or changed since the last time.
+    /// The view's current content, with the changes since the last call.
     mutating func takeView() -> Snapshot.View {
         defer { changes = [:] }
         return Snapshot.View(view, changes: changes.map { ($0.key, ChangedNames($0.value)) })
@@ -198,7 +200,7 @@ struct ViewBuilder {
     }
 }
 
-/// The addresses that are gone, and the endpoints that are new or changed; both lists are in the order of addresses.
+/// The addresses that were removed, and the endpoints that are new or changed; both lists are sorted by address.
 private func difference(
     _ last: [Assignment.Endpoint], _ now: [Assignment.Endpoint],
     _ isEqual: (Assignment.Endpoint, Assignment.Endpoint) -> Bool
