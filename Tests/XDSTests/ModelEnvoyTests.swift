@@ -4,55 +4,36 @@ import XDS
 
 /// A client as a value: it asks, takes, refuses, changes its mind and reconnects, as Envoy would.
 private struct ModelEnvoy {
-    let variant: Variant
     /// Whether it asks for a type whose SotW responses carry everything.
     let isWhole: Bool
-    private(set) var wanted: Set<ResourceName> = []
+    private var subscription: ClientSubscription
     /// What it holds.
     private(set) var held: [ResourceName: ResourceVersion] = [:]
     /// Content that it refuses.
     var refused: Set<ResourceVersion> = []
-    private var version = ""
-    private var nonce = ""
     /// Requests on their way to the server, and responses on their way back.
     private(set) var outbox: [DiscoveryRequest] = []
     var inbox: [DiscoveryResponse] = []
-    /// Names that it asked for and has no answer to.
-    ///
-    /// While there are any, a SotW client doesn't vouch for its version after a reconnect: a real Envoy's names come
-    /// and go with their parents, which it then doesn't ACK.
-    private var unanswered: Set<ResourceName> = []
 
     init(_ variant: Variant, isWhole: Bool) {
-        self.variant = variant
+        subscription = ClientSubscription(variant)
         self.isWhole = isWhole
     }
+
+    var variant: Variant { subscription.variant }
+    var wanted: Set<ResourceName> { subscription.names }
 
     mutating func want(_ names: Set<ResourceName>) {
         let added = names.subtracting(wanted)
         let dropped = wanted.subtracting(names)
         guard !added.isEmpty || !dropped.isEmpty else { return }
         for name in dropped { held[name] = nil }
-        unanswered = unanswered.subtracting(dropped).union(added)
-        wanted = names
-        switch variant {
-        case .sotw:
-            outbox.append(.sotw(SotWRequest(names: names.sorted(), version: version, nonce: nonce)))
-        case .delta:
-            outbox.append(.delta(DeltaRequest(subscribe: added.sorted(), unsubscribe: dropped.sorted())))
-        }
+        outbox.append(subscription.change(adding: added, dropping: dropped))
     }
 
     mutating func reconnect() {
-        outbox = []
         inbox = []
-        nonce = ""
-        if !unanswered.isEmpty { version = "" }
-        switch variant {
-        case .sotw: outbox = [.sotw(SotWRequest(names: wanted.sorted(), version: version))]
-        case .delta:
-            outbox = [.delta(DeltaRequest(subscribe: wanted.sorted(), initialVersions: held.mapValues(\.description)))]
-        }
+        outbox = [subscription.start()]
     }
 
     mutating func takeRequest() -> DiscoveryRequest? { outbox.isEmpty ? nil : outbox.removeFirst() }
@@ -60,21 +41,18 @@ private struct ModelEnvoy {
     /// Reads one response and answers it.
     mutating func read() {
         guard !inbox.isEmpty else { return }
-        switch inbox.removeFirst() {
-        case .sotw(let response):
-            let isGood = accept(response.resources)
-            nonce = "\(response.nonce)"
-            if isGood { version = "\(response.version)" }
-            outbox.append(
-                .sotw(
-                    SotWRequest(
-                        names: wanted.sorted(), version: version, nonce: nonce, rejection: isGood ? nil : "refused"))
-            )
-        case .delta(let response):
-            let isGood = accept(response.resources)
-            if isGood { for name in response.removed { held[name] = nil } }
-            outbox.append(.delta(DeltaRequest(nonce: "\(response.nonce)", rejection: isGood ? nil : "refused")))
+        let response = inbox.removeFirst()
+        let summary = ResponseSummary(response)
+        let resources: [VersionedName]
+        switch response {
+        case .sotw(let response): resources = response.resources
+        case .delta(let response): resources = response.resources
         }
+        guard accept(resources) else {
+            return outbox.append(subscription.reject(summary, reason: "refused"))
+        }
+        for name in summary.removed { held[name] = nil }
+        outbox.append(subscription.accept(summary))
     }
 
     private mutating func accept(_ resources: [VersionedName]) -> Bool {
@@ -83,7 +61,6 @@ private struct ModelEnvoy {
         if isWhole, variant == .sotw { held = [:] }
         for resource in resources where wanted.contains(resource.name) {
             held[resource.name] = resource.version
-            unanswered.remove(resource.name)
         }
         return true
     }

@@ -10,12 +10,14 @@ struct ImportedServices {
     ///
     /// Asked for again and again, it is answered each time that there is no such resource: so the other's answers show
     /// that it is there, and the first that all before it has come.
-    static let probe: ResourceName = "ballast:probe"
+    static let probeName: ResourceName = "ballast:probe"
 
     /// The cluster that imports.
     let ownCluster: ClusterName
     private let peer: BallastPeer
     private let limits: Configuration.SourceLimits
+    /// All resources, and the probe.
+    private var subscription = ClientSubscription(.delta, to: ["*", ImportedServices.probeName])
     /// Endpoints of all services.
     private var endpointCount = 0
     /// Bytes that came on this stream before everything had.
@@ -42,19 +44,27 @@ struct ImportedServices {
     /// Whether everything has come on this stream.
     var hasEverything: Bool { changed == nil }
 
-    /// The first request of a stream: whatever there is, but for what is known.
-    mutating func subscription() -> DeltaRequest {
-        (changed, removed, byteCount, unwantedCount, staleReason) = (changed ?? [], [], 0, 0, nil)
-        let versions = services.map { (ResourceName(rawValue: $0.key.rawValue), $0.value.version) }
-        return DeltaRequest(
-            subscribe: ["*", Self.probe], initialVersions: Dictionary(versions, uniquingKeysWith: { first, _ in first })
-        )
+    /// The first request of a stream.
+    mutating func start() -> DiscoveryRequest {
+        (changed, removed, byteCount, unwantedCount) = (changed ?? [], [], 0, 0)
+        return subscription.start()
+    }
+
+    /// The request that has the other answer, whatever it has to send.
+    mutating func probe() -> DiscoveryRequest { subscription.change(adding: [Self.probeName]) }
+
+    /// The ACK of a response that `receive` took in.
+    mutating func accept(_ response: DecodedResponse) -> DiscoveryRequest { subscription.accept(response.summary) }
+
+    /// The NACK of a response that can't be used.
+    mutating func reject(_ response: DecodedResponse, _ failure: ImportFailure) -> DiscoveryRequest {
+        subscription.reject(response.summary, reason: failure.description)
     }
 
     /// Takes a response of so many bytes.
     ///
     /// - Returns: what to report; nil where the other has not told everything yet.
-    mutating func take(_ response: DecodedResponse, of bytes: Int) throws(ImportFailure) -> SourceReport? {
+    mutating func receive(_ response: DecodedResponse, of bytes: Int) throws(ImportFailure) -> SourceReport? {
         guard response.type == TypeURL.exportedService.rawValue else {
             throw ImportFailure(description: "it sent resources of another type: \(response.type)")
         }
@@ -102,9 +112,9 @@ struct ImportedServices {
             try bound(endpointCount, "endpoints", limits.endpoints, "sources.endpoints")
             try bound(services.count, "services", limits.services, "sources.services")
         }
-        let isAnswered = response.removed.contains(Self.probe.rawValue)
+        let isAnswered = response.removed.contains(Self.probeName.rawValue)
         if response.removed.contains(ExportedService.status.rawValue) { staleReason = nil }
-        let own = [Self.probe.rawValue, ExportedService.status.rawValue]
+        let own = [Self.probeName.rawValue, ExportedService.status.rawValue]
         let gone = Set(response.removed.filter { !own.contains($0) }.map(ServiceName.init(rawValue:)))
         for name in gone { endpointCount -= services.removeValue(forKey: name)?.service.pods.count ?? 0 }
         unwanted.subtract(gone)

@@ -99,7 +99,7 @@ public final class PeerSource: EndpointSource {
                                     connection is kept
                                     """))
                     }
-                    await self.send(DeltaRequest(subscribe: [ImportedServices.probe]), on: stream)
+                    await self.send(self.imported.withLock { $0.probe() }, on: stream)
                 }
                 return nil
             }
@@ -116,7 +116,7 @@ public final class PeerSource: EndpointSource {
         _ stream: ClientStream, _ report: @escaping @Sendable (SourceReport) async -> Void,
         _ noteAnswer: @Sendable () -> Void
     ) async -> String {
-        await send(imported.withLock { $0.subscription() }, on: stream, node)
+        await send(imported.withLock { $0.start() }, on: stream, node)
         do {
             for try await message in stream.messages {
                 let response = try DecodedResponse(message, .delta)
@@ -124,13 +124,13 @@ public final class PeerSource: EndpointSource {
                 let news: SourceReport?
                 do throws(ImportFailure) {
                     news = try imported.withLock { imported throws(ImportFailure) in
-                        try imported.take(response, of: message.count)
+                        try imported.receive(response, of: message.count)
                     }
                 } catch {
-                    await send(DeltaRequest(nonce: response.nonce, rejection: "\(error)"), on: stream)
+                    await send(imported.withLock { $0.reject(response, error) }, on: stream)
                     return "\(error)"
                 }
-                await send(DeltaRequest(nonce: response.nonce), on: stream)
+                await send(imported.withLock { $0.accept(response) }, on: stream)
                 if let news { await tell(news, report) }
                 await reportUnwanted(report)
             }
@@ -166,9 +166,8 @@ public final class PeerSource: EndpointSource {
                     ]))
     }
 
-    private func send(_ request: DeltaRequest, on stream: ClientStream, _ node: Node? = nil) async {
-        await stream.send(
-            DiscoveryRequest.delta(request).encoded(type: TypeURL.exportedService.rawValue, node: node))
+    private func send(_ request: DiscoveryRequest, on stream: ClientStream, _ node: Node? = nil) async {
+        await stream.send(request.encoded(type: TypeURL.exportedService.rawValue, node: node))
     }
 
     /// Read for each connection, so that certificates can be replaced.

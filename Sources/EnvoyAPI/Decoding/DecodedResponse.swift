@@ -91,6 +91,19 @@ public struct DecodedResponse: Hashable, Sendable {
     }
 }
 
+extension DecodedResponse {
+    /// What a client's subscription has to know of it.
+    public var summary: ResponseSummary {
+        ResponseSummary(
+            version: version, nonce: nonce,
+            resources: resources.map { resource in
+                ResponseSummary.Resource(
+                    name: ResourceName(rawValue: resource.name.isEmpty ? resource.ownName : resource.name),
+                    version: resource.version)
+            }, removed: removed.map(ResourceName.init(rawValue:)))
+    }
+}
+
 /// A `ClusterLoadAssignment` off the wire.
 public struct DecodedAssignment: Hashable, Sendable {
     /// The EDS resource name.

@@ -22,6 +22,8 @@ public struct ScannedResponse: Hashable, Sendable {
     public private(set) var type = ""
     /// In the order of the wire.
     public private(set) var resources: [Resource] = []
+    /// Delta: names that don't exist, or no longer.
+    public private(set) var removed: [String] = []
 
     /// Looks through the bytes of a response of a stream's variant; nil where they are none.
     public init?(scanning bytes: RawSpan, _ variant: Variant) {
@@ -38,12 +40,24 @@ public struct ScannedResponse: Hashable, Sendable {
             case 1: version = String(decoding: content, as: UTF8.self)
             case 2: found.append(content)
             case 4: type = String(decoding: content, as: UTF8.self)
+            case 6 where variant == .delta: removed.append(String(decoding: content, as: UTF8.self))
             case 5: nonce = String(decoding: content, as: UTF8.self)
             default: break
             }
         }
         resources = found.map { variant == .sotw ? Resource(any: $0, type: type) : Resource(delta: $0, type: type) }
         return !reader.isBroken
+    }
+}
+
+extension ScannedResponse {
+    /// What a client's subscription has to know of it.
+    public var summary: ResponseSummary {
+        ResponseSummary(
+            version: version, nonce: nonce,
+            resources: resources.map { resource in
+                ResponseSummary.Resource(name: ResourceName(rawValue: resource.name), version: resource.version)
+            }, removed: removed.map(ResourceName.init(rawValue:)))
     }
 }
 

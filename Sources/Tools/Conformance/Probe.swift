@@ -16,16 +16,11 @@ final class Probe: Sendable {
         case grpc
     }
 
-    /// What one type's requests are made of.
-    private struct TypeState {
-        var names: Set<ResourceName> = []
-        var version = ""
-        var nonce = ""
-        var hasAsked = false
-    }
-
     private struct State {
-        var types: [TypeURL: TypeState] = [:]
+        /// The types that the client has asked for.
+        var subscriptions: [TypeURL: ClientSubscription] = [:]
+        /// SotW: by type, the version that the client brings from an earlier stream.
+        var brought: [TypeURL: String] = [:]
         /// By type; under nil the aggregated one.
         var streams: [TypeURL?: ClientStream] = [:]
         var received: [Result<DecodedResponse, GRPCStatus>] = []
@@ -46,76 +41,62 @@ final class Probe: Sendable {
 
     // MARK: Asking
 
-    /// Wants these names besides those that it wants already; none in a first request means whatever there is.
+    /// Wants these names besides those that it wants already; none in a first request means all resources.
     func subscribe(_ type: TypeURL, _ names: [ResourceName] = [], holding versions: [ResourceName: String] = [:]) async
     {
-        await ask(type, add: names, versions: versions)
+        await send(on: type, holding: versions) { $0.change(adding: names) }
     }
 
     /// Wants these names no longer.
-    func unsubscribe(_ type: TypeURL, _ names: [ResourceName]) async { await ask(type, drop: names) }
+    func unsubscribe(_ type: TypeURL, _ names: [ResourceName]) async {
+        await send(on: type) { $0.change(dropping: names) }
+    }
 
-    /// Takes the last response of a type, and may change what it wants with the same request.
+    /// Sends the ACK of a response, and may change what it wants with the same request.
     func acknowledge(_ response: DecodedResponse, adding names: [ResourceName] = []) async {
-        let type = TypeURL(rawValue: response.type)
-        state.withLock { state in
-            state.types[type, default: TypeState()].nonce = response.nonce
-            state.types[type, default: TypeState()].version = response.version
-        }
-        await ask(type, add: names, answering: true)
+        await send(on: TypeURL(rawValue: response.type)) { $0.accept(response.summary, adding: names) }
     }
 
-    /// Refuses a response.
+    /// Sends the NACK of a response.
     func reject(_ response: DecodedResponse) async {
-        let type = TypeURL(rawValue: response.type)
-        state.withLock { $0.types[type, default: TypeState()].nonce = response.nonce }
-        await ask(type, answering: true, rejection: "refused by the conformance suite")
+        await send(on: TypeURL(rawValue: response.type)) {
+            $0.reject(response.summary, reason: "refused by the conformance suite")
+        }
     }
 
-    /// Asks with another nonce than the last one's.
+    /// Asks for names with another nonce than the last one's.
     func subscribe(_ type: TypeURL, _ names: [ResourceName], staleNonce: String) async {
-        await ask(type, add: names, answering: true, nonce: staleNonce)
+        await send(on: type) { $0.change(adding: names).replacing(nonce: staleNonce) }
     }
 
     /// Sets the version that a SotW client brings from an earlier stream.
-    func bring(_ type: TypeURL, version: String) {
-        state.withLock { $0.types[type, default: TypeState()].version = version }
-    }
+    func bring(_ type: TypeURL, version: String) { state.withLock { $0.brought[type] = version } }
 
     /// Sends bytes as they are.
     func send(_ bytes: [UInt8], on type: TypeURL) async { await stream(for: type).send(bytes) }
 
-    private func ask(
-        _ type: TypeURL, add: [ResourceName] = [], drop: [ResourceName] = [], versions: [ResourceName: String] = [:],
-        answering: Bool = false, rejection: String? = nil, nonce: String? = nil
+    /// Sends a request; the first one of a type is the subscription's first.
+    private func send(
+        on type: TypeURL, holding versions: [ResourceName: String] = [:],
+        _ request: (inout ClientSubscription) -> DiscoveryRequest
     ) async {
         let stream = await stream(for: type)
-        let (request, isFirst) = state.withLock { state -> (DiscoveryRequest, Bool) in
-            // The node comes with a stream's first request and no other.
-            let isFirst =
-                form.isAggregated ? state.types.values.allSatisfy { !$0.hasAsked } : state.types[type]?.hasAsked != true
-            var entry = state.types[type] ?? TypeState()
-            entry.names = entry.names.union(add).subtracting(drop)
-            entry.hasAsked = true
-            state.types[type] = entry
-            switch form.variant {
-            case .sotw:
-                return (
-                    .sotw(
-                        SotWRequest(
-                            names: entry.names.sorted(), version: entry.version, nonce: nonce ?? entry.nonce,
-                            rejection: rejection)), isFirst
-                )
-            case .delta:
-                return (
-                    .delta(
-                        DeltaRequest(
-                            subscribe: add, unsubscribe: drop, initialVersions: versions,
-                            nonce: answering ? nonce ?? entry.nonce : "", rejection: rejection)), isFirst
-                )
+        let (message, hasNode) = state.withLock { state -> (DiscoveryRequest, Bool) in
+            let isFirst = state.subscriptions[type] == nil
+            // A stream's first request has the node, and no other.
+            let hasNode = form.isAggregated ? state.subscriptions.isEmpty : isFirst
+            var subscription =
+                state.subscriptions[type]
+                ?? ClientSubscription(form.variant, version: state.brought[type] ?? "")
+            var message = request(&subscription)
+            if isFirst, case .delta(var first) = message {
+                first.initialVersions = versions
+                message = .delta(first)
             }
+            state.subscriptions[type] = subscription
+            return (message, hasNode)
         }
-        await stream.send(request.encoded(type: type.rawValue, node: isFirst ? node : nil))
+        await stream.send(message.encoded(type: type.rawValue, node: hasNode ? node : nil))
     }
 
     private func stream(for type: TypeURL) async -> ClientStream {
@@ -144,7 +125,7 @@ final class Probe: Sendable {
             state.received.append(result)
             // SotW's later requests name the last response, answered or not, as a client's would that has read it.
             if case .success(let response) = result {
-                state.types[TypeURL(rawValue: response.type), default: TypeState()].nonce = response.nonce
+                state.subscriptions[TypeURL(rawValue: response.type)]?.note(read: response.summary)
             }
         }
     }
@@ -232,5 +213,18 @@ final class Probe: Sendable {
 
 extension DecodedResponse {
     /// The names of its resources, in the order of the wire.
-    var names: [ResourceName] { resources.map { ResourceName(rawValue: $0.name.isEmpty ? $0.ownName : $0.name) } }
+    var names: [ResourceName] { summary.resources.map(\.name) }
+}
+
+extension DiscoveryRequest {
+    fileprivate func replacing(nonce: String) -> DiscoveryRequest {
+        switch self {
+        case .sotw(var request):
+            request.nonce = nonce
+            return .sotw(request)
+        case .delta(var request):
+            request.nonce = nonce
+            return .delta(request)
+        }
+    }
 }

@@ -115,11 +115,11 @@ public final class LoadRun: Sendable {
         for number in 0..<plan.streams where ContinuousClock.now < end {
             // A server that answers slowly, or not all, is asked more all the same.
             await wait(upTo: .seconds(1)) { number - self.meter.totals.synced < Self.opening }
-            await open(number, LoadStream.Memory())
+            await open(number, nil)
         }
     }
 
-    private func open(_ number: Int, _ memory: LoadStream.Memory) async {
+    private func open(_ number: Int, _ memory: LoadStream.Memory?) async {
         await client.open(plan.method.path, on: number % plan.connections) { [plan, meter] in
             LoadStream(number, of: plan, meter, memory) { memory in self.lose(number, memory) }
         }

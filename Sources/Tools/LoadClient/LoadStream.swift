@@ -6,10 +6,9 @@ import XDS
 final class LoadStream: ServerStream {
     /// What it keeps when its stream is lost.
     struct Memory: Sendable {
-        /// SotW: of the last response.
-        var version = ""
-        /// Delta: of what it has, by name.
-        var versions: [String: String] = [:]
+        var assignments: ClientSubscription
+        /// Of the collections of endpoints (LEDS).
+        var endpoints = ClientSubscription(.delta)
         /// By service: the number of the last change received; none before the first receipt.
         var received: [Int: Int] = [:]
         /// By collection, its service (LEDS).
@@ -30,12 +29,11 @@ final class LoadStream: ServerStream {
     ///   - memory: of the stream before it, if there was one.
     ///   - lost: called when the stream ends.
     init(
-        _ number: Int, of plan: LoadPlan, _ meter: LoadMeter, _ memory: Memory = Memory(),
+        _ number: Int, of plan: LoadPlan, _ meter: LoadMeter, _ memory: Memory? = nil,
         lost: @escaping @Sendable (Memory) -> Void
     ) {
         self.plan = plan
         self.meter = meter
-        self.memory = memory
         self.lost = lost
         let wanted = plan.services(of: number)
         services = Dictionary(uniqueKeysWithValues: wanted.map { (plan.names[$0], $0) })
@@ -47,17 +45,13 @@ final class LoadStream: ServerStream {
         let node = Node(
             id: "load-\(number)", cluster: "load", userAgent: Node.envoyAgent, envoyVersion: EnvoyVersion(1, 40, 0),
             metadata: metadata)
-        let (assignments, endpoints) = Self.split(memory.versions)
-        let request: DiscoveryRequest =
-            switch plan.variant {
-            case .sotw: .sotw(SotWRequest(names: names, version: memory.version))
-            case .delta: .delta(DeltaRequest(subscribe: names, initialVersions: assignments))
-            }
-        outgoing = [[Slice(request.encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: node))]]
-        guard !memory.collections.isEmpty else { return }
-        let collections = memory.collections.keys.sorted().map(ResourceName.init(rawValue:))
-        let again = DiscoveryRequest.delta(DeltaRequest(subscribe: collections, initialVersions: endpoints))
-        outgoing.append([Slice(again.encoded(type: TypeURL.endpoint.rawValue))])
+        var memory = memory ?? Memory(assignments: ClientSubscription(plan.variant, to: Set(names)))
+        let first = memory.assignments.start().encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: node)
+        outgoing = [[Slice(first)]]
+        if !memory.collections.isEmpty {
+            outgoing.append([Slice(memory.endpoints.start().encoded(type: TypeURL.endpoint.rawValue))])
+        }
+        self.memory = memory
     }
 
     func receive(_ message: RawSpan) throws(GRPCStatus) {
@@ -66,11 +60,12 @@ final class LoadStream: ServerStream {
         }
         meter.count(responseOf: message.byteCount, resources: response.resources.count)
         let type = TypeURL(rawValue: response.type)
-        for resource in response.resources {
-            if plan.variant == .delta { memory.versions[resource.name] = resource.version }
-            take(resource, type)
+        if type == .endpoint {
+            memory.endpoints.note(accepted: response.summary)
+        } else {
+            memory.assignments.note(accepted: response.summary)
         }
-        if plan.variant == .sotw { memory.version = response.version }
+        for resource in response.resources { take(resource, type) }
         if !memory.isSynced, memory.received.count == services.count {
             memory.isSynced = true
             meter.noteSync(true)
@@ -109,21 +104,8 @@ final class LoadStream: ServerStream {
         guard !gone.isEmpty || !new.isEmpty else { return }
         for name in gone { memory.collections[name] = nil }
         for name in new { memory.collections[name] = service }
-        let request = DiscoveryRequest.delta(
-            DeltaRequest(
-                subscribe: new.map(ResourceName.init(rawValue:)), unsubscribe: gone.map(ResourceName.init(rawValue:))))
+        let request = memory.endpoints.change(
+            adding: new.map(ResourceName.init(rawValue:)), dropping: gone.map(ResourceName.init(rawValue:)))
         outgoing.append([Slice(request.encoded(type: TypeURL.endpoint.rawValue))])
-    }
-
-    /// What is kept of assignments, and of endpoints in collections.
-    private static func split(
-        _ versions: [String: String]
-    ) -> (assignments: [ResourceName: String], endpoints: [ResourceName: String]) {
-        var parts: (assignments: [ResourceName: String], endpoints: [ResourceName: String]) = ([:], [:])
-        for (name, version) in versions {
-            let name = ResourceName(rawValue: name)
-            if name.collection == nil { parts.assignments[name] = version } else { parts.endpoints[name] = version }
-        }
-        return parts
     }
 }
