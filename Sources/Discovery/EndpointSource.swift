@@ -1,30 +1,30 @@
 public import Intent
 public import Model
 
-/// Learns one cluster's pods, its gateways, or both, from somewhere.
+/// A source of one cluster's pods, gateways, or both.
 public protocol EndpointSource: Sendable {
-    /// Reports what it learns until its task is cancelled: first the whole state, then what changes.
+    /// Reports the whole state first, then changes, until the task is cancelled.
     func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async
 
-    /// Where the pods of a service are written down, by their names; as far as the source knows.
+    /// The origins of a service's pods by pod name, as far as the source knows them.
     func origins(of service: ServiceName) async -> [String: PodOrigin]
 }
 
 extension EndpointSource {
-    /// Nothing is known.
+    /// By default, no origins are known.
     public func origins(of service: ServiceName) async -> [String: PodOrigin] { [:] }
 }
 
-/// Where one pod is written down.
+/// Where a pod is declared.
 public struct PodOrigin: Hashable, Sendable {
-    /// Such as `EndpointSlice httpbin/httpbin-x7k2p`, or a file's path.
+    /// For example `EndpointSlice httpbin/httpbin-x7k2p`, or a file's path.
     public var object: String
-    /// The object's version, such as Kubernetes' `resourceVersion`; nil if it has none.
+    /// The object's version, for example Kubernetes' `resourceVersion`; nil if it has none.
     public var version: String?
-    /// In a file, counted from 1.
+    /// The line in a file, counted from 1.
     public var line: Int?
 
-    /// An origin.
+    /// Creates an origin.
     public init(object: String, version: String? = nil, line: Int? = nil) {
         self.object = object
         self.version = version
@@ -32,60 +32,63 @@ public struct PodOrigin: Hashable, Sendable {
     }
 }
 
-/// What a source reports.
+/// A report from a source to the registry.
 public enum SourceReport: Sendable {
-    /// What it has learned.
+    /// New state.
     case update(SourceUpdate)
-    /// What it reported last is still so.
+    /// The last reported state is still current.
     case confirmed
-    /// What it can't use, though everything else is well; each a sentence.
+    /// Input that the source had to leave out although the rest is fine, one sentence each.
     case problems([String])
-    /// It can't learn anything at the moment; what it reported last stays in force.
+    /// The source can't read its input at the moment; the last reported state stays in force.
     ///
-    /// If only a part of it fails, the other parts still bring updates: the source is stale until it is `confirmed`.
+    /// If only a part of the source fails (`ofPart`), the other parts still send updates. The source then stays stale
+    /// until it reports `confirmed`.
     case failure(reason: String, ofPart: Bool = false)
 }
 
-/// What a source has learned; it takes effect as a whole.
+/// New state from a source, applied as a whole.
 public struct SourceUpdate: Sendable {
-    /// How it is known that pods are gone.
+    /// The evidence that missing pods are gone.
     public enum Evidence: Hashable, Sendable {
-        /// They are no longer named, and that is all.
+        /// None: the pods are only missing from the list.
         case none
-        /// The source was told of each that it was deleted: a watch without gaps.
+        /// Each missing pod was deleted, as seen by a watch without gaps.
         case deletes
-        /// Whoever reports has a guard of its own, and says that these are all.
+        /// The sender has a shrink guard of its own and vouches that the list is complete.
         case vouched
     }
 
     /// One service's pods in the source's cluster.
     public struct ServicePods: Hashable, Sendable {
-        /// All of them; empty if it has none.
+        /// All of the service's pods; empty if it has none.
         public var pods: [Pod]
-        /// How it is known that others are gone.
+        /// The evidence that pods missing from `pods` are gone.
         public var evidence: Evidence
 
-        /// These pods and no others.
+        /// Creates the complete list of a service's pods.
         public init(_ pods: [Pod], _ evidence: Evidence = .none) {
             self.pods = pods
             self.evidence = evidence
         }
     }
 
-    /// Pods, by service.
+    /// Pods by service.
     public enum Pods: Sendable {
-        /// Of all services: one that is missing has no pods, for which there is no evidence.
+        /// The pods of all services.
+        ///
+        /// A service that is missing has no pods, without evidence.
         case all([ServiceName: ServicePods])
-        /// Of those services whose pods changed.
+        /// The pods of the services that changed.
         case changed([ServiceName: ServicePods])
     }
 
-    /// Nil if this update is not about pods.
+    /// Nil if the update is not about pods.
     public var pods: Pods?
-    /// All of the cluster's gateways; nil if this update is not about them.
+    /// All of the cluster's gateways; nil if the update is not about gateways.
     public var gateways: [Gateway]?
 
-    /// An update.
+    /// Creates an update.
     public init(pods: Pods? = nil, gateways: [Gateway]? = nil) {
         self.pods = pods
         self.gateways = gateways
@@ -93,56 +96,55 @@ public struct SourceUpdate: Sendable {
 }
 
 extension SourceReport {
-    /// All pods of all services.
+    /// An update with all pods of all services.
     public static func pods(_ all: [ServiceName: [Pod]]) -> SourceReport {
         .update(SourceUpdate(pods: .all(all.mapValues { SourceUpdate.ServicePods($0) })))
     }
 
-    /// All pods of those services whose pods changed.
+    /// An update with all pods of the services that changed.
     public static func changes(_ changed: [ServiceName: [Pod]], _ evidence: SourceUpdate.Evidence) -> SourceReport {
         .update(SourceUpdate(pods: .changed(changed.mapValues { SourceUpdate.ServicePods($0, evidence) })))
     }
 
-    /// All gateways.
+    /// An update with all gateways.
     public static func gateways(_ gateways: [Gateway]) -> SourceReport { .update(SourceUpdate(gateways: gateways)) }
 }
 
-/// Which source: a cluster, and where its pods or gateways are learned.
+/// Identifies a source by its cluster and its settings.
 ///
-/// A source whose settings change is another one.
+/// A source with other settings is another source.
 public struct SourceID: Hashable, Sendable {
-    /// What is learned, and where.
+    /// What the source reads, and where from.
     public enum Kind: Hashable, Sendable {
-        /// Pods; from another Ballast, gateways too.
+        /// Pods; from another Ballast, gateways as well.
         case endpoints(EndpointsSettings)
         /// Gateways only.
         case gateways(KubernetesGateways)
     }
 
-    /// Whose pods or gateways.
+    /// The cluster whose pods or gateways the source reads.
     public var cluster: ClusterName
-    /// What is learned, and where.
+    /// What the source reads, and where from.
     public var kind: Kind
 
-    /// The source of a cluster's pods.
+    /// Identifies the source of a cluster's pods.
     public init(_ intent: ClusterIntent) {
         cluster = intent.name
         kind = .endpoints(intent.endpoints)
     }
 
-    /// The source of a cluster's gateways; nil if it has none of its own.
+    /// Identifies the source of a cluster's gateways; nil if the cluster has no separate one.
     init?(gatewaysOf intent: ClusterIntent) {
         guard case .kubernetes(let settings) = intent.gateways else { return nil }
         cluster = intent.name
         kind = .gateways(settings)
     }
 
-    /// All sources of a cluster.
     static func all(of intent: ClusterIntent) -> [SourceID] {
         [SourceID(intent)] + [SourceID(gatewaysOf: intent)].compactMap(\.self)
     }
 
-    /// For people: `file /etc/ballast/east.yaml`.
+    /// A readable form, for example `file /etc/ballast/east.yaml`.
     public var description: String {
         switch kind {
         case .endpoints(.file(let path)): "file \(path)"

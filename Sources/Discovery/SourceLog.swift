@@ -1,13 +1,16 @@
 import Pacing
 
-/// Which of a source's reports are logged: three failures at once, and one more each minute; each return that follows a
-/// logged failure; and of the rest what is new.
+/// Decides which of a source's reports are logged.
+///
+/// - Failures: three at once, then one a minute.
+/// - The first success after a logged failure.
+/// - Other reports that bring something new.
 struct SourceLog {
-    /// What becomes of a report.
+    /// Whether a report is logged.
     enum Verdict: Hashable {
-        /// It is logged.
+        /// The report is logged.
         case logged
-        /// It is logged that the source is back, and then the report.
+        /// The source's return is logged, then the report.
         case isBack
         /// Nothing is logged.
         case suppressed
@@ -15,7 +18,7 @@ struct SourceLog {
 
     private var failures = TokenBucket(burst: 3, perMinute: 1)
     private var lines = LinePace(perMinute: 10)
-    /// Whether the last report that was logged is a failure.
+    /// Whether the last logged report was a failure.
     private var isFailing = false
 
     /// - Parameter isFailure: whether the report is a failure.
@@ -28,12 +31,12 @@ struct SourceLog {
             isFailing = false
             return .isBack
         }
-        // A failure that was suppressed, since there were many, is logged later if it lasts.
+        // A failure suppressed by the rate limit is logged later if it lasts.
         guard outcome.isNews || !isFailing, outcome.isStale, failures.take() else { return .suppressed }
         isFailing = true
         return .logged
     }
 
-    /// A line about gateways or problems as it is to be logged now; nil if there were too many.
+    /// The line to log about gateways or problems; nil if the rate limit suppresses it.
     mutating func line(_ text: String) -> String? { lines.take(text) }
 }

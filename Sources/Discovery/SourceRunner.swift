@@ -4,7 +4,7 @@ public import Model
 import Pacing
 import Synchronization
 
-/// Runs the sources that an intent names, starts and stops them as it changes, and passes their reports to the registry.
+/// Runs the sources of an intent, starts and stops them when it changes, and passes their reports to the registry.
 public final class SourceRunner: Sendable {
     private let registry: Registry
     private let logger: Logger
@@ -13,7 +13,9 @@ public final class SourceRunner: Sendable {
     private let running = Mutex<[SourceID: Run]>([:])
     private let logs = Mutex<[SourceID: SourceLog]>([:])
 
-    /// One life of a source: settings that go and come back make another one of the same `SourceID`.
+    /// One run of a source.
+    ///
+    /// Settings that are removed and restored start another run with the same `SourceID`.
     private struct Run {
         private static let last = Atomic(0)
 
@@ -21,14 +23,14 @@ public final class SourceRunner: Sendable {
         let source: any EndpointSource
     }
 
-    /// - Parameter makeSource: makes the source of those settings.
+    /// - Parameter makeSource: creates the source for an ID.
     public init(registry: Registry, logger: Logger, makeSource: @escaping @Sendable (SourceID) -> any EndpointSource) {
         self.registry = registry
         self.logger = logger
         self.makeSource = makeSource
     }
 
-    /// Runs the sources of an intent; those that ran already go on.
+    /// Runs the sources of an intent; those that are already running continue.
     public func replaceSources(of intent: MeshIntent) {
         tasks.replaceKeys(with: Set(intent.clusters.flatMap(SourceID.all)))
     }
@@ -49,7 +51,7 @@ public final class SourceRunner: Sendable {
         if isLast { logs.withLock { $0[id] = nil } }
     }
 
-    /// Where the pods of a service are written down, by cluster and pod; as far as the sources know.
+    /// The origins of a service's pods by cluster and pod, as far as the sources know them.
     public func origins(of service: ServiceName) async -> [ClusterName: [String: PodOrigin]] {
         var origins: [ClusterName: [String: PodOrigin]] = [:]
         for (id, run) in running.withLock({ $0 }) {
@@ -88,7 +90,7 @@ public final class SourceRunner: Sendable {
             let count = services.values.reduce(0) { $0 + $1.pods.count }
             logger.info("endpoints read", metadata: metadata(source, ["pods": "\(count)"]))
         case .changed(let services):
-            // What they change of what is served is logged with the publication.
+            // Changes to what is served are logged with the publication.
             logger.debug("endpoints changed", metadata: metadata(source, ["services": "\(services.count)"]))
         case nil: break
         }

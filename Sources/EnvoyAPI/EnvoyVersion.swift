@@ -1,23 +1,23 @@
 import CEnvoyAPI
 
-/// Which Envoy a client is; what it can be sent depends on that.
+/// A client's Envoy version, which determines what it can be sent.
 public struct EnvoyVersion: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// 1, so far.
+    /// The major version; 1 so far.
     public var major: Int
-    /// One for each quarter of a year.
+    /// The minor version, released every quarter.
     public var minor: Int
-    /// The patch release.
+    /// The patch version.
     public var patch: Int
 
-    /// A version.
+    /// Creates a version.
     public init(_ major: Int, _ minor: Int, _ patch: Int) {
         (self.major, self.minor, self.patch) = (major, minor, patch)
     }
 
-    /// Such as `1.40.0`.
+    /// For example `1.40.0`.
     public var description: String { "\(major).\(minor).\(patch)" }
 
-    /// Older comes first.
+    /// Orders from oldest to newest.
     public static func < (left: EnvoyVersion, right: EnvoyVersion) -> Bool {
         (left.major, left.minor, left.patch) < (right.major, right.minor, right.patch)
     }
@@ -36,8 +36,12 @@ public struct EnvoyVersion: Hashable, Comparable, Sendable, CustomStringConverti
 }
 
 extension EnvoyVersion {
-    /// Older ones drop every cluster after the first that they ask for on demand (measured; envoy#46561).
+    /// The first version that keeps all clusters requested on demand.
+    ///
+    /// Older ones drop all but the first (measured; envoy#46561).
     public static let takesClustersOnDemand = EnvoyVersion(1, 40, 0)
-    /// Older ones end with a segmentation fault within a few changes of collections (measured; envoy#43667).
+    /// The first version that survives LEDS.
+    ///
+    /// Older ones crash with a segmentation fault after a few changes to collections (measured; envoy#43667).
     public static let survivesCollections = EnvoyVersion(1, 38, 2)
 }

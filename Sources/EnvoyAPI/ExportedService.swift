@@ -2,23 +2,25 @@ import CEnvoyAPI
 public import Model
 import XDS
 
-/// What one Ballast tells another of a service: its own cluster's pods, and the gateways to reach them by.
+/// A service as one Ballast exports it to another: its own cluster's pods and gateways.
 public struct ExportedService: Hashable, Sendable {
-    /// The service, as both call it.
+    /// The service's name, the same in both clusters.
     public var name: ServiceName
-    /// Whose pods these are.
+    /// The exporting cluster.
     public var cluster: ClusterName
-    /// In any order; encoded in that of their addresses.
+    /// In any order; encoded in the order of their addresses.
     public var pods: [Pod]
-    /// None where pods are reached directly.
+    /// Empty if pods are reached directly.
     public var gateways: [SocketAddress]
-    /// Why the exporter doesn't know its pods well at the moment; of `status` only.
+    /// Why the exporter's own source is stale; only set in the `status` resource.
     public var stale = ""
 
-    /// A name that no service has: it is there while the exporter's own source is stale, and says why.
+    /// The name of the status resource, which no service has.
+    ///
+    /// It exists while the exporter's own source is stale, and says why.
     public static let status: ServiceName = "ballast:status"
 
-    /// That the exporter's source is stale.
+    /// Creates the status resource.
     public init(stale reason: String, cluster: ClusterName) {
         self.init(name: Self.status, cluster: cluster, pods: [], gateways: [])
         stale = reason.prefix(utf8Count: Self.longestReason)
@@ -26,7 +28,7 @@ public struct ExportedService: Hashable, Sendable {
 
     private static var longestReason: Int { 500 }
 
-    /// A service.
+    /// Creates an exported service.
     public init(name: ServiceName, cluster: ClusterName, pods: [Pod], gateways: [SocketAddress]) {
         self.name = name
         self.cluster = cluster
@@ -34,9 +36,9 @@ public struct ExportedService: Hashable, Sendable {
         self.gateways = gateways
     }
 
-    /// Decodes the content of a resource, all or nothing.
+    /// Decodes a resource; fails if any part of it is invalid.
     ///
-    /// Names and addresses are each one pod's.
+    /// Pod names and addresses must be unique.
     public init(_ content: [UInt8]) throws(DecodingFailure) {
         let decoded = try withDecoded(
             content, Ballast__Federation__V1__ExportedService.self,
@@ -86,7 +88,7 @@ extension Pod {
 }
 
 extension EncodedResource {
-    /// A service as another Ballast is told it, under its own name.
+    /// Encodes an exported service under its own name.
     public init(_ service: ExportedService) {
         let arena = Arena()
         let pods = service.pods.sorted { ($0.address, $0.name) < ($1.address, $1.name) }

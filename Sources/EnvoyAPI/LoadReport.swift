@@ -2,35 +2,35 @@ public import Balancing
 import CEnvoyAPI
 public import Model
 
-/// What a client says that it sent where, since its last report (LRS).
+/// A client's load report (LRS): its requests since the last report.
 public struct LoadReport: Hashable, Sendable {
-    /// Requests to one target.
+    /// The requests to one target.
     public struct Load: Hashable, Sendable {
-        /// Begun in the interval.
+        /// Requests started in the interval.
         public var issued: UInt64 = 0
-        /// Ended well in it.
+        /// Requests that succeeded in the interval.
         public var successes: UInt64 = 0
-        /// Ended badly in it.
+        /// Requests that failed in the interval.
         public var errors: UInt64 = 0
-        /// Under way at its end.
+        /// Requests in progress at the end of the interval.
         public var inProgress: UInt64 = 0
-        /// What the targets themselves reported (ORCA), by name.
+        /// Metrics reported by the endpoints (ORCA).
         public var metrics: [Metric] = []
 
-        /// Nothing.
+        /// Creates an empty load.
         public init() {}
     }
 
-    /// A metric that requests came back with.
+    /// A metric reported with responses.
     public struct Metric: Hashable, Sendable {
-        /// Its name.
+        /// The metric's name.
         public var name: String
-        /// How many requests had it.
+        /// The number of requests that reported it.
         public var count: UInt64
         /// The sum of its values.
         public var total: Double
 
-        /// A metric.
+        /// Creates a metric.
         public init(name: String, count: UInt64, total: Double) {
             self.name = name
             self.count = count
@@ -38,39 +38,39 @@ public struct LoadReport: Hashable, Sendable {
         }
     }
 
-    /// Requests to one locality.
+    /// The requests to one locality.
     public struct LocalityLoad: Hashable, Sendable {
-        /// As it was sent in EDS.
+        /// The locality, as sent in EDS.
         public var locality: Locality
-        /// The priority that it has in EDS.
+        /// The locality's priority, as sent in EDS.
         public var priority: UInt32
-        /// All of its endpoints together.
+        /// The load of all its endpoints together.
         public var load: Load
-        /// Each endpoint, where the client tells them apart: Envoy does, gRPC doesn't.
+        /// The load of each endpoint, if the client reports it: Envoy does, gRPC doesn't.
         public var endpoints: [Assignment.Endpoint.Address: Load]
     }
 
-    /// Requests to one cluster.
+    /// The requests to one Envoy cluster.
     public struct ClusterLoad: Hashable, Sendable {
-        /// The EDS name.
+        /// The EDS resource name.
         public var name: String
-        /// Requests that the client dropped instead of sending them.
+        /// Requests that the client dropped without sending them.
         public var dropped: UInt64
-        /// What the report covers.
+        /// The time that the report covers.
         public var interval: Duration
-        /// Those that had requests.
+        /// The localities that had requests.
         public var localities: [LocalityLoad]
     }
 
-    /// The path of the method that takes reports.
+    /// The path of the LRS method.
     public static let method = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
 
-    /// Who reports; in a stream's first report only.
+    /// The client's node; only in a stream's first report.
     public var node: Node?
-    /// In the order of the wire.
+    /// The Envoy clusters, in the order of the message.
     public var clusters: [ClusterLoad]
 
-    /// The node of a report, which costs little however long the report is; nil if it has none.
+    /// Decodes only the node of a report, at a low cost even for long reports; nil if it has none.
     public static func node(of bytes: RawSpan) throws(DecodingFailure) -> Node? {
         // load_stats.proto: LoadStatsRequest.node is field 1.
         let (content, isBroken) = bytes.withUnsafeBytes { bytes in
@@ -101,7 +101,7 @@ public struct LoadReport: Hashable, Sendable {
         clusters = messages(message.cluster_stats, message.n_cluster_stats).map(ClusterLoad.init)
     }
 
-    /// Asks for reports of every cluster and endpoint, so often.
+    /// Encodes a response that requests reports on all Envoy clusters and endpoints at this interval.
     public static func request(every interval: Duration) -> [UInt8] {
         let arena = Arena()
         return encode(
@@ -149,7 +149,7 @@ extension LoadReport.LocalityLoad {
 }
 
 extension Duration {
-    /// Nothing where it isn't one from 0 to a year: clients may send any number.
+    /// Zero unless the value is valid and at most a year, since clients may send any number.
     fileprivate init(_ message: Google__Protobuf__Duration) {
         let isSound = (0...31_536_000).contains(message.seconds) && (0..<1_000_000_000).contains(message.nanos)
         self = isSound ? .seconds(message.seconds) + .nanoseconds(Int64(message.nanos)) : .zero

@@ -1,12 +1,12 @@
 public import XDS
 
-/// A discovery method that this server has.
+/// A discovery method that this server implements.
 public struct Method: Hashable, Sendable {
-    /// As HTTP/2's `:path` has it.
+    /// The method's path, as in HTTP/2's `:path`.
     public let path: String
     /// SotW or delta.
     public let variant: Variant
-    /// The one type of the stream; nil if the stream is aggregated.
+    /// The type URL of the stream; nil for ADS.
     public let type: TypeURL?
 
     /// ADS, SotW.
@@ -14,7 +14,7 @@ public struct Method: Hashable, Sendable {
     /// ADS, delta.
     public static let deltaAggregatedResources = Method(aggregated: .delta)
 
-    /// All of them: ADS, and those of each type that has a service of its own.
+    /// All methods: ADS, and the methods of each type that has its own discovery service.
     public static let all: [Method] =
         [streamAggregatedResources, deltaAggregatedResources]
         + ResourceType.all.flatMap { type in
@@ -38,10 +38,10 @@ public struct Method: Hashable, Sendable {
         self.type = type
     }
 
-    /// The method of that path, if this server has it.
+    /// The method with this path; nil if the server doesn't implement it.
     public static func at(_ path: String) -> Method? { all.first { $0.path == path } }
 
-    /// The method of a variant that serves one type alone, which has to have a service of its own.
+    /// The method of a type's own discovery service; the type must have one.
     public static func of(_ type: TypeURL, _ variant: Variant) -> Method {
         guard let method = all.first(where: { $0.type == type && $0.variant == variant }) else {
             preconditionFailure("\(type) has no service of its own: see ResourceType.all")

@@ -2,28 +2,30 @@ import CEnvoyAPI
 public import Model
 public import XDS
 
-/// Who a client says it is.
+/// A client's identity, as it states it (`Node`).
 public struct Node: Hashable, Sendable {
-    /// Unique among clients, if they are set up well.
+    /// The client's ID, which should be unique.
     public var id: String
     /// Envoy's `--service-cluster`.
     public var cluster: String
-    /// Where it runs.
+    /// The client's locality.
     public var locality: Locality
-    /// `envoy`, or `gRPC C-core linux Python` and the like.
+    /// For example `envoy`, or `gRPC C-core linux Python`.
     public var userAgent: String
-    /// Envoy's version; nil for other programs, and for an Envoy that doesn't say.
+    /// Envoy's version; nil for other clients, and for an Envoy that doesn't state it.
     public var envoyVersion: EnvoyVersion?
-    /// What Ballast reads of `metadata`: see `readMetadata`; booleans are `true` and `false`, numbers text.
-    public var metadata: [String: String]
-    /// The keys of `metadata` that are kept of a client's.
+    /// The metadata with keys in `readMetadata`.
     ///
-    /// Istio's proxies send kilobytes of others.
+    /// Booleans are `true` or `false`, numbers are text.
+    public var metadata: [String: String]
+    /// The keys of the metadata that are kept.
+    ///
+    /// Istio's proxies send kilobytes of other metadata.
     static let readMetadata: Set = ["cluster", "role", "lanes", "leds"]
-    /// The longest text that is kept of a client's node, in bytes.
+    /// The limit on the length of a text in the node, in bytes; longer ones are truncated.
     static let longestText = 256
 
-    /// A node.
+    /// Creates a node.
     public init(
         id: String = "", cluster: String = "", locality: Locality = Locality(), userAgent: String = "",
         envoyVersion: EnvoyVersion? = nil, metadata: [String: String] = [:]
@@ -36,22 +38,21 @@ public struct Node: Hashable, Sendable {
         self.metadata = metadata
     }
 
-    /// Whether this is a gRPC client, which understands less than an Envoy.
+    /// Whether this is a gRPC client, which supports fewer features than Envoy.
     public var isGRPC: Bool { userAgent.hasPrefix("gRPC") }
 
-    /// What Envoys call themselves.
+    /// Envoy's user agent.
     public static let envoyAgent = "envoy"
 
     /// Whether this is another Ballast, which imports services.
     public var isPeer: Bool { metadata["role"] == Self.peerRole }
 
-    /// What another Ballast says of its role.
+    /// The `role` of another Ballast.
     public static let peerRole = "ballast"
 
-    /// How it understands the protocol.
+    /// The dialect of xDS that the client speaks.
     public var dialect: ClientDialect { isGRPC ? .grpc : .envoy }
 
-    /// Copies a decoded node.
     init(_ node: Envoy__Config__Core__V3__Node) {
         let text = { (text: UnsafeMutablePointer<CChar>?) in String(text).prefix(utf8Count: Self.longestText) }
         id = text(node.id)
@@ -78,7 +79,6 @@ public struct Node: Hashable, Sendable {
         }
     }
 
-    /// The node as a C message, in the arena.
     func message(in arena: Arena) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Node> {
         arena.make(envoy__config__core__v3__node__init) { node in
             node.id = arena.string(id)

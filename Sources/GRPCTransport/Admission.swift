@@ -1,15 +1,15 @@
 import Synchronization
 
-/// Counts streams and connections, and refuses what goes over the limits.
+/// Counts streams and connections, and refuses those over the limits.
 final class Admission: Sendable {
     private struct Counts {
         var streams = 0
         var byPeer: [String: Int] = [:]
         var byIdentity: [String: Int] = [:]
-        /// Streams that were refused so far, and why the last one was.
+        /// The number of streams refused so far, and the status of the last one.
         var refusals = 0
         var lastRefusal: GRPCStatus?
-        /// Refused streams whose clients have not read that yet.
+        /// The number of refused streams that are not closed yet, by peer.
         var refused: [String: Int] = [:]
     }
 
@@ -18,9 +18,9 @@ final class Admission: Sendable {
 
     init(limits: ServerLimits) { self.limits = limits }
 
-    /// Lets a stream in, or says why not.
+    /// Admits or refuses a stream.
     ///
-    /// A stream that was let in has to `leave`.
+    /// An admitted stream must `leave`.
     func admit(_ head: StreamHead) -> Result<Void, GRPCStatus> {
         let (peer, identity) = (head.peer, head.identity)
         return counts.withLock { counts in
@@ -55,7 +55,8 @@ final class Admission: Sendable {
 
     /// Counts a refused stream until `forgetRefusal`.
     ///
-    /// - Returns: whether its connection has so many that it should be ended: a client that doesn't read has them kept.
+    /// - Returns: whether the connection should be closed because it has too many of them. They pile up if the client
+    ///   doesn't read.
     func noteRefusal(of head: StreamHead, _ status: GRPCStatus) -> Bool {
         counts.withLock { counts in
             counts.refusals += 1
@@ -65,13 +66,13 @@ final class Admission: Sendable {
         }
     }
 
-    /// A refused stream is gone.
+    /// Removes a refused stream once it is closed.
     func forgetRefusal(of head: StreamHead) { counts.withLock { Self.leave(head.peer, in: &$0.refused) } }
 
-    /// How many streams were refused so far, and why the last one was.
+    /// The number of streams refused so far, and the status of the last one.
     var refusals: (count: Int, last: GRPCStatus?) { counts.withLock { ($0.refusals, $0.lastRefusal) } }
 
-    /// Refused streams of one connection that its client has not read yet.
+    /// The limit on refused streams of one connection that are not closed yet.
     private static let mostRefused = 500
 
     func leave(_ head: StreamHead) {

@@ -1,13 +1,13 @@
 import Synchronization
 
-/// A connection to a gRPC server whose streams are read and written by hand.
+/// A connection to a gRPC server, with streams of raw messages.
 public final class Channel: Sendable {
     private let client: Client<ClientHandler>
 
     /// - Parameters:
-    ///   - address: an IP address and a port. Each channel has a connection of its own.
-    ///   - keepalive: when the connection is pinged; never, if nil.
-    ///   - messageBytes: the longest message that is taken, in bytes; nil for any.
+    ///   - address: an IP address and a port. Each channel has its own connection.
+    ///   - keepalive: when the connection is pinged; nil for never.
+    ///   - messageBytes: the limit on the length of a received message, in bytes; nil for none.
     public init(
         address: String, security: ChannelSecurity = .plaintext, keepalive: Keepalive? = nil, messageBytes: Int? = nil
     ) throws(TransportError) {
@@ -16,9 +16,9 @@ public final class Channel: Sendable {
 
     /// Opens a bidirectional stream.
     ///
-    /// A server that can't be reached ends it with UNAVAILABLE.
+    /// If the server can't be reached, the stream ends with UNAVAILABLE.
     ///
-    /// - Parameter isReading: false for a stream that never reads, to see what its server does about it.
+    /// - Parameter isReading: false for a stream that never reads, to test how the server copes.
     public func open(_ method: String, isReading: Bool = true) async -> ClientStream {
         let (messages, continuation) = AsyncThrowingStream.makeStream(of: [UInt8].self, throwing: (any Error).self)
         let backlog = Backlog()
@@ -29,45 +29,45 @@ public final class Channel: Sendable {
             messages: IncomingMessages(messages: messages, backlog: backlog, stream: stream), stream: stream)
     }
 
-    /// Cancels every stream and frees everything.
+    /// Cancels all streams and frees everything.
     ///
     /// Call it once.
     public func shutdown() async { await client.shutdown() }
 }
 
-/// A client's end of a stream.
+/// The client's side of a stream.
 public struct ClientStream: Sendable {
-    /// What the server sends, in order.
+    /// The messages from the server, in order.
     ///
-    /// Ends when the server ends the stream with OK, and throws `GRPCStatus` for any other end.
+    /// Ends if the server ends the stream with OK; otherwise throws its `GRPCStatus`.
     ///
-    /// Those that nobody has asked for yet are held back at the server, but for a megabyte and one message.
+    /// At most a megabyte and one message are buffered; the rest is held back at the server.
     public let messages: IncomingMessages
     fileprivate let stream: StreamReference<ClientHandler>
 
     /// Queues a message for sending.
     public func send(_ message: [UInt8]) async { await stream.perform { $0.outgoing.append(message) } }
 
-    /// Sends no more; the server may go on.
+    /// Ends sending; the server may continue.
     public func halfClose() async { await stream.halfClose() }
 
-    /// Ends the stream at once.
+    /// Cancels the stream.
     public func cancel() async { await stream.cancel() }
 }
 
-/// What a server sends on one stream, in order; for one reader.
+/// The messages of one stream, in order; for one reader.
 public struct IncomingMessages: AsyncSequence, Sendable {
     fileprivate let messages: AsyncThrowingStream<[UInt8], any Error>
     fileprivate let backlog: Backlog
     fileprivate let stream: StreamReference<ClientHandler>
 
-    /// Reads on, and has the stream read more.
+    /// Returns the buffered messages, and resumes the stream's reading when there is room again.
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate var messages: AsyncThrowingStream<[UInt8], any Error>.Iterator
         fileprivate let backlog: Backlog
         fileprivate let stream: StreamReference<ClientHandler>
 
-        /// The next message; nil in the end.
+        /// The next message; nil at the end.
         public mutating func next() async throws -> [UInt8]? {
             let message = try await messages.next()
             if let message, backlog.remove(message.count) { await stream.perform { _ in } }
@@ -75,13 +75,13 @@ public struct IncomingMessages: AsyncSequence, Sendable {
         }
     }
 
-    /// A reader.
+    /// Creates the iterator.
     public func makeAsyncIterator() -> Iterator {
         Iterator(messages: messages.makeAsyncIterator(), backlog: backlog, stream: stream)
     }
 }
 
-/// How many bytes of messages have been received and not been read yet.
+/// The number of bytes of messages that were received but not read yet.
 private final class Backlog: Sendable {
     private static let most = 1 << 20
 
@@ -98,7 +98,7 @@ private final class Backlog: Sendable {
     }
 }
 
-/// Passes messages on to whoever iterates over them, and sends what is queued.
+/// Passes received messages to the iterator, and sends the queued ones.
 final class ClientHandler: ServerStream {
     fileprivate var outgoing: [[UInt8]] = []
     private let messages: AsyncThrowingStream<[UInt8], any Error>.Continuation

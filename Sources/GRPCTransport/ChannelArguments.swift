@@ -1,7 +1,7 @@
 import CGRPC
 import Glibc
 
-/// Integer and text options of C-core, by their names in its headers.
+/// Integer and string options of C-core, with the names from its headers.
 struct ChannelArguments {
     enum Value {
         case integer(Int32)
@@ -16,12 +16,12 @@ struct ChannelArguments {
 
     mutating func set(_ name: String, _ value: String) { values.append((name, .text(value))) }
 
-    /// Refuses compressed messages: C-core limits how long they are before they are unpacked, and not after that.
+    /// Refuses compressed messages, because C-core applies its limit on message length before decompression only.
     mutating func refuseCompression() {
         set(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << Int(GRPC_COMPRESS_NONE.rawValue))
     }
 
-    /// Calls `body` with C-core's form of the arguments, which lives until it returns.
+    /// Calls `body` with C-core's form of the arguments, which is valid until `body` returns.
     ///
     /// C-core copies what it keeps.
     func withCArguments<Result>(_ body: (UnsafePointer<grpc_channel_args>) -> Result) -> Result {

@@ -1,23 +1,23 @@
 import CGRPC
 
-/// A gRPC client of many streams, over some connections, on a few threads: a server's other end.
+/// A gRPC client with many streams over several connections, on a few threads.
 public final class Client<Handler: ServerStream>: @unchecked Sendable {
-    // Safety: the pointers are set once, and C-core's channels are safe from any thread.
+    // Safety: the pointers are set once, and C-core's channels are thread-safe.
 
     /// Owned: destroyed by `shutdown`.
     private let channels: [OpaquePointer]
     private let shards: [StreamShard<Handler>]
 
-    /// Connections are made when their first stream is opened.
+    /// Creates a client; a connection is established when its first stream is opened.
     ///
     /// - Parameters:
     ///   - address: an IP address and a port.
-    ///   - connections: at least 1; a lost one is made anew when a stream is opened on it.
-    ///   - queues: at least 1, each with a thread of its own.
-    ///   - keepalive: how long a connection may bring nothing before it is pinged, and how long the answer may take; a
-    ///     connection over which anything comes, however slowly, is alive. Nil where it is never pinged.
-    ///   - messageBytes: the longest message that is taken, in bytes; nil for any. A longer one ends its stream with
-    ///     RESOURCE_EXHAUSTED.
+    ///   - connections: at least 1; a lost connection is established again when a stream is opened on it.
+    ///   - queues: at least 1, each with its own thread.
+    ///   - keepalive: when an idle connection is pinged, and how long the response may take; nil for no pings. A
+    ///     connection that receives anything, however slowly, is alive.
+    ///   - messageBytes: the limit on the length of a received message, in bytes; nil for none. A longer message ends
+    ///     its stream with RESOURCE_EXHAUSTED.
     public init(
         address: String, security: ChannelSecurity = .plaintext, connections: Int = 1, queues: Int = 1,
         keepalive: Keepalive? = nil, messageBytes: Int? = nil
@@ -31,7 +31,7 @@ public final class Client<Handler: ServerStream>: @unchecked Sendable {
         arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, messageBytes ?? -1)
         arguments.set(GRPC_ARG_ENABLE_HTTP_PROXY, 0)
         arguments.set(GRPC_ARG_ENABLE_RETRIES, 0)
-        // Each channel connects by itself, and comes back about as soon as an Envoy does.
+        // Each channel has its own connection, and reconnects about as fast as an Envoy.
         arguments.set(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1)
         arguments.set(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 250)
         arguments.set(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1_000)
@@ -62,13 +62,13 @@ public final class Client<Handler: ServerStream>: @unchecked Sendable {
 
     /// Opens a bidirectional stream.
     ///
-    /// A server that can't be reached ends it with UNAVAILABLE; after `shutdown` it is over at once, with CANCELLED.
+    /// If the server can't be reached, the stream ends with UNAVAILABLE; after `shutdown`, at once with CANCELLED.
     ///
     /// - Parameters:
-    ///   - connection: which; a stream's thread follows from it.
-    ///   - isReading: false for a stream that never reads, to see what its server does about it.
-    ///   - makeHandler: called on the thread that the handler then lives on.
-    /// - Returns: what `perform` takes.
+    ///   - connection: the index of the connection, which also determines the thread.
+    ///   - isReading: false for a stream that never reads, to test how the server copes.
+    ///   - makeHandler: called on the handler's thread.
+    /// - Returns: a reference to the stream.
     @discardableResult
     public func open(
         _ method: String, on connection: Int = 0, isReading: Bool = true,
@@ -78,7 +78,7 @@ public final class Client<Handler: ServerStream>: @unchecked Sendable {
         let channel = connection % channels.count
         let id: OwnerID? = await shard.perform { shard in
             let handler = makeHandler()
-            // After `shutdown` there is neither a channel nor a queue to start anything on.
+            // After `shutdown`, no call can be started: the channels and queues are gone.
             if let status = shard.finalStatus {
                 handler.closed(status)
                 return nil
@@ -101,7 +101,7 @@ public final class Client<Handler: ServerStream>: @unchecked Sendable {
         return StreamReference(shard: shard, id: id)
     }
 
-    /// Cancels every stream and frees everything.
+    /// Cancels all streams and frees everything.
     ///
     /// Call it once.
     public func shutdown() async {
@@ -112,29 +112,31 @@ public final class Client<Handler: ServerStream>: @unchecked Sendable {
     }
 }
 
-/// How a client notices that its server is gone without a word.
+/// How a client detects a dead connection.
 public struct Keepalive: Hashable, Sendable {
-    /// A connection that has brought nothing for this long is pinged.
+    /// A connection that has received nothing for this long is pinged.
     public var interval: Duration
-    /// It is lost where the answer takes longer.
+    /// The connection is closed if the response takes longer than this.
     public var timeout: Duration
 
-    /// Pings after `interval`; a server may demand some seconds between them: see
-    /// `ServerConfiguration.shortestClientPing`.
+    /// Creates the settings.
+    ///
+    /// A server may require some seconds between pings: see `ServerConfiguration.shortestClientPing`.
     public init(interval: Duration, timeout: Duration) {
         self.interval = interval
         self.timeout = timeout
     }
 }
 
-/// A client's stream, wherever it lives.
+/// A reference to a client's stream, usable from any thread.
 public struct StreamReference<Handler: ServerStream>: Sendable {
     fileprivate let shard: StreamShard<Handler>
-    /// Nil for one that was over from the first.
+    /// Nil for a stream that was opened after `shutdown`.
     fileprivate let id: OwnerID?
 
-    /// Calls `body` with the handler, on its thread, and lets it write what it then has; does nothing once the stream
-    /// is over.
+    /// Calls `body` with the handler, on its thread, and then writes the handler's next messages.
+    ///
+    /// Does nothing if the stream has ended.
     public func perform(_ body: @Sendable (Handler) -> Void) async {
         await shard.perform { shard in
             guard let stream = stream(on: shard), let handler = stream.openHandler else { return }
@@ -143,10 +145,10 @@ public struct StreamReference<Handler: ServerStream>: Sendable {
         }
     }
 
-    /// Sends no more; the server may go on.
+    /// Ends sending; the server may continue.
     public func halfClose() async { await shard.perform { stream(on: $0)?.halfClose() } }
 
-    /// Ends the stream at once.
+    /// Cancels the stream.
     public func cancel() async { await shard.perform { stream(on: $0)?.cancel() } }
 
     private func stream(on shard: isolated StreamShard<Handler>) -> MessageStream<Handler>? {

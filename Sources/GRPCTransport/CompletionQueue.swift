@@ -3,21 +3,20 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A C-core completion queue with a thread of its own, which also runs the jobs of the actor that is pinned to it.
+/// A C-core completion queue with its own thread, which is also the executor of the queue's actor.
 ///
-/// So an operation's completion and the actor's own code never run at the same time, and streams need no lock.
-/// C-core's rule that operations on one call come one after the other (grpc.h, `grpc_call_start_batch`) holds by
-/// construction.
+/// Completions and the actor's code never run at the same time, so streams need no lock. C-core's rule that batches on
+/// one call must be serialized (grpc.h, `grpc_call_start_batch`) holds by construction.
 final class CompletionQueue: SerialExecutor, @unchecked Sendable {
-    // Safety: the pointers are set once; C-core's queue is safe from any thread; all else is in the inbox's mutex.
+    // Safety: the pointers are set once, C-core's queue is thread-safe, and all other state is in the inbox's mutex.
 
-    /// Where jobs are run.
+    /// Where jobs run.
     private enum Phase {
         /// On the thread, which is woken for them.
         case running
-        /// Kept until the thread has ended: nothing may run beside it.
+        /// Kept until the thread has ended, since no other thread may run them before.
         case stopping
-        /// On a dispatch queue: a late caller waits for an answer and not for ever.
+        /// On a dispatch queue, so that late callers still get an answer.
         case stopped
     }
 
@@ -26,21 +25,22 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         var phase = Phase.running
     }
 
-    /// Owned, as are the two below: freed by `stop`, after the thread has ended.
+    /// Owned, like the two below: freed by `stop`, after the thread has ended.
     let raw: OpaquePointer
     private let wakeChannel: OpaquePointer
-    /// A call that is never made: grpc.h promises that an empty batch on any call puts its tag into the queue at
-    /// once.
+    /// A call that is never made.
+    ///
+    /// grpc.h promises that an empty batch on a call puts its tag into the queue at once.
     private let wakeCall: OpaquePointer
 
     private let inbox = Mutex(Inbox())
-    /// 0 before `start`.
+    /// 0 before `start` and after `stop`.
     private let thread = Atomic<pthread_t>(0)
-    /// Runs what comes after `stop`.
+    /// Joins the thread, and runs the jobs that come after `stop`.
     private let afterStop = DispatchQueue(label: "ballast.grpc.stopped")
 
     init() {
-        // A queue may be the first thing that a process makes of C-core.
+        // The queue may be the first C-core object of the process.
         CoreLibrary.initialize()
         guard let raw = grpc_completion_queue_create_for_next(nil),
             let channel = grpc_lame_client_channel_create("wake", GRPC_STATUS_UNAVAILABLE, "never called"),
@@ -56,7 +56,7 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
 
     /// Starts the thread.
     ///
-    /// It calls `deliver` with the tag and the success of every completed operation, until `stop`.
+    /// Until `stop`, it calls `deliver` with the tag and the success of every completed operation.
     func start(deliver: @escaping @Sendable (_ tag: UnsafeMutableRawPointer, _ isOK: Bool) -> Void) {
         let body = ThreadBody { [self] in
             thread.store(pthread_self(), ordering: .releasing)
@@ -81,9 +81,9 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         thread.store(identifier, ordering: .releasing)
     }
 
-    /// Ends the thread once every operation on the queue has completed, and frees the queue.
+    /// Ends the thread once all operations on the queue have completed, and frees the queue.
     ///
-    /// Call it once, when there are no more.
+    /// Call it once, when no more operations are started.
     func stop() async {
         inbox.withLock { $0.phase = .stopping }
         grpc_completion_queue_shutdown(raw)
@@ -91,7 +91,7 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
             afterStop.async { [self] in
                 let thread = thread.load(ordering: .acquiring)
                 if thread != 0 { pthread_join(thread, nil) }
-                // The system may give another thread the same number.
+                // The system may reuse the thread's identifier.
                 self.thread.store(0, ordering: .releasing)
                 while runJobs(last: .stopped) {}
                 grpc_call_unref(wakeCall)
@@ -108,7 +108,8 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         let isLate = inbox.withLock { inbox in
             guard inbox.phase != .stopped else { return true }
             inbox.jobs.append(job)
-            // One wake-up for a full inbox; under the lock, since empty batches on one call must not race.
+            // One wake-up is enough for all jobs in the inbox. It is posted under the lock, because empty batches on
+            // one call must not race.
             if inbox.jobs.count == 1, inbox.phase == .running { grpc_call_start_batch(wakeCall, nil, 0, nil, nil) }
             return false
         }
@@ -123,10 +124,10 @@ final class CompletionQueue: SerialExecutor, @unchecked Sendable {
         precondition(isIsolatingCurrentContext() == true, "not on this completion queue's thread")
     }
 
-    /// Runs what is in the inbox.
+    /// Runs the jobs in the inbox.
     ///
-    /// - Parameter last: the phase that begins once the inbox is empty.
-    /// - Returns: whether there was anything.
+    /// - Parameter last: the phase to enter once the inbox is empty, if it is `stopped`.
+    /// - Returns: whether there were any jobs.
     @discardableResult
     private func runJobs(last: Phase = .running) -> Bool {
         let jobs = inbox.withLock { inbox in

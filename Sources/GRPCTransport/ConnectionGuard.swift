@@ -1,50 +1,51 @@
 import CConnectionGuard
 
-/// Limits the connections of one server, and what HTTP/2 frames come over them.
+/// Limits a server's connections, and the HTTP/2 frames on them.
 ///
-/// C-core 1.51 has known wounds there; docs/decisions/001-connection-guard.md has the reasons.
+/// C-core 1.51 has known vulnerabilities there: see docs/decisions/001-connection-guard.md.
 public final class ConnectionGuard: @unchecked Sendable {
-    // Safety: the pointer is set once, and the guard behind it has a lock of its own.
+    // Safety: the pointer is set once, and the C guard has its own lock.
 
-    /// Why a connection was refused or ended.
+    /// Why a connection was refused or closed.
     public enum Reason: String, Hashable, Sendable, CaseIterable {
-        /// `ConnectionLimits.connections`.
+        /// Exceeded `ConnectionLimits.connections`.
         case connections
-        /// `ConnectionLimits.perAddress`.
+        /// Exceeded `ConnectionLimits.perAddress`.
         case connectionsPerAddress = "connections_per_address"
-        /// `ConnectionLimits.newPerSecond`.
+        /// Exceeded `ConnectionLimits.newPerSecond`.
         case connectionRate = "connection_rate"
-        /// The process has no file descriptor left for it.
+        /// The process had no file descriptor left.
         case descriptors
-        /// `ConnectionLimits.streamsPerSecond`.
+        /// Exceeded `ConnectionLimits.streamsPerSecond`.
         case newStreams = "new_streams"
-        /// `ConnectionLimits.addressStreamsPerSecond`.
+        /// Exceeded `ConnectionLimits.addressStreamsPerSecond`.
         case newStreamsOfAddress = "new_streams_of_address"
-        /// `ConnectionLimits.resetsPerSecond`.
+        /// Exceeded `ConnectionLimits.resetsPerSecond`.
         case resets
-        /// `ConnectionLimits.pingsPerSecond`.
+        /// Exceeded `ConnectionLimits.pingsPerSecond`.
         case pings
-        /// `ConnectionLimits.settingsPerSecond`.
+        /// Exceeded `ConnectionLimits.settingsPerSecond`.
         case settings
-        /// `ConnectionLimits.prioritiesPerSecond`.
+        /// Exceeded `ConnectionLimits.prioritiesPerSecond`.
         case priorities
-        /// `ConnectionLimits.framesPerSecond`.
+        /// Exceeded `ConnectionLimits.framesPerSecond`.
         case frames
-        /// `ConnectionLimits.headerBlockBytes`, or `.continuations`.
+        /// Exceeded `ConnectionLimits.headerBlockBytes` or `.continuations`.
         case headerBlock = "header_block"
-        /// `ConnectionLimits.headerBytesPerSecond`.
+        /// Exceeded `ConnectionLimits.headerBytesPerSecond`.
         case headerRate = "header_rate"
-        /// Its ClientHello is another connection's.
+        /// Its ClientHello was a copy of another connection's.
         case clientHello = "client_hello"
-        /// It opened a stream of an even number, which no client does.
+        /// It opened a stream with an even number, which only servers may use.
         case streamID = "stream_id"
-        /// `ConnectionLimits.partialBytes`, or those of an address or of all; or more than 32 messages at a time in part.
+        /// Exceeded `ConnectionLimits.partialBytes`, `.addressPartialBytes` or `.allPartialBytes`, or had more than 32
+        /// incomplete messages.
         case partialMessages = "partial_messages"
-        /// It ended before its TLS handshake did.
+        /// The connection ended before its TLS handshake was complete.
         case handshake
-        /// It sent no TLS to a server that wants it.
+        /// It sent no TLS to a server that requires it.
         case plaintext
-        /// It sent TLS to a server without.
+        /// It sent TLS to a server without TLS.
         case tls
 
         fileprivate var raw: ballast_guard_reason {
@@ -72,17 +73,17 @@ public final class ConnectionGuard: @unchecked Sendable {
         }
     }
 
-    /// Connections that were refused or ended for one reason, of one address.
+    /// Connections from one address that were refused or closed for one reason.
     public struct Refusal: Hashable, Sendable {
-        /// Why.
+        /// The reason.
         public var reason: Reason
         /// The peers' address, without a port.
         public var address: String
-        /// How many.
+        /// The number of connections.
         public var count: Int
     }
 
-    /// Owned: one reference, given back in `deinit`; open connections have others.
+    /// Owned: one reference, released in `deinit`; open connections hold others.
     private let raw: OpaquePointer
 
     init(_ limits: ConnectionLimits) {
@@ -114,28 +115,28 @@ public final class ConnectionGuard: @unchecked Sendable {
 
     deinit { ballast_guard_release(raw) }
 
-    /// The name of a function that libgrpc doesn't call in this program; nil if the guard sees everything.
+    /// The name of a function of this program that libgrpc doesn't call; nil if the guard sees everything.
     static var missingFunction: String? { ballast_guard_missing_function().map { String(cString: $0) } }
 
-    /// Calls `body`; what it listens on is guarded from then on.
+    /// Calls `body`, and guards the sockets that it listens on.
     ///
-    /// - Parameter isTLS: whether clients have to begin with a TLS handshake.
+    /// - Parameter isTLS: whether clients must begin with a TLS handshake.
     func whileListening<Result>(isTLS: Bool, _ body: () -> Result) -> Result {
         ballast_guard_begin_listening(raw, isTLS)
         defer { ballast_guard_end_listening() }
         return body()
     }
 
-    /// Has connections of this port not told of: this program looks itself whether somebody answers.
+    /// Excludes connections from this client port from the reports, for the program's own health check.
     public func ignore(port: UInt16) { ballast_guard_ignore(raw, port) }
 
-    /// Connections that were let in so far.
+    /// The number of connections accepted so far.
     public var accepted: Int { Int(clamping: ballast_guard_accepted(raw)) }
 
-    /// Connections that are open.
+    /// The number of open connections.
     public var open: Int { Int(ballast_guard_open(raw)) }
 
-    /// Ends the connections of peers, such as `10.0.0.1:45678`, as far as they are open.
+    /// Closes the connections of these peers, given as in `10.0.0.1:45678`.
     func end(_ peers: Set<String>) {
         withUnsafePointer(to: peers) { peers in
             // Borrowed until the call returns.
@@ -151,12 +152,12 @@ public final class ConnectionGuard: @unchecked Sendable {
         }
     }
 
-    /// Connections that were refused or ended for a reason so far.
+    /// The number of connections refused or closed for a reason so far.
     public func refused(_ reason: Reason) -> Int { Int(clamping: ballast_guard_refused(raw, reason.raw)) }
 
-    /// What was refused or ended since the last call, at most 64 reasons and addresses.
+    /// The connections refused or closed since the last call, at most 64 entries.
     ///
-    /// To be called about once a second.
+    /// Call it about once a second.
     public func takeRefusals() -> [Refusal] {
         ballast_guard_sweep(raw)
         var refusals: [Refusal] = []

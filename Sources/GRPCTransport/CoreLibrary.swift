@@ -1,11 +1,13 @@
 import CAbseil
 import CGRPC
 
-/// C-core as a whole.
+/// The C-core library.
 enum CoreLibrary {
     private static let prepared: Void = ballast_disable_deadlock_detection()
 
-    /// Sets it up, or counts one more user of it; each gives it back with `grpc_shutdown`.
+    /// Initializes C-core, or adds a reference to it.
+    ///
+    /// Release each reference with `grpc_shutdown`.
     static func initialize() {
         prepared
         grpc_init()

@@ -3,30 +3,32 @@ import Glibc
 public import Logging
 import Synchronization
 
-/// C-core's own log lines, which otherwise go to standard error in its own form.
+/// Forwards C-core's log lines, which otherwise go to standard error in its own format.
 public enum CoreLog {
     private struct State {
         var logger: Logger?
-        /// Strangers can have it say something for each connection.
+        /// Limited because clients can cause a log line for each connection.
         var pace = Pace(rate: 10)
         var suppressed = 0
         var handshakeFailure: String?
         var listenFailure: String?
     }
 
-    /// Why C-core could not listen the last time, as far as it said since the last call.
+    /// Why C-core last failed to listen; nil if it has logged no reason since the last call.
     static func takeListenFailure() -> String? { state.withLock { $0.listenFailure.take() } }
 
-    /// What the system's words in a line about an address mean; nil for other lines.
+    /// The reason in a log line about a failed listen; nil for other lines.
     private static func listenFailure(in line: String) -> String? {
         guard line.contains("No address added") else { return nil }
         return ListenFailure.sentence(in: line) ?? String(line.prefix(300))
     }
 
-    /// Why the last TLS handshake failed, as far as C-core said since the last call; it doesn't say whose.
+    /// Why the last TLS handshake failed; nil if C-core has logged no reason since the last call.
+    ///
+    /// It doesn't name the peer.
     public static func takeHandshakeFailure() -> String? { state.withLock { $0.handshakeFailure.take() } }
 
-    /// What OpenSSL's words in a line about a failed handshake mean; nil for other lines.
+    /// The reason in a log line about a failed handshake; nil for other lines.
     private static func handshakeFailure(in line: String) -> String? {
         guard line.contains("Handshake failed") else { return nil }
         let meanings = [
@@ -48,9 +50,10 @@ public enum CoreLog {
 
     private static let state = Mutex(State())
 
-    /// Sends what C-core has to say, warnings and worse, to a logger.
+    /// Sends C-core's warnings and errors to a logger.
     ///
-    /// Failed TLS handshakes are kept for `takeHandshakeFailure`. At most 10 lines in a second; the next one says how many were left out.
+    /// Failed TLS handshakes are kept for `takeHandshakeFailure`. At most 10 lines per second are logged; the next line
+    /// has the number of suppressed ones.
     public static func forward(to logger: Logger) {
         state.withLock { $0.logger = logger }
         gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR)
@@ -58,10 +61,10 @@ public enum CoreLog {
             // Borrowed for this call.
             guard let line = line?.pointee, let message = line.message else { return }
             let file = line.file.map { String(cString: $0) }?.split(separator: "/").last ?? ""
-            // C-core ends the process right after this one.
+            // C-core aborts the process right after this line.
             if strncmp(message, "assertion failed", 16) == 0 { perror(message) }
             let text = String(cString: message)
-            // The connection guard tells of these, with the peer.
+            // The connection guard reports these, with the peer.
             if let failure = CoreLog.handshakeFailure(in: text) {
                 return CoreLog.state.withLock { $0.handshakeFailure = failure }
             }
@@ -75,7 +78,7 @@ public enum CoreLog {
         }
     }
 
-    /// The logger, and how many lines were left out before this one; nil where this is to be left out, too.
+    /// The logger, and the number of lines suppressed before this one; nil if this line is suppressed too.
     private static func take() -> (logger: Logger, suppressed: Int)? {
         state.withLock { state in
             guard let logger = state.logger else { return nil }

@@ -2,20 +2,20 @@ import CGRPC
 import Glibc
 import Synchronization
 
-/// A certificate chain and its private key, both as PEM text.
+/// A certificate chain and its private key, as PEM texts.
 public struct KeyPair: Hashable, Sendable {
-    /// The leaf first.
+    /// The leaf certificate comes first.
     public var certificateChain: String
-    /// Belongs to the leaf.
+    /// The leaf certificate's key.
     public var privateKey: String
 
-    /// A pair; nothing is checked until a server or a channel is made from it.
+    /// Creates a pair; it is validated when a server or a channel is created with it.
     public init(certificateChain: String, privateKey: String) {
         self.certificateChain = certificateChain
         self.privateKey = privateKey
     }
 
-    /// Calls `body` with C's form of the pair, which lives until it returns.
+    /// Calls `body` with C-core's form of the pair, which is valid until `body` returns.
     ///
     /// C-core copies it.
     fileprivate func withCPair<Result>(_ body: (UnsafeMutablePointer<grpc_ssl_pem_key_cert_pair>) -> Result) -> Result {
@@ -28,22 +28,24 @@ public struct KeyPair: Hashable, Sendable {
     }
 }
 
-/// Who may connect to a server, and how.
+/// The transport security of a server.
 public enum ServerSecurity: Hashable, Sendable {
-    /// In the clear.
+    /// No TLS.
     case plaintext
-    /// TLS; with `clientCA` (PEM), only for clients whose certificate one of these authorities signed.
+    /// TLS.
+    ///
+    /// With `clientCA` (PEM), clients need a certificate signed by one of these authorities.
     case tls(KeyPair, clientCA: String?)
 
 }
 
 /// A server's certificates, which can be replaced while it runs.
 ///
-/// C-core asks for newer ones at every handshake, and keeps the last that it could use.
+/// C-core asks for new ones at every handshake, and keeps the last ones that it could use.
 final class ServerCertificates: Sendable {
     private struct State {
         var security: ServerSecurity
-        /// Whether C-core has not been given these yet.
+        /// Whether C-core has not fetched these yet.
         var isNew = true
 
         var authorities: String? {
@@ -55,10 +57,11 @@ final class ServerCertificates: Sendable {
 
     init(_ security: ServerSecurity) { state = Mutex(State(security: security)) }
 
-    /// Puts other certificates in force for the handshakes to come; whether there is TLS, and whether clients show
-    /// certificates, stays as it was.
+    /// Replaces the certificates for future handshakes.
     ///
-    /// - Returns: the authorities, if they are others than before.
+    /// Whether the server uses TLS, and whether it requires client certificates, doesn't change.
+    ///
+    /// - Returns: the new authorities, if they changed.
     @discardableResult
     func replace(with security: ServerSecurity) -> String? {
         state.withLock { state in
@@ -70,7 +73,9 @@ final class ServerCertificates: Sendable {
         }
     }
 
-    /// Owned by the caller; it borrows this object, which has to outlive it.
+    /// Owned by the caller.
+    ///
+    /// The credentials borrow this object, which must outlive them.
     func makeCredentials() -> OpaquePointer? {
         guard case .tls(_, let clientCA) = state.withLock({ $0.security }) else {
             return grpc_insecure_server_credentials_create()
@@ -78,7 +83,7 @@ final class ServerCertificates: Sendable {
         let request =
             clientCA == nil
             ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
-        // The options are the credentials' from here on.
+        // The credentials take ownership of the options.
         return grpc_ssl_server_credentials_create_with_options(
             grpc_ssl_server_credentials_create_options_using_config_fetcher(
                 request,
@@ -90,16 +95,16 @@ final class ServerCertificates: Sendable {
             ))
     }
 
-    /// Gives C-core what it doesn't have yet.
+    /// Passes the certificates to C-core if they are new.
     ///
-    /// The configuration is C-core's from then on; it copies the texts.
+    /// C-core takes ownership of the configuration and copies the texts.
     private func fetch(_ result: UnsafeMutablePointer<OpaquePointer?>) -> grpc_ssl_certificate_config_reload_status {
         state.withLock { state in
             guard state.isNew, case .tls(let pair, let clientCA) = state.security else {
                 return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED
             }
             state.isNew = false
-            // C-core demands roots even where it asks clients for nothing; any will do then.
+            // C-core requires roots even if it requests no client certificates; any certificate will do then.
             result.pointee = (clientCA ?? pair.certificateChain).withCString { roots in
                 pair.withCPair { grpc_ssl_server_certificate_config_create(roots, $0, 1) }
             }
@@ -108,17 +113,18 @@ final class ServerCertificates: Sendable {
     }
 }
 
-/// How a channel connects.
+/// The transport security of a channel.
 public enum ChannelSecurity: Hashable, Sendable {
-    /// In the clear.
+    /// No TLS.
     case plaintext
-    /// TLS: `roots` (PEM) vouch for the server, whose certificate must be for `serverName`; the key pair is for
-    /// mutual TLS.
+    /// TLS.
+    ///
+    /// `roots` (PEM) verify the server, whose certificate must be for `serverName`; the key pair is for mutual TLS.
     case tls(roots: String, serverName: String, KeyPair?)
 
-    /// Owned by the caller.
+    /// Creates the credentials, which the caller owns.
     ///
-    /// Nil where C-core refuses the certificates.
+    /// Nil if C-core refuses the certificates.
     func makeCredentials() -> OpaquePointer? {
         switch self {
         case .plaintext: return grpc_insecure_credentials_create()

@@ -1,8 +1,8 @@
 import CGRPC
 
-/// How a stream ended, or has to end.
+/// The status that a stream ended with, or must end with.
 public struct GRPCStatus: Error, Hashable, Sendable, CustomStringConvertible {
-    /// gRPC's status codes, those that Ballast sends or reads.
+    /// The gRPC status codes that Ballast sends or reads.
     public enum Code: UInt32, Hashable, Sendable {
         case ok = 0
         case cancelled = 1
@@ -19,18 +19,18 @@ public struct GRPCStatus: Error, Hashable, Sendable, CustomStringConvertible {
         case unauthenticated = 16
     }
 
-    /// What kind of end.
+    /// The status code.
     public var code: Code
     /// What is wrong and what to do, for people.
     public var message: String
 
-    /// A status.
+    /// Creates a status.
     public init(_ code: Code, _ message: String = "") {
         self.code = code
         self.message = message
     }
 
-    /// For logs.
+    /// A readable form for logs.
     public var description: String { message.isEmpty ? "\(code)" : "\(code): \(message)" }
 }
 

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// How fast large messages are read from all streams of one identity: what they cost, others wait for.
+/// The rate at which large messages are read from all streams of one identity, since their cost delays other clients.
 final class LargeMessagePaces: Sendable {
-    /// From this length on a message is large, in bytes.
+    /// The least length of a large message, in bytes.
     private static let large = 32 << 10
-    /// More identities than this are forgotten, those first that need not wait.
+    /// At this number of identities, those that have their whole burst left are forgotten, and if there are none, any.
     static let maxIdentities = 10_000
 
     private let kilobytesPerSecond: Int
@@ -14,7 +14,7 @@ final class LargeMessagePaces: Sendable {
 
     /// Counts a message.
     ///
-    /// - Returns: how long the identity's next one has to wait; nil where it needn't.
+    /// - Returns: how long the identity's next message must wait; nil for no wait.
     func take(_ byteCount: Int, of identity: String, at now: ContinuousClock.Instant) -> Duration? {
         guard byteCount >= Self.large else { return nil }
         return paces.withLock { paces in
@@ -29,7 +29,7 @@ final class LargeMessagePaces: Sendable {
     /// How many identities are remembered.
     var count: Int { paces.withLock { $0.count } }
 
-    /// How long the identity's next message has to wait; nil where it needn't.
+    /// How long the identity's next message has to wait; nil for no wait.
     func wait(of identity: String, at now: ContinuousClock.Instant) -> Duration? {
         paces.withLock { $0[identity]?.wait(at: now) }
     }

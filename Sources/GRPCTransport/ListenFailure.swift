@@ -1,6 +1,6 @@
 import Glibc
 
-/// Why a program can't listen on an address, for people.
+/// Explains why a program can't listen on an address.
 public enum ListenFailure {
     private static let meanings = [
         EADDRINUSE: "the port is taken; does another Ballast run?",
@@ -8,10 +8,10 @@ public enum ListenFailure {
         EACCES: "this user may not listen on that port",
     ]
 
-    /// What the system's number means; nil for one that is seldom seen.
+    /// The explanation of an `errno` value; nil for rare ones.
     public static func sentence(errno code: CInt) -> String? { meanings[code] }
 
-    /// The same of the system's words in a text.
+    /// The explanation of a log line that contains the system's error message.
     static func sentence(in text: String) -> String? {
         meanings.first { code, _ in strerror(code).map { text.contains(String(cString: $0)) } == true }?.value
     }

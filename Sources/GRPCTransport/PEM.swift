@@ -1,19 +1,20 @@
 import CCertificates
 
-/// What is in PEM texts, looked at before anything is served with them: libgrpc refuses bad ones without a reason, and at a
-/// handshake only.
+/// Inspects PEM texts before they are used.
+///
+/// libgrpc refuses invalid ones only at a handshake, and without a reason.
 public enum PEM {
-    /// What a private key is to a certificate.
+    /// How a private key relates to a certificate.
     public enum KeyState: Hashable, Sendable {
-        /// They belong together.
+        /// The key belongs to the certificate.
         case matches
-        /// The text is no private key in PEM, or one that needs a password.
+        /// The text is not a private key in PEM, or the key needs a password.
         case unreadable
-        /// It is another certificate's.
+        /// The key belongs to another certificate.
         case ofAnother
     }
 
-    /// How many certificates a text has.
+    /// The number of certificates in a text.
     public static func certificateCount(in text: String) -> Int {
         text.withCString { Int(ballast_certificate_count($0, text.utf8.count)) }
     }
@@ -24,7 +25,7 @@ public enum PEM {
         return seconds < 0 ? nil : Int(seconds)
     }
 
-    /// What a private key is to the first certificate of a chain.
+    /// How a private key relates to the first certificate of a chain.
     public static func state(ofKey key: String, for chain: String) -> KeyState {
         let state = chain.withCString { chainText in
             key.withCString { keyText in

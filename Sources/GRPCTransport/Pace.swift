@@ -1,21 +1,21 @@
-/// Lets through so many events a second, after a burst of as many.
+/// A rate limit: a number of events per second, after a burst of one second's worth.
 ///
-/// A value without a clock: whoever asks says what time it is.
+/// A value without a clock: the caller passes the time.
 struct Pace {
     private let interval: Duration
     private let burst: Duration
-    /// When an event would be on time if all had come evenly.
+    /// When the next event would be due if all events were evenly spaced.
     private var due: ContinuousClock.Instant?
 
-    /// - Parameter rate: events a second, at least 1.
+    /// - Parameter rate: events per second, at least 1.
     init(rate: Int) {
         interval = .nanoseconds(1_000_000_000 / max(rate, 1))
         burst = interval * max(rate, 1)
     }
 
-    /// Counts some events, one unless given.
+    /// Counts events, one by default.
     ///
-    /// - Returns: how long they have to wait; nil where they needn't.
+    /// - Returns: how long they must wait; nil for no wait.
     mutating func take(_ count: Int = 1, at now: ContinuousClock.Instant) -> Duration? {
         let start = max(due ?? now, now)
         due = start + interval * count
@@ -23,17 +23,17 @@ struct Pace {
         return wait > .zero ? wait : nil
     }
 
-    /// How long the next event would have to wait; nil where it needn't.
+    /// How long the next event would have to wait; nil for no wait.
     func wait(at now: ContinuousClock.Instant) -> Duration? {
         guard let due else { return nil }
         let wait = now.duration(to: due) - burst
         return wait > .zero ? wait : nil
     }
 
-    /// Whether more than a part of the burst is used up.
+    /// Whether any part of the burst is used up.
     func isBehind(at now: ContinuousClock.Instant) -> Bool { due.map { $0 > now } ?? false }
 
-    /// Counts one event if it needn't wait.
+    /// Counts one event if it doesn't have to wait.
     ///
     /// - Returns: whether it was counted.
     mutating func takeIfDue(at now: ContinuousClock.Instant) -> Bool {
@@ -44,13 +44,13 @@ struct Pace {
     }
 }
 
-/// How fast messages are read from one stream: so many in a second, and so many bytes.
+/// The rate limits for reading one stream: messages per second and bytes per second.
 struct ReadingPace {
     private var messages: Pace
     private var kilobytes: Pace
     private let large: LargeMessagePaces
     private let identity: String
-    /// Has the stream read again after a while; the task is cancelled when the stream ends.
+    /// Resumes the stream's reading after a delay; the task is cancelled when the stream ends.
     let pause: (OwnerID, Duration) -> Task<Void, Never>
 
     init(
@@ -66,7 +66,7 @@ struct ReadingPace {
 
     /// Counts a message.
     ///
-    /// - Returns: how long the next one has to wait; nil where it needn't.
+    /// - Returns: how long the next message must wait; nil for no wait.
     mutating func take(_ byteCount: Int, at now: ContinuousClock.Instant) -> Duration? {
         var wait = messages.take(at: now)
         if let other = kilobytes.take(byteCount / 1_024, at: now) { wait = max(wait ?? .zero, other) }
@@ -74,6 +74,6 @@ struct ReadingPace {
         return wait
     }
 
-    /// How long the first message has to wait; nil where it needn't.
+    /// How long the first message must wait; nil for no wait.
     func waitForFirst(at now: ContinuousClock.Instant) -> Duration? { large.wait(of: identity, at: now) }
 }

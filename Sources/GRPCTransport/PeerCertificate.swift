@@ -2,19 +2,18 @@ import CCertificates
 import CGRPC
 import Synchronization
 
-/// The certificate that a client has shown.
 struct PeerCertificate: Sendable {
-    /// The longest chain that is kept, in bytes; of a longer one, the leaf alone.
+    /// The limit on the length of a stored chain, in bytes; of a longer chain only the leaf is stored.
     private static let longestChain = 32 << 10
 
     /// PEM, leaf first.
     let chain: String
-    /// The end of its validity, in seconds since 1970; nil if it can't be read.
+    /// The end of the leaf's validity, in seconds since 1970; nil if it can't be read.
     let notAfter: Int?
 
     /// - Parameters:
     ///   - leaf: PEM.
-    ///   - chain: PEM; may have the leaf, too.
+    ///   - chain: PEM, with or without the leaf.
     init(leaf: String, chain: String) {
         let whole = chain.hasPrefix(leaf) ? chain : leaf + chain
         self.chain = whole.utf8.count <= Self.longestChain ? whole : leaf
@@ -22,7 +21,7 @@ struct PeerCertificate: Sendable {
         notAfter = seconds < 0 ? nil : Int(seconds)
     }
 
-    /// Whether one of these authorities (PEM) has signed it, and it is valid now.
+    /// Whether one of these authorities (PEM) signed the certificate, and it is valid now.
     func isVouchedFor(by authorities: String) -> Bool {
         chain.withCString { chain in
             authorities.withCString { authorities in
@@ -31,7 +30,7 @@ struct PeerCertificate: Sendable {
         }
     }
 
-    /// Why it no longer counts.
+    /// Why a certificate is no longer accepted.
     enum End: Hashable {
         case expired
         case authorityGone
@@ -48,7 +47,7 @@ struct PeerCertificate: Sendable {
     }
 }
 
-/// The certificates of connections that have streams; one for each connection, however many streams it has.
+/// The certificates of the connections that have streams, one for each connection.
 final class PeerCertificates: Sendable {
     private struct Entry {
         var certificate: PeerCertificate
@@ -57,7 +56,9 @@ final class PeerCertificates: Sendable {
 
     private struct State {
         var entries: [String: Entry] = [:]
-        /// PEM; nil while no others than at the start have counted: connections were made under those that count now.
+        /// PEM; nil until the authorities are replaced.
+        ///
+        /// Until then, every handshake has verified its certificate against the current ones.
         var authorities: String?
     }
 
@@ -65,8 +66,8 @@ final class PeerCertificates: Sendable {
 
     /// Counts a stream of a connection until `leave`.
     ///
-    /// - Parameter read: reads its certificate; called for a connection's first stream.
-    /// - Returns: why the certificate counts no longer, at that time in seconds since 1970; nil while it does.
+    /// - Parameter read: reads the connection's certificate; called for its first stream.
+    /// - Returns: why the certificate is not accepted at `now` (seconds since 1970); nil if it is.
     func enter(_ peer: String, at now: Int, _ read: () -> PeerCertificate?) -> PeerCertificate.End? {
         let (known, authorities) = state.withLock { state in
             state.entries[peer]?.streams += 1
@@ -78,7 +79,7 @@ final class PeerCertificates: Sendable {
         return Self.expiry(of: certificate, at: now)
     }
 
-    /// A stream of a connection is gone.
+    /// Removes a stream of a connection.
     func leave(_ peer: String) {
         state.withLock { state in
             guard let streams = state.entries[peer]?.streams else { return }
@@ -93,9 +94,9 @@ final class PeerCertificates: Sendable {
         }
     }
 
-    /// Has only these authorities count from now on.
+    /// Replaces the accepted authorities.
     ///
-    /// - Returns: the connections whose certificates they don't vouch for.
+    /// - Returns: the connections whose certificates none of them signed.
     func replaceAuthorities(with authorities: String) -> Set<String> {
         let entries = state.withLock { state in
             state.authorities = authorities

@@ -3,9 +3,9 @@ import Glibc
 public import Logging
 import Synchronization
 
-/// A gRPC server of bidirectional streams, on C-core.
+/// A gRPC server for bidirectional streams, based on C-core.
 public final class Server<Handler: ServerStream>: @unchecked Sendable {
-    // Safety: the pointer is set once, and C-core's server is safe from any thread.
+    // Safety: the pointer is set once, and C-core's server is thread-safe.
 
     /// Owned: destroyed by `shutdown`.
     private let raw: OpaquePointer
@@ -19,18 +19,19 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
     private let logger: Logger
     private let certificates = ServerCertificates(.plaintext)
     private let peers = PeerCertificates()
-    /// What comes over its connections.
+    /// Limits and counts the server's connections.
     public let connections: ConnectionGuard
 
-    /// Calls that C-core may hand over at once on each queue, before any of them has been looked at.
+    /// How many calls C-core may hand over at once on each queue.
     ///
-    /// They are always offered: calls that find no place wait in C-core, without a limit.
+    /// These slots are always requested, because calls without a slot wait inside C-core without a limit.
     private static var acceptSlots: Int { 64 }
 
-    /// A server that doesn't listen yet.
+    /// Creates a server that doesn't listen yet.
     ///
-    /// - Parameter accept: makes a stream's handler, on the thread that the handler then lives on; nil where there is
-    ///   no such method, which is answered UNIMPLEMENTED.
+    /// - Parameter accept: creates a stream's handler, on the handler's thread. Nil means that there is no such method,
+    ///   and
+    ///   the stream ends with UNIMPLEMENTED.
     public init(
         configuration: ServerConfiguration, logger: Logger, accept: @escaping @Sendable (StreamHead) -> Handler?
     ) {
@@ -57,7 +58,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
     ///
     /// - Parameter address: an IP address and a port; port 0 lets the system choose.
     /// - Returns: the port.
-    /// - Throws: where it can't listen. The server is then of no more use.
+    /// - Throws: an error if it can't listen. The server can't be used after that.
     public func start(address: String, security: ServerSecurity) async throws(TransportError) -> UInt16 {
         if let name = ConnectionGuard.missingFunction {
             await free()
@@ -93,25 +94,27 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
         return port
     }
 
-    /// Puts other certificates in force for connections to come.
+    /// Replaces the certificates for new connections.
     ///
-    /// Where C-core can't use them it says so at the next handshake, and the last good ones stay. Whether there is TLS,
-    /// and whether clients show certificates, stays as it was at the start. Streams of clients that no authority vouches for
-    /// any more end with UNAUTHENTICATED, and their connections after that.
+    /// If C-core can't use them, it logs that at the next handshake, and the last good ones stay. Whether the server
+    /// uses TLS, and whether it requires client certificates, doesn't change. Streams end with UNAUTHENTICATED if no
+    /// authority signed their client's certificate any more; their connections are closed after that.
     public func replaceCertificates(_ security: ServerSecurity) async {
         guard let authorities = certificates.replace(with: security) else { return }
         await end(peers.replaceAuthorities(with: authorities), .authorityGone)
     }
 
-    /// Ends streams whose certificates expire, and their connections after that, until the task is cancelled.
+    /// Ends streams whose certificates expire, and then their connections, until the task is cancelled.
     private func endExpired() async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             await end(peers.expired(at: time(nil)), .expired)
         }
     }
 
-    /// Ends the streams of connections, and the connections when their clients have had time to read why: on the next one
-    /// they can show another certificate.
+    /// Ends the streams of some connections.
+    ///
+    /// Closes the connections a second later, when the clients have had time to read the status; a new connection can
+    /// present another certificate.
     private func end(_ connections: Set<String>, _ reason: PeerCertificate.End) async {
         guard !connections.isEmpty else { return }
         for shard in shards { await shard.end(connections, reason.status) }
@@ -121,34 +124,35 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
         }
     }
 
-    /// How many streams were refused for their number so far, and why the last one was.
+    /// The number of streams refused because of a limit so far, and the status of the last one.
     public var refusals: (count: Int, last: GRPCStatus?) { admission.refusals }
 
-    /// How many threads serve streams.
+    /// The number of threads that serve streams.
     public var threadCount: Int { shards.count }
 
-    /// Calls `body` with the handler of every open stream of one thread, on that thread, and lets each write what it then
-    /// has.
+    /// Calls `body` with the handler of every open stream of one thread, on that thread, and then writes the handlers'
+    /// next messages.
     ///
     /// - Parameter thread: counts from 0.
     public func forEach(onThread thread: Int, _ body: @Sendable (Handler) -> Void) async {
         await shards[thread].forEach(body)
     }
 
-    /// Calls `body` with every open stream's handler, one thread after the other.
+    /// Calls `body` with the handler of every open stream, one thread after the other.
     public func forEach(_ body: @Sendable (Handler) -> Void) async {
         for thread in shards.indices { await forEach(onThread: thread, body) }
     }
 
-    /// Asks every open stream's handler, each on its own thread.
+    /// Collects an answer from the handler of every open stream, each on its own thread.
     public func collect<Answer: Sendable>(_ question: @escaping @Sendable (Handler) -> Answer) async -> [Answer] {
         var answers: [Answer] = []
         for shard in shards { answers += await shard.collect(question) }
         return answers
     }
 
-    /// Frees the port, ends every stream with UNAVAILABLE, cancels those that don't take it within `grace`, and frees
-    /// everything.
+    /// Stops listening and ends every stream with UNAVAILABLE.
+    ///
+    /// Cancels those that are still open after `grace`, and frees everything.
     ///
     /// Call it once; a server that was started must be shut down.
     public func shutdown(grace: Duration) async {
@@ -166,7 +170,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
             }
             await group.waitForAll()
             deadline.cancel()
-            // It may be in C-core just now; the server has to outlive that.
+            // The task may be inside C-core, so the server must not be freed before it is over.
             _ = await deadline.result
         }
         await free()
@@ -178,7 +182,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
         grpc_shutdown()
     }
 
-    /// Returns when every stream is over: C-core says so on the first queue.
+    /// Returns when all streams have ended; C-core signals that on the first queue.
     private func stopListening() async {
         await withCheckedContinuation { continuation in
             let raw = SendablePointer(raw)
@@ -195,7 +199,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
         }
     }
 
-    /// Offers C-core a place for one more call on this shard.
+    /// Requests one more call from C-core for this shard.
     private func requestCall(on shard: isolated StreamShard<Handler>) {
         let pending = PendingCall { [unowned shard] pending, call in
             shard.assumeIsolated { $0.drop(pending) }
@@ -209,7 +213,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
         pending.request(from: raw, queue: shard.queue.raw)
     }
 
-    /// Has a call's stream opened, refused, or put into the line.
+    /// Opens a call's stream, refuses it, or queues it for opening.
     private func accept(_ accepted: AcceptedCall, on shard: isolated StreamShard<Handler>) {
         let head = accepted.head
         let admitted = admission.admit(head)
@@ -228,7 +232,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
         }
         stream.start()
         shard.keep(stream)
-        // A connection may be older than what is known of its certificate now.
+        // The connection may be older than the current authorities, or its certificate may have expired meanwhile.
         if let end = peers.enter(head.peer, at: time(nil), accepted.readCertificate) {
             refuse(stream, head, end.status)
             Task { await self.end([head.peer], end) }
@@ -263,7 +267,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
     }
 }
 
-/// A pointer to something that is safe from any thread, for closures that cross threads.
+/// A thread-safe C object's pointer, for closures that cross threads.
 private struct SendablePointer: @unchecked Sendable {
     let pointer: OpaquePointer
 

@@ -1,21 +1,21 @@
 import CGRPC
 import Glibc
 
-/// A call that has been accepted and not yet been taken over.
+/// An accepted call before it becomes a stream.
 ///
-/// Made and used up on one thread.
+/// Created and used on one thread.
 struct AcceptedCall: @unchecked Sendable {
-    // Safety: handed from a completion to its own shard, on the same thread.
+    // Safety: passed from a completion to its own shard, on the same thread.
 
-    /// Owned by whoever takes it over.
+    /// Owned by the code that makes a stream of it.
     let call: OpaquePointer
     let head: StreamHead
 
-    /// The client's certificate; nil if it has shown none that was checked.
+    /// The client's verified certificate; nil if there is none.
     func readCertificate() -> PeerCertificate? { PendingCall.certificate(of: call) }
 }
 
-/// A place that C-core can put one incoming call into.
+/// A request to C-core for one incoming call.
 final class PendingCall: OperationOwner {
     private struct Outputs {
         var call: OpaquePointer?
@@ -23,13 +23,16 @@ final class PendingCall: OperationOwner {
         var metadata = grpc_metadata_array()
     }
 
-    /// Owned; C-core writes into it until the call is accepted or the server shuts down.
+    /// Owned.
+    ///
+    /// C-core writes into it until the call is accepted or the server shuts down.
     private let outputs: UnsafeMutablePointer<Outputs>
     let id = OwnerID.next()
     private let done: (OwnerID, AcceptedCall?) -> Void
     private lazy var accepted = Tag(.accepted, of: self)
 
-    /// - Parameter done: called once, with the call, which is then the callee's, or nil when the server shuts down.
+    /// - Parameter done: called once: with the call, which the callee then owns, or with nil when the server shuts
+    ///   down.
     init(done: @escaping (OwnerID, AcceptedCall?) -> Void) {
         self.done = done
         outputs = .allocate(capacity: 1)
@@ -45,7 +48,7 @@ final class PendingCall: OperationOwner {
         outputs.deallocate()
     }
 
-    /// `queue` is both the call's and the one that hears of it.
+    /// - Parameter queue: the queue for the call's operations and for the notification.
     func request(from server: OpaquePointer, queue: OpaquePointer) {
         let error = grpc_server_request_call(
             server, &outputs.pointee.call, &outputs.pointee.details, &outputs.pointee.metadata, queue, queue,
@@ -63,9 +66,9 @@ final class PendingCall: OperationOwner {
         done(id, AcceptedCall(call: call, head: head))
     }
 
-    /// `ipv4:127.0.0.1:1234` and `ipv6:%5B::1%5D:1234`, without the scheme and the escapes.
+    /// Strips the scheme and the escapes from `ipv4:127.0.0.1:1234` or `ipv6:%5B::1%5D:1234`.
     private static func peer(of call: OpaquePointer) -> String {
-        // Owned: C-core's copy for this caller.
+        // Owned: C-core makes a copy for the caller.
         guard let text = grpc_call_get_peer(call) else { return "unknown" }
         defer { gpr_free(text) }
         let peer = String(cString: text)
@@ -75,7 +78,7 @@ final class PendingCall: OperationOwner {
 }
 
 extension PendingCall {
-    /// The alternative names of the client's certificate; none if it was not asked for one.
+    /// The subject alternative names of the client's certificate; empty if none was requested.
     private static func identities(of call: OpaquePointer) -> [PeerIdentity] {
         withContext(of: call) { context in
             values(of: GRPC_PEER_URI_PROPERTY_NAME, in: context).map(PeerIdentity.uri)
@@ -91,9 +94,9 @@ extension PendingCall {
         } ?? nil
     }
 
-    /// Calls `body` with what a TLS client has shown; nil for all others.
+    /// Calls `body` with the authentication context of a verified TLS client; returns nil for all others.
     private static func withContext<Result>(of call: OpaquePointer, _ body: (OpaquePointer) -> Result) -> Result? {
-        // Owned: C-core's own reference for this caller.
+        // Owned: C-core adds a reference for the caller.
         guard let context = grpc_call_auth_context(call) else { return nil }
         defer { grpc_auth_context_release(context) }
         return grpc_auth_context_peer_is_authenticated(context) != 0 ? body(context) : nil
@@ -113,12 +116,12 @@ extension PendingCall {
     }
 }
 
-/// Hears that a server has shut down.
+/// Receives the notification that a server has shut down.
 final class ShutdownNotice: OperationOwner {
     let id = OwnerID.next()
     private let done: (OwnerID) -> Void
     private lazy var finished = Tag(.finished, of: self)
-    /// What C-core is given, once.
+    /// The tag to pass to C-core, once.
     var tag: UnsafeMutableRawPointer { finished.pointer }
 
     init(done: @escaping (OwnerID) -> Void) { self.done = done }

@@ -1,81 +1,85 @@
 import CGRPC
 
-/// How much a server takes from its clients.
+/// A server's limits on streams and messages.
 public struct ServerLimits: Hashable, Sendable {
-    /// The longest message that a client may send, in bytes.
+    /// The limit on the length of a received message, in bytes.
     ///
-    /// A longer one ends its stream with RESOURCE_EXHAUSTED.
+    /// A longer message ends its stream with RESOURCE_EXHAUSTED.
     public var messageBytes = 4 * 1024 * 1024
-    /// Streams on one connection; further ones wait at the client (HTTP/2's SETTINGS_MAX_CONCURRENT_STREAMS).
+    /// Streams per connection; more wait at the client (HTTP/2's SETTINGS_MAX_CONCURRENT_STREAMS).
     ///
-    /// An Envoy without ADS opens one for each Envoy cluster.
+    /// An Envoy without ADS opens one stream for each Envoy cluster.
     public var streamsPerConnection = 10_000
-    /// Open streams in all.
+    /// Open streams in total.
     ///
-    /// One more is refused with RESOURCE_EXHAUSTED.
+    /// More are refused with RESOURCE_EXHAUSTED.
     public var streams = 25_000
-    /// Open streams of clients with the same identities, or at the same IP address (IPv6: in the same /64) if they show none.
+    /// Open streams per identity: the names in the client's certificate, or its IP address (IPv6: its /64) if it has
+    /// none.
     ///
-    /// One more is refused with RESOURCE_EXHAUSTED.
+    /// More are refused with RESOURCE_EXHAUSTED.
     public var streamsPerIdentity = 15_000
-    /// Connections with open streams, told apart by the peer's address.
+    /// Connections with open streams, counted by peer address.
     ///
-    /// A stream from one more is refused with RESOURCE_EXHAUSTED.
+    /// Streams of further connections are refused with RESOURCE_EXHAUSTED.
     public var connections = 10_000
-    /// Streams that are opened in a second, after a burst of as many.
+    /// Streams opened per second, after a burst of one second's worth.
     ///
-    /// Further ones wait, those of each connection in order and the connections in turn: when thousands of clients come
-    /// back at once, those that are served are served well.
+    /// More wait: those of one connection in order, and the connections in turn. So when thousands of clients reconnect
+    /// at once, the clients that are connected are still served well.
     public var streamsPerSecond = 5_000
-    /// Streams that wait to be opened, on each completion queue.
+    /// Streams that wait to be opened, per completion queue.
     ///
-    /// One more is refused with RESOURCE_EXHAUSTED.
+    /// More are refused with RESOURCE_EXHAUSTED.
     public var waitingStreams = 10_000
-    /// Messages that are taken from one stream in a second, after a burst of as many.
+    /// Messages read per second from one stream, after a burst of one second's worth.
     ///
-    /// Further ones wait, in the client in the end.
+    /// More wait, and finally at the client.
     public var messagesPerSecond = 1_000
-    /// Bytes of messages that are taken from one stream in a second, after a burst of as many; at least 1,024.
+    /// Bytes of messages read per second from one stream, after a burst of one second's worth; at least 1,024.
     ///
-    /// Further messages wait, in the client in the end.
+    /// More wait, and finally at the client.
     public var messageBytesPerSecond = 8 << 20
 
-    /// The default limits.
+    /// Creates the default limits.
     public init() {}
 }
 
-/// How a server talks, whatever it says.
+/// A server's limits and connection settings.
 public struct ServerConfiguration: Hashable, Sendable {
-    /// How much it takes.
+    /// Limits on streams and messages.
     public var limits = ServerLimits()
-    /// How much it takes of its connections before anything is a stream.
+    /// Limits on connections and HTTP/2 frames.
     public var connections = ConnectionLimits()
-    /// Completion queues, each with a thread of its own.
+    /// The number of completion queues, each with its own thread.
     public var queues = 2
-    /// A connection that has been silent for this long is pinged, and closed if no answer comes within
-    /// `keepaliveTimeout`.
+    /// A connection that has been idle for this long is pinged.
+    ///
+    /// It is closed if no response comes within `keepaliveTimeout`.
     public var keepaliveInterval = Duration.seconds(30)
     /// See `keepaliveInterval`.
     public var keepaliveTimeout = Duration.seconds(10)
-    /// A connection that is older than this, a tenth more or less, is ended, and its client told to come back (GOAWAY); nil
-    /// for never.
+    /// The longest life of a connection, give or take a tenth.
+    ///
+    /// Then the server closes it with a GOAWAY, and the client reconnects. Nil for no limit.
     public var longestConnection: Duration?
-    /// A client that pings more often than this, while nothing is sent, is told to calm down (GOAWAY,
-    /// ENHANCE_YOUR_CALM).
+    /// The least time between a client's pings while nothing is sent.
+    ///
+    /// A client that pings more often gets a GOAWAY (ENHANCE_YOUR_CALM).
     public var shortestClientPing = Duration.seconds(5)
 
-    /// The defaults, which suit Envoy's.
+    /// Creates the defaults, which match Envoy's.
     public init() {}
 
     var arguments: ChannelArguments {
         var arguments = ChannelArguments()
         arguments.set(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, limits.messageBytes)
         arguments.set(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streamsPerConnection)
-        // A connection has to have sent its SETTINGS by then, after its TLS handshake if there is one.
+        // The time limit covers the TLS handshake, if any, and the client's SETTINGS frame.
         arguments.set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, connections.handshake.milliseconds)
         if let longestConnection {
             arguments.set(GRPC_ARG_MAX_CONNECTION_AGE_MS, longestConnection.milliseconds)
-            // Streams have no end of their own.
+            // Streams don't end by themselves, so a longer grace would not help.
             arguments.set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 1_000)
         }
         arguments.set(GRPC_ARG_KEEPALIVE_TIME_MS, keepaliveInterval.milliseconds)
@@ -83,20 +87,20 @@ public struct ServerConfiguration: Hashable, Sendable {
         arguments.set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1)
         arguments.set(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0)
         arguments.set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, shortestClientPing.milliseconds)
-        // A ping for every ACK otherwise: a quarter of the CPU of a push, measured.
+        // With BDP probes C-core sends a ping for every ACK: a quarter of a push's CPU time, measured.
         arguments.set(GRPC_ARG_HTTP2_BDP_PROBE, 0)
-        // Nobody asks for C-core's own records of channels and calls, and nothing that is sent is compressed.
+        // C-core's records of channels and calls are not used, and no message is compressed.
         arguments.set(GRPC_ARG_ENABLE_CHANNELZ, 0)
         arguments.set(GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM, 0)
         arguments.refuseCompression()
         arguments.set(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0)
-        // Two servers on one port would share the clients without a word.
+        // Otherwise two servers could share one port, and the clients, without an error.
         arguments.set(GRPC_ARG_ALLOW_REUSEPORT, 0)
         return arguments
     }
 }
 
 extension Duration {
-    /// Whole milliseconds.
+    /// In whole milliseconds.
     var milliseconds: Int { Int(components.seconds) * 1_000 + Int(components.attoseconds / 1_000_000_000_000_000) }
 }

@@ -1,56 +1,58 @@
 import Glibc
 import Synchronization
 
-/// What a stream does with messages.
+/// Handles the messages of one stream.
 ///
-/// A handler lives on one queue's thread and is never used from elsewhere.
+/// A handler is used on one queue's thread only.
 public protocol ServerStream: AnyObject, SendableMetatype {
-    /// Takes one whole message, whose bytes are there until this returns.
+    /// Receives one whole message; its bytes are valid until this returns.
     ///
     /// An error ends the stream with that status.
     func receive(_ message: RawSpan) throws(GRPCStatus)
 
     /// The next message to write, in slices; nil if there is none now.
     ///
-    /// Asked for after every received message, every finished write and every wake-up, and only while no write is in
-    /// flight: what a slow peer hasn't taken yet is never queued here.
+    /// Called after every received message, every finished write and every wake-up, but only if no write is in flight.
+    /// So nothing is queued here for a slow peer.
     ///
     /// An error ends the stream with that status.
     func nextMessage() throws(GRPCStatus) -> [Slice]?
 
-    /// Whether another message is read now; if not, it is asked again before the next write.
+    /// Whether to read another message now.
+    ///
+    /// If false, this is checked again before the next write.
     var takesMore: Bool { get }
 
-    /// The stream is over; nothing more is asked of the handler.
+    /// The stream has ended; the handler is not called again.
     func closed(_ status: GRPCStatus)
 }
 
 extension ServerStream {
-    /// Always.
+    /// By default always true.
     public var takesMore: Bool { true }
 }
 
-/// What is known of a stream before its first message.
+/// What is known about a stream before its first message.
 public struct StreamHead: Hashable, Sendable {
-    /// Such as `/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints`.
+    /// For example `/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints`.
     public var method: String
-    /// The other end's address, such as `127.0.0.1:45678`.
+    /// The peer's address, for example `127.0.0.1:45678`.
     public var peer: String
-    /// Who the other end's certificate says it is; empty where it showed none that was checked.
+    /// The names in the peer's verified certificate; empty if there is none.
     public var identities: [PeerIdentity] = []
 
-    /// What clients have in common that are one party: the names in their certificates; if they show none, their IPv4
-    /// address, or the first 64 bits of their IPv6 address.
+    /// Identifies the party that a client belongs to: by the names in its certificate, or else by its IPv4 address or
+    /// the first 64 bits of its IPv6 address.
     public var identity: String {
         guard identities.isEmpty else { return identities.map(\.description).joined(separator: ",") }
         let host = peer.lastIndex(of: ":").map { peer[..<$0] } ?? peer[...]
         return host.first == "[" ? Self.network(of: String(host.dropFirst().dropLast())) : String(host)
     }
 
-    /// `2001:db8:0:1::/64` for any address in it, whom one party has all of.
+    /// The network of an IPv6 address, for example `2001:db8:0:1::/64`; one party usually has a whole /64.
     private static func network(of address: String) -> String {
         var bytes = in6_addr()
-        // A scope (`fe80::1%eth0`) is no part of the address.
+        // A scope (`fe80::1%eth0`) is not part of the address.
         guard inet_pton(AF_INET6, String(address.prefix { $0 != "%" }), &bytes) == 1 else { return address }
         return withUnsafeBytes(of: bytes) { bytes in
             stride(from: 0, to: 8, by: 2)
@@ -58,7 +60,7 @@ public struct StreamHead: Hashable, Sendable {
         }
     }
 
-    /// A stream that has just been opened.
+    /// Describes a stream that has just been opened.
     public init(method: String, peer: String, identities: [PeerIdentity] = []) {
         self.method = method
         self.peer = peer
@@ -66,9 +68,9 @@ public struct StreamHead: Hashable, Sendable {
     }
 }
 
-/// A name in a client's certificate, which an authority has vouched for.
+/// A name in a client's verified certificate.
 public enum PeerIdentity: Hashable, Sendable, CustomStringConvertible {
-    /// A URI, such as `spiffe://mesh.example/ns/default/sa/client`.
+    /// A URI, for example `spiffe://mesh.example/ns/default/sa/client`.
     case uri(String)
     /// A host name.
     case dns(String)
@@ -81,16 +83,16 @@ public enum PeerIdentity: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// One kind of operation in C-core's hands, at most one of them at a time.
+/// A tag for one kind of operation; at most one such operation is in flight.
 ///
-/// Owned by its owner, who stays on its shard until all of its operations have completed: so C-core's pointer needs no
-/// reference of its own.
+/// The owner owns the tag, and stays on its shard until all of its operations have completed. So C-core's pointer needs
+/// no reference.
 final class Tag {
     enum Kind {
         case accepted, received, sent, ended, finished, started
     }
 
-    /// Borrowed: it owns this.
+    /// Borrowed: the owner owns this tag.
     private unowned(unsafe) let owner: any OperationOwner
     private let kind: Kind
 
@@ -99,19 +101,21 @@ final class Tag {
         self.owner = owner
     }
 
-    /// What C-core is given.
+    /// The pointer to pass to C-core.
     var pointer: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 
-    /// Tells the owner of a tag that came back.
+    /// Notifies the owner of a completed tag.
     static func complete(_ pointer: UnsafeMutableRawPointer, isOK: Bool) {
         let tag = Unmanaged<Tag>.fromOpaque(pointer).takeUnretainedValue()
-        // Kept while it is told: it may be let go by what it hears, and the tag with it.
+        // Retained during the call, since the call may release the owner and this tag.
         let owner = tag.owner
         owner.completed(tag.kind, isOK: isOK)
     }
 }
 
-/// Who starts operations, for as long as the process runs: a number is never used twice, an address is.
+/// Identifies an owner of operations.
+///
+/// Unlike an address, a number is never reused in the process.
 struct OwnerID: Hashable, Sendable {
     private let number: Int
 
@@ -119,11 +123,10 @@ struct OwnerID: Hashable, Sendable {
 
     private init(number: Int) { self.number = number }
 
-    /// An identity that nobody else has or had.
     static func next() -> OwnerID { OwnerID(number: last.add(1, ordering: .relaxed).newValue) }
 }
 
-/// Whoever starts operations.
+/// An object that starts operations.
 ///
 /// Used on one queue's thread only.
 protocol OperationOwner: AnyObject {

@@ -1,23 +1,23 @@
 import CGRPC
 
-/// Immutable bytes that any number of streams can send without a copy.
+/// Immutable bytes that any number of streams can send without copying.
 public final class Slice: @unchecked Sendable {
     // Safety: the bytes never change, and C-core counts references atomically.
 
-    /// Owned: one reference, given back in `deinit`.
+    /// Owned: one reference, released in `deinit`.
     let raw: grpc_slice
 
-    /// A slice with a copy of these bytes.
+    /// Creates a slice with a copy of these bytes.
     public init(_ bytes: [UInt8]) {
         raw = bytes.withUnsafeBytes { grpc_slice_from_copied_buffer($0.baseAddress, $0.count) }
     }
 
-    /// A slice with a copy of these bytes, one part after the other.
+    /// Creates a slice with a copy of these parts, concatenated.
     public init(parts: [[UInt8]]) {
-        // Never inlined: short ones would lie in a copy of the variable.
+        // Never inlined: the bytes of an inlined slice would be in the local copy below.
         raw = grpc_slice_malloc_large(parts.reduce(0) { $0 + $1.count })
         withUnsafePointer(to: raw) { slice in
-            // Nobody else has seen the slice yet.
+            // No other code has seen the slice yet, so its bytes may be written.
             guard var bytes = UnsafeMutablePointer(mutating: ballast_slice_bytes(slice)) else { return }
             for part in parts {
                 bytes.update(from: part, count: part.count)
@@ -28,7 +28,7 @@ public final class Slice: @unchecked Sendable {
 
     deinit { grpc_slice_unref(raw) }
 
-    /// How many bytes it has.
+    /// The number of bytes.
     public var byteCount: Int { withUnsafePointer(to: raw) { ballast_slice_length($0) } }
 }
 
@@ -37,7 +37,7 @@ extension [Slice] {
     func withByteBuffer<Result>(_ body: (UnsafeMutablePointer<grpc_byte_buffer>) -> Result) -> Result {
         withUnsafeTemporaryAllocation(of: grpc_slice.self, capacity: Swift.max(count, 1)) { slices in
             for (index, slice) in enumerated() { slices.initializeElement(at: index, to: slice.raw) }
-            // Takes references of its own; `self` keeps the slices alive until then.
+            // Takes its own references; `self` keeps the slices alive until then.
             guard let buffer = grpc_raw_byte_buffer_create(slices.baseAddress, count) else {
                 preconditionFailure("C-core returns a buffer or ends the process")
             }
@@ -47,9 +47,10 @@ extension [Slice] {
     }
 }
 
-/// Calls `body` with the bytes of a received message, which stays the caller's; they are there until it returns.
+/// Calls `body` with the bytes of a received message, which are valid until it returns; the caller still owns the
+/// message.
 ///
-/// - Returns: false where they can't be read (a broken compressed message).
+/// - Returns: false if they can't be read (a broken compressed message).
 func withBytes<Failure: Error>(
     of buffer: UnsafeMutablePointer<grpc_byte_buffer>, _ body: (RawSpan) throws(Failure) -> Void
 ) throws(Failure) -> Bool {
@@ -57,7 +58,7 @@ func withBytes<Failure: Error>(
     guard grpc_byte_buffer_reader_init(&reader, buffer) != 0 else { return false }
     defer { grpc_byte_buffer_reader_destroy(&reader) }
     let byteCount = grpc_byte_buffer_length(buffer)
-    // Borrowed from the reader. Most requests are in one piece.
+    // Borrowed from the reader. Most requests are in one slice.
     var first: UnsafeMutablePointer<grpc_slice>?
     if grpc_byte_buffer_reader_peek(&reader, &first) != 0, let first, ballast_slice_length(first) == byteCount {
         try body(UnsafeRawBufferPointer(start: ballast_slice_bytes(first), count: byteCount).bytes)
@@ -75,14 +76,14 @@ func withBytes<Failure: Error>(
 }
 
 extension Array<UInt8> {
-    /// A copy of bytes that won't stay.
+    /// Copies bytes that are only valid for now.
     public init(copying bytes: RawSpan) {
         self = bytes.withUnsafeBytes { [UInt8]($0) }
     }
 }
 
 extension String {
-    /// The text of a slice that stays the caller's.
+    /// Copies the text of a slice, which the caller still owns.
     init(copying slice: grpc_slice) {
         self = withUnsafePointer(to: slice) {
             String(

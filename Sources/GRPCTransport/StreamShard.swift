@@ -1,30 +1,33 @@
 import CGRPC
 
-/// The streams of one completion queue, on that queue's thread.
+/// The streams of one completion queue, isolated to that queue's thread.
 actor StreamShard<Handler: ServerStream> {
     nonisolated let queue = CompletionQueue()
     private var streams: [OwnerID: MessageStream<Handler>] = [:]
-    /// Those who wait for something else than a stream's messages: for calls, for the server's end.
+    /// Owners of other operations: pending calls, and the shutdown notice.
     private var waiting: [OwnerID: any OperationOwner] = [:]
-    /// Streams that wait to be opened, and what opens each.
+    /// Streams that wait to be opened, and the closures that open them.
     private var line = WaitingLine()
     private var openers: [OwnerID: (MessageStream<Handler>) -> Void] = [:]
     private var opening: Pace
     private var isAdvancing = false
-    /// Set once: every stream, also one that is only just being accepted, ends with it.
+    /// Set once.
+    ///
+    /// All streams end with it, including those that are being accepted.
     private(set) var finalStatus: GRPCStatus?
 
-    /// - Parameter streamsPerSecond: how fast streams are opened that wait in line.
+    /// - Parameter streamsPerSecond: the rate at which waiting streams are opened.
     init(streamsPerSecond: Int = .max) { opening = Pace(rate: min(streamsPerSecond, 1_000_000)) }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
     /// Starts the queue's thread.
     ///
-    /// The thread holds the shard until `stop`.
+    /// The thread retains the shard until `stop`.
     nonisolated func start() {
         queue.start { tag, isOK in
-            // The tag is only a number until the shard, on this very thread, makes it an object again.
+            // Passed as a number, since a pointer isn't Sendable; the shard, on this same thread, turns it back into a
+            // pointer.
             let tag = UInt(bitPattern: tag)
             self.assumeIsolated { $0.complete(tag, isOK: isOK) }
         }
@@ -32,10 +35,10 @@ actor StreamShard<Handler: ServerStream> {
 
     /// Ends the thread.
     ///
-    /// All streams must be over.
+    /// All streams must have ended.
     nonisolated func stop() async { await queue.stop() }
 
-    /// Calls `body` with every open stream's handler, and lets each write what it then has.
+    /// Calls `body` with the handler of every open stream, and then writes the handlers' next messages.
     func forEach(_ body: @Sendable (Handler) -> Void) {
         for stream in streams.values {
             guard let handler = stream.openHandler else { continue }
@@ -44,56 +47,56 @@ actor StreamShard<Handler: ServerStream> {
         }
     }
 
-    /// Asks every open stream's handler.
+    /// Collects an answer from the handler of every open stream.
     func collect<Answer: Sendable>(_ question: @Sendable (Handler) -> Answer) -> [Answer] {
         streams.values.compactMap { $0.openHandler.map(question) }
     }
 
-    /// Ends every stream, and those that come.
+    /// Ends all current and future streams.
     func finishAll(_ status: GRPCStatus) {
         finalStatus = status
         for stream in streams.values { stream.finish(status) }
     }
 
-    /// Runs `body` on the shard's thread with the means to start operations there.
+    /// Runs `body` on the shard's thread, isolated to the shard.
     func perform<Result: Sendable>(_ body: @Sendable (isolated StreamShard) -> Result) -> Result { body(self) }
 
-    /// Keeps a stream until `drop`.
+    /// Retains a stream until `drop`.
     func keep(_ stream: MessageStream<Handler>) {
         streams[stream.id] = stream
         if let finalStatus { stream.finish(finalStatus) }
     }
 
-    /// Ends every stream of these connections.
+    /// Ends all streams of these connections.
     func end(_ connections: Set<String>, _ status: GRPCStatus) {
         for stream in streams.values where connections.contains(stream.connection) { stream.finish(status) }
     }
 
-    /// Keeps someone who waits until `drop`.
+    /// Retains an owner of other operations until `drop`.
     func keep(waiting owner: any OperationOwner) { waiting[owner.id] = owner }
 
-    /// Lets an owner go; none of its operations may be outstanding.
+    /// Releases an owner; none of its operations may be in flight.
     func drop(_ id: OwnerID) {
         if streams.removeValue(forKey: id) == nil { waiting[id] = nil }
     }
 
-    /// Lets a stream of a connection go, wherever it waits.
+    /// Releases a stream of a connection, even if it still waits to be opened.
     func drop(_ id: OwnerID, of connection: String) {
         drop(id)
         if openers.removeValue(forKey: id) != nil { line.remove(id, of: connection) }
     }
 
-    /// How many streams wait to be opened.
+    /// The number of streams that wait to be opened.
     var waitingCount: Int { line.count }
 
-    /// Opens a kept stream when its turn comes: at once, if no other waits and the pace allows it.
+    /// Opens a stream when its turn comes: at once, if no other stream waits and the rate allows it.
     func open(_ id: OwnerID, of connection: String, _ opener: @escaping (MessageStream<Handler>) -> Void) {
         line.append(id, of: connection)
         openers[id] = opener
         if !isAdvancing { advance() }
     }
 
-    /// Opens streams until none waits or the pace demands a pause.
+    /// Opens streams until none waits or the rate requires a pause.
     private func advance() {
         isAdvancing = false
         while let id = line.next() {
@@ -109,10 +112,10 @@ actor StreamShard<Handler: ServerStream> {
         }
     }
 
-    /// The stream of that identity, if it is still there.
+    /// The stream with this ID, if it still exists.
     func stream(_ id: OwnerID) -> MessageStream<Handler>? { streams[id] }
 
-    /// Has a stream read again after a while, unless the task is cancelled before.
+    /// Resumes a stream's reading after a delay, unless the task is cancelled first.
     nonisolated func resumeReading(_ id: OwnerID, after wait: Duration) -> Task<Void, Never> {
         Task {
             guard (try? await Task.sleep(for: wait)) != nil else { return }

@@ -1,13 +1,13 @@
 public import Foundation
 public import YAMLFile
 
-/// What the PEM files of one end of a TLS connection hold, read and found to fit together.
+/// The contents of the PEM files of one TLS endpoint, checked to fit together.
 public struct TLSMaterial: Hashable, Sendable {
-    /// The own certificate and its key.
+    /// The endpoint's certificate and key.
     public var pair: KeyPair
-    /// Nil if the other end shows no certificate.
+    /// The authorities of the peer's certificate; nil if the peer presents none.
     public var authorities: String?
-    /// The end of validity of the certificate, in seconds since 1970.
+    /// The end of the certificate's validity, in seconds since 1970.
     public var expiry: Int
 
     /// Reads the files.
@@ -41,14 +41,14 @@ public struct TLSMaterial: Hashable, Sendable {
         self.expiry = expiry
     }
 
-    /// Why the certificate is no use now, or soon won't be; nil if it has more than a day left.
+    /// A warning if the certificate has expired or will within a day; nil otherwise.
     public func warning(about file: String, at now: Date = Date()) -> String? {
         let end = Date(timeIntervalSince1970: Double(expiry))
         guard end.timeIntervalSince(now) < 86_400 else { return nil }
         return "\(file): the certificate \(end < now ? "expired" : "expires") at \(end.formatted(.iso8601))"
     }
 
-    /// What is in a file instead.
+    /// What a file has instead of the expected contents.
     private static func hint(_ text: String) -> String {
         let marks = [
             ("-----BEGIN CERTIFICATE-----", "it has a certificate"), ("PRIVATE KEY-----", "it has a private key"),
@@ -58,7 +58,7 @@ public struct TLSMaterial: Hashable, Sendable {
         return marks.first { text.contains($0.0) }.map { ": \($0.1)" } ?? ""
     }
 
-    /// What is in a file that should have a certificate.
+    /// What a file has instead of a certificate.
     private static func certificateHint(_ text: String) -> String {
         text.contains("-----BEGIN CERTIFICATE-----") ? ": the one that it has is broken" : hint(text)
     }

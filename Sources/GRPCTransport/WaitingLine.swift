@@ -1,11 +1,11 @@
 import DequeModule
 
-/// Streams that wait to be opened: those of one connection in order, and the connections in turn.
+/// A queue of streams that wait to be opened: first in, first out for each connection, round robin between connections.
 ///
-/// One connection with many streams keeps others waiting no longer than one with a single stream.
+/// A connection with many streams doesn't delay other connections.
 struct WaitingLine {
     private struct Line {
-        /// In order; those that left the line are skipped.
+        /// In order; streams that are no longer in `members` are skipped.
         var all: Deque<OwnerID> = []
         var members: Set<OwnerID> = []
     }
@@ -13,10 +13,9 @@ struct WaitingLine {
     private var lines: [String: Line] = [:]
     /// The connections that have a line; the first is next.
     private var turns: Deque<String> = []
-    /// How many wait.
     private(set) var count = 0
 
-    /// Puts a stream at the end of its connection's line.
+    /// Adds a stream to the end of its connection's line.
     mutating func append(_ stream: OwnerID, of connection: String) {
         if lines[connection] == nil { turns.append(connection) }
         lines[connection, default: Line()].all.append(stream)
@@ -24,7 +23,7 @@ struct WaitingLine {
         count += 1
     }
 
-    /// Takes the stream whose turn it is.
+    /// Removes and returns the next stream.
     mutating func next() -> OwnerID? {
         guard let connection = turns.popFirst() else { return nil }
         while let stream = lines[connection]?.all.popFirst() {
@@ -37,11 +36,11 @@ struct WaitingLine {
             }
             return stream
         }
-        // A connection whose streams have all left has no line.
+        // A connection without waiting streams has no line and no turn.
         preconditionFailure("a connection in turn has a stream that waits")
     }
 
-    /// Takes a stream out of the line, if it is in it.
+    /// Removes a stream if it is in the line.
     mutating func remove(_ stream: OwnerID, of connection: String) {
         guard lines[connection]?.members.remove(stream) != nil else { return }
         count -= 1

@@ -1,6 +1,5 @@
 import ArgumentParser
 
-/// The command line.
 @main
 struct Ballast: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

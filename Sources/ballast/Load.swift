@@ -4,7 +4,7 @@ import GRPCTransport
 import LoadClient
 import XDS
 
-/// `ballast load`: many clients that take all that comes.
+/// `ballast load`: puts many xDS clients on a server.
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Puts many xDS clients on a server, and tells how fast they get what they want.",
@@ -41,7 +41,7 @@ struct Load: AsyncParsableCommand {
             _ = try LoadedServices.write(
                 to: prepare, services: clients.services, endpoints: pods, listen: clients.server,
                 admin: "127.0.0.1:18080",
-                // All clients come from one address.
+                // All clients connect from one address.
                 xds: [
                     "limits: {connections: 50000, connectionsPerAddress: 50000, streams: 100000, streamsPerIdentity: 100000}"
                 ])
@@ -67,7 +67,7 @@ struct Load: AsyncParsableCommand {
     }
 }
 
-/// Who connects, and what they want.
+/// The clients and their subscriptions.
 struct ClientOptions: ParsableArguments {
     @Option(help: "The server: an IP address and a port.")
     var server = "127.0.0.1:18000"
@@ -172,7 +172,7 @@ struct ChangeOptions: ParsableArguments {
     }
 }
 
-/// How to connect.
+/// The transport security of the clients.
 struct SecurityOptions: ParsableArguments {
     @Option(help: "Who vouches for the server (PEM file); in the clear unless given.")
     var ca: String?

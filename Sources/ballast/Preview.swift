@@ -3,7 +3,7 @@ import Discovery
 import Intent
 import Model
 
-/// What would be served of an intent, as far as that is known from files.
+/// A preview of what an intent would serve, as far as its files show it.
 struct Preview {
     private let intent: MeshIntent
     private let clusters: [Cluster]
@@ -11,14 +11,14 @@ struct Preview {
     /// The clusters whose pods are not in files.
     private let unknown: [ClusterName]
 
-    /// - Parameter pods: those of endpoints files.
+    /// - Parameter pods: the pods in the endpoints files.
     init(_ intent: MeshIntent, _ pods: [ClusterName: [ServiceName: [Pod]]]) {
         self.intent = intent
         self.pods = pods
         unknown = intent.clusters.filter { if case .file = $0.endpoints { false } else { true } }.map(\.name)
         clusters = intent.clusters.map { cluster in
             var gateways = cluster.gateways.addresses
-            // Gateways that are not known yet will have some address.
+            // Gateways whose addresses are not known yet are represented by a placeholder.
             if gateways.isEmpty, !cluster.gateways.isEmpty, let some = SocketAddress("192.0.2.1:1") {
                 gateways = [some]
             }
@@ -26,7 +26,7 @@ struct Preview {
         }
     }
 
-    /// What would be served though it is probably not meant; each a sentence.
+    /// What would be served although it is probably not intended, one sentence each.
     var warnings: [String] {
         let services = intent.services.map(\.service)
         var warnings = Set(services.flatMap(problems)).sorted()
@@ -40,7 +40,7 @@ struct Preview {
         return warnings
     }
 
-    /// Who gets how much of a service, in one line.
+    /// The shares of a service, in one line.
     func summary(of service: Service) -> String {
         let parts = assign(service, from: intent.cluster).shares.map { share in
             if unknown.contains(share.cluster) { return "\(share.cluster): known when its source is asked" }
@@ -56,20 +56,20 @@ struct Preview {
         Mesh(clusters: clusters, pods: pods.compactMapValues { $0[service.name] }).assign(service, from: client)
     }
 
-    /// Why clusters would not be reached as they are configured to be.
+    /// Why clusters can't be reached in the way that is configured.
     private func problems(of service: Service) -> [String] {
         clusters.flatMap { client in
             assign(service, from: client.name).problems.map { "\(service.name) in \($0.cluster): \($0.problem)" }
         }
     }
 
-    /// Whether a service has pods, and none of them takes traffic.
+    /// Whether a service has pods, but none of them takes traffic.
     private func servesNobody(_ service: Service) -> Bool {
         let shares = assign(service, from: intent.cluster).shares
         return shares.contains { !$0.pods.isEmpty } && shares.allSatisfy { $0.share == 0 }
     }
 
-    /// That Envoys which take their clusters from Ballast would not get through gateways.
+    /// A warning if Envoys that take their Envoy clusters from Ballast could not pass gateways.
     private var plaintextWarning: String? {
         guard let plain = intent.services.first(where: { $0.service.client.tls == nil })?.service.name,
             let remote = intent.clusters.first(where: { $0.name != intent.cluster && !$0.gateways.isEmpty })?.name

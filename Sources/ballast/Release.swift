@@ -8,7 +8,7 @@ import NIOCore
 import NIOHTTP1
 import YAMLFile
 
-/// `ballast release`: lets go what the guard holds.
+/// `ballast release`: releases held pods.
 struct Release: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ends the hold on pods that are served though their source no longer names them.",
@@ -37,7 +37,7 @@ struct Release: AsyncParsableCommand {
     func run() async throws {
         let token = try tokenFile.map { try TextFile.token($0) }
         var configuration = HTTPClient.Configuration()
-        // Nobody there is told at once.
+        // Report at once if there is no server at the address.
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         var answers: [(address: String, answer: Answer)] = []
@@ -49,7 +49,7 @@ struct Release: AsyncParsableCommand {
             let line = answers.count == 1 ? answer.text : "\(address): \(answer.text)"
             if answer.isGood { print(line) } else { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
         }
-        // A replica that holds nothing has nothing to release.
+        // A replica that holds nothing is no failure.
         guard answers.allSatisfy({ $0.answer.isGood || $0.answer.isVacant }), answers.contains(where: \.answer.isGood)
         else { throw ExitCode.failure }
     }
@@ -57,7 +57,7 @@ struct Release: AsyncParsableCommand {
     private struct Answer {
         var text: String
         var isGood = false
-        /// Whether nothing is held there.
+        /// Whether the replica holds nothing.
         var isVacant = false
     }
 
@@ -83,9 +83,9 @@ struct Release: AsyncParsableCommand {
     }
 }
 
-/// Where admin APIs are.
+/// Finds the addresses of admin APIs.
 private enum AdminAddress {
-    /// A URL's address; one for each address of its host name.
+    /// The URL itself, or one URL for each address of its host name if there are several.
     static func all(at text: String) throws -> [String] {
         guard let url = URLComponents(string: text), url.scheme == "http" || url.scheme == "https", let host = url.host,
             !host.isEmpty

@@ -13,7 +13,7 @@ import ServiceLifecycle
 import UnixSignals
 import YAMLFile
 
-/// `ballast serve`: everything is composed here.
+/// `ballast serve`: connects all parts of the program.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serves endpoints over xDS until SIGTERM or SIGINT; SIGHUP reads the configuration again."
@@ -34,7 +34,7 @@ struct Serve: AsyncParsableCommand {
     var logLevel: Logger.Level = .info
 
     func run() async throws {
-        // First of all: a SIGHUP that nobody traps ends the process.
+        // Must come first: a SIGHUP that is not trapped ends the process.
         let reloads = await UnixSignalsSequence(trapping: .sighup)
         let level = logLevel
         LoggingSystem.bootstrap { label in
@@ -83,7 +83,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    /// For libraries, whose every step at `info` is not an operator's business.
+    /// For libraries, whose messages at `info` don't concern operators.
     private func quiet(_ logger: Logger) -> Logger {
         var logger = logger
         logger.logLevel = max(logger.logLevel, .warning)
@@ -91,7 +91,7 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// The sources that need a Kubernetes client; the control plane has all others itself.
+/// Creates the sources that need a Kubernetes client; the control plane creates all others itself.
 private func makeSource(
     _ id: SourceID, _ limits: Configuration.SourceLimits, _ logger: Logger
 ) -> (any EndpointSource)? {
@@ -102,9 +102,9 @@ private func makeSource(
     }
 }
 
-/// Reads the configuration again when SIGHUP comes.
+/// Reads the configuration again on SIGHUP.
 ///
-/// A bad one is refused, and the running one stays.
+/// An invalid configuration is refused, and the current one stays.
 struct ReloadOnSIGHUP: ServiceLifecycle.Service {
     let signals: UnixSignalsSequence
     let path: String

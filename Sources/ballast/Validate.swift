@@ -10,7 +10,7 @@ import MeshConfiguration
 import Model
 import YAMLFile
 
-/// `ballast validate`: reads what `serve` would read, says what is wrong, and what it understood.
+/// `ballast validate`: reads what `serve` would read, and reports errors and what would be served.
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Checks a configuration and all files that it names, and tells what would be served.",

@@ -6,14 +6,16 @@
 #include <openssl/x509_vfy.h>
 #include <time.h>
 
-/// All certificates of a PEM text, in order; the caller's. NULL if there is no memory.
+/// All certificates of a PEM text, in order, owned by the caller.
+///
+/// NULL if there is no memory.
 static STACK_OF(X509) *read_all(const char *text, size_t length) {
     STACK_OF(X509) *all = sk_X509_new_null();
     BIO *source = BIO_new_mem_buf(text, (int)length);
     X509 *certificate;
     while (all && source && (certificate = PEM_read_bio_X509(source, NULL, NULL, NULL)))
         if (!sk_X509_push(all, certificate)) X509_free(certificate);
-    // The end of the text is an error to OpenSSL.
+    // OpenSSL reports the end of the text as an error.
     ERR_clear_error();
     BIO_free(source);
     return all;
@@ -36,7 +38,9 @@ int ballast_certificate_count(const char *text, size_t length) {
     return count;
 }
 
-/// For keys with a password: there is none. Without this, OpenSSL asks at the terminal.
+/// Refuses keys with a password.
+///
+/// Without this callback, OpenSSL would prompt at the terminal.
 static int no_password(char *buffer, int size, int is_writing, void *context) {
     (void)buffer, (void)size, (void)is_writing, (void)context;
     return -1;
@@ -67,7 +71,7 @@ bool ballast_certificate_is_vouched_for(
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     bool is_valid = false;
     if (chain && authorities && store && context && sk_X509_num(chain) > 0) {
-        // As libgrpc: an intermediate is an authority, too, if it is given as one.
+        // Same as libgrpc: an intermediate certificate in the list of authorities is trusted, too.
         X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
         for (int i = 0; i < sk_X509_num(authorities); i++) X509_STORE_add_cert(store, sk_X509_value(authorities, i));
         if (X509_STORE_CTX_init(context, store, sk_X509_value(chain, 0), chain)

@@ -1,4 +1,4 @@
-// How many connections a server has, from where, and what it has refused.
+// Counts a server's connections by address, applies the limits on them, and records refusals.
 #include "Guarded.h"
 
 #include <arpa/inet.h>
@@ -9,7 +9,7 @@
 
 enum {
     MOST_PEERS = 65536,
-    /// Descriptors that are left for other things than connections; fewer if the process has few.
+    /// File descriptors reserved for other uses than connections; fewer if the process has few.
     RESERVE = 64,
 };
 
@@ -47,7 +47,8 @@ uint32_t hash_bytes(const uint8_t *bytes, size_t count) {
     return sum;
 }
 
-/// What counts as one address: an IPv4 address, or the network that an IPv6 address is in, of which its owner has 2^64.
+/// The key of an address: an IPv4 address, or the /64 network of an IPv6 address, because one owner has all 2^64
+/// addresses in it.
 static void address_key(const struct sockaddr_storage *address, uint8_t key[16]) {
     memset(key, 0, 16);
     if (address->ss_family == AF_INET) {
@@ -63,11 +64,13 @@ void address_text(const struct sockaddr_storage *address, char text[48]) {
     const void *raw = address->ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
                                                     : (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr;
     if (!inet_ntop(address->ss_family, raw, text, 48)) strcpy(text, "unknown");
-    // As IPv4 is written, over a socket that takes both.
+    // Over a dual-stack socket, IPv4 addresses are mapped; print them as IPv4.
     if (strncmp(text, "::ffff:", 7) == 0 && strchr(text, '.')) memmove(text, text + 7, strlen(text) - 6);
 }
 
-/// The record of an address; NULL if there are too many. In the guard's lock.
+/// The record of an address; NULL if it has none and isn't to be made, or there are too many.
+///
+/// Call with the guard's lock held.
 static struct peer *find_peer(struct ballast_guard *guard, const struct sockaddr_storage *address, bool makes) {
     uint8_t key[16];
     address_key(address, key);
@@ -88,7 +91,7 @@ static struct peer *find_peer(struct ballast_guard *guard, const struct sockaddr
 
 // MARK: Connections
 
-/// In the guard's lock.
+/// Call with the guard's lock held.
 static void note(struct ballast_guard *guard, int reason, const struct sockaddr_storage *address) {
     char text[48];
     guard->refused[reason]++;
@@ -112,7 +115,9 @@ void guard_note(struct ballast_guard *guard, int reason, const struct sockaddr_s
     pthread_mutex_unlock(&guard->lock);
 }
 
-/// In the guard's lock.
+/// The limit that a new connection would exceed; -1 if none.
+///
+/// Call with the guard's lock held.
 static int broken_limit(const struct ballast_guard *guard, struct peer *peer, int descriptor) {
     const struct ballast_guard_limits *limits = &guard->limits;
     if (descriptor >= MOST_DESCRIPTORS) return BALLAST_GUARD_DESCRIPTORS;
@@ -176,7 +181,7 @@ bool guard_note_partial(struct ballast_guard *guard, const struct sockaddr_stora
     return fits;
 }
 
-// MARK: For the owner
+// MARK: Queries
 
 uint64_t ballast_guard_accepted(struct ballast_guard *guard) {
     pthread_mutex_lock(&guard->lock);

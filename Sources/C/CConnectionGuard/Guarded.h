@@ -1,12 +1,12 @@
-// What the files of this room share.
+// Declarations shared by the files of this folder.
 //
-// Who owns what:
-// - The table of sockets has one reference to a socket for each descriptor; `close` gives it back. libgrpc never closes a
-//   descriptor while it reads from it, so a socket that a read has found stays until the read is over.
-// - A TLS session has a second reference, in its ex_data; OpenSSL gives it back with the session.
-// - Sockets have a reference to their guard; so has the guard's owner.
-// - What is known of a connection's bytes is in its lock. libgrpc reads a connection on one thread at a time; the lock costs
-//   little, and doesn't rely on that.
+// Ownership:
+// - The table of sockets holds one reference to a socket per descriptor; `close` releases it. libgrpc never closes a
+//   descriptor while it reads from it, so a socket found by a read stays valid until the read is over.
+// - A TLS session holds a second reference, in its ex_data; OpenSSL releases it with the session.
+// - Each socket holds a reference to its guard, and so does the guard's owner.
+// - The state of a connection's bytes is protected by the connection's lock. libgrpc reads a connection on one thread
+//   at a time, but the lock is cheap, and the code doesn't rely on that.
 #ifndef BALLAST_GUARDED_H
 #define BALLAST_GUARDED_H
 
@@ -24,12 +24,12 @@ enum {
     RANDOM_BYTES = 32,
 };
 
-/// One address.
+/// One client address.
 struct peer {
     struct peer *next;
     uint8_t key[16];
     uint32_t connections;
-    /// Of connections, and of streams.
+    /// The rates of new connections and of new streams.
     struct bucket rate, streams;
     uint64_t partial_bytes;
 };
@@ -37,15 +37,15 @@ struct peer {
 struct ballast_guard {
     _Atomic uint32_t references;
     struct ballast_guard_limits limits;
-    /// Whether anything is limited.
+    /// Whether there are any limits.
     bool is_on;
-    /// Whether clients have to begin with a TLS handshake.
+    /// Whether clients must begin with a TLS handshake.
     bool is_tls;
-    /// Of a client whose connections are not told of.
+    /// The port of a client whose connections are not reported.
     _Atomic uint16_t ignored_port;
     uint32_t most_descriptor;
     pthread_mutex_t lock;
-    // In the lock:
+    // Protected by the lock:
     struct peer *peers[PEER_BUCKETS];
     uint32_t peer_count;
     uint32_t open;
@@ -56,64 +56,70 @@ struct ballast_guard {
     uint32_t event_count;
 };
 
-/// What has come over a connection.
+/// What a connection has sent so far; ENDED if the guard has ended it.
 enum kind { NEW, CLEAR, TLS, ENDED };
 
-/// A descriptor of a guarded server.
+/// A socket of a guarded server.
 struct guarded {
     _Atomic uint32_t references;
-    /// Else it is a connection; all below is of connections only.
+    /// False for a connection.
+    ///
+    /// All fields below are for connections only.
     bool is_listener;
     struct ballast_guard *guard;
     struct sockaddr_storage address;
     pthread_mutex_t lock;
-    // In the lock:
+    // Protected by the lock:
     enum kind kind;
     struct scanner scanner;
-    /// What the guard has been told of the scanner's `partial_bytes`.
+    /// The part of the scanner's `partial_bytes` that the guard has counted.
     uint32_t partial_bytes;
-    /// Of TLS only: the ClientHello's random number, which tells a connection from others, and how many bytes of the
-    /// ClientHello have been looked at.
+    /// TLS only: the random number of the ClientHello, which identifies the connection, and how many bytes of the
+    /// ClientHello have been read.
     uint8_t random[RANDOM_BYTES];
     uint32_t hello_count;
-    // In the lock of the table of random numbers:
+    // Protected by the lock of the table of random numbers:
     struct guarded *next_hello;
     bool is_in_hellos;
 };
 
-/// The limit that one more connection would break; -1 if it is let in, and counted until `guard_leave`.
+/// Admits a connection and counts it until `guard_leave`; returns -1, or the limit that it would exceed.
 int guard_admit(struct ballast_guard *guard, const struct sockaddr_storage *address, int descriptor);
 
-/// A connection that was let in is over.
+/// Removes an admitted connection that has ended.
 void guard_leave(struct ballast_guard *guard, const struct sockaddr_storage *address);
 
-/// Counts streams that were opened by a connection from that address; false if they are too many.
+/// Counts streams opened by a connection from this address; false if they exceed the limit.
 bool guard_take_streams(struct ballast_guard *guard, const struct sockaddr_storage *address, uint32_t count);
 
-/// Counts bytes of messages that have come in part; false if they are too many.
+/// Counts bytes of incomplete messages; false if they exceed a limit.
 bool guard_note_partial(struct ballast_guard *guard, const struct sockaddr_storage *address, int64_t change);
 
-/// Counts that a connection was refused or ended.
+/// Counts a connection that was refused or ended.
 void guard_note(struct ballast_guard *guard, int reason, const struct sockaddr_storage *address);
 
-/// A socket of that guard, with one reference for the caller; NULL if there is no memory.
+/// Creates a socket of the guard, with one reference for the caller; NULL if there is no memory.
 struct guarded *guarded_make(struct ballast_guard *guard, bool is_listener);
 
-/// Gives back a reference.
+/// Releases a reference.
 void guarded_release(struct guarded *socket);
 
-/// Reads what a connection sends, in the clear; ends the connection if it breaks a limit. In the socket's lock.
+/// Scans a connection's unencrypted bytes, and ends the connection if it exceeds a limit.
+///
+/// Call with the socket's lock held.
 void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count);
 
-/// Looks for the ClientHello's random number in the first bytes of a TLS connection. In the socket's lock.
+/// Reads the ClientHello's random number from the first bytes of a TLS connection.
 ///
-/// Returns -1 if the connection may go on, else why not.
+/// Call with the socket's lock held.
+///
+/// Returns -1 if the connection may continue, otherwise the reason why not.
 int hello_read(struct guarded *socket, const uint8_t *bytes, size_t count);
 
-/// Forgets a connection's random number.
+/// Removes a connection's random number from the table.
 void hello_forget(struct guarded *socket);
 
-/// An address in numbers, without its port.
+/// A numeric address without the port.
 void address_text(const struct sockaddr_storage *address, char text[48]);
 
 /// FNV-1a.

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-// RFC 9113, 6: the types of frames.
+// Frame types (RFC 9113, 6).
 enum {
     FRAME_DATA = 0,
     FRAME_HEADERS = 1,
@@ -17,7 +17,7 @@ enum {
 
 enum { PREFACE_BYTES = 24, HEADER_BYTES = 9, LARGE_DATA = 1024, BURST_SECONDS = 4, PREFIX_BYTES = 5 };
 
-// RFC 9113, 6.1: flags of DATA.
+// Flags of DATA frames (RFC 9113, 6.1).
 enum { FLAG_END_STREAM = 1, FLAG_PADDED = 8 };
 
 uint64_t milliseconds(void) {
@@ -32,7 +32,7 @@ void bucket_fill(struct bucket *bucket, uint64_t burst, uint64_t now) {
 }
 
 static uint64_t bucket_tokens(const struct bucket *bucket, uint64_t rate, uint64_t burst, uint64_t now) {
-    // A day's absence fills every bucket; more could overflow.
+    // A day refills every bucket; a longer time could overflow.
     uint64_t elapsed = now > bucket->updated ? now - bucket->updated : 0;
     if (elapsed > 86400000) elapsed = 86400000;
     uint64_t tokens = bucket->tokens + elapsed * rate;
@@ -72,7 +72,7 @@ static bool take(struct bucket *bucket, uint32_t rate, uint64_t count, uint64_t 
 /// Counts a part of a header block.
 static int scan_headers(
     struct scanner *scanner, const struct ballast_guard_limits *limits, uint32_t length, uint64_t now) {
-    // Lengths have 24 bits: more than 256 of them would not fit.
+    // Lengths have 24 bits, so more than 256 of them could overflow.
     scanner->block_bytes = scanner->block_bytes > UINT32_MAX - length ? UINT32_MAX : scanner->block_bytes + length;
     if (limits->header_block_bytes && scanner->block_bytes > limits->header_block_bytes)
         return BALLAST_GUARD_HEADER_BLOCK;
@@ -80,7 +80,7 @@ static int scan_headers(
     return -1;
 }
 
-/// Goes on with the message of a stream, or begins one.
+/// Makes the stream's incomplete message the current one, or starts a new message.
 static void take_partial(struct scanner *scanner, uint32_t stream) {
     memset(&scanner->current, 0, sizeof scanner->current);
     scanner->current.stream = stream;
@@ -92,20 +92,20 @@ static void take_partial(struct scanner *scanner, uint32_t stream) {
     }
 }
 
-/// Forgets the message of a stream that has ended.
+/// Removes the incomplete message of a stream that has ended.
 static void drop_partial(struct scanner *scanner, uint32_t stream) {
     take_partial(scanner, stream);
     scanner->partial_bytes -= scanner->current.received;
     scanner->current.received = 0;
 }
 
-/// Reads bytes of a DATA frame: messages, each with its prefix.
+/// Scans the payload of a DATA frame: messages, each with its prefix.
 static void scan_messages(
     struct scanner *scanner, const struct ballast_guard_limits *limits, const uint8_t *bytes, size_t count) {
     struct partial *message = &scanner->current;
     while (count > 0) {
         if (message->prefix_count < PREFIX_BYTES) {
-            // The first byte is a flag; the length follows, in network order.
+            // A flag byte, then the length in network byte order.
             if (message->prefix_count > 0) message->left = message->left << 8 | *bytes;
             message->prefix_count++;
             message->is_too_long = limits->message_bytes && message->left > limits->message_bytes;
@@ -128,9 +128,9 @@ static void scan_messages(
     }
 }
 
-/// A DATA frame is over.
+/// Called at the end of a DATA frame.
 ///
-/// Returns the limit that is broken, or -1.
+/// Returns the limit that is exceeded, or -1.
 static int end_data(struct scanner *scanner, const struct ballast_guard_limits *limits) {
     struct partial *message = &scanner->current;
     if (scanner->header[4] & FLAG_END_STREAM) {
@@ -150,7 +150,7 @@ static int scan_frame(struct scanner *scanner, const struct ballast_guard_limits
         ((uint32_t)header[5] << 24 | (uint32_t)header[6] << 16 | (uint32_t)header[7] << 8 | header[8]) & 0x7fffffff;
     scanner->payload_left = length;
     if (now - scanner->marked >= 1000) {
-        // After 2 seconds without a mark all streams are as old as that.
+        // If 2 seconds have passed since the last mark, all streams are at least that old.
         scanner->last_stream_before =
             now - scanner->marked >= 2000 ? scanner->last_stream : scanner->last_stream_recently;
         scanner->last_stream_recently = scanner->last_stream;
@@ -160,12 +160,13 @@ static int scan_frame(struct scanner *scanner, const struct ballast_guard_limits
     if (!is_large && !take(&scanner->frames, limits->frames_per_second, 1, now)) return BALLAST_GUARD_FRAMES;
     switch (header[3]) {
     case FRAME_DATA:
-        // No gRPC client pads, and where padding is, messages can't be followed.
+        // No gRPC client uses padding, and messages can't be followed through it.
         if (header[4] & FLAG_PADDED && limits->partial_bytes) return BALLAST_GUARD_PARTIAL_MESSAGES;
         take_partial(scanner, stream);
         return length == 0 ? end_data(scanner, limits) : -1;
     case FRAME_HEADERS:
-        // RFC 9113, 5.1.1: a client's streams are odd. libgrpc ignores others, and goes on with the next odd one.
+        // RFC 9113, 5.1.1: a client's stream numbers are odd. libgrpc ignores even ones, and goes on with the next odd
+        // one.
         if (stream % 2 == 0) return BALLAST_GUARD_STREAM_ID;
         if (header[4] & FLAG_END_STREAM) drop_partial(scanner, stream);
         scanner->block_bytes = 0;

@@ -1,7 +1,7 @@
-// The function of OpenSSL that libgrpc reads TLS connections with, and which connection a session is on.
+// Intercepts SSL_read, with which libgrpc reads TLS connections, and finds the connection of a TLS session.
 //
-// A session doesn't know its socket: libgrpc moves the bytes between them. But the ClientHello's random number passes
-// through both, and is another for each connection.
+// A session doesn't know its socket, because libgrpc moves the bytes between them. But the random number of the
+// ClientHello is visible in both, and is different for each connection.
 #define _GNU_SOURCE
 #include "Guarded.h"
 
@@ -11,7 +11,7 @@
 
 enum {
     HELLO_BUCKETS = 4096,
-    /// RFC 8446, 4.1.2 and 5.1: where a connection's first record has the random number.
+    /// The position of the random number in a connection's first record (RFC 8446, 4.1.2 and 5.1).
     RANDOM_START = 11,
 };
 
@@ -22,7 +22,7 @@ static struct guarded **bucket_of(const uint8_t *random) {
     return &hellos[hash_bytes(random, RANDOM_BYTES) % HELLO_BUCKETS];
 }
 
-/// Makes a connection known by its random number; false if another has the same.
+/// Adds a connection to the table of random numbers; false if another connection has the same number.
 static bool remember(struct guarded *socket) {
     bool is_new = true;
     pthread_mutex_lock(&hello_lock);
@@ -60,7 +60,7 @@ void hello_forget(struct guarded *socket) {
     pthread_mutex_unlock(&hello_lock);
 }
 
-/// The connection of that random number, with a reference for the caller; NULL if there is none.
+/// The connection with this random number, with a reference for the caller; NULL if there is none.
 static struct guarded *find(const uint8_t *random) {
     pthread_mutex_lock(&hello_lock);
     struct guarded *socket = *bucket_of(random);
@@ -86,7 +86,7 @@ static void resolve(void) {
     session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_session);
 }
 
-/// The connection of a server's session; NULL if it can't be told.
+/// The connection of a server-side session; NULL if it can't be determined.
 static struct guarded *connection_of(SSL *session) {
     struct guarded *socket = SSL_get_ex_data(session, session_index);
     if (socket) return socket;
@@ -105,8 +105,9 @@ int SSL_read(SSL *session, void *buffer, int size) {
     int count = next_read(session, buffer, size);
     if (count <= 0 || !SSL_is_server(session)) return count;
     struct guarded *socket = connection_of(session);
-    // libgrpc takes -1 without an error in OpenSSL's queue for a broken connection, and ends it. A client that
-    // splits its ClientHello over several TLS records before the random number's end, as none does, has no connection here.
+    // libgrpc takes -1 without an error in OpenSSL's queue for a broken connection, and closes it. A connection is also
+    // not found if the client splits its ClientHello over several TLS records before the end of the random number; no
+    // known client does.
     if (!socket) return -1;
     pthread_mutex_lock(&socket->lock);
     if (socket->kind != ENDED) guarded_read(socket, buffer, (size_t)count);

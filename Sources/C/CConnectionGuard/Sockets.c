@@ -1,4 +1,4 @@
-// The functions of libc that libgrpc calls for its sockets.
+// Intercepts the libc functions that libgrpc calls for its sockets.
 #define _GNU_SOURCE
 #include "Guarded.h"
 
@@ -13,19 +13,21 @@
 enum { TLS_HANDSHAKE = 0x16, SMALL_PARTIAL = 64 << 10 };
 
 static _Atomic(struct guarded *) table[MOST_DESCRIPTORS];
-/// The highest descriptor that was ever in it.
+/// The highest descriptor that was ever in the table.
 static _Atomic int highest = -1;
-/// Held while a socket leaves the table, and by those who look for one that isn't theirs.
+/// Held to remove a socket from the table, and to look up sockets of other threads.
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/// Whose sockets this thread is making.
+/// The guard of the sockets that this thread is making.
 static _Thread_local struct ballast_guard *listening;
 
-/// Kept open, so that one connection can be taken and closed when the process has no descriptor left.
+/// A spare descriptor.
+///
+/// When the process has none left, it is closed so that one connection can be accepted and closed.
 static int spare = -1;
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 
-// libc's own functions.
+// The original functions of libc.
 static int (*next_listen)(int, int);
 static int (*next_accept4)(int, struct sockaddr *, socklen_t *, int);
 static ssize_t (*next_recvmsg)(int, struct msghdr *, int);
@@ -64,7 +66,7 @@ struct guarded *guarded_make(struct ballast_guard *guard, bool is_listener) {
 
 void guarded_release(struct guarded *socket) {
     if (atomic_fetch_sub(&socket->references, 1) != 1) return;
-    // Whoever read last is through.
+    // Waits until the last reader has released the lock.
     pthread_mutex_lock(&socket->lock);
     pthread_mutex_unlock(&socket->lock);
     pthread_mutex_destroy(&socket->lock);
@@ -72,7 +74,9 @@ void guarded_release(struct guarded *socket) {
     free(socket);
 }
 
-/// Ends a connection at its next read, and counts that. In the socket's lock.
+/// Ends a connection at its next read, and counts that.
+///
+/// Call with the socket's lock held.
 static void end(struct guarded *socket, int reason) {
     socket->kind = ENDED;
     guard_note(socket->guard, reason, &socket->address);
@@ -103,7 +107,8 @@ int listen(int descriptor, int backlog) {
     return next_listen(descriptor, backlog);
 }
 
-/// Takes one connection off a listener's queue with the spare descriptor, and closes it; false if there is none.
+/// Uses the spare descriptor to accept one connection from a listener's queue and close it; false if none could be
+/// accepted.
 static bool shed(int listener, struct ballast_guard *guard) {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
@@ -118,9 +123,9 @@ static bool shed(int listener, struct ballast_guard *guard) {
     return connection >= 0;
 }
 
-/// What to do about an error of `accept4`: true if the next connection may be tried.
+/// Whether `accept4` should be called again after an error.
 ///
-/// libgrpc 1.51 stops listening for good at any other error than EAGAIN and EINTR.
+/// libgrpc 1.51 stops listening forever after any error except EAGAIN and EINTR.
 static bool recovers(int listener, struct ballast_guard *guard) {
     switch (errno) {
     case EMFILE:
@@ -128,7 +133,7 @@ static bool recovers(int listener, struct ballast_guard *guard) {
     case ENOBUFS:
     case ENOMEM:
         if (shed(listener, guard)) return true;
-        // The next connection tells libgrpc to try again.
+        // The next connection makes libgrpc try again.
         errno = EAGAIN;
         return false;
     case EAGAIN:
@@ -137,7 +142,7 @@ static bool recovers(int listener, struct ballast_guard *guard) {
     case EINVAL:
     case ENOTSOCK:
     case EOPNOTSUPP: return false;
-    // accept(2), "error handling": these are errors of one connection, which is gone.
+    // All other errors concern one connection, which is gone (accept(2), "error handling").
     default: return true;
     }
 }
@@ -185,7 +190,9 @@ static uint16_t port_of(const struct sockaddr_storage *address) {
 
 void ballast_guard_ignore(struct ballast_guard *guard, uint16_t port) { atomic_store(&guard->ignored_port, port); }
 
-/// Why a connection was of no use to its client; -1 if it was, or nothing came over it. In the socket's lock.
+/// Why a connection failed for its client; -1 if it didn't, or received nothing.
+///
+/// Call with the socket's lock held.
 static int failure(const struct guarded *socket) {
     if (!socket->guard->is_on || port_of(&socket->address) == atomic_load(&socket->guard->ignored_port)) return -1;
     if (!socket->guard->is_tls) return socket->kind == TLS ? BALLAST_GUARD_TLS : -1;
@@ -226,7 +233,7 @@ void ballast_guard_end(
         char text[48];
         if (!socket || socket->is_listener || socket->guard != guard) continue;
         address_text(&socket->address, text);
-        // libgrpc reads the end of the connection, and closes it.
+        // libgrpc reads the end of the connection and closes it.
         if (chooses(text, port_of(&socket->address), context)) shutdown(descriptor, SHUT_RDWR);
     }
     pthread_mutex_unlock(&table_lock);
@@ -240,7 +247,7 @@ void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count) {
     if (reason < 0 && socket->scanner.new_streams > 0
         && !guard_take_streams(socket->guard, &socket->address, socket->scanner.new_streams))
         reason = BALLAST_GUARD_NEW_STREAMS_OF_ADDRESS;
-    // Small ones are most, and come to nothing.
+    // Most incomplete messages are small, and too small to matter.
     uint32_t partial = socket->scanner.partial_bytes > SMALL_PARTIAL ? socket->scanner.partial_bytes : 0;
     if (partial != socket->partial_bytes) {
         int64_t change = (int64_t)partial - (int64_t)socket->partial_bytes;
@@ -253,7 +260,7 @@ void guarded_read(struct guarded *socket, const uint8_t *bytes, size_t count) {
 
 static void read_bytes(struct guarded *socket, const uint8_t *bytes, size_t count) {
     if (socket->kind == NEW && count > 0) socket->kind = bytes[0] == TLS_HANDSHAKE ? TLS : CLEAR;
-    // What comes over TLS is looked at when it has been decrypted.
+    // Bytes that came over TLS are scanned after decryption.
     if (socket->kind == CLEAR) return guarded_read(socket, bytes, count);
     int reason = hello_read(socket, bytes, count);
     if (reason >= 0) end(socket, reason);
@@ -288,7 +295,7 @@ const char *ballast_guard_missing_function(void) {
         {"listen", (void *)listen}, {"accept4", (void *)accept4},   {"recvmsg", (void *)recvmsg},
         {"close", (void *)close},   {"SSL_read", (void *)SSL_read},
     };
-    // The dynamic linker looks for libgrpc's symbols in the same order.
+    // The dynamic linker resolves libgrpc's symbols in the same order.
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         if (dlsym(RTLD_DEFAULT, functions[i].name) != functions[i].ours) return functions[i].name;
     return NULL;

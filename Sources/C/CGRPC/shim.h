@@ -1,9 +1,9 @@
-// Debian's libgrpc for Swift: its C headers, and function twins of the macros that Swift doesn't import.
+// Debian's libgrpc for Swift: its C headers, and functions for macros that Swift doesn't import.
 #ifndef BALLAST_CGRPC_SHIM_H
 #define BALLAST_CGRPC_SHIM_H
 
-// First, so that libc's headers come out as in Swift's own module of them: libgrpc's define _GNU_SOURCE, which changes
-// structs such as fd_set, and two versions of one struct don't build.
+// Included first, so that libc's headers match Swift's own module of them. libgrpc's headers define _GNU_SOURCE, which
+// changes structs such as fd_set, and two versions of one struct don't compile.
 #include <features.h>
 
 #include <grpc/byte_buffer.h>
@@ -18,7 +18,9 @@
 #include <grpc/support/time.h>
 #include <string.h>
 
-/// GRPC_SLICE_START_PTR: the first byte, borrowed from the slice; for an inlined slice, from this very variable.
+/// GRPC_SLICE_START_PTR: the first byte, borrowed from the slice.
+///
+/// For an inlined slice, it points into `*slice`.
 static inline const uint8_t *ballast_slice_bytes(const grpc_slice *slice) { return GRPC_SLICE_START_PTR(*slice); }
 
 /// GRPC_SLICE_LENGTH: the number of bytes.

@@ -11,7 +11,7 @@
 
 static const int attempts = 2;
 
-/// What is known of one question; lives on the stack of `cresolver_find`.
+/// The state of one query, on the stack of `cresolver_find`.
 typedef struct {
     int is_done;
     int status;
@@ -35,7 +35,7 @@ static long milliseconds(void) {
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/// Reads and writes until there is an answer, or the time is over.
+/// Processes the channel's sockets until the query is answered, or cancelled at the deadline.
 static void wait_for_answer(ares_channel channel, Question *question, long deadline) {
     while (!question->is_done) {
         ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
@@ -67,7 +67,7 @@ static void wait_for_answer(ares_channel channel, Question *question, long deadl
     }
 }
 
-/// Writes addresses of one family as text.
+/// Writes the addresses of one family as text.
 static int write_addresses(
     const struct ares_addrinfo *found, int family, char *addresses, int size, uint32_t *ttl) {
     int count = 0, used = 0;
@@ -83,7 +83,7 @@ static int write_addresses(
         used += length;
         addresses[used++] = '\n';
         count++;
-        // Of an alias and the addresses, the shortest (RFC 2181, 8); none for the hosts file.
+        // The shortest TTL of the aliases and addresses (RFC 2181, 8); 0 for entries of the hosts file.
         uint32_t seconds = node->ai_ttl > 0 ? (uint32_t)node->ai_ttl : 0;
         if (seconds < *ttl) *ttl = seconds;
     }
@@ -130,7 +130,7 @@ CResolverResult cresolver_find(
     case ARES_SUCCESS: return count > 0 ? CResolverFound : CResolverEmpty;
     case ARES_ENODATA: return CResolverEmpty;
     case ARES_ENOTFOUND:
-    // With a domain to search such as `.`, as some systems have it.
+    // The name is invalid with a search domain such as `.`, which some systems have.
     case ARES_EBADNAME: return CResolverNoSuchName;
     case ARES_ECANCELLED:
     case ARES_ETIMEOUT:

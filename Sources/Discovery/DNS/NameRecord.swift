@@ -1,17 +1,17 @@
 import Foundation
 public import Model
 
-/// What DNS says of a name.
+/// The result of looking up a host name.
 public enum NameAnswer: Hashable, Sendable {
-    /// At least one.
+    /// At least one address.
     case addresses([IPAddress])
-    /// There is nothing to go by, and why.
+    /// The look-up failed, or the name has no addresses.
     case failure(reason: String)
 }
 
-/// What is known of a gateway's host name.
+/// The DNS state of one gateway host name.
 ///
-/// A failure, and an answer without addresses, changes nothing: the last good one stays.
+/// A failure, or an answer without addresses, keeps the last good addresses and marks the record stale.
 struct NameRecord: Hashable, Sendable {
     private(set) var addresses: [IPAddress] = []
     private(set) var isSynced = false

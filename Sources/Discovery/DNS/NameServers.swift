@@ -5,22 +5,21 @@ import Model
 import NIOPosix
 import Synchronization
 
-/// Looks names up as the C library would, with c-ares.
+/// Looks up names with c-ares, by the same rules as the C library.
 struct NameServers: Sendable {
-    /// A kind of address.
     enum RecordType: Hashable, Sendable, CaseIterable {
         case a, aaaa
     }
 
-    /// What one kind of address was found.
+    /// The result for one record type.
     enum Finding: Hashable, Sendable {
-        /// How long they may be used, in seconds; none if the name has no address of the kind.
+        /// The addresses and their TTL in seconds; empty if the name has no record of this type.
         case addresses([IPAddress], ttl: UInt32)
         case noSuchName
         case failure(String)
     }
 
-    /// A look-up blocks a thread: these are the resolver's own, so that files are read meanwhile.
+    /// A look-up blocks its thread, so the resolver has its own pool and file reads don't wait for it.
     private static let threads: NIOThreadPool = {
         let pool = NIOThreadPool(numberOfThreads: 4)
         pool.start()
@@ -28,14 +27,14 @@ struct NameServers: Sendable {
     }()
 
     let settings: Configuration.DNS
-    /// How long a server may take.
+    /// The timeout per server and attempt; a look-up takes at most four times as long.
     var patience = Duration.seconds(2)
-    /// As the C library reads it.
+    /// The `resolv.conf` to read.
     var resolverFile = "/etc/resolv.conf"
 
-    /// Looks a name up: in the hosts file, then as it is, then in the domains to search.
+    /// Looks up a name in the hosts file, then as it is, then in the search domains.
     ///
-    /// Returns at once when the task is cancelled; the look-up itself can't be.
+    /// Returns at once when the task is cancelled; the look-up itself runs on.
     func find(_ name: String, _ type: RecordType) async -> Finding {
         let answer = FirstAnswer()
         return await withTaskCancellationHandler {
@@ -48,13 +47,15 @@ struct NameServers: Sendable {
         }
     }
 
-    /// More addresses than one DNS message holds don't fill the buffer.
+    /// If there are more addresses than the buffer holds, the rest is dropped.
+    ///
+    /// The buffer (128 KiB) holds more than one DNS message can carry.
     private func findBlocking(_ name: String, _ type: RecordType) -> Finding {
         let servers = settings.servers.map(\.description).joined(separator: ",")
         var addresses = [CChar](repeating: 0, count: 128 << 10)
         var reason = [CChar](repeating: 0, count: 256)
         var ttl: UInt32 = 0
-        // Safe: the strings outlive the call, and both buffers are as long as it is told.
+        // Safe: the strings outlive the call, and each buffer's real size is passed.
         let result = unsafe cresolver_find(
             name, type == .aaaa ? 1 : 0, servers, resolverFile, Int32(patience / .milliseconds(1)), &addresses,
             Int32(addresses.count), &ttl, &reason, Int32(reason.count))
@@ -73,7 +74,7 @@ struct NameServers: Sendable {
     }
 }
 
-/// The first of two answers.
+/// Delivers the first of two answers: the look-up's result or the cancellation.
 private final class FirstAnswer: Sendable {
     private enum State {
         case none

@@ -4,19 +4,19 @@ public import MeshConfiguration
 import Pacing
 import Model
 
-/// Looks up gateways' host names, again and again as long as the registry wants them.
+/// Looks up the gateways' host names and repeats that for as long as the registry needs them.
 public struct Resolver: Sendable {
     private let servers: NameServers
     private let logger: Logger
     private let tasks = KeyedTasks<String>()
 
-    /// A resolver that looks nothing up yet.
+    /// Creates a resolver without names.
     public init(_ settings: Configuration.DNS, logger: Logger) {
         servers = NameServers(settings: settings)
         self.logger = logger
     }
 
-    /// Looks these up from now on, and no others.
+    /// Sets the names to look up; names that are not in the set are no longer looked up.
     public func replaceNames(with names: Set<String>) { tasks.replaceKeys(with: names) }
 
     /// Runs until the task is cancelled.
@@ -36,7 +36,7 @@ public struct Resolver: Sendable {
             case .addresses: backoff.reset()
             case .failure: pause = backoff.next()
             }
-            // Replicas and names shall not ask all at once.
+            // The random factor spreads the queries of replicas and names over time.
             try? await Task.sleep(for: pause * Double.random(in: 0.9...1.0))
         }
     }
@@ -47,9 +47,9 @@ public struct Resolver: Sendable {
         servers.settings.family == family ? nil : await servers.find(name, type)
     }
 
-    /// One answer of two findings.
+    /// Combines the results of the A and AAAA look-ups.
     ///
-    /// A kind of address that can't be had at the moment stays as it was, where the other can.
+    /// If one of them failed and the other did not, the failed one contributes its last addresses.
     static func join(
         _ findings: [NameServers.RecordType: NameServers.Finding], _ last: inout [NameServers.RecordType: [IPAddress]]
     ) -> (answer: NameAnswer, ttl: UInt32) {

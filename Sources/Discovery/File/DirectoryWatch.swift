@@ -2,19 +2,19 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Tells when something in a directory changes, by inotify.
+/// Reports changes in a directory, using inotify.
 ///
-/// The directory is watched and not the file, since a rename over the file, or a removal, ends a watch on the file
-/// itself; and a mounted ConfigMap changes by a rename of a link beside it.
+/// It watches the directory rather than the file, because a watch on a file ends when the file is removed or replaced
+/// by a rename. A mounted ConfigMap changes by the rename of a symbolic link beside the file.
 final class DirectoryWatch: Sendable {
-    /// One element for each burst of changes.
+    /// Yields once for each burst of changes.
     let changes: AsyncStream<Void>
 
     private let path: String
     private let inotify: Inotify
     private let identifier: Int
 
-    /// Nil where the system has no inotify instance left (`fs.inotify.max_user_instances`).
+    /// Nil if the system has no inotify instance left (`fs.inotify.max_user_instances`).
     init?(_ path: String) {
         guard let inotify = Inotify.shared else { return nil }
         self.path = path
@@ -26,18 +26,18 @@ final class DirectoryWatch: Sendable {
 
     deinit { inotify.remove(identifier) }
 
-    /// Watches the directory that is now at the path; one that is watched already stays so.
+    /// Watches the directory that is now at the path; does nothing if it is already watched.
     ///
-    /// False where there is none.
+    /// Returns false if there is no such directory.
     func renew() -> Bool { inotify.watch(path, for: identifier) }
 }
 
-/// The process's one inotify instance, of which the system gives a user few (128).
+/// The process's only inotify instance, since the system allows each user only a few (128).
 private final class Inotify: Sendable {
     private struct State {
         var nextIdentifier = 0
         var listeners: [Int: @Sendable () -> Void] = [:]
-        /// Who listens to each watch, and which watch each listens to.
+        /// The listeners of each watch, and the watch of each listener.
         var identifiers: [Int32: Set<Int>] = [:]
         var watches: [Int: Int32] = [:]
     }
@@ -45,11 +45,11 @@ private final class Inotify: Sendable {
     static let shared = Inotify()
 
     private let descriptor: Int32
-    /// Kept for as long as the process lives.
+    /// Kept for the life of the process.
     private let reader = Mutex<(any DispatchSourceRead)?>(nil)
     private let state = Mutex(State())
 
-    /// What may have changed a file: written and closed, renamed to or away, made, or removed.
+    /// The events that can change a file: written and closed, moved in or out, created, deleted.
     private static let mask = UInt32(
         IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
     )
@@ -61,7 +61,7 @@ private final class Inotify: Sendable {
             let reader = DispatchSource.makeReadSource(fileDescriptor: descriptor)
             reader.setEventHandler { [self] in
                 var events = [UInt8](repeating: 0, count: 64 * 1024)
-                // Safe: the system writes no more than it is given room for.
+                // Safe: the kernel writes at most `events.count` bytes.
                 let count = unsafe read(descriptor, &events, events.count)
                 tell(Self.watches(in: events.prefix(max(count, 0))))
             }
@@ -103,11 +103,13 @@ private final class Inotify: Sendable {
         state.identifiers[watch]?.remove(identifier)
         guard state.identifiers[watch]?.isEmpty == true else { return }
         state.identifiers[watch] = nil
-        // A directory that is gone has taken its watch with it.
+        // Fails harmlessly if the directory is gone: its watch went with it.
         inotify_rm_watch(descriptor, watch)
     }
 
-    /// What changed doesn't matter: the file is read again, and compared.
+    /// Calls the listeners of the watches.
+    ///
+    /// It doesn't pass on what changed: the listener reads the file again and compares.
     private func tell(_ watches: Set<Int32>) {
         let listeners = state.withLock { state in
             let identifiers =
@@ -121,9 +123,11 @@ private final class Inotify: Sendable {
         for listener in listeners { listener() }
     }
 
-    /// The watches that events are of; -1 among them where the system has lost some.
+    /// The watches that the events belong to.
+    ///
+    /// Contains -1 if the kernel's event queue overflowed.
     private static func watches(in bytes: ArraySlice<UInt8>) -> Set<Int32> {
-        // struct inotify_event: watch, mask, cookie, length of the name, each of 32 bits; then the name.
+        // struct inotify_event: watch, mask, cookie, name length (32 bits each), then the name.
         var watches: Set<Int32> = []
         let word = { (offset: Int) in
             (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[offset + $1]) << (8 * UInt32($1)) }

@@ -3,10 +3,10 @@ public import MeshConfiguration
 public import Model
 import Synchronization
 
-/// Learns a cluster's pods from a file, and from every change of it.
+/// Reads a cluster's pods from a file, and again whenever it changes.
 ///
-/// A rename over the file, a write in place, and a removal with a later return are all seen. A file that is gone or
-/// wrong is reported as a failure.
+/// Detects a rename over the file, a write in place, and a removal followed by a return. A missing or invalid file is
+/// reported as a failure.
 public final class FileSource: EndpointSource {
     private let path: String
     private let limits: Configuration.SourceLimits
@@ -15,8 +15,8 @@ public final class FileSource: EndpointSource {
 
     /// - Parameters:
     ///   - path: the file; it need not exist yet.
-    ///   - limits: how much it may bring.
-    ///   - recheckInterval: how often it is looked at without a hint from the system.
+    ///   - limits: the limits on bytes and pods.
+    ///   - recheckInterval: how often the file is checked without an event from the system.
     public init(
         path: String, limits: Configuration.SourceLimits = Configuration.SourceLimits(),
         recheckInterval: Duration = .seconds(5)
@@ -32,7 +32,7 @@ public final class FileSource: EndpointSource {
         await changes.forEach { await report(read($0[0])) }
     }
 
-    /// The lines of the file.
+    /// The file and line of each pod.
     public func origins(of service: ServiceName) async -> [String: PodOrigin] {
         reader.withLock { $0.lines(of: service) }.mapValues { PodOrigin(object: path, line: $0) }
     }

@@ -4,34 +4,33 @@ import MeshConfiguration
 import Model
 import XDS
 
-/// What another Ballast has told, and what that means: an importer's side of a delta stream, without the stream.
+/// The services received from another Ballast: the importer's side of a delta stream, without the stream.
 struct ImportedServices {
-    /// A name that no service has.
+    /// A resource name that no service has.
     ///
-    /// Asked for again and again, it is answered each time that there is no such resource: so the other's answers show
-    /// that it is there, and the first that all before it has come.
+    /// The importer subscribes to it at intervals. Each time, the peer answers that there is no such resource. The
+    /// answer shows that the peer is alive; the first answer also shows that everything sent before it has arrived.
     static let probeName: ResourceName = "ballast:probe"
 
-    /// The cluster that imports.
     let ownCluster: ClusterName
     private let peer: BallastPeer
     private let limits: Configuration.SourceLimits
-    /// All resources, and the probe.
+    /// To all resources, and the probe.
     private var subscription = ClientSubscription(.delta, to: ["*", ImportedServices.probeName])
-    /// Endpoints of all services.
+    /// The number of endpoints of all services.
     private var endpointCount = 0
-    /// Bytes that came on this stream before everything had.
+    /// Bytes received on this stream before it was complete.
     private var byteCount = 0
-    /// Why the other's own source is stale; nil if it isn't.
+    /// Why the peer's own source is stale; nil if it isn't.
     private(set) var staleReason: String?
-    /// Services that it exports though nobody has asked for them.
+    /// Services that the peer exports although this cluster did not ask for them.
     private(set) var unwanted: Set<ServiceName> = []
-    /// How often it has sent such on this stream.
+    /// How many unrequested services this stream has brought.
     private var unwantedCount = 0
     private(set) var services: [ServiceName: (service: ExportedService, version: String)] = [:]
-    /// Whether everything has come once.
+    /// Whether a stream has been complete once.
     private var isSynced = false
-    /// What came on this stream before everything had.
+    /// The services received on this stream so far; nil once the stream is complete.
     private var changed: Set<ServiceName>? = []
     private var removed: Set<ServiceName> = []
 
@@ -41,7 +40,7 @@ struct ImportedServices {
         self.limits = limits
     }
 
-    /// Whether everything has come on this stream.
+    /// Whether this stream has delivered everything.
     var hasEverything: Bool { changed == nil }
 
     /// The first request of a stream.
@@ -50,10 +49,10 @@ struct ImportedServices {
         return subscription.start()
     }
 
-    /// The request that has the other answer, whatever it has to send.
+    /// A request that the peer answers at once.
     mutating func probe() -> DiscoveryRequest { subscription.change(adding: [Self.probeName]) }
 
-    /// The ACK of a response that `receive` took in.
+    /// The ACK of a response that was received.
     mutating func accept(_ response: DecodedResponse) -> DiscoveryRequest { subscription.accept(response.summary) }
 
     /// The NACK of a response that can't be used.
@@ -61,9 +60,9 @@ struct ImportedServices {
         subscription.reject(response.summary, reason: failure.description)
     }
 
-    /// Takes a response of so many bytes.
+    /// Applies a response of `bytes` bytes.
     ///
-    /// - Returns: what to report; nil where the other has not told everything yet.
+    /// - Returns: what to report; nil while the peer has not sent everything.
     mutating func receive(_ response: DecodedResponse, of bytes: Int) throws(ImportFailure) -> SourceReport? {
         guard response.type == TypeURL.exportedService.rawValue else {
             throw ImportFailure(description: "it sent resources of another type: \(response.type)")
@@ -85,7 +84,7 @@ struct ImportedServices {
                 continue
             }
             guard peer.services?.contains(name) != false else {
-                // As many names as are looked at by people.
+                // More names than this would not be read by anyone.
                 if unwanted.count < 100 { unwanted.insert(name) }
                 unwantedCount += 1
                 try bound(unwantedCount, "services that nobody has asked for", limits.services, "sources.services")
@@ -136,7 +135,7 @@ struct ImportedServices {
         throw ImportFailure(description: "it exports more than \(most) \(what) (\(field))")
     }
 
-    /// Refuses what can't be the other's own.
+    /// Refuses services that can't belong to the peer's cluster.
     private func check(_ service: ExportedService) throws(ImportFailure) {
         guard service.cluster == peer.cluster else {
             throw ImportFailure(
@@ -156,8 +155,10 @@ struct ImportedServices {
         }
     }
 
-    /// A service that is there with fewer pods is the other's word, which has a guard of its own; one that is no longer
-    /// exported proves nothing.
+    /// Builds the report.
+    ///
+    /// For a service that is still exported with fewer pods, the peer vouches, since it has a shrink guard of its own.
+    /// A service that is no longer exported is no evidence.
     private func report(_ touched: Set<ServiceName>) -> SourceReport {
         let gateways = Set(services.values.flatMap(\.service.gateways)).sorted().map { Gateway.address($0) }
         guard isSynced else {
@@ -174,7 +175,7 @@ struct ImportedServices {
     }
 }
 
-/// What another Ballast sent can't be taken.
+/// Why a response from another Ballast was refused.
 struct ImportFailure: Error, CustomStringConvertible {
     var description: String
 }

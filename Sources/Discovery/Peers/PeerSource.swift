@@ -9,20 +9,20 @@ import Synchronization
 import XDS
 import YAMLFile
 
-/// Learns a cluster's pods, and the gateways to them, from the Ballast of that cluster.
+/// Imports a cluster's pods and gateways from that cluster's own Ballast.
 ///
-/// Over delta ADS and mutual TLS; a stream that is opened again asks for what has changed since only.
+/// Uses delta ADS over mutual TLS. A new stream requests only what has changed since the last one.
 public final class PeerSource: EndpointSource {
-    /// How often the other is asked whether that is all, and how long it may take to answer before that is told.
+    /// How often the probe is sent, and how long an answer may take before the source is reported stale.
     ///
-    /// An answer comes after all that was sent before it: over a slow line that takes its time, and is no reason to begin
-    /// anew.
+    /// An answer follows everything sent before it, so it may take long over a slow line. That is no reason to open a
+    /// new connection.
     private static let probeInterval = Duration.seconds(2)
     private static let patience = Duration.seconds(6)
-    /// A connection that brings nothing at all is lost.
+    /// A connection that receives nothing at all is considered lost.
     private static let keepalive = Keepalive(interval: .seconds(6), timeout: .seconds(10))
     private static let longestPause = Duration.seconds(5)
-    /// How long it may take to tell everything on a stream before that is told.
+    /// How long a stream may take to deliver everything before the source is reported stale.
     private static let syncPatience = Duration.seconds(30)
 
     private let peer: BallastPeer
@@ -30,7 +30,7 @@ public final class PeerSource: EndpointSource {
     private let node: Node
     private let imported: Mutex<ImportedServices>
 
-    /// A source that connects when it runs.
+    /// Creates a source that connects when it runs.
     public init(_ peer: BallastPeer, limits: Configuration.SourceLimits) {
         self.limits = limits
         let cluster = peer.importer
@@ -54,7 +54,7 @@ public final class PeerSource: EndpointSource {
         }
     }
 
-    /// The services that the other exports.
+    /// The exported service, its cluster and its version, as the origin of each pod.
     public func origins(of service: ServiceName) async -> [String: PodOrigin] {
         imported.withLock { imported in
             guard let known = imported.services[service] else { return [:] }
@@ -64,7 +64,7 @@ public final class PeerSource: EndpointSource {
         }
     }
 
-    /// Follows one stream to its end.
+    /// Follows one stream until it ends.
     ///
     /// - Returns: why it ended.
     private func follow(_ report: @escaping @Sendable (SourceReport) async -> Void) async -> String {
@@ -140,7 +140,9 @@ public final class PeerSource: EndpointSource {
         }
     }
 
-    /// Tells news; the other's word that all is as it was counts only while its own source is well.
+    /// Reports `news`.
+    ///
+    /// A confirmation counts only while the peer's own source is not stale.
     private func tell(_ news: SourceReport, _ report: @Sendable (SourceReport) async -> Void) async {
         let stale = imported.withLock { $0.staleReason }
         let isConfirmation = if case .confirmed = news { true } else { false }
@@ -151,7 +153,9 @@ public final class PeerSource: EndpointSource {
                 reason: "ballast \(peer.address): it answers, but its own source is stale \(stale)", ofPart: true))
     }
 
-    /// Tells what the other exports unasked; the registry takes note of what is new.
+    /// Reports the services that the peer exports although they weren't requested.
+    ///
+    /// The registry ignores a report that brings nothing new.
     private func reportUnwanted(_ report: @Sendable (SourceReport) async -> Void) async {
         let unwanted = imported.withLock { $0.unwanted }
         await report(
@@ -178,7 +182,7 @@ public final class PeerSource: EndpointSource {
     }
 }
 
-/// When the other was heard of last.
+/// The time of the peer's last response.
 private final class LastAnswer: Sendable {
     private let time = Mutex(ContinuousClock.now)
 

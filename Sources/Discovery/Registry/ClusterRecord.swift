@@ -4,7 +4,6 @@ import Foundation
 import MeshConfiguration
 import Model
 
-/// How one source is doing.
 struct SourceRecord: Hashable, Sendable {
     var id: SourceID
     var isSynced = false
@@ -12,14 +11,16 @@ struct SourceRecord: Hashable, Sendable {
     var staleSince: Date?
     var confirmed: Date?
     var problems: [String] = []
-    /// Whether a part of it fails: what other parts tell says nothing about that one.
+    /// Whether a part of the source fails.
+    ///
+    /// Updates from other parts don't end that.
     private var hasStalePart = false
 
     init(_ id: SourceID) { self.id = id }
 
-    /// It said that its state is so; if a part of it fails, only that the other parts' state is so.
+    /// Marks the source as current; if a part of it fails and `allParts` is false, only as synced.
     ///
-    /// - Returns: whether it was stale before, and is no longer.
+    /// - Returns: whether the source was stale or not synced before, and no longer is.
     mutating func confirm(allParts: Bool) -> Bool {
         guard allParts || !hasStalePart else {
             defer { isSynced = true }
@@ -29,7 +30,7 @@ struct SourceRecord: Hashable, Sendable {
         return staleReason != nil || !isSynced
     }
 
-    /// - Returns: whether that is news.
+    /// - Returns: whether the reason is new.
     mutating func fail(_ reason: String, ofPart: Bool = false) -> Bool {
         hasStalePart = ofPart
         guard staleReason != reason else { return false }
@@ -39,26 +40,26 @@ struct SourceRecord: Hashable, Sendable {
     }
 }
 
-/// What the registry knows of one cluster, and what of that is served.
+/// What the registry knows about one cluster, and what of that is served.
 struct ClusterRecord: Sendable {
     var endpoints: SourceRecord
-    /// Nil where the configuration lists the gateways, or the source of the pods tells them.
+    /// Nil if the gateways come from the configuration or from the source of the pods.
     var gatewaySource: SourceRecord?
     var shrinkGuard: ShrinkGuard?
-    /// As served; nil before anything is known.
+    /// The pods as served; nil before anything is known.
     private(set) var pods: [ServiceName: [Pod]]?
     private(set) var podCount = 0
-    /// As the configuration or a source tells them; nil before anything is known.
+    /// From the configuration or a source; nil before anything is known.
     private(set) var gateways: [Gateway]?
-    /// Whose word about gateways counts; nil where the configuration lists them.
+    /// The source whose gateways are used; nil if the configuration lists them.
     private var gatewayTeller: SourceID?
     private var shrinking: [ServiceName: ShrinkRecord] = [:]
     private var holdEvents: [(service: ServiceName, event: HoldEvent)] = []
-    /// Nothing is held of other services: nobody is served those.
+    /// Whether any client is served a service; the shrink guard ignores the others.
     private var isServed: @Sendable (ServiceName) -> Bool
-    /// What was known before this program started, until the sources have told what there is now.
+    /// The state saved before this start; emptied by `serveRemembered`.
     private var remembered: SavedCluster?
-    /// Whether something has changed that is not on disk.
+    /// Whether there are changes that have not been saved to disk.
     var isUnsaved = false
 
     init(_ intent: ClusterIntent, isServed: @escaping @Sendable (ServiceName) -> Bool) {
@@ -73,9 +74,9 @@ struct ClusterRecord: Sendable {
         }
     }
 
-    /// Takes new settings; what is known stays.
+    /// Applies new settings; the known state stays.
     ///
-    /// - Returns: the services whose held pods go.
+    /// - Returns: the services whose held pods were released.
     mutating func configure(
         _ intent: ClusterIntent, isServed: @escaping @Sendable (ServiceName) -> Bool
     ) -> Set<ServiceName> {
@@ -107,17 +108,17 @@ struct ClusterRecord: Sendable {
     struct Change {
         var services: Set<ServiceName> = []
         var hasOtherGateways = false
-        /// Whether anything at all is new.
+        /// Whether the report changed anything at all.
         var isNews = false
     }
 
-    /// Takes a report of one of the cluster's sources.
+    /// Applies a report from one of the cluster's sources.
     mutating func receive(_ report: SourceReport, from id: SourceID, at now: ContinuousClock.Instant) -> Change {
         var change = Change()
         switch report {
         case .update(let update):
             if let pods = update.pods { receive(pods, from: id, at: now, &change) }
-            // What the configuration says goes before what another Ballast reports with its pods.
+            // Gateways in the configuration take precedence over those that another Ballast exports.
             if let gateways = update.gateways, gatewayTeller == id { receive(gateways, from: id, &change) }
             change.isNews = change.isNews || !change.services.isEmpty
             isUnsaved = isUnsaved || change.isNews
@@ -144,7 +145,7 @@ struct ClusterRecord: Sendable {
         case .all(let all):
             if pods == nil {
                 change.isNews = true
-                // A restart is no evidence: what is gone since is held as if this program had been there.
+                // A restart is no evidence: pods that vanished meanwhile are held as if the program had been running.
                 setPods(shrinkGuard == nil ? [:] : remembered?.pods ?? [:])
                 change.services = Set(all.keys).union(pods?.keys ?? [:].keys)
             }
@@ -152,7 +153,7 @@ struct ClusterRecord: Sendable {
             for (service, told) in all { admit(service, told, at: now, &change) }
             for service in missing { admit(service, SourceUpdate.ServicePods([]), at: now, &change) }
         case .changed(let changed):
-            // Before the first whole state, changes are of no use.
+            // Changes before the first whole state can't be used.
             guard pods != nil else { return }
             for (service, told) in changed { admit(service, told, at: now, &change) }
         }
@@ -160,7 +161,7 @@ struct ClusterRecord: Sendable {
     }
 
     private mutating func receive(_ told: [Gateway], from id: SourceID, _ change: inout Change) {
-        // Without any gateway nobody would reach the pods; with the last ones, some may.
+        // An empty list would make all pods unreachable; some of the last gateways may still work.
         if told.isEmpty, let last = gateways ?? remembered?.gateways, !last.isEmpty {
             change.hasOtherGateways = gateways != last
             gateways = last
@@ -173,7 +174,7 @@ struct ClusterRecord: Sendable {
         if confirm(id, allParts: false) || change.hasOtherGateways { change.isNews = true }
     }
 
-    /// One of its sources; nil for another's.
+    /// One of this cluster's sources; nil if the ID belongs to another cluster's.
     func source(_ id: SourceID) -> SourceRecord? {
         if endpoints.id == id { return endpoints }
         return gatewaySource?.id == id ? gatewaySource : nil
@@ -198,7 +199,7 @@ struct ClusterRecord: Sendable {
         if let shrinkGuard, isServed(service) {
             let last = shrinking[service]?.hold
             var evidence = evidence
-            // Evidence that was had stays, though a later list has none.
+            // Earlier evidence still counts, even if a later list has none.
             if evidence == .none, let last, last.nextStep != nil {
                 let told = Set(told.map(\.name))
                 if served.allSatisfy({ told.contains($0.name) || last.held.contains($0.name) }) { evidence = .deletes }
@@ -228,19 +229,18 @@ struct ClusterRecord: Sendable {
 
     // MARK: Holds
 
-    /// Those that are held now.
     var holds: [ServiceName: ShrinkRecord.Hold] { shrinking.compactMapValues(\.hold) }
 
-    /// What became of a hold.
+    /// The start or end of a hold.
     enum HoldEvent {
         case began(ShrinkRecord.Hold)
         case ended(Set<String>, HoldChange.End)
     }
 
-    /// When something is to be done about a hold.
+    /// When the next hold ends or releases some of its pods.
     var nextHoldStep: ContinuousClock.Instant? { holds.values.map { min($0.until, $0.nextStep ?? $0.until) }.min() }
 
-    /// Lets go what has been held long enough, and the next part of what goes in steps.
+    /// Ends the holds whose time is over, and releases the next pods of those that go in steps.
     mutating func expireHolds(at now: ContinuousClock.Instant) -> Set<ServiceName> {
         var change = Change()
         for (service, hold) in holds where hold.until > now && hold.nextStep.map({ $0 <= now }) == true {
@@ -249,12 +249,12 @@ struct ClusterRecord: Sendable {
         return change.services.union(release(.expired) { $1.until <= now })
     }
 
-    /// Lets go what is held of a service.
+    /// Ends the hold on a service.
     mutating func release(_ service: ServiceName) -> Set<ServiceName> {
         release(.released) { name, _ in name == service }
     }
 
-    /// Lets go some of the pods that are held of a service.
+    /// Releases some of the held pods of a service.
     mutating func release(
         _ pods: Set<String>, of service: ServiceName, at now: ContinuousClock.Instant
     ) -> Set<ServiceName> {
@@ -262,7 +262,7 @@ struct ClusterRecord: Sendable {
         let gone = hold.held.intersection(pods)
         guard !gone.isEmpty else { return [] }
         guard gone != hold.held else { return release(.failing) { name, _ in name == service } }
-        // The rest is held as before: what is served now is no new measure.
+        // The rest stays held; its reference stays the count from before this release.
         let count = (self.pods?[service] ?? []).count { $0.health != .draining }
         shrinking[service]?.peaks.note(count, until: now)
         shrinking[service]?.hold?.held.subtract(gone)
@@ -293,12 +293,12 @@ struct ClusterRecord: Sendable {
 
     // MARK: Last known good
 
-    /// Takes what was known before this program started: what the first report is compared with.
+    /// Keeps the state saved before this start, as the reference for the first report.
     mutating func remember(_ saved: SavedCluster) { remembered = saved }
 
-    /// Serves what was known before this program started, as far as nothing is known yet.
+    /// Serves the state saved before this start, where no source has delivered yet.
     ///
-    /// - Returns: whether anything was missing.
+    /// - Returns: whether any of it was needed.
     mutating func serveRemembered() -> Bool {
         guard let saved = remembered.take() else { return false }
         var isNews = false
@@ -330,7 +330,7 @@ struct ClusterRecord: Sendable {
         source.confirmed = saved.confirmed
     }
 
-    /// What to keep for the next start; nil where nothing is known for sure.
+    /// The state to save for the next start; nil before the pods' source has delivered.
     func saved(names: [String: [IPAddress]]) -> SavedCluster? {
         guard let pods, endpoints.isSynced, let confirmed = endpoints.confirmed else { return nil }
         var resolved: [String: [IPAddress]] = [:]
@@ -339,9 +339,9 @@ struct ClusterRecord: Sendable {
             source: endpoints.id.description, confirmed: confirmed, pods: pods, gateways: gateways, resolved: resolved)
     }
 
-    // MARK: What to show
+    // MARK: Status
 
-    /// How many of its sources are stale.
+    /// The number of this cluster's stale sources.
     var staleCount: Int { [endpoints.staleReason, gatewaySource?.staleReason].compactMap(\.self).count }
 
     var statuses: [SourceStatus] {

@@ -3,15 +3,15 @@ import Pacing
 import Foundation
 public import Logging
 
-/// Tells when pods are served that their source no longer names, for how long, and what to do.
+/// Logs when pods are held that their source no longer lists: for how long, and what to do.
 public struct HoldLog {
-    /// Holds that are told of at once; more are counted.
+    /// The most holds logged at once; the others are only counted.
     private static let most = 10
 
     private let logger: Logger
     private var pace = LinePace(perMinute: 30)
 
-    /// A log that has nothing to say yet.
+    /// Creates a log.
     public init(_ logger: Logger) { self.logger = logger }
 
     /// Logs holds that began or ended.
@@ -34,7 +34,6 @@ extension HoldChange {
         }
     }
 
-    /// In plain words.
     var sentence: String {
         switch event {
         case .began(let hold):

@@ -1,49 +1,49 @@
 public import Foundation
 public import Model
 
-/// Why pods are served that their source no longer names.
+/// A hold: pods that are served although their source no longer lists them.
 public struct HoldStatus: Hashable, Sendable {
-    /// Whose pods.
+    /// The cluster of the pods.
     public var cluster: ClusterName
-    /// Of which service.
+    /// The service of the pods.
     public var service: ServiceName
-    /// The pods that are held, by name.
+    /// The names of the held pods.
     public var pods: [String]
-    /// Why.
+    /// Why the pods are held.
     public var reason: String
-    /// Since when.
+    /// When the hold began.
     public var since: Date
-    /// When the last of them go.
+    /// When the last held pods are released.
     public var until: Date
-    /// When some of them go; nil if all go at `until`.
+    /// When the next held pods are released; nil if all are released at `until`.
     public var nextStep: Date?
 }
 
-/// That a hold began, or ended.
+/// The start or end of a hold.
 public struct HoldChange: Hashable, Sendable {
     /// What happened.
     public enum Event: Hashable, Sendable {
-        /// Pods are held now that were not before.
+        /// Pods are held that were not held before.
         case began(HoldStatus)
-        /// These pods are held no longer.
+        /// These pods are no longer held.
         case ended(pods: [String], End)
     }
 
     /// Why a hold ended.
     public enum End: Hashable, Sendable {
-        /// The source names enough pods again, or has evidence that the others are gone.
+        /// The source lists enough pods again, or has evidence that the others are gone.
         case settled
-        /// Its time was over.
+        /// The hold reached its time limit.
         case expired
-        /// It was released.
+        /// A user released it.
         case released
         /// Clients report that requests to the held pods fail.
         case failing
     }
 
-    /// Whose pods.
+    /// The cluster of the pods.
     public var cluster: ClusterName
-    /// Of which service.
+    /// The service of the pods.
     public var service: ServiceName
     /// What happened.
     public var event: Event
@@ -62,11 +62,11 @@ extension HoldStatus {
     }
 }
 
-/// How to end a hold by hand.
+/// The advice on how to end a hold manually.
 public struct HoldAdvice: Hashable, Sendable {
-    /// What `ballast release` needs to find this Ballast's admin API, such as ` --admin http://127.0.0.1:1`.
+    /// Options of `ballast release` for this Ballast's admin API, such as ` --admin http://127.0.0.1:1`.
     public var options: String
 
-    /// Advice with these options.
+    /// Creates advice with these options.
     public init(options: String = "") { self.options = options }
 }

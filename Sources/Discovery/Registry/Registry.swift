@@ -3,7 +3,7 @@ import Foundation
 public import Intent
 public import Model
 
-/// Gathers what the sources report, for the clusters and services of an intent.
+/// Collects the sources' reports for the clusters and services of an intent.
 ///
 /// A failing source changes nothing: its last good state stays, even if its settings change.
 public actor Registry {
@@ -12,13 +12,13 @@ public actor Registry {
     private let advice: HoldAdvice
     private var known: [ClusterName: ClusterRecord] = [:]
     private var names: [String: NameRecord] = [:]
-    /// From before this program started; let go once it has been served where it was needed.
+    /// The state saved before this start; emptied by `serveRemembered`.
     private var remembered: [ClusterName: SavedCluster] = [:]
     private var isSynced = false
     private var spelling = Spelling()
-    /// Whether anybody is served a service, by the configuration.
+    /// Whether any client is served a service, according to the configuration.
     private var isServed: @Sendable (ServiceName) -> Bool
-    /// The intent, and the gateways of its clusters, as they were reported last by `takeChanges`.
+    /// The intent and the clusters' gateways as of the last `takeChanges`.
     private var taken: (intent: MeshIntent?, gateways: [ClusterName: [SocketAddress]]) = (nil, [:])
     private var changedServices: Set<ServiceName> = []
     private var changedSince: ContinuousClock.Instant?
@@ -26,9 +26,9 @@ public actor Registry {
     private let namesChanged: @Sendable (Set<String>) -> Void
 
     /// - Parameters:
-    ///   - mostGateways: how many addresses of gateways a cluster may have.
-    ///   - namesChanged: called with all host names of gateways when they change.
-    ///   - changed: called after every change of the state; not called when a report brings nothing new.
+    ///   - mostGateways: the limit on gateway addresses for each cluster.
+    ///   - namesChanged: called with all gateway host names when they change.
+    ///   - changed: called after every change of the state, but not if a report brings nothing new.
     public init(
         _ intent: MeshIntent, mostGateways: Int = 64, advice: HoldAdvice = HoldAdvice(),
         namesChanged: @escaping @Sendable (Set<String>) -> Void = { _ in }, changed: @escaping @Sendable () -> Void
@@ -45,7 +45,7 @@ public actor Registry {
         namesChanged(wanted)
     }
 
-    /// Puts a new intent in force.
+    /// Replaces the intent.
     public func replaceIntent(with intent: MeshIntent) {
         guard intent != self.intent else { return }
         self.intent = intent
@@ -69,11 +69,11 @@ public actor Registry {
         return { listed.contains($0) }
     }
 
-    /// Takes a source's report.
+    /// Applies a source's report.
     ///
-    /// One that the configuration no longer names is ignored.
+    /// A report from a source that is no longer configured is ignored.
     ///
-    /// - Returns: whether the report says anything new.
+    /// - Returns: whether the report brought anything new, and the source's state.
     @discardableResult
     public func receive(_ report: SourceReport, from source: SourceID) -> ReportOutcome {
         let isNews = take(report, from: source)
@@ -84,7 +84,7 @@ public actor Registry {
     }
 
     private func take(_ report: SourceReport, from source: SourceID) -> Bool {
-        // Taken out, so that its pods are changed in place.
+        // Removed from the dictionary while it changes, so that its pods are changed in place and not copied.
         guard var record = known.removeValue(forKey: source.cluster) else { return false }
         guard record.endpoints.id == source || record.gatewaySource?.id == source else {
             known[source.cluster] = record
@@ -99,9 +99,9 @@ public actor Registry {
         return true
     }
 
-    /// Takes what DNS says of a gateway's host name.
+    /// Applies the DNS answer for a gateway's host name.
     ///
-    /// - Returns: whether that is news.
+    /// - Returns: whether the answer is new.
     @discardableResult
     public func receive(_ answer: NameAnswer, for name: String) -> Bool {
         guard var record = names[name] else { return false }
@@ -118,17 +118,17 @@ public actor Registry {
         return true
     }
 
-    /// Takes what was known before this program started.
+    /// Keeps the state saved before this start.
     ///
-    /// Nothing is served of it yet: it is what the guard compares the sources' first reports with.
+    /// None of it is served yet: the shrink guard compares the sources' first reports with it.
     public func remember(_ saved: [ClusterName: SavedCluster]) {
         remembered = saved
         for (cluster, saved) in saved { known[cluster]?.remember(saved) }
     }
 
-    /// Serves what was known before this program started, as far as nothing is known yet.
+    /// Serves the state saved before this start, where no source has delivered yet.
     ///
-    /// - Returns: the clusters of which something was missing.
+    /// - Returns: the clusters that needed it.
     @discardableResult
     public func serveRemembered() -> [ClusterName] {
         var restored: Set<ClusterName> = []
@@ -149,7 +149,7 @@ public actor Registry {
         return restored.sorted()
     }
 
-    /// What is to be kept for the next start of each cluster of which something changed since the last time.
+    /// The state to save, for each cluster that changed since the last call.
     public func takeUnsaved() -> [ClusterName: SavedCluster] {
         var saved: [ClusterName: SavedCluster] = [:]
         let addresses = names.mapValues(\.addresses)
@@ -160,9 +160,9 @@ public actor Registry {
         return saved
     }
 
-    /// Lets go what is held of a service, in one cluster or in all.
+    /// Ends the hold on a service, in one cluster or in all.
     ///
-    /// - Returns: the clusters where something was held.
+    /// - Returns: the clusters where pods were held.
     public func release(_ service: ServiceName, in cluster: ClusterName? = nil) -> [ClusterName] {
         var released: [ClusterName] = []
         for name in known.keys where cluster == nil || cluster == name {
@@ -174,20 +174,20 @@ public actor Registry {
         return released.sorted()
     }
 
-    /// Lets go some of the pods that are held of a service, since requests to them fail.
+    /// Releases some of the held pods of a service because requests to them fail.
     public func releaseFailing(_ pods: Set<String>, of service: ServiceName, in cluster: ClusterName) {
         guard let services = known[cluster]?.release(pods, of: service, at: .now), !services.isEmpty else { return }
         changedServices.formUnion(services)
         noteChange()
     }
 
-    /// Whether anything is held.
+    /// Whether any pods are held.
     public var hasHolds: Bool { known.values.contains { !$0.holds.isEmpty } }
 
-    /// What has changed since the last time; everything, the first time.
+    /// The changes since the last call; everything on the first call.
     ///
-    /// Nil until there is enough to serve (see `RegistryState.isSynced`), or to export: what this cluster exports needs
-    /// its own sources only, so that two that import from each other can start at the same time.
+    /// Nil until there is enough to serve (see `RegistryState.isSynced`) or to export. Exporting needs only this
+    /// cluster's own sources, so two clusters that import from each other can start at the same time.
     public func takeChanges(at now: ContinuousClock.Instant = .now) -> RegistryChanges? {
         guard isSynced || !intent.exports.isEmpty && known[intent.cluster].map(isKnown) == true else { return nil }
         for cluster in known.keys { changedServices.formUnion(known[cluster]?.expireHolds(at: now) ?? []) }
@@ -197,7 +197,7 @@ public actor Registry {
         changes.intent = intent.changes(since: taken.intent)
         let gateways = known.compactMapValues(gateways(of:))
         changes.gateways = gateways.filter { taken.gateways[$0.key] != $0.value }
-        // Pods of a cluster without a known gateway are out of reach: they come and go with its gateways.
+        // Pods of a cluster without a known gateway are unreachable: they appear and disappear with its gateways.
         for cluster in known.keys where (gateways[cluster] == nil) != (taken.gateways[cluster] == nil) {
             changedServices.formUnion(known[cluster]?.pods?.keys ?? [:].keys)
         }
@@ -223,7 +223,7 @@ public actor Registry {
     }
 
     private func noteChange() {
-        // A report and a configuration can both be what was still missing.
+        // Either a report or a new configuration can complete the state.
         isSynced = isSynced || known.values.allSatisfy(isKnown)
         changedSince = changedSince ?? .now
         changed()
@@ -260,7 +260,7 @@ public actor Registry {
         return known
     }
 
-    /// A cluster's gateways by their addresses; nil where it has some, and no address is known.
+    /// The addresses of a cluster's gateways; nil if it has gateways but no address is known.
     private func gateways(of record: ClusterRecord) -> [SocketAddress]? {
         guard let gateways = record.gateways else { return nil }
         let known = addresses(of: record)
@@ -268,7 +268,7 @@ public actor Registry {
             ? nil : Array(known.sorted().prefix(mostGateways))
     }
 
-    /// What sources bring that isn't used, each a sentence.
+    /// Input that is left out, one sentence each.
     private var problems: Set<String> {
         Set(
             known.compactMap { cluster, record in
@@ -301,7 +301,10 @@ public actor Registry {
         )
     }
 
-    /// What to do about a hold: pods that stand under a name that nobody is served are not gone.
+    /// How to end a hold.
+    ///
+    /// If the held pods' addresses now belong to a service that no client is served, they are not gone, and the advice
+    /// names that service.
     private func advice(_ hold: ShrinkRecord.Hold, of service: ServiceName, in cluster: ClusterName) -> String {
         let addresses = Set(
             (known[cluster]?.pods?[service] ?? []).filter { hold.held.contains($0.name) }.map(\.address))

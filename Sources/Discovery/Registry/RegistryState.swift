@@ -2,88 +2,88 @@ public import Foundation
 public import Intent
 public import Model
 
-/// What a registry knows at one moment.
+/// The registry's state at one moment.
 public struct RegistryState: Hashable, Sendable {
-    /// The intent in force.
+    /// The current intent.
     public var intent: MeshIntent
-    /// Its clusters with their gateways, in the order of their names.
+    /// The intent's clusters with their gateways, ordered by name.
     public var clusters: [Cluster]
-    /// What is served of each cluster.
+    /// The pods served, by cluster and service.
     public var pods: [ClusterName: [ServiceName: [Pod]]]
-    /// In the order of the clusters' names; names in DNS come last.
+    /// Ordered by cluster name; DNS names come last.
     public var sources: [SourceStatus]
-    /// In the order of the clusters' and the services' names.
+    /// Ordered by cluster and service name.
     public var holds: [HoldStatus]
-    /// Whether there is enough to serve: something is known from each source of the first intent.
+    /// Whether there is enough to serve: the state of each source of the first intent is known.
     ///
-    /// A cluster that a later intent adds doesn't take that back: until its source delivers, it is served without pods.
+    /// A cluster that a later intent adds doesn't revoke that. It is served without pods until its source delivers.
     public var isSynced: Bool
-    /// What sources bring that isn't used, and services of which nothing is known; each a sentence.
+    /// Input that is left out, and services without pods; one sentence each.
     public var problems: Set<String>
 }
 
-/// What changed in a registry since the last time that this was asked.
+/// The changes in a registry since they were last taken.
 public struct RegistryChanges: Sendable {
     /// Whether there is enough to serve clients: see `RegistryState.isSynced`.
     ///
-    /// Until then, only what this cluster exports may be served.
+    /// If false, only this cluster's exports may be served.
     public var isComplete = true
     /// Nil if the intent is the same.
     public var intent: IntentChange?
-    /// The gateways of each cluster that has others now, or is new.
+    /// The gateways of each cluster that is new or whose gateways changed.
     public var gateways: [ClusterName: [SocketAddress]] = [:]
-    /// All pods of each service of which something changed.
+    /// All pods of each service that changed.
     public var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
-    /// When the oldest of the changes was reported; nil if there is none.
+    /// When the oldest change was reported; nil if there is none.
     public var since: ContinuousClock.Instant?
-    /// When the next hold ends, or some of its pods go.
+    /// When the next hold ends or releases some of its pods.
     public var nextRelease: ContinuousClock.Instant?
-    /// How many pods are held now.
+    /// The number of held pods.
     public var heldCount = 0
-    /// Holds that began or ended, in the order of time; at most 1,000.
+    /// Holds that began or ended, at most 1,000; for each cluster in order of time.
     public var holds: [HoldChange] = []
-    /// Since when this cluster's own source is stale; nil if it isn't.
+    /// Since when this cluster's own source has been stale; nil if it isn't.
     public var ownStaleSince: Date?
-    /// How many sources, and names in DNS, are stale now.
+    /// The number of stale sources and DNS names.
     public var staleCount = 0
-    /// What sources bring that isn't used, each a sentence.
+    /// Input that is left out, and services without pods; one sentence each.
     public var problems: Set<String> = []
 
-    /// No changes.
+    /// Creates an empty set of changes.
     public init() {}
 
     /// Whether nothing has changed.
     public var isEmpty: Bool { intent == nil && gateways.isEmpty && pods.isEmpty && since == nil }
 }
 
-/// What became of a source's report.
+/// The outcome of a source's report.
 public struct ReportOutcome: Hashable, Sendable {
-    /// Whether it brought something new.
+    /// Whether the report brought anything new.
     public var isNews = false
     /// Whether the source is stale now.
     public var isStale = false
-    /// Whether something is known from it, or from before this program started.
+    /// Whether any state is known, from the source or saved before this start.
     public var hasState = false
 }
 
-/// How a source is doing.
+/// The status of one source.
 public struct SourceStatus: Hashable, Sendable {
-    /// The cluster; nil for a name in DNS, which several clusters may have.
+    /// The cluster; nil for a DNS name, which several clusters may share.
     public var cluster: ClusterName?
-    /// Which source, for people.
+    /// A readable form of the source's ID.
     public var description: String
-    /// Whether it has delivered since this program started.
+    /// Whether the source has delivered since this program started.
     public var isSynced: Bool
-    /// Why its last good state may be out of date; nil while all is well.
+    /// Why the last good state may be out of date; nil if the source is current.
     public var staleReason: String?
-    /// Since when.
+    /// Since when the source has been stale.
     public var staleSince: Date?
-    /// When it last confirmed its state.
+    /// When the source last confirmed its state.
     public var confirmed: Date?
-    /// What it can't use, though everything else is well.
+    /// Input that the source had to leave out although the rest is fine.
     public var problems: [String]
-    /// How many pods it knows, of all services.
+    /// The number of pods of all services.
     public var podCount: Int
-    /// The gateways or addresses that it knows; nil for a source of pods alone.
+    /// The known gateways or addresses; nil for a source of pods only.
     public var gateways: [String]?
 }

@@ -2,28 +2,28 @@ import Intent
 import MeshConfiguration
 import Model
 
-/// What is remembered of a service's shrinking; nothing of a service that never did.
+/// The recent falls of a service's pod count, and its hold; nothing is kept for a service that never shrank.
 struct ShrinkRecord: Hashable, Sendable {
-    /// Endpoints that are served though their source no longer names them.
+    /// Pods that are served although their source no longer lists them.
     struct Hold: Hashable, Sendable {
-        /// What the source names.
+        /// The pods that the source lists.
         var told: [Pod]
-        /// The names of all others that are served.
+        /// The names of the other pods that are served.
         var held: Set<String>
         var reason: String
         var since: ContinuousClock.Instant
         var until: ContinuousClock.Instant
-        /// When more of them may go, if all were deleted; nil without that evidence.
+        /// When more of the held pods may go, if all were deleted; nil without that evidence.
         var nextStep: ContinuousClock.Instant?
     }
 
-    /// How many there were, until they fell.
+    /// The pod count before a fall, and the time of the fall.
     struct Peak {
         var until: ContinuousClock.Instant
         var count: Int
     }
 
-    /// The oldest first; the numbers fall.
+    /// Oldest first, with falling counts.
     var peaks: [Peak] = []
     var hold: Hold?
 
@@ -33,7 +33,9 @@ struct ShrinkRecord: Hashable, Sendable {
 }
 
 extension [ShrinkRecord.Peak] {
-    /// Notes how many there were until now; a larger number that came later says all that an earlier one did.
+    /// Records the count until now.
+    ///
+    /// Removes earlier peaks that are not higher.
     mutating func note(_ count: Int, until now: ContinuousClock.Instant) {
         removeAll { $0.count <= count }
         append(ShrinkRecord.Peak(until: now, count: count))
@@ -41,15 +43,17 @@ extension [ShrinkRecord.Peak] {
 }
 
 extension ShrinkGuard {
-    /// What is served of a service whose source names other pods now.
+    /// The pods to serve for a service whose source now lists `told`.
     ///
-    /// Counted are pods that take traffic or could: one that was draining has had its notice, and may go. A set that
-    /// falls by more than `share` (from `from` pods up), or to nothing, is held: what the source names is served as it
-    /// says, and what it no longer names is served on. Deletes are evidence that pods are gone, and a reason to let
-    /// them, even all of a small set; but of a larger one not more than the share within `pace`: the others are held
-    /// until the hold's `nextStep`, when this is to be asked again.
+    /// Only pods that take traffic or could do so are counted: a pod that was draining had its notice and may go. A
+    /// service is held if its count falls by more than `share` (if it was at least `from`) or to zero. During a hold,
+    /// listed pods are served as listed, and missing ones stay.
     ///
-    /// - Parameter record: what is remembered of the service; brought up to date.
+    /// Deletes are evidence that pods are gone. They may empty a service of fewer than `from` pods at once; a larger
+    /// one loses at most `share` of its pods within `pace`. The other pods are held until the hold's `nextStep`, when
+    /// this method must be called again.
+    ///
+    /// - Parameter record: the service's record, updated by the call.
     func admit(
         _ told: [Pod], over served: [Pod], _ evidence: SourceUpdate.Evidence, _ record: inout ShrinkRecord?,
         at now: ContinuousClock.Instant
@@ -81,7 +85,7 @@ extension ShrinkGuard {
         var nextStep: ContinuousClock.Instant?
         if evidence == .deletes {
             let least = Int((Double(reference) * (1 - share)).rounded(.up))
-            // By name, so that replicas keep the same ones.
+            // Ordered by name, so that all replicas keep the same pods.
             rest = Array(rest.filter { $0.health != .draining }.sorted { $0.name < $1.name }.prefix(least - after))
             if after + rest.count < before { peaks.note(before, until: now) }
             let lastFall = peaks.filter { $0.until + window >= now }.map(\.until).max() ?? now

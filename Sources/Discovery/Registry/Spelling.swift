@@ -1,27 +1,29 @@
 public import Intent
 public import Model
 
-/// Finds services that have no pods, and pods whose service nobody listed: mostly one name in two spellings.
+/// Finds services without pods, and pods of services that are not listed.
+///
+/// Often both are one name in two spellings.
 struct Spelling {
-    /// Problems that are told of each kind.
+    /// The most problems reported of each kind.
     private static let most = 20
 
     private var services: Set<ServiceName> = []
-    /// False if every service that a source brings is served.
+    /// False if every service that a source delivers is served or exported.
     private var hasStrays = false
     /// Listed services without a pod in any cluster.
     private var empty: Set<ServiceName> = []
-    /// Services that sources bring and nobody listed, and the clusters whose sources do.
+    /// Services that are not listed, and the clusters whose sources deliver them.
     private var strays: [ServiceName: [ClusterName]] = [:]
 
-    /// What is wrong, each a sentence.
+    /// The problems, one sentence each.
     private(set) var problems: Set<String> = []
 
-    /// Looks at services again.
+    /// Checks services again.
     ///
     /// - Parameters:
-    ///   - names: those of which something changed; nil for all, and a new intent.
-    ///   - clusters: in which clusters a service has pods.
+    ///   - names: the services that changed; nil for all services and a new intent.
+    ///   - clusters: the clusters in which a service has pods.
     ///   - all: the names of all services that have pods.
     mutating func update(
         _ names: Set<ServiceName>?, of intent: MeshIntent,
@@ -45,7 +47,7 @@ struct Spelling {
         if names == nil || last != (empty, strays) { problems = describe() }
     }
 
-    /// Looks at names where all is known at once.
+    /// Checks all names at once.
     fileprivate init(_ intent: MeshIntent, _ pods: [ClusterName: [ServiceName: [Pod]]], _ isEverything: Bool) {
         let clusters = { (name: ServiceName) in pods.filter { !($0.value[name] ?? []).isEmpty }.map(\.key) }
         update(nil, of: intent, clustersWith: clusters) { Set(pods.values.flatMap(\.keys)) }
@@ -82,11 +84,11 @@ struct Spelling {
 }
 
 extension MeshIntent {
-    /// Services that have no pods, and pods whose service is not listed, each a sentence.
+    /// Services without pods, and pods of services that are not listed, one sentence each.
     ///
     /// - Parameters:
-    ///   - pods: those that are known.
-    ///   - isEverything: whether these are all; services without pods are told only then.
+    ///   - pods: the known pods.
+    ///   - isEverything: whether these are all pods; services without pods are reported only then.
     public func problems(ofNamesIn pods: [ClusterName: [ServiceName: [Pod]]], isEverything: Bool) -> Set<String> {
         Spelling(self, pods, isEverything).problems
     }

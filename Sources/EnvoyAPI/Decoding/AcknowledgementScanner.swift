@@ -3,11 +3,12 @@ public import XDS
 import XXHash
 
 extension Acknowledgement {
-    /// Finds the few fields that make an ACK in a request's bytes, without decoding it.
+    /// Extracts an ACK from a request's bytes without decoding the whole request.
     ///
-    /// Nil for every request that may say more than that, or that is broken: it has to be decoded.
+    /// Nil if the request may be more than an ACK, or is malformed; it must then be decoded.
     ///
-    /// - Parameter known: where the last one's names were: if they are there again, they are not looked at one by one.
+    /// - Parameter known: the position and digest of the names in the last request. If the same names are there again,
+    ///   they are not scanned one by one.
     public init?(scanning bytes: RawSpan, _ variant: Variant, known: inout KnownNames?) {
         guard let scan = RequestScan(bytes, variant, known: known), scan.isPlain, let nonce = scan.nonce,
             let digest = scan.digest
@@ -16,29 +17,29 @@ extension Acknowledgement {
         known = KnownNames(range: scan.names, digest: digest)
     }
 
-    /// Nil for every request that may say more than an ACK, or that is broken.
+    /// Nil if the request may be more than an ACK, or is malformed.
     public init?(scanning bytes: RawSpan, _ variant: Variant) {
         var known: KnownNames?
         self.init(scanning: bytes, variant, known: &known)
     }
 
-    /// Where the names of a request stood, and their digest.
+    /// The position of the names in a request, and their digest.
     public struct KnownNames: Hashable, Sendable {
         fileprivate let range: Range<Int>
         fileprivate let digest: UInt64
     }
 
-    /// What tells a SotW request's names from others; nil where they are not in one piece.
+    /// A digest of a SotW request's names; nil if the names are not contiguous.
     static func digest(ofNamesIn bytes: RawSpan) -> UInt64? { RequestScan(bytes, .sotw)?.digest }
 }
 
-/// The parts of a request that are found without decoding it.
+/// The fields of a request that are found without decoding it.
 private struct RequestScan {
-    /// Where a request has its parts: discovery.proto has the numbers.
+    /// The field numbers of a request, from discovery.proto.
     private struct Fields {
         var version: UInt64?
         var node: UInt64
-        /// What a client repeats with every request.
+        /// The resource names, which a SotW client repeats with every request.
         var names: UInt64?
         var type: UInt64
         var nonce: UInt64
@@ -49,14 +50,16 @@ private struct RequestScan {
 
     private(set) var type: TypeURL?
     private(set) var nonce: Nonce?
-    /// Of the names; nil where they are not in one piece, as all libraries write them.
+    /// The digest of the names; nil if they are not contiguous.
+    ///
+    /// All known libraries write them contiguously.
     private(set) var digest: UInt64?
-    /// Whether nothing else is in it.
+    /// Whether the request has no other fields, and a known type.
     private(set) var isPlain = true
-    /// Where the names stand.
+    /// The position of the names.
     private(set) var names = 0..<0
 
-    /// Nil for what is no such message.
+    /// Nil if the bytes are not such a message.
     init?(_ bytes: RawSpan, _ variant: Variant, known: Acknowledgement.KnownNames? = nil) {
         let isRead = bytes.withUnsafeBytes { self.read($0, variant == .sotw ? .sotw : .delta, known) }
         guard isRead else { return nil }
@@ -70,7 +73,7 @@ private struct RequestScan {
         var reader = WireReader(bytes)
         var start = 0
         while let (field, value) = reader.next() {
-            // All of them are strings and messages.
+            // All fields are strings or messages.
             guard case .bytes(let content) = value else { return false }
             let end = reader.offset
             switch field {
@@ -106,7 +109,7 @@ private struct RequestScan {
 }
 
 extension Acknowledgement.KnownNames {
-    /// Whether the same names are at the same place.
+    /// Whether the same names are at the same position.
     fileprivate func isIn(_ bytes: UnsafeRawBufferPointer) -> Bool {
         range.upperBound <= bytes.count
             && xxHash64(UnsafeRawBufferPointer(rebasing: bytes[range]).bytes) == digest

@@ -1,16 +1,16 @@
 import CEnvoyAPI
 public import XDS
 
-/// A discovery request off the wire.
+/// A decoded discovery request.
 public struct DecodedRequest: Hashable, Sendable {
-    /// Who asks; clients may leave it out after a stream's first request.
+    /// The client's node; clients may omit it after a stream's first request.
     public var node: Node?
-    /// May be empty on a stream of one service.
+    /// The type URL; may be empty unless the stream is aggregated (ADS).
     public var type: String
-    /// What is asked.
+    /// The request.
     public var request: DiscoveryRequest
 
-    /// Decodes a request of a stream's variant.
+    /// Decodes a request of the given variant.
     public init(_ bytes: [UInt8], _ variant: Variant) throws(DecodingFailure) {
         switch variant {
         case .sotw:

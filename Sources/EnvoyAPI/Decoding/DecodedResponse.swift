@@ -3,22 +3,24 @@ import CEnvoyAPI
 import Model
 public import XDS
 
-/// A discovery response off the wire, as a client reads it.
+/// A decoded discovery response, for clients.
 public struct DecodedResponse: Hashable, Sendable {
     /// A resource with its type.
     ///
-    /// SotW gives neither a name nor a version.
+    /// SotW has neither a name nor a version for it.
     public struct Resource: Hashable, Sendable {
-        /// Delta's name of the resource; empty in SotW.
+        /// The resource name in delta; empty in SotW.
         public var name: String
-        /// Delta's version of the resource; empty in SotW.
+        /// The resource version in delta; empty in SotW.
         public var version: String
-        /// The type of `content`.
+        /// The type URL of `content`.
         public var type: String
-        /// The resource, encoded.
+        /// The encoded resource.
         public var content: [UInt8]
 
-        /// The resource's own name: field 1 of all the types that Ballast knows; empty where it can't be read.
+        /// The name inside the resource: field 1 of all types that Ballast knows.
+        ///
+        /// Empty if it can't be read.
         public var ownName: String {
             content.withUnsafeBytes { bytes in
                 var reader = WireReader(bytes)
@@ -30,20 +32,20 @@ public struct DecodedResponse: Hashable, Sendable {
 
     /// SotW's `version_info`, or delta's `system_version_info`.
     public var version: String
-    /// To be repeated in the answer.
+    /// The nonce, which the client repeats in its next request.
     public var nonce: String
-    /// The type of all resources.
+    /// The type URL of all resources.
     public var type: String
-    /// Which control plane answered.
+    /// The identifier of the control plane.
     public var controlPlane: String
-    /// In the order of the wire.
+    /// The resources, in the order of the message.
     public var resources: [Resource]
-    /// Delta: names that don't exist, or no longer.
+    /// Delta: the names of resources that don't exist, or no longer exist.
     public var removed: [String]
-    /// SotW: names that can't be sent, and why.
+    /// SotW: the names of resources that can't be sent, and why.
     public var errors: [String: String]
 
-    /// Decodes a response of a stream's variant.
+    /// Decodes a response of the given variant.
     public init(_ bytes: [UInt8], _ variant: Variant) throws(DecodingFailure) {
         switch variant {
         case .sotw:
@@ -108,12 +110,12 @@ extension DecodedResponse {
 public struct DecodedAssignment: Hashable, Sendable {
     /// The EDS resource name.
     public var name: ResourceName
-    /// In the order of the wire.
+    /// The localities, in the order of the message.
     public var localities: [Assignment.LocalityEndpoints]
 
-    /// Decodes the content of a resource.
+    /// Decodes a resource.
     ///
-    /// Endpoints without an IP address and a port, or an internal listener, are left out.
+    /// Leaves out endpoints whose address is neither an IP address with a port nor an internal listener.
     public init(_ content: [UInt8]) throws(DecodingFailure) {
         self = try withDecoded(
             content, Envoy__Config__Endpoint__V3__ClusterLoadAssignment.self,
@@ -156,7 +158,7 @@ private func endpoint(_ message: Envoy__Config__Endpoint__V3__LbEndpoint) -> Ass
 }
 
 extension Assignment.Endpoint.Address {
-    /// Nil for anything but an IP address and a port, or an internal listener.
+    /// Nil if the address is neither an IP address with a port nor an internal listener.
     init?(_ address: Envoy__Config__Core__V3__Address?) {
         switch address?.address_case {
         case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS:

@@ -1,31 +1,31 @@
 public import XDS
 
-/// What a client that only counts wants to know of a response; found without decoding it.
+/// The parts of a response that a load-testing client needs, extracted without decoding it.
 public struct ScannedResponse: Hashable, Sendable {
     /// One resource.
     public struct Resource: Hashable, Sendable {
-        /// Its own name (SotW), or the one that it was sent under (delta).
+        /// The resource name in delta; the name inside the resource in SotW.
         public var name: String
-        /// Delta's version of it; empty in SotW.
+        /// The resource version in delta; empty in SotW.
         public var version = ""
-        /// The weight of the endpoint, or of an assignment's first; nil where there is none.
+        /// The weight of the endpoint, or of an assignment's first endpoint; nil if there is none.
         public var weight: UInt64?
-        /// Where an assignment's endpoints are, if they are not in it (LEDS).
+        /// The names of the collections that an assignment's endpoints are in (LEDS); empty if it contains them itself.
         public var collections: [String] = []
     }
 
     /// SotW's `version_info`, or delta's `system_version_info`.
     public private(set) var version = ""
-    /// To be repeated in the answer.
+    /// The nonce, which the client repeats in its next request.
     public private(set) var nonce = ""
-    /// The type of all resources.
+    /// The type URL of all resources.
     public private(set) var type = ""
-    /// In the order of the wire.
+    /// The resources, in the order of the message.
     public private(set) var resources: [Resource] = []
     /// Delta: names that don't exist, or no longer.
     public private(set) var removed: [String] = []
 
-    /// Looks through the bytes of a response of a stream's variant; nil where they are none.
+    /// Scans the bytes of a response of the given variant; nil if they are malformed.
     public init?(scanning bytes: RawSpan, _ variant: Variant) {
         guard bytes.withUnsafeBytes({ read($0, variant) }) else { return nil }
     }
@@ -33,7 +33,7 @@ public struct ScannedResponse: Hashable, Sendable {
     private mutating func read(_ bytes: UnsafeRawBufferPointer, _ variant: Variant) -> Bool {
         var reader = WireReader(bytes)
         var found: [UnsafeRawBufferPointer] = []
-        // discovery.proto: both variants number these alike.
+        // Field numbers from discovery.proto, the same in both variants.
         while let (field, value) = reader.next() {
             guard case .bytes(let content) = value else { continue }
             switch field {
@@ -62,7 +62,7 @@ extension ScannedResponse {
 }
 
 extension ScannedResponse.Resource {
-    /// A `Resource` of delta.
+    /// Reads a delta `Resource`.
     fileprivate init(delta bytes: UnsafeRawBufferPointer, type: String) {
         var (name, version) = ("", "")
         var any: UnsafeRawBufferPointer?
@@ -81,7 +81,7 @@ extension ScannedResponse.Resource {
         self.version = version
     }
 
-    /// An `Any`.
+    /// Reads an `Any`.
     fileprivate init(any bytes: UnsafeRawBufferPointer, type: String) {
         self.init(name: "")
         guard let content = first(2, in: bytes) else { return }
@@ -89,7 +89,7 @@ extension ScannedResponse.Resource {
             weight = endpointWeight(content)
             return
         }
-        // Every type's name is its first field.
+        // The first field of every type is its name.
         name = first(1, in: content).map { String(decoding: $0, as: UTF8.self) } ?? ""
         guard type == TypeURL.clusterLoadAssignment.rawValue else { return }
         var reader = WireReader(content)
@@ -112,7 +112,7 @@ private func endpointWeight(_ endpoint: UnsafeRawBufferPointer) -> UInt64? {
     return number
 }
 
-/// The first occurrence of a field that is a message, a string or bytes.
+/// The first occurrence of a length-delimited field (a message, string or bytes).
 private func first(_ number: UInt64, in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
     var reader = WireReader(bytes)
     while let (field, value) = reader.next() {

@@ -4,9 +4,9 @@ import Model
 public import XDS
 
 extension EncodedResource {
-    /// An assignment as the EDS resource of that name.
+    /// Encodes an assignment as an EDS resource.
     ///
-    /// Equal assignments encode to equal bytes.
+    /// Equal assignments have equal bytes.
     public init(_ assignment: Assignment, name: ResourceName) {
         let arena = Arena()
         self.init(
@@ -14,7 +14,7 @@ extension EncodedResource {
             content: encode(assignment.message(name: name.rawValue, in: arena)))
     }
 
-    /// Localities as the EDS resource of that name, whose endpoints are in collections (LEDS).
+    /// Encodes localities as an EDS resource whose endpoints are in LEDS collections.
     public init(
         _ localities: [Assignment.LocalityEndpoints], name: ResourceName,
         collection: (Assignment.LocalityEndpoints) -> ResourceName
@@ -26,14 +26,14 @@ extension EncodedResource {
             content: encode(assignmentMessage(entries, name: name.rawValue, in: arena)))
     }
 
-    /// An endpoint as a LEDS resource of that name.
+    /// Encodes an endpoint as a LEDS resource.
     public init(_ endpoint: Assignment.Endpoint, metadata: [String: [String: String]], name: ResourceName) {
         let arena = Arena()
         self.init(
             name: name, type: .endpoint, content: encode(message(for: endpoint, metadata: metadata, in: arena)))
     }
 
-    /// The EDS resource of that name with no endpoints.
+    /// Encodes an EDS resource without endpoints.
     public init(vacantAssignment name: ResourceName) {
         self.init(Assignment.vacant, name: name)
     }
@@ -67,7 +67,7 @@ private func message(
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LocalityLbEndpoints> {
     let endpoints = collection == nil ? entry.endpoints.map { message(for: $0, metadata: metadata, in: arena) } : []
     return arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init) { message in
-        // Present even where it is empty: gRPC refuses an assignment with a locality left out.
+        // Set even if empty: gRPC refuses an assignment without a locality.
         message.locality = entry.locality.message(in: arena)
         message.priority = entry.priority
         message.load_balancing_weight = entry.weight.map { arena.number($0) }
@@ -96,7 +96,7 @@ private func message(
             message.address = socketAddress(address.host.description, address.port, in: arena)
         case .listener(let listener, let id):
             message.address = listenerAddress(listener, id: id, in: arena)
-            // Envoy's health checker has no way to internal listeners: it would find all of these failed.
+            // Envoy's health checker can't reach internal listeners, so it would mark all of these endpoints as failed.
             message.health_check_config = arena.make(
                 envoy__config__endpoint__v3__endpoint__health_check_config__init
             ) { $0.disable_active_health_check = 1 }
@@ -116,7 +116,7 @@ private func message(
     }
 }
 
-/// A host, an IP address or a DNS name, and a port.
+/// Encodes a host (an IP address or a DNS name) and a port.
 func socketAddress(
     _ host: String, _ port: UInt16, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Address> {
@@ -146,7 +146,8 @@ private func listenerAddress(
     }
 }
 
-/// What an endpoint says about itself, and the proxy that the transport socket `http_11_proxy` looks for; nil for neither.
+/// Encodes an endpoint's metadata, and the proxy address that the transport socket `http_11_proxy` reads; nil if there
+/// is neither.
 private func metadataMessage(
     _ metadata: [String: [String: String]], proxy: SocketAddress?, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Metadata>? {
@@ -172,7 +173,7 @@ private func metadataMessage(
     }
 }
 
-/// Strings by their keys, as a `Struct`.
+/// Encodes a dictionary of strings as a `Struct`.
 func structMessage(
     _ values: [String: String], in arena: Arena
 ) -> UnsafeMutablePointer<Google__Protobuf__Struct> {

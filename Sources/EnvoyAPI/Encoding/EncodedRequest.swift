@@ -2,7 +2,7 @@ import CEnvoyAPI
 public import XDS
 
 extension DiscoveryRequest {
-    /// The request as a client sends it.
+    /// Encodes the request as a client sends it.
     public func encoded(type: String, node: Node? = nil) -> [UInt8] {
         let arena = Arena()
         let node = node?.message(in: arena)
@@ -48,7 +48,9 @@ extension DiscoveryRequest {
 }
 
 extension DiscoveryRequest {
-    /// An ACK that asks for nothing else, but for the names that SotW wants to have repeated: `encodedNames` come after it.
+    /// Encodes an ACK that changes no subscription.
+    ///
+    /// In SotW, append `encodedNames`, because each request repeats the names.
     public static func encodedAcknowledgement(
         of nonce: String, version: String, type: TypeURL, _ variant: Variant
     ) -> [UInt8] {
@@ -65,14 +67,14 @@ extension DiscoveryRequest {
         return writer.bytes
     }
 
-    /// The names of a SotW request.
+    /// Encodes the names of a SotW request.
     public static func encodedNames(_ names: [ResourceName]) -> [UInt8] {
         var writer = WireWriter()
         for name in names { writer.string(SotWField.names, name.rawValue) }
         return writer.bytes
     }
 
-    // discovery.proto has the numbers.
+    // Field numbers from discovery.proto.
 
     private enum SotWField {
         static let version: UInt8 = 1

@@ -1,17 +1,16 @@
 public import XDS
 
-/// A resource in its encoded form, the same for SotW and delta: each needs only its own few bytes before the shared
-/// ones.
+/// An encoded resource whose bytes SotW and delta responses share; each puts a short header of its own before them.
 ///
-/// The bytes are an `Any`. `sotwHeader` and then the bytes are a `resources` field of a DiscoveryResponse;
-/// `deltaHeader` and then the bytes are one of a DeltaDiscoveryResponse. protobuf takes fields in any order, so the
-/// `Any` can come last in its `Resource`.
+/// The bytes are an `Any`. `sotwHeader` and the bytes together are a `resources` field of a DiscoveryResponse;
+/// `deltaHeader` and the bytes are one of a DeltaDiscoveryResponse. The `Any` can be the last field of its `Resource`,
+/// because protobuf accepts fields in any order.
 public struct EncodedResource: Hashable, Sendable {
-    /// Its name.
+    /// The resource name.
     public let name: ResourceName
-    /// The hash of its content.
+    /// The hash of the encoded resource.
     public let version: ResourceVersion
-    /// The type and the content, as an `Any`.
+    /// The type URL and the encoded resource, as an `Any`.
     public let any: [UInt8]
 
     init(name: ResourceName, type: TypeURL, content: [UInt8]) {
@@ -23,14 +22,14 @@ public struct EncodedResource: Hashable, Sendable {
         any = writer.bytes
     }
 
-    /// What precedes `any` in a DiscoveryResponse.
+    /// The bytes before `any` in a DiscoveryResponse.
     public var sotwHeader: [UInt8] {
         var writer = WireWriter()
         writer.message(ResponseField.resources, byteCount: any.count)
         return writer.bytes
     }
 
-    /// What precedes `any` in a DeltaDiscoveryResponse.
+    /// The bytes before `any` in a DeltaDiscoveryResponse.
     public var deltaHeader: [UInt8] {
         var inner = WireWriter()
         inner.string(ResourceField.name, name.rawValue)
@@ -43,7 +42,7 @@ public struct EncodedResource: Hashable, Sendable {
 }
 
 extension DiscoveryResponse {
-    /// All of a response but its resources: what makes it this stream's.
+    /// Encodes everything of a response except its resources; this part is specific to the stream.
     public func encodedTrailer(type: TypeURL, controlPlane: String) -> [UInt8] {
         var writer = WireWriter()
         writer.string(ResponseField.typeURL, type.rawValue)
@@ -65,7 +64,7 @@ extension DiscoveryResponse {
     }
 }
 
-/// A `ResourceError`.
+/// Encodes a `ResourceError`.
 private func absence(of name: ResourceName) -> [UInt8] {
     var resourceName = WireWriter()
     resourceName.string(ResourceNameField.name, name.rawValue)
@@ -78,7 +77,7 @@ private func absence(of name: ResourceName) -> [UInt8] {
     return error.bytes
 }
 
-// The field numbers of what is spliced by hand, from proto/. The codec's tests decode it with protobuf-c.
+// Field numbers, from proto/, of the messages written by hand. The codec tests decode them with protobuf-c.
 
 private enum AnyField {
     static let typeURL: UInt8 = 1
@@ -111,7 +110,7 @@ private enum StatusField {
     static let notFound: UInt64 = 5
 }
 
-/// Both responses number these alike, but for the control plane.
+/// The field numbers of both responses, which are the same except for the control plane.
 private enum ResponseField {
     static let version: UInt8 = 1
     static let resources: UInt8 = 2

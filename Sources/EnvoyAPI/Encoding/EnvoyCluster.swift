@@ -3,24 +3,26 @@ import CEnvoyAPI
 public import Model
 public import XDS
 
-/// An Envoy cluster, of the kinds that Ballast serves.
+/// The kinds of Envoy clusters that Ballast serves.
 public enum EnvoyCluster: Hashable, Sendable {
-    /// A service, for its clients; its hosts come by EDS, under the same name.
+    /// A service, for its clients; its endpoints come by EDS under the same name.
     case service(Service, throughProxies: Bool)
-    /// A service, for gRPC clients: what gRPC knows of it, and no more; TLS is the channel's own matter.
+    /// A service, for gRPC clients: only the fields that gRPC reads.
+    ///
+    /// TLS is configured in the gRPC channel.
     case proxyless
     /// A remote cluster's gateways, for clients.
     case gateways([SocketAddress])
-    /// A service's pods together, for their own gateway.
+    /// All pods of a service, for their own gateway.
     case pods(Assignment)
     /// One pod, for its own gateway.
     case pod(SocketAddress)
 }
 
 extension EncodedResource {
-    /// A cluster as the CDS resource of that name.
+    /// Encodes an Envoy cluster as a CDS resource.
     ///
-    /// Equal clusters encode to equal bytes.
+    /// Equal Envoy clusters have equal bytes.
     public init(_ cluster: EnvoyCluster, name: ResourceName) {
         let arena = Arena()
         let root = arena.make(envoy__config__cluster__v3__cluster__init) { message in
@@ -42,7 +44,7 @@ extension EncodedResource {
             case .gateways(let gateways):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
                 message.load_assignment = fixedHosts(gateways, name: name.rawValue, in: arena)
-                // One that goes away should not keep a client waiting: the next is tried.
+                // Short, so that a gateway that is gone delays a client little before the next one is tried.
                 message.connect_timeout = arena.duration(.seconds(1))
             case .pods(let assignment):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
@@ -81,16 +83,17 @@ private func fixedHosts(
 }
 
 extension Service {
-    /// Endpoints by EDS, shares by their weights, TLS and HTTP as the service's settings say.
+    /// Sets EDS, weighted balancing, and TLS and HTTP from the service's settings.
     fileprivate func describe(
         _ message: inout Envoy__Config__Cluster__V3__Cluster, name: String, throughProxies: Bool, in arena: Arena
     ) {
         message.discoverEndpoints(name: name, in: arena)
         message.common_lb_config = arena.make(envoy__config__cluster__v3__cluster__common_lb_config__init) { common in
-            // Never send to pods that are called unhealthy.
+            // Never send traffic to unhealthy pods.
             common.healthy_panic_threshold = arena.make(envoy__type__v3__percent__init) { $0.value = 0 }
-            // By default a pod that is ejected within a second of a change goes on getting traffic until that is over, and
-            // before 1.40 so does one that drains or is called unhealthy (measured; envoy#46302). 0 is at once.
+            // 0 applies changes at once. By default, a pod that is ejected within a second of a change gets traffic
+            // until that second is over; before 1.40 so does a pod that becomes draining or unhealthy (measured;
+            // envoy#46302).
             common.update_merge_window = arena.duration(.zero)
             common.locality_config_specifier_case =
                 ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_LOCALITY_WEIGHTED_LB_CONFIG
@@ -103,7 +106,7 @@ extension Service {
         if let check = client.healthCheck {
             message.n_health_checks = 1
             message.health_checks = arena.array([check.message(client.http, in: arena)])
-            // Discovery has the last word on what exists.
+            // Remove a host as soon as EDS does, even if its health checks pass.
             message.ignore_health_on_host_removal = 1
         }
         message.n_typed_extension_protocol_options = 1
@@ -113,7 +116,7 @@ extension Service {
 }
 
 extension Envoy__Config__Cluster__V3__Cluster {
-    /// By EDS, over the stream that the cluster came by.
+    /// Sets EDS over the ADS stream that the Envoy cluster came by.
     fileprivate mutating func discoverEndpoints(name: String, in arena: Arena) {
         type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS
         eds_cluster_config = arena.make(envoy__config__cluster__v3__cluster__eds_cluster_config__init) { eds in
@@ -131,7 +134,7 @@ extension Envoy__Config__Cluster__V3__Cluster {
         case .leastRequest:
             lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__LEAST_REQUEST
             lb_config_case = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG_LEAST_REQUEST_LB_CONFIG
-            // Weights would shift with the requests in flight.
+            // Without this, the effective weights would depend on the requests in flight.
             least_request_lb_config = arena.make(envoy__config__cluster__v3__cluster__least_request_lb_config__init) {
                 $0.active_request_bias = arena.make(envoy__config__core__v3__runtime_double__init) { bias in
                     bias.default_value = 0

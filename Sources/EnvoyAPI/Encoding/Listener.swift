@@ -2,23 +2,23 @@ import CEnvoyAPI
 public import Model
 import XDS
 
-/// A listener inside an Envoy that leads to a remote cluster's gateways, through the Envoy cluster of its own name.
+/// An internal Envoy listener that forwards to a remote cluster's gateways, through the Envoy cluster of the same name.
 public struct GatewayListener: Hashable, Sendable {
-    /// Its name, and the Envoy cluster's.
+    /// The name of the listener and of the Envoy cluster.
     public var name: String
 
     /// How many gateways are tried, one after the other.
     ///
-    /// The same whatever their number: an Envoy whose listener changes ends the connections of the old one when its
-    /// drain time is over.
+    /// Constant, whatever the number of gateways: when a listener changes, Envoy closes the old one's connections after
+    /// its drain time.
     static let attempts: UInt32 = 5
 
-    /// The listener to a cluster's gateways.
+    /// Creates the listener for a cluster's gateways.
     public init(to cluster: Cluster) { name = cluster.name.gatewayListener }
 }
 
 extension EncodedResource {
-    /// A listener as an LDS resource.
+    /// Encodes a listener as an LDS resource.
     public init(_ listener: GatewayListener) {
         let arena = Arena()
         let proxy = arena.make(envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__init) { message in

@@ -2,7 +2,7 @@ import CEnvoyAPI
 public import XDS
 
 extension EncodedResource {
-    /// The routes of that name: everything goes to the cluster of the same name.
+    /// Encodes a route configuration that routes everything to the Envoy cluster of the same name.
     public init(routesToCluster name: ResourceName) {
         let arena = Arena()
         let target = arena.string(name.rawValue)
@@ -32,7 +32,7 @@ extension EncodedResource {
         self.init(name: name, type: .routeConfiguration, content: encode(root))
     }
 
-    /// The listener that a gRPC client asks for by the name it calls; its routes have the same name.
+    /// Encodes the listener that a gRPC client requests by its target name; the route configuration has the same name.
     public init(proxylessListener name: ResourceName) {
         let arena = Arena()
         let router = arena.make(
@@ -69,7 +69,7 @@ extension EncodedResource {
     }
 }
 
-/// The stream that this resource comes by.
+/// The config source for resources on the same ADS stream.
 func aggregatedSource(in arena: Arena) -> UnsafeMutablePointer<Envoy__Config__Core__V3__ConfigSource> {
     arena.make(envoy__config__core__v3__config_source__init) { source in
         source.resource_api_version = ENVOY__CONFIG__CORE__V3__API_VERSION__V3

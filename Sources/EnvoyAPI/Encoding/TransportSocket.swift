@@ -4,7 +4,7 @@ import Model
 private typealias TransportSocket = UnsafeMutablePointer<Envoy__Config__Core__V3__TransportSocket>
 
 extension Service {
-    /// TLS to the pods, and around it the way through CONNECT proxies; nil where both are needless.
+    /// TLS to the pods, wrapped in the CONNECT proxy's transport socket if `throughProxies`; nil if neither is needed.
     func transportSocket(
         throughProxies: Bool, in arena: Arena
     ) -> UnsafeMutablePointer<Envoy__Config__Core__V3__TransportSocket>? {
@@ -61,7 +61,7 @@ extension Service {
         let context = arena.make(envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__init) { message in
             message.common_tls_context = common
             message.sni = arena.string(sni?.description ?? "")
-            // Endpoints with a host name are pods behind a gateway that tells them by it.
+            // Endpoints with a host name are pods behind a gateway that routes by SNI.
             message.auto_host_sni = 1
         }
         return transportSocket(

@@ -11,9 +11,9 @@ final class Arena {
 
     deinit { for chunk in chunks { chunk.deallocate() } }
 
-    /// A C struct, set up by protobuf-c's `init` function for it.
+    /// Creates a C message with its protobuf-c `init` function.
     ///
-    /// Lives as long as the arena.
+    /// It lives as long as the arena.
     func make<Message>(
         _ initialize: (UnsafeMutablePointer<Message>?) -> Void, _ fill: (inout Message) -> Void
     ) -> UnsafeMutablePointer<Message> {
@@ -23,7 +23,7 @@ final class Arena {
         return message
     }
 
-    /// A C string.
+    /// Creates a C string.
     ///
     /// Text after a NUL is lost.
     func string(_ text: String) -> UnsafeMutablePointer<CChar> {
@@ -33,7 +33,7 @@ final class Arena {
         return copy
     }
 
-    /// Bytes of a `bytes` field.
+    /// Creates the contents of a `bytes` field.
     func bytes(_ content: [UInt8]) -> ProtobufCBinaryData {
         let copy = allocate(max(content.count, 1)).bindMemory(to: UInt8.self, capacity: content.count)
         content.withUnsafeBufferPointer { source in
@@ -42,7 +42,7 @@ final class Arena {
         return ProtobufCBinaryData(len: content.count, data: copy)
     }
 
-    /// A message inside an `Any`.
+    /// Encodes a message into an `Any`.
     func any<Message>(
         _ name: String, _ message: UnsafeMutablePointer<Message>
     ) -> UnsafeMutablePointer<Google__Protobuf__Any> {
@@ -52,7 +52,7 @@ final class Arena {
         }
     }
 
-    /// A C array of pointers; protobuf-c takes no const there.
+    /// Creates a C array of pointers, mutable as protobuf-c requires.
     func array<Element>(
         _ elements: [UnsafeMutablePointer<Element>]
     ) -> UnsafeMutablePointer<UnsafeMutablePointer<Element>?>? {

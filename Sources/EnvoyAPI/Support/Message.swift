@@ -1,17 +1,17 @@
 import CEnvoyAPI
 
-/// Bytes that are not the message they should be.
+/// Thrown if bytes can't be decoded as a message.
 public struct DecodingFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong.
     public let description: String
 }
 
-/// Decodes a message, lets `read` look at it, and frees it.
+/// Decodes a message, passes it to `read`, and frees it.
 ///
 /// - Parameters:
-///   - descriptor: of the C message.
-///   - mostParts: how many strings and messages it may have.
-///   - read: must not keep the pointer, which is borrowed.
+///   - descriptor: the descriptor of the C message.
+///   - mostParts: the limit on the number of strings and messages.
+///   - read: must not keep the message's pointers, which are borrowed.
 func withDecoded<Message, Result>(
     _ bytes: [UInt8], _ type: Message.Type, _ descriptor: ProtobufCMessageDescriptor,
     mostParts: Int = MessageCheck.mostParts, _ read: (Message) -> Result
@@ -35,11 +35,11 @@ func withDecoded<Message, Result>(
 
 /// Encodes a message.
 ///
-/// - Parameter message: one of protobuf-c's generated structs, which begin with a `ProtobufCMessage`; it is only read.
+/// - Parameter message: a protobuf-c struct, which begins with a `ProtobufCMessage`; it is only read.
 func encode<Message>(_ message: UnsafeMutablePointer<Message>) -> [UInt8] {
     UnsafeMutableRawPointer(message).withMemoryRebound(to: ProtobufCMessage.self, capacity: 1) { base in
         let byteCount = protobuf_c_message_get_packed_size(base)
-        // All empty arrays share one storage, which this initialiser would write to.
+        // All empty arrays share one storage, which this initializer would write to.
         guard byteCount > 0 else { return [] }
         return [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
             initialized = protobuf_c_message_pack(base, buffer.baseAddress)
@@ -47,13 +47,15 @@ func encode<Message>(_ message: UnsafeMutablePointer<Message>) -> [UInt8] {
     }
 }
 
-/// Looks through a message for what protobuf-c decodes at any price.
+/// Checks a message for contents that would harm protobuf-c.
 ///
-/// It decodes messages inside messages by recursion without a limit: a few megabytes of `Struct` within `Struct` would
-/// overflow the stack. A message without content takes 2 bytes here, and more than 100 decoded. And strings are C's, which
-/// end at a NUL.
+/// protobuf-c decodes nested messages by recursion without a limit: a few megabytes of nested `Struct`s would overflow
+/// the stack. An empty message takes 2 bytes encoded and more than 100 decoded. Strings are C strings, which end at a
+/// NUL.
 struct MessageCheck {
-    /// Envoy's own messages nest a dozen levels; protobuf's other libraries stop at 100.
+    /// The limit on nesting.
+    ///
+    /// Envoy's messages nest about a dozen levels; other protobuf libraries stop at 100.
     static let deepest = 64
     /// Strings and messages in one message that a client or a peer sends.
     static let mostParts = 300_000
@@ -93,21 +95,21 @@ struct MessageCheck {
 }
 
 extension String {
-    /// A C string of a decoded message.
+    /// Copies a C string of a decoded message.
     ///
-    /// What isn't UTF-8 in it is replaced; absent ones are empty.
+    /// Invalid UTF-8 is replaced; a missing string is empty.
     init(_ text: UnsafeMutablePointer<CChar>?) {
         self = text.map { String(cString: $0) } ?? ""
     }
 }
 
-/// The strings of a decoded message's repeated field.
+/// The strings of a repeated field.
 func strings(_ array: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int) -> [String] {
     guard let array else { return [] }
     return UnsafeBufferPointer(start: array, count: count).map { String($0) }
 }
 
-/// The messages of a decoded message's repeated field.
+/// The messages of a repeated field.
 func messages<Message>(_ array: UnsafeMutablePointer<UnsafeMutablePointer<Message>?>?, _ count: Int) -> [Message] {
     guard let array else { return [] }
     return UnsafeBufferPointer(start: array, count: count).compactMap { $0?.pointee }

@@ -1,4 +1,4 @@
-/// Reads protobuf's wire format, field by field, where a whole message need not be decoded.
+/// Reads protobuf's wire format field by field, without decoding a whole message.
 struct WireReader {
     enum Value {
         case number(UInt64)
@@ -10,14 +10,14 @@ struct WireReader {
 
     /// Borrowed from the caller.
     private let bytes: UnsafeRawBufferPointer
-    /// Where the next field begins.
+    /// The offset of the next field.
     private(set) var offset = 0
-    /// Whether what follows is no field.
+    /// Whether the next bytes are not a valid field.
     private(set) var isBroken = false
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// The next field; nil in the end, and where there is none (`isBroken`).
+    /// The next field; nil at the end, or if it is malformed (`isBroken`).
     mutating func next() -> (field: UInt64, value: Value)? {
         guard offset < bytes.count, !isBroken else { return nil }
         guard let tag = varint(), let value = value(tag & 7) else {
@@ -27,7 +27,7 @@ struct WireReader {
         return (tag >> 3, value)
     }
 
-    /// Goes on at an offset where a field begins, or the message ends.
+    /// Continues at an offset that is the beginning of a field or the end of the message.
     mutating func skip(to offset: Int) { self.offset = offset }
 
     private mutating func value(_ wireType: UInt64) -> Value? {

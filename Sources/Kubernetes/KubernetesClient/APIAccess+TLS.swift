@@ -3,12 +3,12 @@ import NIOSSL
 import YAMLFile
 
 extension APIAccess {
-    /// Reads all certificates and keys, and puts those together that belong together.
+    /// Loads all certificates and keys, and verifies that each key matches its certificate.
     public func check() throws { _ = try NIOSSLContext(configuration: tls(nil)) }
 
-    /// How TLS is spoken to the server.
+    /// The TLS configuration for the server.
     ///
-    /// - Parameter credential: what an exec plugin answered; nil if there is none.
+    /// - Parameter credential: the credential from an exec plugin; nil if there is none.
     func tls(_ credential: ExecPlugin.Credential?) throws -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
         if let ca {

@@ -1,38 +1,38 @@
 import Foundation
 public import YAMLFile
 
-/// How to reach an API server, and as whom.
+/// The address of an API server and the credentials for it.
 public struct APIAccess: Hashable, Sendable {
-    /// A PEM text, or the path of a file with one; files are read anew for each connection.
+    /// A PEM text, or the path of a PEM file; files are read for each new connection.
     enum PEM: Hashable, Sendable {
         case text(String)
         case file(String)
     }
 
-    /// What shows who asks.
     enum Credentials: Hashable, Sendable {
         case anonymous
         case token(String)
-        /// The file is read for each request: such tokens are replaced while they are valid. The text is for as long
-        /// as the file can't be read.
+        /// The file is read for each request, because such tokens are replaced before they expire.
+        ///
+        /// `fallback` is used if the file can't be read.
         case tokenFile(String, fallback: String?)
         case password(user: String, String)
         case exec(ExecPlugin)
     }
 
-    /// Such as `https://127.0.0.1:6443`.
+    /// For example `https://127.0.0.1:6443`.
     var server: URL
     var ca: PEM?
-    /// The name that the server's certificate has to carry, if it isn't the URL's.
+    /// The name that the server's certificate must have; nil for the URL's host.
     var serverName: String?
     var isInsecure = false
     var proxy: URL?
     var certificate: PEM?
     var key: PEM?
     var credentials = Credentials.anonymous
-    /// Headers that have the server take the request as another's.
+    /// Headers for user impersonation.
     var impersonation: [String: [String]] = [:]
-    /// For people: `context west of /etc/ballast/west.kubeconfig`.
+    /// A readable form, for example `context west of /etc/ballast/west.kubeconfig`.
     public internal(set) var description: String
 
     init(server: URL, description: String) {
@@ -40,11 +40,11 @@ public struct APIAccess: Hashable, Sendable {
         self.description = description
     }
 
-    /// Reads one context of a kubeconfig, or what a pod finds in its own cluster.
+    /// Reads a context of a kubeconfig, or the service account of the pod this runs in.
     ///
     /// - Parameters:
-    ///   - path: the kubeconfig's; nil for a pod's own cluster.
-    ///   - context: nil for the current one.
+    ///   - path: the kubeconfig; nil for the pod's own cluster.
+    ///   - context: the context; nil for the current one.
     public init(kubeconfig path: String?, context: String?) throws(ConfigurationError) {
         if let path {
             try self.init(kubeconfig: TextFile.read(path), file: path, context: context)
@@ -53,7 +53,7 @@ public struct APIAccess: Hashable, Sendable {
         }
     }
 
-    /// What every pod is given.
+    /// Reads the environment and the service account files that Kubernetes gives every pod.
     init(
         inClusterWith environment: [String: String],
         directory: String = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -6,28 +6,30 @@ import NIOHTTP1
 import NIOSSL
 public import YAMLFile
 
-/// Asks one API server, over a connection that its requests share.
+/// A client of one API server; its requests share one connection.
 ///
-/// Who it asks as is read anew for each new connection, and when the server refuses it. A connection that breaks or falls
-/// silent for one request is used for no new ones; those that run over it end by themselves.
+/// The credentials are read for each new connection, and again if the server refuses them. A connection that breaks or
+/// falls silent for one request is not used for new requests; the requests that still run on it run to their end.
 public actor APIClient {
-    /// How many requests may run at a time: an API server takes 100 over one connection, and further ones would wait.
+    /// The limit on concurrent requests.
+    ///
+    /// An API server accepts 100 streams per connection; more would wait.
     public static let mostRequests = 64
 
-    /// How long the server may take, and how long it may be silent.
+    /// The client's timeouts.
     public struct Patience: Sendable {
-        /// Until there is a connection.
+        /// Until a connection is established.
         public var connect: TimeAmount
-        /// Until an answer begins.
+        /// Until a response begins.
         public var head: TimeAmount
-        /// Within an answer: a watch brings a bookmark about once a minute.
+        /// Between two parts of a response; a watch receives a bookmark about once a minute.
         public var silence: TimeAmount
-        /// Between HTTP/2 pings, and for the answer to one.
+        /// Between HTTP/2 pings, and for the response to a ping.
         public var ping: TimeAmount
         /// Until an exec plugin has ended.
         public var plugin: Duration
 
-        /// Patience; what isn't given is the default.
+        /// Creates timeouts; arguments that are left out have their defaults.
         public init(
             connect: TimeAmount = .seconds(5), head: TimeAmount = .seconds(60), silence: TimeAmount = .seconds(100),
             ping: TimeAmount = .seconds(15), plugin: Duration = .seconds(30)
@@ -40,11 +42,10 @@ public actor APIClient {
         }
     }
 
-    /// What is asked of the server.
     struct Request: Sendable {
         var resource: Resource
         var path: String
-        /// What rights it takes.
+        /// The RBAC verbs that the request needs.
         var verbs: [String]
         var method = HTTPMethod.GET
         var body: (type: String, content: Data)?
@@ -54,31 +55,33 @@ public actor APIClient {
         var client: HTTPClient
         var access: APIAccess
         var generation: Int
-        /// Of the plugin, if there is one.
+        /// The exec plugin's credential, if there is a plugin.
         var credential: ExecPlugin.Credential?
-        /// The host to ask: another one than the server's where its certificate has another name.
+        /// The base URL of requests.
+        ///
+        /// Its host is `tls-server-name` if that is set.
         var base: String
-        /// Nil where the server's own name counts.
+        /// Nil if `tls-server-name` is not set, or the server's certificate isn't verified.
         var identity: ServerIdentity?
     }
 
     private let access: @Sendable () throws(ConfigurationError) -> APIAccess
     private let patience: Patience
     private let logger: Logger
-    /// The one that new requests use.
+    /// The connection for new requests.
     private var connection: Connection?
-    /// Those that are used for no new ones, by their generation.
+    /// Connections that are no longer used for new requests, by generation.
     private var retired: [Int: HTTPClient] = [:]
-    /// How many requests run over each, by its generation.
+    /// The number of requests on each connection, by generation.
     private var running: [Int: Int] = [:]
-    /// While one is made, others wait for it.
+    /// The connection being established; concurrent requests wait for the same one.
     private var making: Task<Connection, any Error>?
     private var generation = 0
     private var hasWarned = false
 
-    /// A client that connects when it is asked for something.
+    /// Creates a client that connects on its first request.
     ///
-    /// - Parameter access: reads how to reach the server, for each new connection.
+    /// - Parameter access: reads the server's address and the credentials for each new connection.
     public init(
         patience: Patience = Patience(), logger: Logger,
         access: @escaping @Sendable () throws(ConfigurationError) -> APIAccess
@@ -88,7 +91,7 @@ public actor APIClient {
         self.logger = logger
     }
 
-    /// Lists or watches, and calls `use` when the answer begins.
+    /// Sends a list or watch request, and calls `use` when the response begins.
     nonisolated func get<Result: Sendable>(
         _ resource: Resource, _ parameters: [(String, String)],
         _ use: (HTTPClientResponse.Body) async throws(APIFailure) -> Result
@@ -97,7 +100,7 @@ public actor APIClient {
         return try await perform(request, use)
     }
 
-    /// Sends a request, and calls `use` when the answer begins.
+    /// Sends a request, and calls `use` when the response begins.
     nonisolated func perform<Result: Sendable>(
         _ request: Request, _ use: (HTTPClientResponse.Body) async throws(APIFailure) -> Result
     ) async throws(APIFailure) -> Result {
@@ -143,7 +146,7 @@ public actor APIClient {
         return response.body
     }
 
-    /// Why there is no answer, as a sentence.
+    /// Why there is no response, as a sentence.
     private static func reason(_ error: any Error, _ connection: Connection) async -> String {
         let access = connection.access
         let server = access.server.absoluteString
@@ -155,7 +158,7 @@ public actor APIClient {
         return "\(server) \(ConnectionFailure.sentence(error))"
     }
 
-    /// Ends all requests.
+    /// Closes all connections and ends their requests.
     public func shutdown() async {
         let clients = [connection?.client].compactMap(\.self) + retired.values
         (connection, retired) = (nil, [:])
@@ -179,7 +182,7 @@ public actor APIClient {
         }
     }
 
-    /// Lets a connection go once nothing runs over it.
+    /// Closes a connection once no request runs on it.
     private func retire(_ connection: Connection) async {
         if running[connection.generation] == nil {
             try? await connection.client.shutdown()
@@ -199,10 +202,10 @@ public actor APIClient {
             }
         making = task
         let result = await task.result
-        // The first to wait takes it; the others find it.
+        // The first waiting request stores the result; the others find it stored.
         if making == task {
             making = nil
-            // Without another, running watches keep the last one.
+            // If there is no new connection, watches keep running on the last one.
             if case .success(let next) = result {
                 let last = connection
                 connection = next
@@ -228,7 +231,7 @@ public actor APIClient {
             """, metadata: ["server": "\(access.server.absoluteString)", "access": "\(access.description)"])
     }
 
-    /// The last connection is kept, and its watches with it, where only a plugin's token has expired.
+    /// Keeps the last connection, and the watches on it, if only a plugin's token has expired.
     private func connect(_ access: APIAccess) async throws -> Connection {
         var credential: ExecPlugin.Credential?
         if case .exec(let plugin) = access.credentials {
@@ -238,7 +241,7 @@ public actor APIClient {
                 throw APIFailure.unauthorized("no credentials: \(error)")
             }
         }
-        // As it is now: it may have broken while the plugin ran.
+        // Read here and not before: the connection may have broken while the plugin ran.
         if var connection, connection.access == access, connection.credential?.certificate == credential?.certificate {
             connection.credential = credential
             return connection
@@ -249,9 +252,9 @@ public actor APIClient {
             timeout: .init(connect: patience.connect, read: patience.silence),
             decompression: .disabled)
         configuration.httpVersion = .automatic
-        // A server that can't be reached is told at once, and tried again by whoever asks.
+        // A server that can't be reached is reported at once; the caller retries.
         configuration.connectionPool.retryConnectionEstablishment = false
-        // Where there is HTTP/1.1 only, each watch has a connection to itself.
+        // With HTTP/1.1, each watch needs its own connection.
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
         if let proxy = access.proxy, let host = proxy.host() {
             configuration.proxy =
@@ -260,7 +263,7 @@ public actor APIClient {
         }
         var base = access.server.absoluteString
         if let name = access.serverName, let host = access.server.host() {
-            // The request is made to the name, which is looked up as the server.
+            // The request's URL has the certificate's name, which is resolved to the server's host.
             configuration.dnsOverride = [name: host]
             let port = access.server.port.map { ":\($0)" } ?? ""
             base = "\(access.server.scheme ?? "https")://\(name)\(port)\(access.server.path())"

@@ -1,35 +1,35 @@
 import Foundation
 
-/// Why the API server's answer can't be used.
+/// Why a request to the API server failed.
 public enum APIFailure: Error, Hashable, CustomStringConvertible {
-    /// 401.
+    /// HTTP status 401.
     case unauthorized(String)
-    /// 403.
+    /// HTTP status 403.
     case forbidden(String)
-    /// 410, or an ERROR event of that code: the version is too old, or a list's pages have expired.
+    /// Status 410, or an ERROR event with that code: the version is too old, or the list's continuation has expired.
     case expired(String)
-    /// 504 about a version that the server hasn't reached: its storage went back in time.
+    /// Status 504 for a version that the server has not reached, because its storage was restored to an older state.
     case versionTooLarge(String)
-    /// 409: another writer owns a field, or the object is another one by now.
+    /// Status 409: another manager owns a field, or the object has another UID now.
     case conflict(String)
-    /// 404.
+    /// HTTP status 404.
     case notFound(String)
-    /// Any other status, and how long the server wants to be left alone.
+    /// Any other status, with the time that the server wants clients to wait.
     case status(Int, String, retryAfter: Duration?)
-    /// There is no connection, or no answer over it.
+    /// No connection, or no response on it.
     case unreachable(String)
-    /// An answer broke off.
+    /// A response ended early.
     case broken(String)
-    /// A watch brought nothing for so long that it may be dead, or from a future that the server has not reached.
+    /// A watch received nothing for too long: the connection may be dead, or the watch's version ahead of the server's.
     case silent
-    /// It sent something that is not what was asked for.
+    /// The response was not what was requested.
     case garbage(String)
-    /// It sent more than is taken.
+    /// The response exceeded a limit.
     case tooMuch(String)
 
-    /// Reads an answer that isn't a success.
+    /// Reads an error response.
     ///
-    /// - Parameter verbs: what the request needed rights for.
+    /// - Parameter verbs: the RBAC verbs that the request needs.
     init(status: Int, body: Data, retryAfter: String?, resource: Resource, verbs: [String], server: String) {
         let found = try? JSONDecoder().decode(StatusObject.self, from: body)
         if found == nil, body.first == UInt8(ascii: "<") {
@@ -45,7 +45,7 @@ public enum APIFailure: Error, Hashable, CustomStringConvertible {
             verbs, server)
     }
 
-    /// Reads an ERROR event.
+    /// Reads an ERROR event of a watch.
     init(event: StatusObject, resource: Resource) {
         self.init(status: event, event.code ?? 500, nil, resource, ["list", "watch"], "the API server")
     }
@@ -72,8 +72,10 @@ public enum APIFailure: Error, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Whether requests to come need another connection: this one is not what it seems, or others' credentials are asked
-    /// for, and client certificates belong to a connection.
+    /// Whether later requests need a new connection.
+    ///
+    /// They do if this one is broken, or if credentials must be read again, since client certificates belong to a
+    /// connection.
     var endsConnection: Bool {
         switch self {
         case .unreachable, .broken, .silent, .unauthorized: true
@@ -82,7 +84,7 @@ public enum APIFailure: Error, Hashable, CustomStringConvertible {
         }
     }
 
-    /// In one sentence.
+    /// The failure as one sentence.
     public var description: String {
         switch self {
         case .silent: "the watch fell silent"
@@ -94,7 +96,7 @@ public enum APIFailure: Error, Hashable, CustomStringConvertible {
     }
 }
 
-/// A `Status`.
+/// The Kubernetes `Status` object.
 struct StatusObject: Hashable, Sendable, Decodable {
     struct Details: Hashable, Sendable, Decodable {
         struct Cause: Hashable, Sendable, Decodable {

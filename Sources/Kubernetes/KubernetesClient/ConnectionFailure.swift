@@ -5,9 +5,9 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Why there is no connection to a server, in words that say what to do.
+/// Explains why a connection failed, and what to do about it.
 public enum ConnectionFailure {
-    /// What an error of the HTTP client means, as the rest of a sentence that begins with the server.
+    /// Describes an HTTP client's error, as the rest of a sentence that begins with the server.
     public static func sentence(_ error: any Error) -> String {
         switch error {
         case let error as HTTPClientError: sentence(error)
@@ -20,7 +20,7 @@ public enum ConnectionFailure {
         }
     }
 
-    /// Whether the server's certificate was refused, without a word about why.
+    /// Whether the server's certificate was refused, for an unknown reason.
     static func isRefusedCertificate(_ error: any Error) -> Bool {
         if case NIOSSLError.handshakeFailed(let reason) = error {
             return "\(reason)".contains("CERTIFICATE_VERIFY_FAILED")
@@ -88,15 +88,16 @@ public enum ConnectionFailure {
     }
 }
 
-/// Looks at the certificate that a server shows, where the TLS library only says that it is not good.
+/// Inspects a server's certificate, because the TLS library reports only that it is not valid.
 struct CertificateInspection {
     var server: URL
-    /// In the server name indication; nil for the server's host.
+    /// The server name to indicate (SNI); nil for the server's host.
     var name: String?
 
-    /// What is wrong with it, as the rest of a sentence that begins with the server; nil if it can't be seen.
+    /// What is wrong with the certificate, as the rest of a sentence that begins with the server; nil if it can't be
+    /// fetched.
     ///
-    /// - Parameter authority: where the authority was read.
+    /// - Parameter authority: where the certificate authority was read from.
     func reason(authority: String) async -> String? {
         guard let certificate = await shown() else { return nil }
         let time = { (seconds: Int) in Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601) }

@@ -2,7 +2,7 @@ import Foundation
 import Subprocess
 import SystemPackage
 
-/// A program that a kubeconfig names to get credentials from (client.authentication.k8s.io).
+/// A credential plugin of a kubeconfig: a program that prints credentials (client.authentication.k8s.io).
 struct ExecPlugin: Hashable, Sendable, Decodable {
     struct Variable: Hashable, Sendable, Decodable {
         var name: String
@@ -17,13 +17,13 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
     var provideClusterInfo: Bool?
     var interactiveMode: String?
 
-    /// What it answered.
+    /// The credential that the plugin printed.
     struct Credential: Hashable, Sendable {
         var token: String?
         /// PEM texts.
         var certificate: String?
         var key: String?
-        /// Nil for as long as the server takes it.
+        /// Nil if the credential has no expiration.
         var expiration: Date?
 
         var isExpired: Bool { expiration.map { $0 <= Date() } ?? false }
@@ -44,7 +44,7 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
         var status: Status?
     }
 
-    /// What it is told about what it is asked for.
+    /// The input of the plugin: the contents of KUBERNETES_EXEC_INFO.
     private struct Request: Encodable {
         struct Spec: Encodable {
             var interactive = false
@@ -55,7 +55,7 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
             var server: String
             var serverName: String?
             var isInsecure: Bool
-            /// PEM, in base64.
+            /// PEM in base64.
             var ca: String?
 
             enum CodingKeys: String, CodingKey {
@@ -71,7 +71,7 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
         var spec: Spec
     }
 
-    /// Runs it for at most `patience`, and reads what it prints.
+    /// Runs the plugin for at most `patience` and decodes its output.
     func run(for access: APIAccess, patience: Duration) async throws(Failure) -> Credential {
         guard interactiveMode != "Always" else {
             throw Failure(description: "\(command) wants a terminal (interactiveMode: Always), and there is none")
@@ -103,10 +103,10 @@ struct ExecPlugin: Hashable, Sendable, Decodable {
             expiration: found.expirationTimestamp)
     }
 
-    /// - Returns: what it printed.
+    /// - Returns: the plugin's standard output.
     private func launch(_ environment: Environment, _ patience: Duration) async throws(Failure) -> String {
         var options = PlatformOptions()
-        // What it started ends with it.
+        // Processes that the plugin started end with it.
         options.processGroupID = 0
         options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(1))]
         do {

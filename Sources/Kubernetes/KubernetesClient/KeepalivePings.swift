@@ -1,21 +1,21 @@
 import NIOCore
 import NIOHTTP2
 
-/// Sends HTTP/2 pings over a connection, and closes it when one is not answered.
+/// Sends HTTP/2 pings on a connection, and closes it if one is not answered.
 ///
-/// A connection that a partition or a restarted node cut is noticed so, though nothing is sent over it (RFC 9113, 6.7).
+/// This detects a connection cut by a network partition or a node restart, even if no request uses it (RFC 9113, 6.7).
 final class KeepalivePings: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
-    /// Between pings, and the longest wait for the answer to one.
+    /// The time between pings, and the timeout for the response to one.
     private let interval: TimeAmount
     private var isAwaiting = false
     private var next: Scheduled<Void>?
 
     private init(_ interval: TimeAmount) { self.interval = interval }
 
-    /// Begins on a connection whose handlers are in place.
+    /// Adds the handler to a connection that has all its other handlers.
     static func begin(on channel: any Channel, every interval: TimeAmount) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandler(KeepalivePings(interval), position: .last)

@@ -3,7 +3,7 @@ import YAMLFile
 import Yams
 
 extension APIAccess {
-    /// Reads a kubeconfig as kubectl does; relative paths count from its directory.
+    /// Reads a kubeconfig by kubectl's rules; relative paths are relative to its directory.
     ///
     /// - Parameter wanted: the context; nil for the current one.
     init(kubeconfig text: String, file: String, context wanted: String?) throws(ConfigurationError) {
@@ -36,7 +36,7 @@ extension APIAccess {
     }
 }
 
-/// Reads one kubeconfig, and complains about it.
+/// Decodes one kubeconfig, and reports errors in it.
 private struct KubeconfigReader {
     let config: Kubeconfig
     private let file: String
@@ -55,7 +55,7 @@ private struct KubeconfigReader {
         ConfigurationError(file: file, field: field, value: value, message: message)
     }
 
-    /// An entry of a list, by its name.
+    /// Finds an entry of a list by its name.
     func find<Entry>(_ name: String?, in list: [Named<Entry>]?, _ field: String) throws(ConfigurationError) -> Entry {
         guard let name, !name.isEmpty else { throw error(field, "is not set: name a `context`") }
         guard let entry = list?.first(where: { $0.name == name }) else {
@@ -98,7 +98,7 @@ private struct KubeconfigReader {
 
     func credentials(of user: Kubeconfig.User) -> APIAccess.Credentials {
         if var plugin = user.exec {
-            // As kubectl: a path counts from the kubeconfig, a name is looked for.
+            // Same rule as kubectl: a path is relative to the kubeconfig, a plain name is searched in PATH.
             if plugin.command.contains("/") { plugin.command = absolute(plugin.command) }
             return .exec(plugin)
         }
@@ -125,18 +125,18 @@ private struct KubeconfigReader {
 }
 
 extension Kubeconfig.User {
-    /// RFC 9110, 5.6.2, without the percent sign.
+    /// The characters of RFC 9110, 5.6.2, without the percent sign.
     private static let inHeaderNames = CharacterSet(
         charactersIn: "!#$&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
-    /// Headers that have the server take requests as another's.
     fileprivate var impersonation: [String: [String]] {
         var headers: [String: [String]] = [:]
         if let impersonated { headers["Impersonate-User"] = [impersonated] }
         if let impersonatedGroups { headers["Impersonate-Group"] = impersonatedGroups }
         if let impersonatedUID { headers["Impersonate-Uid"] = [impersonatedUID] }
         for (key, values) in impersonatedExtra ?? [:] {
-            // A header's name takes no `/`, and keys have some (Kubernetes, user impersonation).
+            // Keys may contain `/`, which header names can't, so it is percent-encoded (Kubernetes, user
+            // impersonation).
             let key = key.addingPercentEncoding(withAllowedCharacters: Self.inHeaderNames) ?? key
             headers["Impersonate-Extra-\(key)"] = values
         }
@@ -144,7 +144,7 @@ extension Kubeconfig.User {
     }
 }
 
-/// A kubeconfig's fields, as far as they matter here.
+/// The fields of a kubeconfig that are used here.
 private struct Kubeconfig: Decodable {
     var currentContext: String?
     var contexts: [Named<Context>]?
@@ -212,7 +212,9 @@ private struct Kubeconfig: Decodable {
     }
 }
 
-/// An entry of one of the lists, whose content is under the singular of the list's name.
+/// An entry of one of the lists.
+///
+/// Its value is in a field named like the list, but in the singular.
 private struct Named<Value: Decodable>: Decodable {
     var name: String
     var value: Value

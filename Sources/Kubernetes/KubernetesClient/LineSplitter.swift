@@ -1,13 +1,15 @@
 import Foundation
 
-/// Cuts a stream of bytes into lines.
+/// Splits a stream of bytes into lines.
 struct LineSplitter {
-    /// etcd takes objects of 1.5 MB at most; JSON is longer.
+    /// The limit on the length of a line, in bytes.
+    ///
+    /// etcd's limit for an object is 1.5 MB; its JSON is longer.
     static let longest = 32 << 20
 
     private var pending = Data()
 
-    /// How much of a line has come without its end.
+    /// The number of bytes of a line that is still incomplete.
     var rest: Int { pending.count }
 
     mutating func take(_ bytes: Data) -> [Data] {

@@ -1,36 +1,36 @@
 import Foundation
 
-/// What all objects have.
+/// The metadata that all objects have.
 public struct ObjectMetadata: Hashable, Sendable, Decodable {
-    /// Its name.
+    /// The object's name.
     public var name: String?
-    /// Its namespace; nil for objects without one.
+    /// The object's namespace; nil for cluster-scoped objects.
     public var namespace: String?
-    /// Its version.
+    /// The object's version.
     public var resourceVersion: String?
-    /// Its labels.
+    /// The object's labels.
     public var labels: [String: String]?
-    /// Its annotations.
+    /// The object's annotations.
     public var annotations: [String: String]?
 
-    /// Metadata with that name.
+    /// Creates metadata with a name and a namespace.
     public init(name: String?, namespace: String?) {
         self.name = name
         self.namespace = namespace
     }
 
-    /// Which object of its kind it is.
+    /// The object's key.
     public var key: ObjectKey { ObjectKey(namespace: namespace ?? "", name: name ?? "") }
 }
 
-/// Which object of its kind.
+/// Identifies an object of a resource.
 public struct ObjectKey: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// Empty for objects without one.
+    /// Empty for cluster-scoped objects.
     public var namespace: String
-    /// Its name.
+    /// The object's name.
     public var name: String
 
-    /// A key.
+    /// Creates a key.
     public init(namespace: String, name: String) {
         self.namespace = namespace
         self.name = name
@@ -53,7 +53,7 @@ struct ObjectList<Object: Decodable & Sendable>: Decodable, Sendable {
     }
 
     var metadata: Metadata
-    /// Go writes an empty list as null at times.
+    /// Go may encode an empty list as null.
     var items: [Object]?
 }
 
@@ -64,7 +64,7 @@ enum WatchEvent<Object: Decodable>: Decodable {
     case deleted(Object)
     case bookmark(ObjectMetadata)
     case error(StatusObject)
-    /// Of a kind that came after this program.
+    /// An event type that this program doesn't know.
     case unknown
 
     private enum CodingKeys: String, CodingKey {

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Tells once that something takes too long; it goes on all the same.
+/// Reports once if something takes too long, without stopping it.
 final class Overdue: Sendable {
-    /// How long a list's page, or one event, may take from its first byte to its last.
+    /// The time limit for one page of a list, or one event, from its first byte to its last.
     static let patience = Duration.seconds(30)
 
     private let patience: Duration
@@ -14,7 +14,7 @@ final class Overdue: Sendable {
         self.tell = tell
     }
 
-    /// It begins, unless it has begun.
+    /// Starts the timer, unless it is running.
     func start() {
         timer.withLock { timer in
             guard timer == nil else { return }
@@ -25,6 +25,5 @@ final class Overdue: Sendable {
         }
     }
 
-    /// It is over.
     func stop() { timer.withLock { $0.take() }?.cancel() }
 }

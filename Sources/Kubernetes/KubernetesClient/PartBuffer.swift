@@ -1,9 +1,10 @@
 import Foundation
 import Synchronization
 
-/// Parts of an answer between the connection and the reader, copied, and not more than so many bytes of them.
+/// A bounded buffer for parts of a response, between the connection and the reader.
 ///
-/// A part that waits uncopied keeps alive all that the connection read with it, many times as much.
+/// Parts are copied into it: an uncopied part would keep the whole read buffer of the connection alive, which is many
+/// times its size.
 final class PartBuffer: Sendable {
     private static let mostBytes = 4 << 20
 
@@ -17,7 +18,7 @@ final class PartBuffer: Sendable {
 
     private let state = Mutex(State())
 
-    /// Puts a part in, as soon as there is room.
+    /// Adds a part; returns once the buffer is within its limit.
     func put(_ part: Data) async {
         await withCheckedContinuation { writer in
             let (reader, isRoom) = state.withLock { state in
@@ -33,7 +34,9 @@ final class PartBuffer: Sendable {
         }
     }
 
-    /// Nothing more comes, for a reason or without one; the first end counts.
+    /// Ends the stream, with or without an error.
+    ///
+    /// Only the first call counts.
     func finish(_ end: Result<Void, any Error>) {
         let (reader, writer) = state.withLock { state in
             state.end = state.end ?? end
@@ -46,7 +49,9 @@ final class PartBuffer: Sendable {
         }
     }
 
-    /// The next part; nil in the end, and once the task is cancelled.
+    /// The next part; nil at the end.
+    ///
+    /// Cancelling the task ends the stream.
     func next() async throws -> Data? {
         try await withTaskCancellationHandler {
             try await take()

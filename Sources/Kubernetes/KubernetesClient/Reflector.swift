@@ -3,76 +3,79 @@ import Foundation
 import Pacing
 import NIOCore
 
-/// An object of an API server, as far as a reflector has to know it.
+/// A Kubernetes object that a reflector can follow.
 public protocol KubernetesObject: Decodable, Sendable {
-    /// What all objects have.
+    /// The object's metadata.
     var metadata: ObjectMetadata { get }
 }
 
-/// How much one list may bring.
+/// Limits on the size of a list.
 public struct ReflectorLimits: Hashable, Sendable {
-    /// Bytes of all pages together.
+    /// The limit on the bytes of all pages together.
     public var bytes: Int
-    /// Objects.
+    /// The limit on the number of objects.
     public var objects: Int
 
-    /// Limits.
+    /// Creates limits.
     public init(bytes: Int, objects: Int) {
         self.bytes = bytes
         self.objects = objects
     }
 }
 
-/// Keeps up with all objects of a resource: a list, and then a watch that goes on where the last one ended.
+/// Follows all objects of a resource: lists them, then watches from the list's version on.
 ///
-/// It follows what the API asks of its clients (Kubernetes API concepts, "efficient detection of changes"). A watch that
-/// brings nothing at all proves nothing: a server whose storage was restored from a backup answers a watch from a version
-/// that it has not reached with 200 and silence. So a silent watch starts over from a list, and so does one after an outage,
-/// in which the storage may have been replaced and have overtaken that version.
+/// Implements the Kubernetes API concept "efficient detection of changes". A watch that receives nothing proves
+/// nothing: if a server's storage was restored from a backup, it answers a watch from a version that it has not reached
+/// with 200 and then silence. So a silent watch starts over with a list. A watch after an outage does the same, since
+/// the storage may have been replaced and may have passed the old version.
 public struct Reflector<Object: KubernetesObject>: Sendable {
-    /// What it tells.
+    /// What the reflector reports.
     public enum Event: Sendable {
-        /// All there is; what was told before and is not in it is gone.
+        /// All objects.
+        ///
+        /// Objects reported before that are missing here are gone.
         case replaced([Object])
-        /// One is new or another.
+        /// An object was added or modified.
         case changed(Object)
-        /// One was deleted.
+        /// An object was deleted.
         case deleted(Object)
-        /// What was told is what there is.
+        /// The objects reported so far are current.
         case confirmed
-        /// It can't keep up at the moment, and why.
+        /// The reflector can't follow the resource at the moment, and why.
         case failed(String)
     }
 
-    /// How long to wait before the next attempt.
+    /// Upper limits on the pause before the next attempt.
     private enum Pause {
-        /// If the server refuses.
+        /// If the server refuses the request.
         static var longest: Duration { .seconds(30) }
-        /// If it can't be reached, or does not work: a change is known this soon after it is back.
+        /// If the server can't be reached or fails: changes are known at most this long after it is back.
         static var longestOfOutage: Duration { .seconds(8) }
     }
 
-    /// Takes an event in; an error ends the watch, and everything is listed anew after a while.
+    /// Receives an event.
+    ///
+    /// If it throws, the watch ends, and everything is listed again after a pause.
     public typealias Tell = @Sendable (Event) async throws(APIFailure) -> Void
 
     let api: APIClient
     let resource: Resource
     let limits: ReflectorLimits
     let firstPause: Duration
-    /// Objects in one page of a list.
+    /// The number of objects in one page of a list.
     private static var pageSize: Int { 500 }
 
-    /// How often a server may end a watch at once before that counts as a failure.
+    /// How many times in a row a server may end a watch at once before that is reported as a failure.
     private static var shortWatches: Int { 3 }
 
-    /// Where it is.
     private struct Position {
-        /// Nil where everything has to be listed.
+        /// The version to watch from; nil if everything must be listed.
         var version: String?
         var mayUseWatchList = true
         var backoff: Backoff
         var shortWatches = 0
-        /// How often in a row a version was too old, without an event in between.
+        /// How many times in a row the version was too old, without an event in between.
         var expiries = 0
     }
 
@@ -109,10 +112,10 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
             position.version = nil
             return
         case .expired, .versionTooLarge:
-            // What is known stays until the new list is complete.
+            // The known objects stay until the new list is complete.
             position.version = nil
             position.expiries += 1
-            // After an outage, the server that says so is back.
+            // No pause the first time: this answer shows that the server is back after an outage.
             if position.expiries == 1 { return }
         case .status(_, _, let retryAfter): (delay, longest) = (retryAfter, Pause.longestOfOutage)
         case .unreachable: (position.version, longest) = (nil, Pause.longestOfOutage)
@@ -145,7 +148,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
                 try await tell(.replaced(objects))
                 return page.metadata.resourceVersion ?? ""
             } catch {
-                // Pages end with the version that they are of: all of it again, in one piece.
+                // The continuation expires with its version. List everything again, in one request.
                 guard case .expired = error, continuation != nil else { throw error }
                 (objects, byteCount, continuation, limit) = ([], 0, nil, nil)
             }
@@ -157,7 +160,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
         throw .tooMuch("the API server sends more than \(most) \(what) (\(field))")
     }
 
-    /// - Parameter byteCount: of the pages before; this one's are added.
+    /// - Parameter byteCount: the bytes of the pages so far; this page's bytes are added.
     private func page(
         _ parameters: [(String, String)], _ byteCount: inout Int, _ tell: @escaping Tell
     ) async throws(APIFailure) -> ObjectList<Object> {
@@ -198,12 +201,12 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
     // MARK: Watch
 
     private struct Watching {
-        /// What came before the end of the initial events; nil where that was known before.
+        /// The initial events received so far; nil once they are complete, or if the watch has none.
         var initial: [Object]?
-        /// Of the initial events.
+        /// The bytes of the initial events.
         var byteCount = 0
         var hasEvents = false
-        /// Whether anything came, be it half an event.
+        /// Whether any bytes arrived, even a part of an event.
         var hasBytes = false
     }
 
@@ -230,7 +233,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
             return
         }
         if watching.initial != nil {
-            // It never said that this is all: a server that doesn't know what it was asked.
+            // The server never marked the end of the initial events, so it doesn't support watch-list.
             position.mayUseWatchList = false
         }
         let isShort = !watching.hasEvents && ContinuousClock.now - start < .seconds(1)
@@ -255,7 +258,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
             }
         }
         let overdue = overdue("event", tell)
-        // A reader that has failed leaves a writer behind.
+        // If the reader failed, a writer may still be waiting.
         defer {
             overdue.stop()
             copying.cancel()
@@ -270,7 +273,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
             } catch {
                 throw .broken("the watch broke: the API server \(ConnectionFailure.sentence(error))")
             }
-            // Half a line at the end is an event that the next watch brings again.
+            // An incomplete line at the end is dropped: the next watch receives the event again.
             guard let part else { return }
             watching.hasBytes = true
             for line in lines.take(part) {
@@ -298,7 +301,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
         case .unknown: return
         case .bookmark(let metadata):
             if let initial = watching.initial {
-                // Until all has been told, there is nothing to resume.
+                // A watch can't be resumed before the initial events are complete.
                 guard metadata.annotations?["k8s.io/initial-events-end"] == "true" else { return }
                 position.version = metadata.resourceVersion
                 watching.initial = nil
@@ -332,11 +335,11 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
 }
 
 extension APIClient {
-    /// Keeps up with all objects of a resource until the task is cancelled.
+    /// Follows all objects of a resource until the task is cancelled.
     ///
     /// - Parameters:
-    ///   - firstPause: how long to wait after the first failure, at most.
-    ///   - tell: takes the events; an error ends the watch, and everything is listed anew after a while.
+    ///   - firstPause: the longest pause after the first failure.
+    ///   - tell: receives the events. If it throws, the watch ends, and everything is listed again after a pause.
     public nonisolated func follow<Object: KubernetesObject>(
         _ resource: Resource, _ type: Object.Type, limits: ReflectorLimits, firstPause: Duration = .milliseconds(250),
         _ tell: @escaping Reflector<Object>.Tell
@@ -346,8 +349,8 @@ extension APIClient {
 }
 
 extension APIFailure {
-    /// Whether a server may answer so that has no watch-list: it refuses the parameters, or breaks off with an ERROR
-    /// event as it lacks what it needs for it.
+    /// Whether the failure may mean that the server doesn't support watch-list: it refuses the parameters, or ends the
+    /// watch with an ERROR event.
     fileprivate var meansNoWatchList: Bool {
         switch self {
         case .status(let code, _, _): [400, 404, 405, 406, 415, 422, 500, 501].contains(code)

@@ -1,19 +1,19 @@
 import Foundation
 
-/// A kind of object, and which of them: what is listed and watched.
+/// A resource type, with the namespace and label selector of what is listed and watched.
 public struct Resource: Hashable, Sendable {
-    /// Empty for the core.
+    /// The API group; empty for the core group.
     public var group: String
-    /// Such as `v1`.
+    /// The API version, for example `v1`.
     public var version: String
-    /// Such as `endpointslices`.
+    /// The plural name, for example `endpointslices`.
     public var plural: String
-    /// Nil for all, or for objects without one.
+    /// The namespace; nil for all namespaces, or for cluster-scoped objects.
     public var namespace: String?
-    /// Nil for all.
+    /// The label selector; nil for all objects.
     public var labelSelector: String?
 
-    /// A kind of object.
+    /// Creates a resource.
     public init(
         group: String, version: String, plural: String, namespace: String? = nil, labelSelector: String? = nil
     ) {
@@ -24,15 +24,15 @@ public struct Resource: Hashable, Sendable {
         self.labelSelector = labelSelector
     }
 
-    /// For people: `endpointslices in namespace httpbin`.
+    /// A readable form, for example `endpointslices in namespace httpbin`.
     public var description: String { plural + (namespace.map { " in namespace \($0)" } ?? "") }
 
-    /// The path and the query of a request for many.
+    /// The path and query of a list or watch request.
     func path(_ parameters: [(String, String)]) -> String {
         path(name: nil, (labelSelector.map { [("labelSelector", $0)] } ?? []) + parameters)
     }
 
-    /// The path and the query of a request for one object; nil for many.
+    /// The path and query of a request for one object; for the whole list if `name` is nil.
     func path(name: String?, _ parameters: [(String, String)] = []) -> String {
         let base = group.isEmpty ? "/api/\(version)" : "/apis/\(group)/\(version)"
         let place = namespace.map { "/namespaces/\($0)" } ?? ""
@@ -42,7 +42,7 @@ public struct Resource: Hashable, Sendable {
         return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
     }
 
-    /// What to grant this client.
+    /// The RBAC rule that this client needs.
     func missingRule(_ verbs: [String]) -> String {
         let role = namespace.map { "a Role in namespace \($0)" } ?? "a ClusterRole"
         let list = verbs.map { "\"\($0)\"" }.joined(separator: ", ")

@@ -4,20 +4,20 @@ import NIOCore
 import NIOSSL
 import Synchronization
 
-/// Sees to it that an API server's certificate has the name that a kubeconfig's `tls-server-name` demands.
+/// Verifies that an API server's certificate has the name required by a kubeconfig's `tls-server-name`.
 ///
-/// The TLS library also takes a certificate that has the address of the connection; kubectl does not, and neither does this
-/// (RFC 9525: what is compared is the name that was asked for). A connection whose certificate has another name carries no
-/// byte of a request, and ends its client.
+/// The TLS library also accepts a certificate for the connection's IP address. kubectl does not, and neither does this
+/// class (RFC 9525: the reference identifier is the name that was asked for). On a mismatch, no byte of a request is
+/// sent, and the client is shut down.
 final class ServerIdentity: Sendable {
-    /// The certificate has another name.
+    /// The certificate is for another name.
     struct Mismatch: Error, CustomStringConvertible {
         let description: String
     }
 
     private struct State {
         var mismatch: Mismatch?
-        /// It owns the connections that are looked at here.
+        /// The owner of the verified connections.
         weak var client: HTTPClient?
     }
 
@@ -26,15 +26,16 @@ final class ServerIdentity: Sendable {
 
     init(name: String) { self.name = name }
 
-    /// Why the client was ended.
+    /// Why the client was shut down.
     var mismatch: Mismatch? { state.withLock { $0.mismatch } }
 
-    /// The client that is ended where a name is wrong; for one that is none of its connections yet.
+    /// Sets the client to shut down on a mismatch; call this before it has connections.
     func guardConnections(of client: HTTPClient) { state.withLock { $0.client = client } }
 
-    /// Looks at a connection whose handshake is over, and on which no request has been sent.
+    /// Verifies a connection after its handshake and before its first request.
     ///
-    /// Never fails: the client's pool would count on a connection that it closes while it waits to try again.
+    /// Never fails: the client's pool would then wait to retry, and rely on the connection although it is closed
+    /// meanwhile.
     func check(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.nioSSL_peerCertificate().map {
             $0?._subjectAlternativeNames().map { ($0.nameType, Array($0.contents)) }
@@ -66,7 +67,7 @@ final class ServerIdentity: Sendable {
                 """)
     }
 
-    /// Whether a certificate's name covers a host name: a `*` stands for the first label as a whole (RFC 9525, 6.3).
+    /// Whether a name in a certificate covers a host name: a `*` stands for the whole first label (RFC 9525, 6.3).
     static func pattern(_ pattern: String, matches name: String) -> Bool {
         let labels = { (text: String) in
             (text.hasSuffix(".") ? text.dropLast() : text[...]).lowercased().split(
@@ -78,7 +79,7 @@ final class ServerIdentity: Sendable {
     }
 }
 
-/// Keeps everything from being sent.
+/// Blocks all writes.
 private final class Mute: ChannelOutboundHandler, Sendable {
     typealias OutboundIn = Never
 

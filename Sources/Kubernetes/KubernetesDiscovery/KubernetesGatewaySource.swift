@@ -7,12 +7,12 @@ public import MeshConfiguration
 import Model
 import Synchronization
 
-/// Learns a cluster's gateways from its API server: the addresses of Services of type LoadBalancer, or those of nodes.
+/// Reads a cluster's gateways from its API server: addresses of LoadBalancer Services, or of nodes.
 public final class KubernetesGatewaySource: EndpointSource {
     private struct State {
-        /// Nil before they have been listed.
+        /// Nil until they have been listed.
         var services: [ObjectKey: KubernetesServiceObject]?
-        /// Nil before they have been listed, where they matter.
+        /// Nil until they have been listed; empty if nodes are not used.
         var nodes: [ObjectKey: KubernetesNode]?
         var failures: [String: String] = [:]
         var toldProblems: [String] = []
@@ -23,10 +23,10 @@ public final class KubernetesGatewaySource: EndpointSource {
     private let limits: Configuration.SourceLimits
     private let backoff: Duration
     private let state: Mutex<State>
-    /// One at a time: what is reported last is what there is.
+    /// Serializes reports, so that the last report has the latest state.
     private let turns = Turns()
 
-    /// A source of those gateways, which connects when it runs.
+    /// Creates a source that connects when it runs.
     public convenience init(
         _ settings: KubernetesGateways, limits: Configuration.SourceLimits, logger: Logger
     ) {
@@ -71,7 +71,7 @@ public final class KubernetesGatewaySource: EndpointSource {
         await api.shutdown()
     }
 
-    /// Keeps up with the objects of a resource, and reports what they mean.
+    /// Follows a resource, and reports the resulting gateways.
     private func follow<Object: KubernetesObject>(
         _ resource: Resource, _ type: Object.Type, _ report: @escaping @Sendable (SourceReport) async -> Void,
         get: @escaping @Sendable (State) -> [ObjectKey: Object]?,
@@ -104,7 +104,7 @@ public final class KubernetesGatewaySource: EndpointSource {
         }
     }
 
-    /// - Returns: what to report.
+    /// - Returns: the reports for the registry.
     private func take<Object>(
         _ event: Reflector<Object>.Event, of resource: Resource, _ change: (inout State) -> Void
     ) -> [SourceReport] {
@@ -127,7 +127,7 @@ public final class KubernetesGatewaySource: EndpointSource {
         }
     }
 
-    /// Nil before everything has been listed.
+    /// The gateways, and what prevents others; nil gateways until everything has been listed.
     private func gateways(in state: State) -> (gateways: [Gateway]?, problems: [String]) {
         guard let services = state.services, let nodes = state.nodes else { return (nil, []) }
         var gateways: Set<Gateway> = []
@@ -189,7 +189,7 @@ extension KubernetesServiceObject.Ingress {
 }
 
 extension KubernetesNode {
-    /// Where others reach it, while it is ready: its outer address, or else its inner one.
+    /// The address of a ready node: its external address, or else its internal one; nil if the node is not ready.
     fileprivate var host: IPAddress? {
         guard status?.conditions?.contains(where: { $0.type == "Ready" && $0.status != "True" }) != true else {
             return nil

@@ -8,14 +8,14 @@ public import Model
 import Synchronization
 public import YAMLFile
 
-/// Learns a cluster's pods from the EndpointSlices of its API server.
+/// Reads a cluster's pods from the EndpointSlices of its API server.
 public final class KubernetesSource: EndpointSource {
-    /// The label, and its value, of Services that are taken without being listed.
+    /// The label of Services that are imported without being listed in the configuration.
     static let exportLabel = "ballast.dev/export=true"
-    /// The annotation that says which port of such a Service's pods is meant, by name or number.
+    /// The annotation that selects the port of such a Service, by name or number.
     static let portAnnotation = "ballast.dev/port"
 
-    /// What is watched, and whether each part of it is known and up to date.
+    /// One watch: the EndpointSlices or Services of one namespace, or of all if `namespace` is nil.
     private enum Part: Hashable, Comparable {
         case slices(namespace: String?)
         case services(namespace: String?)
@@ -32,35 +32,35 @@ public final class KubernetesSource: EndpointSource {
 
     private struct State {
         var table: SliceTable
-        /// Those that have not been listed yet.
+        /// The parts that have not been listed yet.
         var missing: Set<Part>
         var failures: [Part: String] = [:]
-        /// By service, so that what is mended goes.
+        /// Problems by service, so that fixed ones can be removed.
         var problems: [ServiceName: [String]] = [:]
-        /// Of Services that are exported wrongly.
+        /// Problems with the annotations of exported Services.
         var exportProblems: [ObjectKey: String] = [:]
         var toldProblems: [String] = []
-        /// Set while there is more than is taken.
+        /// Which limit the last event exceeded; nil if none.
         var excess: String?
-        /// Services of which something changed that has not been told yet.
+        /// Services with changes that have not been reported yet.
         var changed: Set<ServiceName> = []
     }
 
     private let settings: KubernetesEndpoints
-    /// A connection for every `APIClient.mostRequests` watches.
+    /// One client, and so one connection, for every `APIClient.mostRequests` watches.
     private let clients: [APIClient]
     private let limits: Configuration.SourceLimits
     private let backoff: Duration
     private let state: Mutex<State>
-    /// One at a time: what is reported last is what there is.
+    /// Serializes reports, so that the last report has the latest state.
     ///
-    /// At most two wait for each watch: an event, and that it is late.
+    /// At most two callers wait for each watch: one with an event, and one that reports the event overdue.
     private let turns = Turns()
-    /// Gathers changes that follow each other quickly: to tell a service's pods costs as much as it has.
+    /// Collects changes in quick succession, because reporting a service costs in proportion to its pods.
     private let gathering = Debounce(quiet: .milliseconds(5), longest: .milliseconds(50), clock: ContinuousClock())
     private let logger: Logger
 
-    /// A source of that cluster, which connects when it runs.
+    /// Creates a source that connects when it runs.
     public convenience init(
         _ settings: KubernetesEndpoints, limits: Configuration.SourceLimits, logger: Logger
     ) {
@@ -68,7 +68,7 @@ public final class KubernetesSource: EndpointSource {
             settings, limits: limits, patience: APIClient.Patience(), backoff: .milliseconds(250), logger: logger)
     }
 
-    /// Reads a kubeconfig and the certificates in it, to see whether it can be used; nothing is connected to.
+    /// Checks that a kubeconfig and its certificates can be used, without connecting.
     public static func check(_ access: KubernetesAccess) throws(ConfigurationError) {
         guard let file = access.kubeconfig else { return }
         let read = try access.read()
@@ -109,7 +109,7 @@ public final class KubernetesSource: EndpointSource {
         settings.namespaces.isEmpty ? [nil] : settings.namespaces
     }
 
-    /// What a reflector told, and of what.
+    /// An event, with its resource and namespace.
     private enum Input: Sendable {
         case slices(Reflector<EndpointSlice>.Event, namespace: String?)
         case services(Reflector<KubernetesServiceObject>.Event, namespace: String?)
@@ -154,7 +154,7 @@ public final class KubernetesSource: EndpointSource {
         for client in clients { await client.shutdown() }
     }
 
-    /// The slices of a service's pods.
+    /// The EndpointSlice of each pod.
     public func origins(of service: ServiceName) async -> [String: PodOrigin] {
         state.withLock { $0.table.origins(of: service) }
     }
@@ -194,7 +194,7 @@ public final class KubernetesSource: EndpointSource {
         }
     }
 
-    /// Tells what changed since the last time.
+    /// Reports what has changed since the last call.
     private func tellChanges(_ report: @Sendable (SourceReport) async -> Void) async {
         let names = state.withLock { state in
             defer { state.changed = [] }
@@ -203,14 +203,14 @@ public final class KubernetesSource: EndpointSource {
         if !names.isEmpty { await tell(.services(names), report) }
     }
 
-    /// Notes whether a part is known and up to date.
+    /// Records whether a part is known and current.
     private func note<Object>(_ event: Reflector<Object>.Event, of part: Part) {
         state.withLock { state in
             state.failures[part] = nil
             switch event {
             case .failed(let reason): state.failures[part] = reason
             case .replaced:
-                // Slices that are too many are as good as none.
+                // For slices, `apply` removes the part, unless the list exceeds the limits.
                 if case .services = part { state.missing.remove(part) }
             case .changed, .deleted, .confirmed: break
             }
@@ -228,16 +228,17 @@ public final class KubernetesSource: EndpointSource {
             if failures.isEmpty { await report(.confirmed) }
             await tellProblems(report)
         }
-        // All that is known is told; what can't be is known to be old.
+        // Everything known has been reported by now; the failure marks it as possibly out of date.
         guard !failures.isEmpty else { return }
         await report(
             .failure(
                 reason: failures.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; "), ofPart: true))
     }
 
-    /// Tells the pods of these services.
+    /// Reports the pods of these services.
     ///
-    /// Those that can't be used, for a port that isn't there or for host names, are not gone.
+    /// If a service has problems, such as a missing port or host names instead of addresses, missing pods are reported
+    /// without evidence that they are gone.
     private func tell(_ names: Set<ServiceName>, _ report: @Sendable (SourceReport) async -> Void) async {
         let pods = pods(of: names)
         let troubled = state.withLock { Set($0.problems.keys) }
@@ -258,7 +259,7 @@ public final class KubernetesSource: EndpointSource {
         if let news { await report(.problems(news)) }
     }
 
-    /// The pods of these services; nil for all.
+    /// The pods of these services; of all services if `names` is nil.
     private func pods(of names: Set<ServiceName>?) -> [ServiceName: [Pod]] {
         state.withLock { state in
             var pods: [ServiceName: [Pod]] = [:]
@@ -277,7 +278,7 @@ public final class KubernetesSource: EndpointSource {
         state.withLock { state in
             switch event {
             case .replaced(let slices):
-                // What is known stays where the new is too much.
+                // If the new list exceeds the limits, the known slices stay.
                 var next = state.table
                 next.replace(in: namespace, with: slices)
                 state.excess = excess(of: next)
@@ -288,7 +289,7 @@ public final class KubernetesSource: EndpointSource {
             case .changed(let slice):
                 let services = state.table.put(slice)
                 state.excess = excess(of: state.table)
-                // What is too much is listed anew, and not told before that.
+                // If the table exceeds the limits, the slices are listed again, and nothing is reported before.
                 return state.excess == nil ? .services(services) : .nothing
             case .deleted(let slice): return .services(state.table.remove(slice.metadata))
             case .confirmed, .failed: return .nothing
@@ -296,7 +297,7 @@ public final class KubernetesSource: EndpointSource {
         }
     }
 
-    /// What a table has too much of, as a sentence; nil if it is within the limits.
+    /// Which limit a table exceeds, as a sentence; nil if none.
     private func excess(of table: SliceTable) -> String? {
         if table.endpointCount > limits.endpoints {
             return "the API server has more than \(limits.endpoints) endpoints (sources.endpoints)"
@@ -358,12 +359,12 @@ public final class KubernetesSource: EndpointSource {
 }
 
 extension ServiceName {
-    /// What the mesh calls a Service that is taken without being listed.
+    /// The service name for a Service that is imported without being listed.
     fileprivate init(exported key: ObjectKey) { self.init(rawValue: "\(key.name).\(key.namespace)") }
 }
 
 extension KubernetesAccess {
-    /// Reads how the API server is reached.
+    /// Reads the address of the API server and the credentials for it.
     @Sendable func read() throws(ConfigurationError) -> APIAccess {
         try APIAccess(kubeconfig: kubeconfig, context: context)
     }

@@ -4,11 +4,11 @@ import Discovery
 import MeshConfiguration
 import Model
 
-/// All EndpointSlices of a cluster that matter, and what they mean: the pods of the mesh's services.
+/// The EndpointSlices of a cluster, and the pods of the mesh's services that result from them.
 struct SliceTable: Sendable {
     fileprivate struct Endpoint: Sendable {
         var address: IPAddress
-        /// The pod that `targetRef` names.
+        /// The pod in `targetRef`.
         var pod: String?
         var hostname: String?
         var zone: String?
@@ -19,21 +19,21 @@ struct SliceTable: Sendable {
         var version: String?
         var isIPv6: Bool
         var endpoints: [Endpoint]
-        /// Of TCP.
+        /// TCP ports.
         var ports: [(name: String, number: UInt16)]
-        /// Why it can't be used; nil where it can.
+        /// Why the slice can't be used; nil if it can.
         var problem: String?
     }
 
-    /// Which Kubernetes Service each service of the mesh is.
+    /// The Kubernetes Service of each service of the mesh.
     private(set) var services: [ServiceName: KubernetesService]
     private var names: [ObjectKey: Set<ServiceName>] = [:]
-    /// By Service and by their own names.
+    /// Slices by Service and by their own names.
     private var slices: [ObjectKey: [String: Slice]] = [:]
     private var owners: [ObjectKey: ObjectKey] = [:]
-    /// Whether slices are kept whose Service is none of the mesh's yet.
+    /// Whether to keep slices of Services that no service of the mesh maps to yet.
     private let keepsAll: Bool
-    /// How many slices are kept, and endpoints in them.
+    /// The number of slices and of their endpoints.
     private(set) var sliceCount = 0
     private(set) var endpointCount = 0
 
@@ -44,11 +44,11 @@ struct SliceTable: Sendable {
         for (name, service) in services { map(name, to: service) }
     }
 
-    // MARK: What there is
+    // MARK: Slices
 
-    /// Takes a slice in.
+    /// Adds or replaces a slice.
     ///
-    /// - Returns: the services that may have other pods now.
+    /// - Returns: the services whose pods may have changed.
     mutating func put(_ object: EndpointSlice) -> Set<ServiceName> {
         let key = object.metadata.key
         let name = object.metadata.labels?["kubernetes.io/service-name"]
@@ -65,7 +65,9 @@ struct SliceTable: Sendable {
         return changed.union(names[service] ?? [])
     }
 
-    /// Lets a slice go.
+    /// Removes a slice.
+    ///
+    /// - Returns: the services whose pods may have changed.
     mutating func remove(_ metadata: ObjectMetadata) -> Set<ServiceName> {
         guard let service = owners.removeValue(forKey: metadata.key) else { return [] }
         if let slice = slices[service]?.removeValue(forKey: metadata.key.name) {
@@ -76,7 +78,7 @@ struct SliceTable: Sendable {
         return names[service] ?? []
     }
 
-    /// Replaces all slices of some namespaces; nil for all of them.
+    /// Replaces all slices of a namespace; of all namespaces if `namespace` is nil.
     mutating func replace(in namespace: String?, with objects: [EndpointSlice]) {
         for key in owners.keys where namespace == nil || key.namespace == namespace {
             _ = remove(ObjectMetadata(name: key.name, namespace: key.namespace))
@@ -84,23 +86,23 @@ struct SliceTable: Sendable {
         for object in objects { _ = put(object) }
     }
 
-    /// A service of the mesh is that Kubernetes Service from now on; nil for none.
+    /// Maps a service of the mesh to a Kubernetes Service; nil removes the service.
     mutating func map(_ name: ServiceName, to service: KubernetesService?) {
         if let last = services[name] { names[last.key]?.remove(name) }
         services[name] = service
         if let service { names[service.key, default: []].insert(name) }
     }
 
-    // MARK: What it means
+    // MARK: Pods
 
-    /// A service's pods, and what of it can't be used.
+    /// A service's pods, and the reasons why slices or endpoints are left out.
     func pods(of name: ServiceName) -> (pods: [Pod], problems: [String]) {
         var problems: [String] = []
         let found = endpoints(of: name) { problems.append($0) }
         return (found.map(\.pod), problems)
     }
 
-    /// Which slice each pod is in.
+    /// The slice of each pod.
     func origins(of name: ServiceName) -> [String: PodOrigin] {
         let namespace = services[name]?.namespace ?? ""
         return Dictionary(
@@ -114,7 +116,7 @@ struct SliceTable: Sendable {
 
     private struct Found {
         var pod: Pod
-        /// Whether its name is a pod's.
+        /// Whether the name is that of a Kubernetes Pod.
         var isPod: Bool
         var slice: String
         var version: String?
@@ -128,9 +130,10 @@ struct SliceTable: Sendable {
         }
     }
 
-    /// The endpoints of all slices, each address once, in the order of addresses.
+    /// The endpoints of all slices, ordered by address, each address once.
     ///
-    /// While an endpoint moves from one slice to another it is in both (EndpointSlice API): the better word counts.
+    /// An endpoint that moves between slices can be in both for a while (EndpointSlice API); the healthier entry is
+    /// used.
     private func endpoints(of name: ServiceName, _ complain: (String) -> Void) -> [Found] {
         guard let service = services[name] else { return [] }
         let all = (slices[service.key] ?? [:]).sorted { $0.key < $1.key }
@@ -159,9 +162,9 @@ struct SliceTable: Sendable {
         return named(found.values, complain)
     }
 
-    /// Each name once, in the order of addresses.
+    /// Makes names unique; ordered by address.
     private func named(_ found: some Collection<Found>, _ complain: (String) -> Void) -> [Found] {
-        // Several endpoints may share a host name (EndpointSlice API): then it names none of them.
+        // Several endpoints may share a host name (EndpointSlice API). They are then named by their addresses.
         let owners = Dictionary(found.map { ($0.pod.name, 1) }, uniquingKeysWith: +)
         guard owners.count < found.count else { return found.sorted { $0.pod.address < $1.pod.address } }
         let named = found.map { entry in
@@ -169,7 +172,8 @@ struct SliceTable: Sendable {
             if !entry.isPod, owners[entry.pod.name] != 1 { entry.pod.name = "\(entry.pod.address.host)" }
             return entry
         }
-        // A pod that was made anew under its name can still be listed where it was: the better word counts.
+        // A pod that was recreated with the same name can still be listed at its old address; the healthier entry is
+        // used.
         var byName: [String: Found] = [:]
         for entry in named.sorted(by: { ($0.pod.health.rank, $0.pod.address) < ($1.pod.health.rank, $1.pod.address) }) {
             if let known = byName[entry.pod.name] {
@@ -188,7 +192,7 @@ extension KubernetesService {
 }
 
 extension Pod.Health {
-    /// The better, the smaller.
+    /// A lower rank is healthier.
     fileprivate var rank: Int {
         switch self {
         case .healthy: 0
@@ -197,7 +201,9 @@ extension Pod.Health {
         }
     }
 
-    /// What an endpoint's conditions mean: what isn't said counts as ready; nil for one that is gone.
+    /// The health that an endpoint's conditions mean; nil for an endpoint that is gone.
+    ///
+    /// A missing `ready` counts as true, a missing `serving` as `ready`, a missing `terminating` as false.
     fileprivate init?(_ conditions: EndpointSlice.Conditions?) {
         let isReady = conditions?.ready ?? true
         let isServing = conditions?.serving ?? isReady
@@ -236,7 +242,7 @@ extension SliceTable.Slice {
         }
     }
 
-    /// The number of the port that is meant, if there is one.
+    /// The number of the selected port; nil if the slice doesn't have it.
     fileprivate func port(_ wanted: PortReference?) -> UInt16? {
         switch wanted {
         case nil: ports.count == 1 ? ports.first?.number : nil

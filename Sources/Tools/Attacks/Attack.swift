@@ -1,54 +1,55 @@
-/// Something that one client, one peer, one source or a bare TCP sender does to a server, and what the server must stay
-/// within meanwhile.
+/// An attack on a server by one client, peer, source or raw TCP sender, with the limits that the server must keep.
 public protocol Attack: Sendable {
-    /// As the command line names it.
+    /// The name on the command line.
     var name: String { get }
-    /// What it does, in one line.
+    /// What the attack does, in one line.
     var summary: String { get }
-    /// What must be seen, in one line.
+    /// What must be observed, in one line.
     var bar: String { get }
 
-    /// Starts a server of its own, attacks it, and measures.
+    /// Starts a server, attacks it, and measures.
     func play(on stage: AttackStage) async throws -> [Figure]
 }
 
-/// How large an attack is.
+/// The size of an attack.
 public struct AttackScale: Sendable {
-    /// A few seconds for each attack, as the tests play them.
+    /// Whether each attack takes only a few seconds, as in the tests.
     public var isShort: Bool
-    /// How long floods last; nil for the attack's own number.
+    /// How long floods last, in seconds; nil for the attack's default.
     public var seconds: Int?
 
-    /// A scale.
+    /// Creates a scale.
     public init(isShort: Bool, seconds: Int? = nil) {
         self.isShort = isShort
         self.seconds = seconds
     }
 
-    /// After this time, a change is missed, and a new client gives up; longer for tests, where a machine may be busy.
+    /// After this time a change counts as missed, and a new client gives up; longer in tests, where the machine may be
+    /// busy.
     var patience: Duration { .seconds(isShort ? 30 : 5) }
 
-    /// How long a flood lasts, which is this long unless something else was asked for.
+    /// How long a flood lasts: `seconds` if set, otherwise the default for this scale.
     func duration(_ full: Int, short: Int) -> Duration { .seconds(seconds ?? (isShort ? short : full)) }
 
-    /// How many of something.
     func count(_ full: Int, short: Int) -> Int { isShort ? short : full }
 }
 
-/// Something that was measured, with its part of the bar.
+/// A measured value, compared with its limit.
 public struct Figure: Codable, Hashable, Sendable {
-    /// What.
+    /// What was measured.
     public var name: String
-    /// With its unit.
+    /// The value with its unit.
     public var text: String
-    /// Nil where there is no number, as when nothing came.
+    /// Nil if there is no number, for example because nothing arrived.
     public var value: Double?
-    /// Whether the bar was held; nil where the figure only informs.
+    /// Whether the limit was kept; nil if the figure has no limit.
     public var isHeld: Bool?
-    /// Whether it is a number of seconds or milliseconds, which a busy machine makes longer.
+    /// Whether the figure is a number of seconds or milliseconds, which is larger on a busy machine.
     public var isDelay: Bool { value != nil && [" s", " ms"].contains { text.hasSuffix($0) } }
 
-    /// A number that may not be greater than its limit; without a number the limit is missed.
+    /// Creates a figure with a number and perhaps a limit.
+    ///
+    /// A limit is missed if there is no number.
     public init(_ name: String, _ value: Double?, _ unit: String, most limit: Double? = nil) {
         self.name = name
         self.value = value.map { ($0 * 1_000).rounded() / 1_000 }
@@ -63,43 +64,43 @@ public struct Figure: Codable, Hashable, Sendable {
         text = unit.isEmpty ? number : "\(number) \(unit)"
     }
 
-    /// A statement that has to be true.
+    /// Creates a figure with a statement that must be true.
     public init(_ name: String, isTrue: Bool, otherwise reason: String = "no") {
         self.name = name
         text = isTrue ? "yes" : reason
         isHeld = isTrue
     }
 
-    /// A statement that only informs.
+    /// Creates a figure with a text and no limit.
     public init(_ name: String, _ text: String) {
         self.name = name
         self.text = text
     }
 }
 
-/// What became of an attack.
+/// The result of an attack.
 public struct AttackResult: Codable, Sendable {
     /// The attack's name.
     public var name: String
-    /// What it does.
+    /// What the attack does.
     public var summary: String
-    /// What must be seen.
+    /// What must be observed.
     public var bar: String
-    /// All that was measured.
+    /// Everything that was measured.
     public var figures: [Figure]
-    /// How long it took, with start and end of the server.
+    /// How long it took, including start and stop of the server.
     public var seconds: Double
 
-    /// Whether no figure missed its bar.
+    /// Whether every figure kept its limit.
     public var isHeld: Bool { figures.allSatisfy { $0.isHeld != false } }
 
-    /// Whether no figure missed its bar but delays that have an end.
+    /// Whether every figure kept its limit except for finite delays.
     public var isHeldButForDelays: Bool { missed.allSatisfy(\.isDelay) }
 
-    /// The figures that missed their bar.
+    /// The figures that missed their limits.
     public var missed: [Figure] { figures.filter { $0.isHeld == false } }
 
-    /// The figures, for people; those that missed the bar are marked.
+    /// The figures as text; those that missed their limits are marked.
     public var text: String {
         figures.map { "\($0.name) \($0.text)\($0.isHeld == false ? " (!)" : "")" }.joined(separator: ", ")
     }

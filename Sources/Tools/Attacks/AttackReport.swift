@@ -1,16 +1,16 @@
 import Foundation
 
-/// What became of many attacks.
+/// The results of several attacks.
 public struct AttackReport: Codable, Sendable {
     /// Where the servers ran.
     public var place: String
-    /// In the order in which they were played.
+    /// In the order in which the attacks ran.
     public var results: [AttackResult] = []
 
-    /// A report without results.
+    /// Creates an empty report.
     public init(place: String) { self.place = place }
 
-    /// As a table in Markdown.
+    /// A Markdown table.
     public var table: String {
         var lines = ["| attack | bar | | seen |", "|---|---|---|---|"]
         for result in results {

@@ -1,18 +1,18 @@
 import Foundation
 import TestBench
 
-/// Where attacks are played: the program that is attacked, and the room for its files.
+/// The environment of the attacks: the program to attack, and a directory for files.
 public struct AttackStage: Sendable {
     /// The `ballast` program.
     public var ballast: String
-    /// Each attack has a directory in it.
+    /// Contains a directory for each attack.
     public var directory: String
-    /// How large attacks are.
+    /// The size of the attacks.
     public var scale: AttackScale
-    /// What the attacked processes may have of the machine; nil for all of it.
+    /// The resource limits of the attacked processes; nil for none.
     public var group: ControlGroup?
 
-    /// A stage.
+    /// Creates a stage.
     public init(ballast: String, directory: String, scale: AttackScale, group: ControlGroup? = nil) {
         self.ballast = ballast
         self.directory = directory
@@ -20,7 +20,7 @@ public struct AttackStage: Sendable {
         self.group = group
     }
 
-    /// Makes an attack's directory anew, with a mesh's certificates in `certs`.
+    /// Creates an attack's directory anew, with a mesh's certificates in `certs`.
     func makeDirectory(_ name: String) throws -> String {
         let place = "\(directory)/\(name)"
         try? FileManager.default.removeItem(atPath: place)
@@ -29,12 +29,12 @@ public struct AttackStage: Sendable {
         return place
     }
 
-    /// Runs a server for as long as `body` runs.
+    /// Runs a server while `body` runs.
     ///
     /// - Parameters:
-    ///   - place: what `makeDirectory` returned.
-    ///   - openFiles: the most open files that the server may have; nil for what this process may have.
-    ///   - files: what else to write to the directory before the server starts, by the files' names.
+    ///   - place: the directory from `makeDirectory`.
+    ///   - openFiles: the server's limit on open files; nil for this process's limit.
+    ///   - files: other files to write before the server starts, by name.
     func withVictim<Result>(
         in place: String, _ configuration: VictimConfiguration, openFiles: Int? = nil, files: [String: String] = [:],
         _ body: (Victim) async throws -> Result

@@ -1,4 +1,4 @@
-/// All attacks, in the order in which they are played.
+/// All attacks, in the order in which they run.
 public enum AttackSuite {
     /// Each attack once.
     public static let all: [any Attack] =
@@ -14,7 +14,7 @@ public enum AttackSuite {
         + PeerAttack.Kind.allCases.map { PeerAttack(kind: $0) }
         + YAMLAttack.Kind.allCases.map { YAMLAttack(kind: $0) }
 
-    /// Plays one attack; an error counts as a missed bar.
+    /// Runs one attack; an error counts as a missed limit.
     public static func play(_ attack: any Attack, on stage: AttackStage) async -> AttackResult {
         let start = ContinuousClock.now
         var figures: [Figure]

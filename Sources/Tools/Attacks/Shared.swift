@@ -6,7 +6,7 @@ final class Shared<Value: Sendable>: Sendable {
 
     init(_ value: Value) { stored = Mutex(value) }
 
-    /// A copy of it as it is now.
+    /// A copy of the current value.
     var value: Value { stored.withLock { $0 } }
 
     func change(_ body: (inout Value) -> Void) { stored.withLock { body(&$0) } }

@@ -1,23 +1,23 @@
 import Synchronization
 public import XDS
 
-/// One way to talk to a server.
+/// One of the four forms of xDS: SotW or delta, over ADS or separate streams.
 public struct Form: Hashable, Sendable, CustomStringConvertible {
     /// SotW or delta.
     public let variant: Variant
-    /// Over ADS, or with a stream for each type.
+    /// Whether it uses ADS instead of a stream for each type.
     public let isAggregated: Bool
 
-    /// All of them.
+    /// All four forms.
     public static let all = [Variant.sotw, .delta].flatMap { variant in
         [true, false].map { Form(variant: variant, isAggregated: $0) }
     }
 
-    /// For tables.
+    /// The name in tables.
     public var description: String { "\(variant == .sotw ? "SotW" : "delta"), \(isAggregated ? "ADS" : "separate")" }
 }
 
-/// What rules are about.
+/// The subjects of the rules.
 public enum Feature: String, Sendable, CaseIterable {
     case answers = "Nonces, ACKs and NACKs"
     case subscriptions = "Subscriptions, names that don't exist"
@@ -29,17 +29,17 @@ public enum Feature: String, Sendable, CaseIterable {
     case grpc = "gRPC clients"
 }
 
-/// A rule, and how to see that a server keeps it.
+/// A rule, and a check that a server keeps it.
 public struct Case: Sendable {
-    /// What it is about.
+    /// The subject of the rule.
     public let feature: Feature
-    /// Unique, short.
+    /// A short unique name.
     public let name: String
-    /// The rule, in a sentence.
+    /// The rule, in one sentence.
     public let rule: String
-    /// Where the rule comes from.
+    /// The source of the rule.
     public let source: String
-    /// The forms that the rule is about.
+    /// The forms that the rule applies to.
     public let forms: Set<Form>
     let check: @Sendable (Trial) async throws -> Void
 
@@ -57,13 +57,13 @@ public struct Case: Sendable {
     }
 }
 
-/// What became of a case in one form.
+/// The result of a case in one form.
 public enum Verdict: Hashable, Sendable {
     /// The server kept the rule.
     case passed
-    /// It didn't, or something else went wrong.
+    /// The server broke the rule, or something else failed.
     case failed(String)
-    /// Could not be tried, for this reason.
+    /// The case could not be run, for this reason.
     case skipped(String)
 }
 
@@ -74,7 +74,7 @@ struct Violation: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// The server under test can't be brought to do what a case needs.
+/// The server under test can't be made to do what a case needs.
 struct NotTriable: Error {
     let reason: String
 }
@@ -84,16 +84,18 @@ public protocol Subject: Sendable {
     /// An IP address and a port.
     var address: String { get }
 
-    /// Has it serve these services, and nothing else: under each name a cluster with these endpoints, `10.0.0.1:80`.
+    /// Makes the server serve exactly these services: for each name an Envoy cluster with endpoints such as
+    /// `10.0.0.1:80`.
     ///
-    /// Returns as soon as it has been told.
+    /// Returns as soon as the server has been notified.
     func publish(_ services: [String: [String]]) async throws
 
-    /// Has it serve the same clusters with other settings, and back; false where it can't.
+    /// Makes the server serve the same Envoy clusters with other settings, or with the original ones; false if it
+    /// can't.
     func changeClusters(_ isOther: Bool) async throws -> Bool
 }
 
-/// A case in one form, under way on one server.
+/// One run of a case in one form on one server.
 final class Trial: Sendable {
     let form: Form
     let mesh: TestMesh
@@ -105,14 +107,13 @@ final class Trial: Sendable {
         self.mesh = mesh
     }
 
-    /// A client with no stream yet.
+    /// Creates a client without a stream.
     func client(_ kind: Probe.Kind = .envoy) throws -> Probe {
         let client = try Probe(mesh.subject.address, form, kind)
         clients.withLock { $0.append(client) }
         return client
     }
 
-    /// Ends all clients.
     func close() async { for client in clients.withLock({ $0 }) { await client.close() } }
 }
 

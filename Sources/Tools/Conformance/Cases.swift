@@ -4,7 +4,7 @@ import GRPCTransport
 import Model
 import XDS
 
-// Every rule that the suite checks, one after the other. To add one, add a case: it is played in all of its forms.
+// All rules that the suite checks. To add a rule, add a case: it is run in all of its forms.
 
 private let cds = TypeURL.cluster
 private let eds = TypeURL.clusterLoadAssignment
@@ -14,7 +14,7 @@ private let protocolPage = "Envoy, xDS protocol"
 private let discoveryProto = "Envoy, discovery.proto"
 
 extension Trial {
-    /// A client that has taken the endpoints of these services.
+    /// Creates a client that has ACKed the endpoints of these services.
     fileprivate func client(with names: [ResourceName]) async throws -> (Probe, DecodedResponse) {
         let client = try client()
         await client.subscribe(eds, names)
@@ -25,7 +25,6 @@ extension Trial {
 }
 
 extension Case {
-    /// All of them.
     static let all: [Case] = [
         Case(.answers, "nonces", "Every response has a nonce of its own.", source: protocolPage) { trial in
             let name = try await trial.mesh.add()
@@ -113,7 +112,7 @@ extension Case {
             let (one, other) = (try await trial.mesh.add(), try await trial.mesh.add())
             let (client, _) = try await trial.client(with: [one, other])
             await client.unsubscribe(eds, [one, "never-wanted"])
-            // Its answer shows that all before has been read.
+            // The response shows that everything before it has been read.
             let third = try await trial.mesh.add()
             await client.subscribe(eds, [third])
             _ = try await client.take(eds)
@@ -141,7 +140,7 @@ extension Case {
             try await Task.sleep(for: .milliseconds(100))
             try await trial.mesh.set(name, to: ["10.9.9.9:80"])
             var response = try await client.take(eds)
-            // SotW clients that have nothing may be told so by an empty assignment first.
+            // A SotW server may first send an empty assignment for a name that doesn't exist.
             while try response.resources.first.map({ try DecodedAssignment($0.content).localities.isEmpty }) ?? true {
                 response = try await client.take(eds)
             }
@@ -231,7 +230,7 @@ extension Case {
             await client.subscribe(cds, ["*", one])
             try await client.take(cds)
             await client.unsubscribe(cds, ["*"])
-            // SotW may say what is left, or nothing.
+            // A SotW server may or may not respond with the remaining resources.
             try await Task.sleep(for: .milliseconds(100))
             guard try await trial.mesh.subject.changeClusters(true) else {
                 throw NotTriable(reason: "the server's clusters can't be changed")
@@ -263,7 +262,7 @@ extension Case {
             try await client.take(cds)
             await client.unsubscribe(cds, [name])
             _ = try await trial.mesh.add()
-            // SotW may answer with the empty set that is left.
+            // A SotW server may respond with the now empty set.
             let response = try? await client.next(within: .milliseconds(300))
             try expect(response?.names.isEmpty != false, "sent \(response?.names ?? [])")
         },

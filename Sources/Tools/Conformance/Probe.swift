@@ -6,11 +6,11 @@ import Synchronization
 import TestBench
 import XDS
 
-/// A client that does just what a case says, in one form: it never answers on its own.
+/// A client in one form that does only what a case tells it to do: it never responds by itself.
 ///
-/// In the separate form it opens a stream for each type when it first asks for it.
+/// In the separate form, it opens the stream of a type with the first request for that type.
 final class Probe: Sendable {
-    /// What the client says it is.
+    /// The kind of client that it claims to be.
     enum Kind: Sendable {
         case envoy
         case grpc
@@ -39,7 +39,7 @@ final class Probe: Sendable {
         node = Node(id: "conformance-\(UInt32.random(in: 0 ... .max))", cluster: "conformance", userAgent: userAgent)
     }
 
-    // MARK: Asking
+    // MARK: Requests
 
     /// Wants these names besides those that it wants already; none in a first request means all resources.
     func subscribe(_ type: TypeURL, _ names: [ResourceName] = [], holding versions: [ResourceName: String] = [:]) async
@@ -72,7 +72,7 @@ final class Probe: Sendable {
     /// Sets the version that a SotW client brings from an earlier stream.
     func bring(_ type: TypeURL, version: String) { state.withLock { $0.brought[type] = version } }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     func send(_ bytes: [UInt8], on type: TypeURL) async { await stream(for: type).send(bytes) }
 
     /// Sends a request; the first one of a type is the subscription's first.
@@ -123,16 +123,16 @@ final class Probe: Sendable {
     private func take(_ result: Result<DecodedResponse, GRPCStatus>) {
         state.withLock { state in
             state.received.append(result)
-            // SotW's later requests name the last response, answered or not, as a client's would that has read it.
+            // A later SotW request has the nonce of the last response received, whether or not it was answered.
             if case .success(let response) = result {
                 state.subscriptions[TypeURL(rawValue: response.type)]?.note(read: response.summary)
             }
         }
     }
 
-    // MARK: Hearing
+    // MARK: Responses
 
-    /// The next response, of any type; throws where the stream ends instead, or nothing comes.
+    /// The next response of any type; throws if the stream ends instead, or nothing arrives.
     func next(within limit: Duration = Patience.usual) async throws -> DecodedResponse {
         let end = ContinuousClock.now + limit
         while ContinuousClock.now < end {
@@ -144,14 +144,14 @@ final class Probe: Sendable {
         throw Violation("no answer within \(limit)")
     }
 
-    /// The next response, which has to be of this type.
+    /// The next response, which must be of this type.
     func next(_ type: TypeURL, within limit: Duration = Patience.usual) async throws -> DecodedResponse {
         let response = try await next(within: limit)
         try expect(response.type == type.rawValue, "expected a response for \(type), and one for \(response.type) came")
         return response
     }
 
-    /// The next response of this type, taken; the names are in the order of the wire.
+    /// ACKs the next response, which must be of this type; its names are in the order of the message.
     @discardableResult
     func take(_ type: TypeURL) async throws -> DecodedResponse {
         let response = try await next(type)
@@ -159,15 +159,15 @@ final class Probe: Sendable {
         return response
     }
 
-    /// Expects the next response to be of this type, with these resources.
+    /// Expects the next response to have this type and these resources.
     func expectNext(_ type: TypeURL, _ names: [ResourceName]) async throws {
         let response = try await next(type)
         try expect(response.names == names, "expected \(names), and \(response.names) came")
     }
 
-    /// Fails where anything comes.
+    /// Fails if anything arrives within a short time.
     ///
-    /// For a moment only: what a server sends, it sends at once.
+    /// A short time is enough, because servers send what they have at once.
     func hearsNothing(_ rule: String) async throws {
         try await Task.sleep(for: .milliseconds(150))
         let received = state.withLock { $0.received }
@@ -179,7 +179,7 @@ final class Probe: Sendable {
         }
     }
 
-    /// How the stream ends.
+    /// The status that the stream ends with.
     func end() async throws -> GRPCStatus {
         do {
             while true { _ = try await next() }
@@ -188,7 +188,6 @@ final class Probe: Sendable {
         }
     }
 
-    /// Ends all streams.
     func close() async {
         let (streams, isClosed) = state.withLock { state in
             defer { state.isClosed = true }
@@ -199,7 +198,7 @@ final class Probe: Sendable {
         await channel.shutdown()
     }
 
-    /// A service's addresses as a new client gets them; empty where there are none.
+    /// The addresses of a service that a new client receives; empty if there are none.
     static func endpoints(of name: ResourceName, at address: String) async throws -> Set<String> {
         let probe = try Probe(address, Form(variant: .sotw, isAggregated: false), .envoy)
         await probe.subscribe(.clusterLoadAssignment, [name])

@@ -2,17 +2,17 @@ import EnvoyAPI
 import Synchronization
 import XDS
 
-/// Clients that do whatever clients may do, at random: subscribe, drop, refuse, stall, reset and come back.
+/// Clients that do anything that clients may do, at random: subscribe, unsubscribe, NACK, stall, reset and reconnect.
 ///
-/// In the end they behave, and have to hold what there is.
+/// In the end they behave normally, and must hold the current resources.
 public final class RandomClients: Sendable {
     private let address: String
     private let names: [ResourceName]
     private let clients: [RandomClient]
 
     /// - Parameters:
-    ///   - address: the server's, an IP address and a port.
-    ///   - names: services that it has.
+    ///   - address: the server's IP address and port.
+    ///   - names: the names of its services.
     public init(count: Int, address: String, names: [String]) {
         self.address = address
         let names = names.map(ResourceName.init(rawValue:))
@@ -20,14 +20,14 @@ public final class RandomClients: Sendable {
         clients = (0..<count).map { RandomClient(Form.all[$0 % Form.all.count], address: address, names: names) }
     }
 
-    /// Runs all of them until the task is cancelled.
+    /// Runs all clients until the task is cancelled.
     public func run() async {
         await withTaskGroup { group in for client in clients { group.addTask { await client.misbehave() } } }
     }
 
-    /// Waits until every client holds what a new client is sent.
+    /// Waits until every client holds the same resources as a new client.
     ///
-    /// - Returns: a line for each that doesn't.
+    /// - Returns: a line for each client that doesn't.
     public func check(within limit: Duration) async throws -> [String] {
         var expected: [ResourceName: [UInt8]] = [:]
         let probe = try Probe(address, Form(variant: .sotw, isAggregated: true), .envoy)
@@ -44,7 +44,7 @@ public final class RandomClients: Sendable {
         }
     }
 
-    /// How often each thing was done, by name.
+    /// The number of actions by name.
     public var counts: [String: Int] {
         get async {
             var counts: [String: Int] = [:]
@@ -88,7 +88,8 @@ private actor RandomClient {
             let more = names.filter { _ in Int.random(in: 0..<8) == 0 } + (Int.random(in: 0..<4) == 0 ? ["absent"] : [])
             guard !more.isEmpty else { return }
             count("subscribe")
-            // What a client asks for it doesn't have; SotW's requests can't ask for a name that is wanted already.
+            // A newly requested resource counts as not held. A SotW request can't ask again for a name that is already
+            // subscribed.
             for name in more where form.variant == .delta || !wanted.contains(name) { held[name] = nil }
             wanted.formUnion(more)
             await probe.subscribe(.clusterLoadAssignment, more)
@@ -123,7 +124,7 @@ private actor RandomClient {
         probe = nil
     }
 
-    /// Takes or refuses the next response, if one comes soon.
+    /// ACKs or NACKs the next response, if one arrives soon.
     private func read(_ probe: Probe, refusing: Bool) async throws {
         let response: DecodedResponse
         do {

@@ -3,30 +3,30 @@ import EnvoyAPI
 import Foundation
 import Synchronization
 
-/// Ballasts in processes of their own, one for each form.
+/// Ballast servers in separate processes, one for each form.
 public final class BallastServers: Sendable {
     private let program: String
     private let directory: String
     private let servers = Mutex<[BallastServer]>([])
 
-    /// None yet; their files will be in that directory.
+    /// Creates the set without any server; their files will be in `directory`.
     public init(program: String, directory: String) {
         self.program = program
         self.directory = directory
     }
 
-    /// Starts one.
+    /// Starts a server.
     public func start(_ name: String) async throws -> any Subject {
         let server = try await BallastServer(program, directory: "\(directory)/\(name.filter(\.isLetter))")
         servers.withLock { $0.append(server) }
         return server
     }
 
-    /// Ends all of them.
+    /// Stops all servers.
     public func stop() async { for server in servers.withLock({ $0 }) { await server.stop() } }
 }
 
-/// A Ballast, which is told of services by its configuration and its endpoints file.
+/// A Ballast, controlled through its configuration and its endpoints file.
 final class BallastServer: Subject {
     private struct State {
         var services: [String: [String]] = [:]
@@ -93,14 +93,14 @@ final class BallastServer: Subject {
     }
 }
 
-/// A server that someone else started, and that reads an endpoints file.
+/// A server started by someone else that reads an endpoints file.
 public struct OtherServer: Subject {
     /// An IP address and a port.
     public let address: String
     private let endpoints: String
     private let onChange: String?
 
-    /// - Parameter onChange: a shell command to run whenever the file has changed.
+    /// - Parameter onChange: a shell command to run after the file has changed.
     public init(address: String, endpoints: String, onChange: String?) {
         self.address = address
         self.endpoints = endpoints
@@ -113,7 +113,7 @@ public struct OtherServer: Subject {
         if let onChange { _ = try TestBench.run("sh", ["-c", onChange], directory: ".") }
     }
 
-    /// Such a server's clusters are its own.
+    /// The Envoy clusters of such a server can't be changed.
     public func changeClusters(_ isOther: Bool) async throws -> Bool { false }
 }
 

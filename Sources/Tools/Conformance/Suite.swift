@@ -1,11 +1,11 @@
 import TestBench
 
-/// What became of every case.
+/// The results of all cases.
 public struct Outcome: Sendable {
     /// In the order of the cases.
     public var verdicts: [(rule: Case, byForm: [Form: Verdict])]
 
-    /// How many verdicts there are of each kind.
+    /// The number of verdicts of each kind.
     public var counts: (passed: Int, failed: Int, skipped: Int) {
         verdicts.flatMap(\.byForm.values).reduce(into: (0, 0, 0)) { counts, verdict in
             switch verdict {
@@ -16,7 +16,7 @@ public struct Outcome: Sendable {
         }
     }
 
-    /// A Markdown table: a feature in each line, a form in each column, and how many of its rules are kept.
+    /// A Markdown table with a row for each feature and a column for each form: how many of the rules are kept.
     public var summary: String {
         var lines = ["| | \(Form.all.map(\.description).joined(separator: " | ")) |"]
         lines.append("|---|\(String(repeating: "---|", count: Form.all.count))")
@@ -30,7 +30,7 @@ public struct Outcome: Sendable {
         return lines.joined(separator: "\n")
     }
 
-    /// A Markdown table: a rule in each line, a form in each column, and the reasons of those that didn't pass.
+    /// A Markdown table with a row for each rule and a column for each form, and the reasons of those that didn't pass.
     public var table: String {
         var lines = ["| rule | source | \(Form.all.map(\.description).joined(separator: " | ")) |"]
         lines.append("|---|---|\(String(repeating: "---|", count: Form.all.count))")
@@ -54,11 +54,11 @@ public struct Outcome: Sendable {
     }
 }
 
-/// Plays every case in every form; each form has a server of its own, so that they don't disturb each other.
+/// Runs every case in every form; each form has its own server, so that they don't interfere.
 ///
 /// - Parameters:
-///   - only: the names of the cases to play; empty for all.
-///   - server: a server for a form; they may be the same, and forms are then played one after the other.
+///   - only: the names of the cases to run; empty for all.
+///   - server: creates the server for a form; if forms share one server, set `oneAfterTheOther`.
 public func runConformance(
     only: Set<String> = [], oneAfterTheOther: Bool = false, progress: @escaping @Sendable (String) -> Void = { _ in },
     server: @escaping @Sendable (Form) async throws -> any Subject

@@ -1,7 +1,7 @@
 import TestBench
 import XDS
 
-/// The services that the server under test has; cases add to them, and change them.
+/// The services of the server under test, which the cases add to and change.
 actor TestMesh {
     nonisolated let subject: any Subject
     private(set) var services: [String: [String]] = [:]
@@ -9,23 +9,23 @@ actor TestMesh {
 
     init(_ subject: any Subject) { self.subject = subject }
 
-    /// A service of a name that was never there before, served when this returns.
+    /// Adds a service with a new name, and waits until it is served.
     func add(pods: Int = 1) async throws -> ResourceName {
         let name = newName()
         try await set(name, to: (0..<pods).map { _ in newPod() })
         return name
     }
 
-    /// A name that nothing has, and nothing had.
+    /// A name that has never been used.
     func newName() -> ResourceName {
         last += 1
         return ResourceName(rawValue: "service-\(last)")
     }
 
-    /// Gives a service one other endpoint.
+    /// Replaces a service's endpoints by one new endpoint.
     func change(_ name: ResourceName) async throws { try await set(name, to: [newPod()]) }
 
-    /// Gives a service these endpoints, makes it or takes it away, and waits until that is served.
+    /// Sets a service's endpoints, creating or removing the service, and waits until that is served.
     func set(_ name: ResourceName, to pods: [String]?) async throws {
         services[name.rawValue] = pods
         try await subject.publish(services)

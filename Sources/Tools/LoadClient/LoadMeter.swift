@@ -1,28 +1,27 @@
 import Synchronization
 
-/// What all streams of a load have received, counted as they go.
+/// Counts what all streams of a load receive.
 final class LoadMeter: Sendable {
-    /// The changes that were made, which streams look for in what they receive.
+    /// The changes that were made, to be recognized in what streams receive.
     private struct Changes {
-        /// When each change of each service was made; the first is what was there at the start.
+        /// When each change of each service was made; the first entry is the initial state.
         var times: [[ContinuousClock.Instant]]
         var latencies: [Duration] = []
     }
 
-    /// Sums since the start.
     struct Totals: Sendable {
         var responses = 0
         var resources = 0
         var bytes = 0
-        /// Streams that have something of each name that they want.
+        /// The number of streams that have received every name of their subscription.
         var synced = 0
-        /// Streams that ended without the client's doing.
+        /// The number of streams that ended unexpectedly.
         var losses = 0
-        /// (stream, change) pairs that arrived.
+        /// The number of (stream, change) pairs that arrived.
         var receipts = 0
     }
 
-    /// Whether a change can be told by the weight of the service's first pod, or only by the fact that something came.
+    /// Whether a change is recognized by the weight of the service's first pod; if not, anything received counts.
     let tellsByWeight: Bool
     private let responses = Atomic(0)
     private let resources = Atomic(0)
@@ -44,7 +43,7 @@ final class LoadMeter: Sendable {
             losses: losses.load(ordering: .relaxed), receipts: receipts.load(ordering: .acquiring))
     }
 
-    /// From change to receipt, in no order.
+    /// From change to receipt, unordered.
     var latencies: [Duration] { changes.withLock(\.latencies) }
 
     func count(responseOf byteCount: Int, resources count: Int) {
@@ -56,9 +55,9 @@ final class LoadMeter: Sendable {
     func noteSync(_ isSynced: Bool) { synced.wrappingAdd(isSynced ? 1 : -1, ordering: .relaxed) }
     func noteLoss() { losses.wrappingAdd(1, ordering: .relaxed) }
 
-    /// A change is about to be made.
+    /// Records a change that is about to be made.
     ///
-    /// - Returns: its number: 1 for a service's first.
+    /// - Returns: the number of the change, 1 for a service's first.
     func noteChange(of service: Int) -> Int {
         changes.withLock { changes in
             changes.times[service].append(.now)
@@ -66,12 +65,12 @@ final class LoadMeter: Sendable {
         }
     }
 
-    /// A stream has received a service.
+    /// Records that a stream has received a service.
     ///
     /// - Parameters:
-    ///   - weight: of the service's first pod, which is one more than the number of the last change in it.
+    ///   - weight: the weight of the service's first pod: the number of its last change plus one.
     ///   - last: the last change that the stream had.
-    /// - Returns: the last change that it has now.
+    /// - Returns: the last change that the stream has now.
     func noteReceipt(of service: Int, weight: UInt64?, after last: Int) -> Int {
         let now = ContinuousClock.now
         let count = changes.withLock { changes in

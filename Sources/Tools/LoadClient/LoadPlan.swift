@@ -2,30 +2,30 @@ import EnvoyAPI
 public import GRPCTransport
 public import XDS
 
-/// What a load is made of.
+/// The parameters of a load.
 public struct LoadPlan: Sendable {
-    /// The server: an IP address and a port.
+    /// The server's IP address and port.
     public var server: String
-    /// How it is connected to.
+    /// The transport security.
     public var security = ChannelSecurity.plaintext
-    /// Clients.
+    /// The number of clients.
     public var streams = 100
-    /// Connections; streams take turns on them.
+    /// The number of connections; streams are distributed over them in turn.
     public var connections = 100
-    /// The EDS names that there are.
+    /// The EDS resource names.
     public var names: [String]
-    /// How many of them each stream subscribes to: the one of its own number, and those after it.
+    /// How many names each stream subscribes to, starting with the name of its own number.
     public var namesPerStream = 1
     /// SotW or delta.
     public var variant = Variant.sotw
-    /// Whether streams are aggregated ones (ADS).
+    /// Whether streams use ADS.
     public var isAggregated = false
-    /// Whether clients say that they take endpoints as collections (LEDS): delta and aggregated only.
+    /// Whether clients request endpoints as LEDS collections; requires delta and ADS.
     public var usesLEDS = false
-    /// What each node's metadata says, besides.
+    /// Additional metadata of each node.
     public var metadata: [String: String] = [:]
 
-    /// A plan.
+    /// Creates a plan.
     public init(server: String, names: [String]) {
         self.server = server
         self.names = names
@@ -40,12 +40,12 @@ public struct LoadPlan: Sendable {
         }
     }
 
-    /// The services that a stream subscribes to, by their numbers.
+    /// The numbers of the services that a stream subscribes to.
     func services(of stream: Int) -> [Int] {
         (0..<min(namesPerStream, names.count)).map { (stream + $0) % names.count }
     }
 
-    /// How many streams subscribe to each service.
+    /// The number of streams that subscribe to each service.
     var subscribers: [Int] {
         var counts = Array(repeating: 0, count: names.count)
         for stream in 0..<streams { for service in services(of: stream) { counts[service] += 1 } }

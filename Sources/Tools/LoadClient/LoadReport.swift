@@ -1,15 +1,15 @@
-/// Times of many events, in milliseconds.
+/// Percentiles of a set of times, in milliseconds.
 public struct Percentiles: Codable, Hashable, Sendable {
-    /// How many.
+    /// The number of times.
     public var count: Int
-    /// Half of them took no longer.
+    /// The median.
     public var p50: Double
-    /// 99 of 100 took no longer.
+    /// The 99th percentile.
     public var p99: Double
-    /// None took longer.
+    /// The maximum.
     public var max: Double
 
-    /// Nil of nothing.
+    /// Nil if there are no times.
     public init?(_ times: [Duration]) {
         let sorted = times.sorted()
         guard let last = sorted.last else { return nil }
@@ -21,80 +21,80 @@ public struct Percentiles: Codable, Hashable, Sendable {
     }
 }
 
-/// What a load found.
+/// The results of a load.
 public struct LoadReport: Codable, Hashable, Sendable {
-    /// Until every stream had each name once.
+    /// The start, until every stream had received all of its names.
     public struct Sync: Codable, Hashable, Sendable {
-        /// From the first connection on.
+        /// Counted from the first connection.
         public var seconds: Double
-        /// Streams that had everything.
+        /// The number of streams that received everything.
         public var streams: Int
-        /// Messages, before HTTP/2.
+        /// Bytes of messages, without HTTP/2.
         public var bytes: Int
-        /// Resources in them.
+        /// The number of resources in them.
         public var resources: Int
         /// The server's CPU time.
         public var serverCPUSeconds: Double?
     }
 
-    /// What became of changes.
+    /// How changes were received.
     public struct Changes: Codable, Hashable, Sendable {
-        /// Changes made.
+        /// The number of changes made.
         public var count: Int
-        /// (stream, change) pairs that arrived; several changes may come in one response.
+        /// The number of (stream, change) pairs that arrived; one response may have several changes.
         public var receipts: Int
-        /// Those that didn't.
+        /// The number of pairs that did not arrive.
         public var missing: Int
         /// From change to receipt, in milliseconds.
         public var latency: Percentiles?
-        /// From change to the last receipt, in milliseconds; with changes one after the other only.
+        /// From change to the last receipt, in milliseconds; only if changes are made one after the other.
         public var last: Percentiles?
-        /// Responses.
+        /// The number of responses.
         public var responses: Int
-        /// Bytes of a response, in the middle.
+        /// The mean length of a response in bytes.
         public var bytesPerResponse: Double
-        /// While changes were made.
+        /// Resources per second while changes were made.
         public var resourcesPerSecond: Double
-        /// Bytes, while changes were made.
+        /// Bytes per second while changes were made.
         public var bytesPerSecond: Double
-        /// The server's CPU time for a response, in microseconds.
+        /// The server's CPU time per response, in microseconds.
         public var serverCPUMicroseconds: Double?
     }
 
-    /// Of the server's process, in MB of 1,048,576 bytes.
+    /// The memory of the server's process, in MB of 1,048,576 bytes.
     public struct Memory: Codable, Hashable, Sendable {
-        /// Before anyone connected.
+        /// Before any client connected.
         public var idle: Double
         /// With every stream in sync.
         public var synced: Double
-        /// Of that, the process's own.
+        /// The private part of `synced`.
         public var syncedPrivate: Double
-        /// The most until the end.
+        /// The peak until the end.
         public var peak: Double
     }
 
-    /// Clients.
+    /// The number of clients.
     public var streams: Int
-    /// Names of each.
+    /// The number of names that each client subscribes to.
     public var namesPerStream: Int
     /// `sotw` or `delta`.
     public var variant: String
-    /// Whether over ADS.
+    /// Whether streams used ADS.
     public var isAggregated: Bool
-    /// Whether with LEDS.
+    /// Whether clients used LEDS.
     public var usesLEDS: Bool
-    /// How they got in sync.
+    /// How the streams got in sync.
     public var sync: Sync
-    /// Nil where none were made.
+    /// Nil if no changes were made.
     public var changes: Changes?
-    /// Nil where the server's process isn't known.
+    /// Nil if the server's process isn't known.
     public var serverMemory: Memory?
-    /// Streams that were lost and opened again.
+    /// The number of streams that were lost and opened again.
     public var losses: Int
-    /// All that was received, from the first to the last.
+    /// All bytes received.
     public var bytes: Int
 
-    /// For people.
+    /// A readable form.
     public var text: String {
         var lines = [
             "\(sync.streams) of \(streams) streams in sync after \(sync.seconds) s: \(sync.resources) resources, \(sync.bytes) bytes"
@@ -121,12 +121,12 @@ public struct LoadReport: Codable, Hashable, Sendable {
 }
 
 extension Percentiles {
-    /// For people.
+    /// A readable form.
     public var text: String { "p50 \(p50) ms, p99 \(p99) ms, max \(max) ms" }
 }
 
 extension Double {
-    /// Rounded to so many places.
+    /// Rounded to a number of decimal places.
     func rounded(to places: Int) -> Double {
         let factor = (0..<places).reduce(1.0) { factor, _ in factor * 10 }
         return (self * factor).rounded() / factor

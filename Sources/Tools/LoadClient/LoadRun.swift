@@ -3,23 +3,23 @@ import GRPCTransport
 import Synchronization
 import XDS
 
-/// Plays a plan: connects all streams, makes changes, and counts.
+/// Runs a plan: opens all streams, makes changes, and counts.
 public final class LoadRun: Sendable {
-    /// How changes are made, once all streams are in sync.
+    /// How changes are made once all streams are in sync.
     public enum Pace: Hashable, Sendable {
-        /// None: just listen.
+        /// No changes; only listen.
         case none
-        /// One after the other, each when every subscriber has the last.
+        /// One change after the other, each when every subscriber has the last one.
         case rounds(Int)
-        /// So many a second, for so many seconds, whatever becomes of them.
+        /// A constant rate for a number of seconds, whether or not the changes arrive.
         case rate(perSecond: Double, seconds: Double)
     }
 
-    /// What makes a change.
+    /// How a change is made.
     public enum Trigger: Sendable {
-        /// A new endpoints file, renamed over the old one.
+        /// By a new endpoints file, renamed over the old one.
         case file(LoadedServices)
-        /// Something else that is told a service's number, and returns when it has been.
+        /// By a closure that receives a service's number, and returns when the change has been requested.
         case other(@Sendable (Int) async throws -> Void)
     }
 
@@ -31,13 +31,13 @@ public final class LoadRun: Sendable {
     private let progress: @Sendable (String) -> Void
     /// Whether lost streams are opened again.
     private let isOpen = Mutex(true)
-    /// Streams that may be without their first answer at the start.
+    /// The limit on streams that wait for their first response during the start.
     private static let opening = 200
 
     /// - Parameters:
-    ///   - trigger: nil where no changes are made.
-    ///   - server: the server's process on this machine, to account for.
-    ///   - progress: called about once a second with a line for people.
+    ///   - trigger: nil if no changes are made.
+    ///   - server: the server's process ID on this machine, to measure its CPU time and memory.
+    ///   - progress: called about once a second with a readable line.
     public init(
         _ plan: LoadPlan, trigger: Trigger?, server: Int? = nil, progress: @escaping @Sendable (String) -> Void
     ) throws {
@@ -52,17 +52,17 @@ public final class LoadRun: Sendable {
             address: plan.server, security: plan.security, connections: plan.connections, queues: 2)
     }
 
-    /// No server answered.
+    /// No server responded.
     public struct NoAnswer: Error, CustomStringConvertible {
-        /// Which, and how long it was waited for.
+        /// The server's address, and the timeout.
         public let description: String
     }
 
-    /// Plays it.
+    /// Runs the plan.
     ///
     /// - Parameters:
-    ///   - patience: how long to wait for everyone to be in sync, and for everyone to have the last change.
-    ///   - listening: how long to go on in the end, or until the task is cancelled.
+    ///   - patience: the time limit for all streams to be in sync, and for all of them to receive the last change.
+    ///   - listening: how long to continue at the end, unless the task is cancelled.
     public func play(_ pace: Pace, patience: Duration, listening: Duration) async throws -> LoadReport {
         let start = ContinuousClock.now
         let idle = server.flatMap(ProcessUsage.init)
@@ -89,13 +89,13 @@ public final class LoadRun: Sendable {
                         usage.map { ($0.cpuSeconds - idle.cpuSeconds).rounded(to: 2) }
                     }
                 ), losses: 0, bytes: 0)
-            // What the server still does about the first answers is no change's cost.
+            // The server's remaining work for the first responses must not count as a cost of changes.
             if pace != .none { try? await Task.sleep(for: .seconds(1)) }
             report.changes = try await makeChanges(pace, patience: patience)
             try? await Task.sleep(for: listening)
             isOpen.withLock { $0 = false }
             if let idle, let usage {
-                // It may have ended meanwhile.
+                // The server may have ended meanwhile.
                 let end = server.flatMap(ProcessUsage.init) ?? usage
                 let megabytes = { (bytes: Int) in (Double(bytes) / 1_048_576).rounded(to: 1) }
                 report.serverMemory = LoadReport.Memory(
@@ -113,7 +113,7 @@ public final class LoadRun: Sendable {
 
     private func openAll(until end: ContinuousClock.Instant) async {
         for number in 0..<plan.streams where ContinuousClock.now < end {
-            // A server that answers slowly, or not all, is asked more all the same.
+            // Continue even if the server responds slowly or only to some streams.
             await wait(upTo: .seconds(1)) { number - self.meter.totals.synced < Self.opening }
             await open(number, nil)
         }
@@ -125,7 +125,7 @@ public final class LoadRun: Sendable {
         }
     }
 
-    /// Opens a lost stream again, after a while.
+    /// Opens a lost stream again after a delay.
     private func lose(_ number: Int, _ memory: LoadStream.Memory) {
         guard isOpen.withLock({ $0 }) else { return }
         meter.noteLoss()
@@ -205,7 +205,7 @@ public final class LoadRun: Sendable {
         }
     }
 
-    /// Tells how it goes, once a second, until the task is cancelled.
+    /// Reports progress once a second until the task is cancelled.
     private func tell(since start: ContinuousClock.Instant) async {
         var last = meter.totals
         while (try? await Task.sleep(for: .seconds(1))) != nil {

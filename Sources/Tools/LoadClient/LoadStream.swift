@@ -2,16 +2,16 @@ import EnvoyAPI
 import GRPCTransport
 import XDS
 
-/// One client of a load: subscribes, takes all that comes, and comes back with what it has if it loses its stream.
+/// One client of a load: it subscribes, ACKs every response, and reconnects with its state if its stream is lost.
 final class LoadStream: ServerStream {
-    /// What it keeps when its stream is lost.
+    /// The state that survives the loss of a stream.
     struct Memory: Sendable {
         var assignments: ClientSubscription
         /// Of the collections of endpoints (LEDS).
         var endpoints = ClientSubscription(.delta)
         /// By service: the number of the last change received; none before the first receipt.
         var received: [Int: Int] = [:]
-        /// By collection, its service (LEDS).
+        /// The service of each LEDS collection.
         var collections: [String: Int] = [:]
         var isSynced = false
     }
@@ -22,11 +22,11 @@ final class LoadStream: ServerStream {
     private let lost: @Sendable (Memory) -> Void
     private var memory: Memory
     private var outgoing: [[Slice]]
-    /// What a SotW client repeats with every ACK.
+    /// The names, which a SotW client repeats with every ACK.
     private let encodedNames: Slice?
 
     /// - Parameters:
-    ///   - memory: of the stream before it, if there was one.
+    ///   - memory: the state of the stream before this one, if there was one.
     ///   - lost: called when the stream ends.
     init(
         _ number: Int, of plan: LoadPlan, _ meter: LoadMeter, _ memory: Memory? = nil,
@@ -41,7 +41,7 @@ final class LoadStream: ServerStream {
         encodedNames = plan.variant == .sotw ? Slice(DiscoveryRequest.encodedNames(names)) : nil
         var metadata = plan.metadata
         if plan.usesLEDS { metadata["leds"] = "true" }
-        // As new an Envoy as there is: servers may keep from older ones what those can't take.
+        // The newest version, because servers may withhold features from older Envoys that don't support them.
         let node = Node(
             id: "load-\(number)", cluster: "load", userAgent: Node.envoyAgent, envoyVersion: EnvoyVersion(1, 40, 0),
             metadata: metadata)
@@ -86,7 +86,7 @@ final class LoadStream: ServerStream {
             guard let service = collection.flatMap({ memory.collections[$0] }) else { return }
             note(service, resource.weight)
         } else if let service = services[resource.name] {
-            // With LEDS the endpoints are still to come.
+            // With LEDS, the endpoints arrive later.
             guard resource.collections.isEmpty else { return follow(resource.collections, of: service) }
             note(service, resource.weight)
         }
@@ -97,7 +97,7 @@ final class LoadStream: ServerStream {
             of: service, weight: weight, after: memory.received[service] ?? -1)
     }
 
-    /// Subscribes to the collections of a service that it doesn't have yet, and drops those that are gone.
+    /// Subscribes to the new collections of a service, and unsubscribes from those that are gone.
     private func follow(_ collections: [String], of service: Int) {
         let gone = memory.collections.filter { $0.value == service && !collections.contains($0.key) }.keys.sorted()
         let new = collections.filter { memory.collections[$0] == nil }

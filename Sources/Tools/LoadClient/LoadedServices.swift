@@ -1,24 +1,24 @@
 import Foundation
 
-/// Services that are made for a load: Ballast's configuration and endpoints file, and changes of it.
+/// Services generated for a load: Ballast's configuration and endpoints file, and the changes to it.
 ///
-/// Each change gives the first pod of one service a weight of one more than the number of changes that it has had, so that
-/// a client sees which changes it has.
+/// Each change sets the weight of a service's first pod to the number of the service's changes plus one, so clients can
+/// tell which changes they have received.
 public struct LoadedServices: Sendable {
-    /// Where the endpoints file is.
+    /// The path of the endpoints file.
     public let path: String
     private var text: [UInt8]
-    /// Where each service's weight stands.
+    /// The position of each service's weight in the file.
     private let places: [Int]
 
     private static let digits = 7
 
-    /// The name of a service of that number.
+    /// The name of the service with this number.
     public static func name(_ number: Int) -> String { "service-\(number)" }
 
     /// Writes `ballast.yaml` and `endpoints.yaml` to a directory.
     ///
-    /// - Parameter xds: lines for the configuration, indented as the fields of `xds` are.
+    /// - Parameter xds: additional lines of the configuration's `xds` section, without its indentation.
     public static func write(
         to directory: String, services: Int, endpoints: Int, listen: String, admin: String, xds: [String] = []
     ) throws -> LoadedServices {
@@ -33,7 +33,7 @@ public struct LoadedServices: Sendable {
         for service in 0..<services {
             text += "  \(name(service)):\n"
             for pod in 0..<endpoints {
-                // Each service may have the same addresses: they are never called.
+                // All services may share the same addresses, since they are never called.
                 let address = "10.\(pod >> 16 & 255).\(pod >> 8 & 255).\(pod & 255):8080"
                 let weight = pod == 0 ? "1".padding(toLength: digits, withPad: " ", startingAt: 0) : "1"
                 text += "    - {name: pod-\(pod), address: \"\(address)\", weight: \(weight)}\n"
@@ -44,7 +44,7 @@ public struct LoadedServices: Sendable {
         return try LoadedServices(changing: path)
     }
 
-    /// Reads an endpoints file that `write` has written.
+    /// Reads an endpoints file written by `write`.
     public init(changing path: String) throws {
         self.path = path
         text = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -66,10 +66,10 @@ public struct LoadedServices: Sendable {
         self.places = places
     }
 
-    /// How many services there are.
+    /// The number of services.
     public var count: Int { places.count }
 
-    /// Notes a service's change of that number; `save` makes it.
+    /// Prepares a service's change with this number; `save` writes it.
     mutating func change(_ service: Int, to number: Int) {
         let digits = Array("\(number % 999_999 + 1)".utf8)
         for offset in 0..<Self.digits {
@@ -83,7 +83,7 @@ public struct LoadedServices: Sendable {
     }
 }
 
-/// Why a load can't go on.
+/// Why a load can't continue.
 public struct LoadError: Error, CustomStringConvertible {
     /// What is wrong, and where.
     public let description: String

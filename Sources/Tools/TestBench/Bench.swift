@@ -3,16 +3,16 @@ import Foundation
 public import Model
 import Synchronization
 
-/// Where the bench finds what it runs.
+/// The paths of the programs and files that the bench uses.
 public struct BenchTools: Sendable {
     /// The `ballast` program.
     public var ballast: String
-    /// Envoy.
+    /// The Envoy program.
     public var envoy: String
     /// The directory `envoy-configs`.
     public var configs: String
 
-    /// Tools at these paths.
+    /// Creates the set of paths.
     public init(ballast: String, envoy: String, configs: String) {
         self.ballast = ballast
         self.envoy = envoy
@@ -23,10 +23,10 @@ public struct BenchTools: Sendable {
 /// Two clusters of real Envoys on loopback: a client in east, a gateway and pods in west, pods in east, and a real
 /// Ballast.
 ///
-/// All listen on addresses of one loopback network, `127.a.b.`, so that benches never meet: the client, the gateway
+/// All listen on addresses of one loopback network, `127.a.b.`, so that benches don't collide: the client, the gateway
 /// and Ballast on .1, east's pods from .11, west's from .21.
 public final class Bench: Sendable {
-    /// What the client speaks to the pods.
+    /// The protocol between the client and the pods.
     public enum UpstreamProtocol: String, Sendable, CaseIterable {
         /// HTTP/1.1.
         case http1 = "HTTP/1.1"
@@ -34,20 +34,20 @@ public final class Bench: Sendable {
         case http2 = "HTTP/2"
     }
 
-    /// The network of `make run`, whose addresses are those of the files in `envoy-configs`.
+    /// The network of `make run`, which the files in `envoy-configs` use.
     public static let documentedNetwork = "127.0.0."
 
-    /// The bench's files and logs.
+    /// The directory of the bench's files and logs.
     public let directory: String
-    /// The first three bytes of all addresses, with a point at the end.
+    /// The first three bytes of all addresses, with a dot at the end.
     public let network: String
     private let tools: BenchTools
     private let processes = Mutex<[String: ManagedProcess]>([:])
     private let published = Mutex<[String: [Pod]]>([:])
 
-    /// Prepares files and certificates; nothing runs yet.
+    /// Writes files and certificates; nothing is started yet.
     ///
-    /// - Parameter network: chosen at random unless given.
+    /// - Parameter network: nil for a random network.
     public init(_ tools: BenchTools, directory: String, network: String? = nil) throws {
         self.tools = tools
         self.directory = directory
@@ -71,20 +71,20 @@ public final class Bench: Sendable {
 
     // MARK: Files
 
-    /// A file of `envoy-configs`, moved to this bench's network.
+    /// A file of `envoy-configs`, changed to this bench's network.
     ///
-    /// Nothing is held: here pods come and go because somebody says so.
+    /// The shrink guard is off, since pods here are added and removed deliberately.
     public func template(_ file: String) throws -> String {
         try String(contentsOfFile: "\(tools.configs)/\(file)", encoding: .utf8)
             .replacing(Self.documentedNetwork, with: network) + (file == "ballast.yaml" ? "\nguard: off\n" : "")
     }
 
-    /// Puts a file into the bench's directory by a rename, as careful tools do.
+    /// Writes a file of the bench's directory by a rename.
     public func write(_ text: String, to file: String) throws {
         try text.write(toFile: "\(directory)/\(file)", atomically: true, encoding: .utf8)
     }
 
-    /// A pod of this bench by its name, `e1`, `e2`… in east, `w1`, `w2`… in west.
+    /// A pod of this bench by name: `e1`, `e2`… in east, `w1`, `w2`… in west.
     public func pod(_ name: String) throws -> Pod {
         let isEast = name.hasPrefix("e")
         guard isEast || name.hasPrefix("w"), let number = Int(name.dropFirst()), (1...9).contains(number),
@@ -93,9 +93,9 @@ public final class Bench: Sendable {
         return Pod(name: name, address: address)
     }
 
-    /// Publishes a cluster's pods, as a user would: by changing its endpoints file.
+    /// Publishes a cluster's pods as a user would: by changing its endpoints file.
     ///
-    /// West's gateway learns them first.
+    /// West's gateway receives them first.
     public func publish(_ pods: [Pod], in cluster: String) throws {
         if cluster == "west" { try routeGateway(to: pods) }
         published.withLock { $0[cluster] = pods }
@@ -106,7 +106,7 @@ public final class Bench: Sendable {
         try write("services:\n  httpbin:\(list)\n", to: "\(cluster).yaml")
     }
 
-    /// Tells west's gateway which pods it has, by an EDS file of its own: what Istio does there.
+    /// Gives west's gateway its pods through its own EDS file; in Istio, istiod does that.
     public func routeGateway(to pods: [Pod]) throws {
         let endpoints = pods.filter { $0.health == .healthy }.map {
             "{endpoint: {address: {socket_address: {address: \($0.address.host), port_value: \($0.address.port)}}}}"
@@ -126,15 +126,15 @@ public final class Bench: Sendable {
 
     // MARK: Processes
 
-    /// A process of the bench by its name: `ballast`, `client`, `gateway` or a pod's.
+    /// A process of the bench by name: `ballast`, `client`, `gateway` or a pod's name.
     public func process(_ name: String) throws -> ManagedProcess {
         guard let process = processes.withLock({ $0[name] }) else { throw BenchError("\(name) was never started") }
         return process
     }
 
-    /// Starts Ballast, and waits until it is ready unless told otherwise.
+    /// Starts Ballast, and by default waits until it is ready.
     ///
-    /// - Parameter host: where its configuration has it listen; nil for the bench's own address.
+    /// - Parameter host: the address that its configuration listens on; nil for the bench's own.
     public func startBallast(
         name: String = "ballast", config: String = "ballast.yaml", at host: String? = nil, untilReady: Bool = true
     ) async throws {
@@ -145,7 +145,7 @@ public final class Bench: Sendable {
         }
     }
 
-    /// Whether a node takes resources from the Ballast at an address.
+    /// Whether a node has subscriptions at the Ballast at an address.
     public func isServed(_ node: String, at host: String) async throws -> Bool {
         let answer = try await HTTPConnection.get(host: host, port: Self.adminPort, AdminRoute.clients.path())
         return try AdminJSON.decode(ClientsPage.self, from: Data(answer.body.utf8)).clients
@@ -157,9 +157,9 @@ public final class Bench: Sendable {
         try await startEnvoy("client", try clientConfig(upstream), client, concurrency: 2)
     }
 
-    /// A client that takes endpoints from Ballast, and has everything else in its own configuration.
+    /// The configuration of a client that gets only endpoints from Ballast.
     ///
-    /// - Parameter requestsPerConnection: the usual workaround for pinned connections.
+    /// - Parameter requestsPerConnection: the limit of the usual workaround for pinned connections; nil for none.
     public func clientConfig(_ upstream: UpstreamProtocol, requestsPerConnection: Int? = nil) throws -> String {
         var config = try template("bench/client.yaml")
         if upstream == .http1 {
@@ -172,7 +172,7 @@ public final class Bench: Sendable {
             "        explicit_http_config: {http", with: options + "        explicit_http_config: {http")
     }
 
-    /// Failed requests are logged, with Envoy's reason.
+    /// Logs failed requests with Envoy's reason.
     private static let failureLog = """
         stat_prefix: http
                   access_log:
@@ -184,7 +184,7 @@ public final class Bench: Sendable {
 
         """
 
-    /// A client that takes everything from Ballast but its own listener.
+    /// The configuration of a client that gets everything but its own listener from Ballast.
     ///
     /// - Parameter hashHeader: whether requests are hashed by their `x-key` header.
     public func wholeClientConfig(hashHeader: Bool = false) throws -> String {
@@ -195,21 +195,22 @@ public final class Bench: Sendable {
             with: "route: {cluster: httpbin, hash_policy: [{header: {header_name: x-key}}]}")
     }
 
-    /// What kind of gateway.
+    /// The kinds of gateway.
     public enum GatewayKind: Sendable {
-        /// Has the service's pods from elsewhere, and can't be changed: as Istio's.
+        /// Gets the service's pods from elsewhere, like Istio's gateways; can't be changed.
         case passthrough
-        /// The same, but it picks pods in turn.
+        /// Like `passthrough`, but selects pods in turn.
         case passthroughInTurn
-        /// Is told all of its cluster's pods by Ballast: envoy-configs/gateway.yaml.
+        /// Gets all pods of its cluster from Ballast: envoy-configs/gateway.yaml.
         case told
-        /// Asks Ballast for what clients ask it for: envoy-configs/gateway-on-demand.yaml, for Envoy 1.40 and newer.
+        /// Requests Envoy clusters from Ballast on demand: envoy-configs/gateway-on-demand.yaml, for Envoy 1.40 and
+        /// newer.
         case onDemand
     }
 
-    /// Starts a gateway, of west unless told otherwise; each has an address of its own.
+    /// Starts a gateway; each has its own address.
     ///
-    /// - Parameter cluster: whose gateway it is.
+    /// - Parameter cluster: the gateway's cluster.
     public func startGateway(
         _ kind: GatewayKind = .passthrough, name: String = "gateway", at number: Int = 1, of cluster: String = "west"
     ) async throws {
@@ -236,19 +237,20 @@ public final class Bench: Sendable {
     /// The admin interface of a gateway.
     public func gateway(at number: Int = 1) -> EnvoyAdmin { EnvoyAdmin(host: "\(network)\(number)", port: 9902) }
 
-    /// Ends a process, if it runs.
+    /// Stops a process if it is running.
     public func stop(_ name: String) async {
         let process = processes.withLock { $0.removeValue(forKey: name) }
         await process?.stop()
     }
 
-    /// Has a pod answer every request with 503, or no longer.
+    /// Makes a pod respond to every request with 503, or stops that.
     public func setFailing(_ name: String, _ isFailing: Bool) async throws {
         try await EnvoyAdmin(host: pod(name).address.host.description, port: 9901)
             .setRuntime("fault.http.abort.abort_percent", to: isFailing ? "100" : "0")
     }
 
-    /// Waits until Ballast has read the published pods, and the client's cluster has what Ballast serves it.
+    /// Waits until Ballast has read the published pods, and the client has applied the endpoints that Ballast serves
+    /// it.
     public func waitUntilApplied(audience: ClientKind) async throws {
         let published = published.withLock { $0 }
         try await eventually(every: .milliseconds(5), "the client has what was published") {
@@ -269,16 +271,17 @@ public final class Bench: Sendable {
         }
     }
 
-    /// What Ballast says about its services.
+    /// The services page of Ballast's admin API.
     public func services(audience: ClientKind = .lanes) async throws -> ServicesPage {
         let answer = try await HTTPConnection.get(
             host: host, port: Self.adminPort, AdminRoute.services.path(query: [("audience", audience.rawValue)]))
         return try AdminJSON.decode(ServicesPage.self, from: Data(answer.body.utf8))
     }
 
-    /// Starts pods, at once, and waits until they answer.
+    /// Starts pods in parallel, and waits until they respond.
     ///
-    /// - Parameter areSidecars: whether they take only who offers one of Istio's protocols, as its sidecars do.
+    /// - Parameter areSidecars: whether they accept only clients that offer one of Istio's protocols, as its sidecars
+    ///   do.
     public func startPods(_ names: [String], areSidecars: Bool = false) async throws {
         var text = try template("bench/pod.yaml")
         if areSidecars { text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain) }
@@ -306,8 +309,8 @@ public final class Bench: Sendable {
 
         """
 
-    /// Starts everything: the pods of the example files, two in east and three in west, a gateway that can't be changed,
-    /// Ballast, and a client that takes endpoints only.
+    /// Starts everything: the pods of the example files (two in east, three in west), a gateway that can't be changed,
+    /// Ballast, and a client that gets only endpoints.
     public func startAll(_ upstream: UpstreamProtocol = .http2) async throws {
         let west = ["w1", "w2", "w3"]
         try routeGateway(to: west.map(pod))
@@ -317,7 +320,7 @@ public final class Bench: Sendable {
         try await startClient(upstream)
     }
 
-    /// How many requests each of these pods has answered since it started, by its own count.
+    /// How many requests each pod has answered since it started, according to its own counter.
     public func requestCounts(_ names: [String]) async throws -> [String: Int] {
         var counts: [String: Int] = [:]
         for name in names {
@@ -327,7 +330,7 @@ public final class Bench: Sendable {
         return counts
     }
 
-    /// Ends every process.
+    /// Stops all processes.
     public func stop() async {
         let all = processes.withLock { processes in
             defer { processes = [:] }
@@ -338,9 +341,9 @@ public final class Bench: Sendable {
         }
     }
 
-    /// Starts an Envoy with any configuration, and waits until it is ready.
+    /// Starts an Envoy with a configuration, and waits until it is ready.
     ///
-    /// - Parameter debugging: the loggers, by Envoy's names, that tell everything.
+    /// - Parameter debugging: the names of the Envoy loggers set to the debug level.
     public func startEnvoy(
         _ name: String, _ config: String, _ admin: EnvoyAdmin, concurrency: Int, debugging: [String] = []
     ) async throws {

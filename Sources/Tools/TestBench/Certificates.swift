@@ -1,21 +1,21 @@
 public import Foundation
 import Synchronization
 
-/// A mesh's certificates, made anew with the openssl command: one authority, and a certificate each for pods,
-/// clients, a Kubernetes API server, Ballast, and another Ballast.
+/// A mesh's certificates, made with the openssl command: one authority, and a certificate each for pods, clients, a
+/// Kubernetes API server, Ballast, and another Ballast.
 ///
-/// They last two days.
+/// They are valid for two days.
 public struct Certificates: Sendable {
-    /// Where they are, as `NAME.crt` and `NAME.key`.
+    /// The directory of the files `NAME.crt` and `NAME.key`.
     public let directory: String
 
-    /// The SNI that clients send and pods' certificates carry.
+    /// The SNI that clients send, which is also in the pods' certificates.
     public static let serviceName = "outbound_.8000_._.httpbin.default.svc.cluster.local"
 
-    /// This process's files: made once, for that takes a second and more.
+    /// This process's certificates, made only once because that takes more than a second.
     private static let made = Mutex<[String: Data]>([:])
 
-    /// Writes those of this process there; the directory must exist.
+    /// Writes this process's certificates to a directory, which must exist.
     public init(in directory: String) throws {
         self.directory = directory
         let files = try Self.made.withLock { made in
@@ -37,7 +37,7 @@ public struct Certificates: Sendable {
         return files
     }
 
-    /// Makes others than this process's; the directory must exist.
+    /// Makes new certificates in a directory, which must exist.
     public init(makingIn directory: String) throws {
         self.directory = directory
         try makeKey("ca")
@@ -56,12 +56,12 @@ public struct Certificates: Sendable {
         try makeCertificate("ballast", ["DNS:ballast.example", "URI:spiffe://mesh.example/ballast"])
     }
 
-    /// Makes one more, of the authority in the directory, that is valid until a moment.
+    /// Makes another certificate, signed by the directory's authority and valid until `end`.
     public func make(_ name: String, _ alternativeNames: [String], until end: Date) throws {
         try makeKey(name)
         try "subjectAltName=critical,\(alternativeNames.joined(separator: ","))"
             .write(toFile: "\(directory)/\(name).ext", atomically: true, encoding: .utf8)
-        // `openssl x509` counts in days.
+        // `openssl ca` accepts an exact end; `openssl x509` only counts days.
         let settings = """
             [ca]
             default_ca = authority

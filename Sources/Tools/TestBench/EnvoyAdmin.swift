@@ -10,14 +10,14 @@ public struct EnvoyAdmin: Sendable {
         self.port = port
     }
 
-    /// Whether it has finished starting, its first endpoints included.
+    /// Whether Envoy has finished starting and has its first endpoints.
     public var isReady: Bool {
         get async throws { try await HTTPConnection.get(host: host, port: port, "/ready").status == 200 }
     }
 
-    /// A counter or a gauge; 0 where there is none yet.
+    /// The value of a counter or gauge; 0 if it doesn't exist yet.
     public func stat(_ name: String) async throws -> Int {
-        // A regular expression, in a URL.
+        // The filter is a regular expression, percent-encoded.
         let filter = NSRegularExpression.escapedPattern(for: name).addingPercentEncoding(
             withAllowedCharacters: .alphanumerics)
         let page = try await HTTPConnection.get(host: host, port: port, "/stats?filter=\(filter ?? "")")
@@ -25,8 +25,8 @@ public struct EnvoyAdmin: Sendable {
         return line.flatMap { Int($0.dropFirst(name.count + 2)) } ?? 0
     }
 
-    /// The endpoints of an Envoy cluster as Envoy has applied them, by address: `10.0.0.1:80`, or `west_gateway/w1` behind
-    /// an internal listener.
+    /// The endpoints of an Envoy cluster as Envoy has applied them, by address: `10.0.0.1:80`, or `west_gateway/w1`
+    /// behind an internal listener.
     public func endpoints(of cluster: String) async throws -> [String: AppliedEndpoint] {
         let page = try await HTTPConnection.get(host: host, port: port, "/clusters?format=json")
         let clusters = try JSONDecoder().decode(Clusters.self, from: Data(page.body.utf8)).clusterStatuses ?? []
@@ -57,7 +57,7 @@ public struct EnvoyAdmin: Sendable {
         }
     }
 
-    /// Bytes that the process has allocated.
+    /// The bytes that the process has allocated.
     public var allocatedBytes: Int {
         get async throws {
             struct Memory: Decodable { var allocated: String }
@@ -66,14 +66,14 @@ public struct EnvoyAdmin: Sendable {
         }
     }
 
-    /// Changes a runtime key.
+    /// Sets a runtime key.
     public func setRuntime(_ key: String, to value: String) async throws {
         let path = "/runtime_modify?\(key)=\(value)"
         let answer = try await HTTPConnection.get(host: host, port: port, path, isPost: true)
         guard answer.status == 200 else { throw BenchError("\(path): \(answer.status) \(answer.body)") }
     }
 
-    /// A page as it is.
+    /// The body of a page.
     public func page(_ path: String) async throws -> String {
         try await HTTPConnection.get(host: host, port: port, path).body
     }
@@ -154,12 +154,12 @@ public struct EnvoyAdmin: Sendable {
     }
 }
 
-/// An endpoint as an Envoy has applied it.
+/// An endpoint as Envoy has applied it.
 public struct AppliedEndpoint: Hashable, Sendable {
     /// At least 1.
     public var weight: Int
-    /// `healthy`, `draining` or `unhealthy`, as EDS says.
+    /// `healthy`, `draining` or `unhealthy`, as in EDS.
     public var health: String
-    /// Of its locality.
+    /// The sub-zone of its locality.
     public var subZone: String
 }

@@ -1,24 +1,24 @@
 import Foundation
 
-/// How long the bench, the conformance suite and the tests wait for what is bound to come.
+/// The timeout of the bench, the conformance suite and the tests for conditions that are expected to come true.
 ///
-/// Long, for a machine that has much else to do: what is waited for is a condition, and nobody waits longer than that
-/// takes. `BALLAST_PATIENCE` says another number of seconds, for servers that are bound to fail.
+/// It is long, for busy machines; waiting ends as soon as the condition is true. `BALLAST_PATIENCE` sets another number
+/// of seconds, for servers that are expected to fail.
 public enum Patience {
-    /// 120 seconds unless told otherwise.
+    /// 120 seconds by default.
     public static let usual = Duration.seconds(
         ProcessInfo.processInfo.environment["BALLAST_PATIENCE"].flatMap { Int($0) } ?? 120)
 }
 
 /// A condition that didn't come true in time.
 public struct TimedOut: Error, CustomStringConvertible {
-    /// What was waited for.
+    /// The condition.
     public let description: String
 }
 
-/// Waits until a condition holds, looking every few milliseconds.
+/// Waits until a condition is true, checking it every few milliseconds.
 ///
-/// An error of the condition counts as not yet.
+/// An error thrown by the condition counts as false.
 public func eventually(
     within limit: Duration = Patience.usual, every interval: Duration = .milliseconds(10), _ what: String,
     isolation: isolated (any Actor)? = #isolation, _ condition: () async throws -> Bool

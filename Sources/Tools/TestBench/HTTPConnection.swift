@@ -2,21 +2,21 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// An answer to a GET.
+/// An HTTP response.
 public struct HTTPAnswer: Sendable {
-    /// Such as 200.
+    /// The status code, for example 200.
     public var status: Int
-    /// As text.
+    /// The body as text.
     public var body: String
 }
 
-/// A keep-alive HTTP/1.1 connection, for one request at a time.
+/// A keep-alive HTTP/1.1 connection for one request at a time.
 public struct HTTPConnection {
     private var inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
     private let outbound: NIOAsyncChannelOutboundWriter<HTTPClientRequestPart>
     private let host: String
 
-    /// Opens a connection for as long as `body` runs.
+    /// Opens a connection while `body` runs.
     public static func open<Result: Sendable>(
         host: String, port: Int, _ body: @Sendable (inout HTTPConnection) async throws -> Result
     ) async throws -> Result {
@@ -37,14 +37,14 @@ public struct HTTPConnection {
         }
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on its own connection.
     public static func get(
         host: String, port: Int, _ path: String, isPost: Bool = false
     ) async throws -> HTTPAnswer {
         try await open(host: host, port: port) { try await $0.get(path, isPost: isPost) }
     }
 
-    /// One request, without a body; the answer is read whole.
+    /// Sends a request without a body, and reads the whole response.
     public mutating func get(
         _ path: String, isPost: Bool = false, headers: [(String, String)] = []
     ) async throws -> HTTPAnswer {

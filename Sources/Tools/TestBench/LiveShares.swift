@@ -2,22 +2,22 @@ import AdminAPI
 import Balancing
 import Model
 
-/// The bench under a steady load, with the shares of every second: what `make run` shows.
+/// The bench under a steady load, with the shares of every second, as `make run` shows it.
 public struct LiveShares: Sendable {
     private let bench: Bench
 
-    /// Pods that run, and that no endpoints file names yet.
+    /// Pods that run but are not in any endpoints file.
     public static let idlePods = ["e3", "e4", "w4", "w5"]
 
-    /// Two pods in east, three in west, as in the example files; and idle ones.
+    /// Creates the display for a bench with the pods of the example files (two in east, three in west), and idle ones.
     public init(_ bench: Bench) { self.bench = bench }
 
-    /// An idle pod, as an endpoints file names it.
+    /// An idle pod's entry for an endpoints file.
     public func idlePod(_ name: String) throws -> String {
         "{name: \(name), address: \"\(try bench.pod(name).address)\"}"
     }
 
-    /// Starts every process.
+    /// Starts all processes.
     public func start(say: (String) -> Void) async throws {
         say("starting nine pods, a gateway, Ballast and a client")
         try bench.write(
@@ -28,7 +28,7 @@ public struct LiveShares: Sendable {
         try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
     }
 
-    /// Sends some 200 requests a second, and tells the shares of each second, until cancelled or for so many seconds.
+    /// Sends about 200 requests per second and reports the shares of each second, for `seconds` or until cancelled.
     public func run(seconds: Int?, say: @escaping @Sendable (String) -> Void) async throws {
         try await withThrowingTaskGroup { group in
             let load = Load(bench)

@@ -1,20 +1,20 @@
 import Synchronization
 
-/// What a load of requests came back with.
+/// The results of a load.
 public struct LoadResult: Sendable {
-    /// Answers other than 200, and requests without an answer.
+    /// Requests without a response, or with a status other than 200.
     public var failed = 0
-    /// Requests that each pod answered, by the name in its answer.
+    /// The number of requests that each pod answered, by the name in its response.
     public var byPod: [String: Int] = [:]
-    /// The pods that answered each key, where requests have keys.
+    /// The pods that answered each key, if requests have keys.
     public var byKey: [String: Set<String>] = [:]
-    /// How long each request took, in milliseconds.
+    /// The duration of each request, in milliseconds.
     public var milliseconds: [Double] = []
 
-    /// All requests.
+    /// The number of requests.
     public var requests: Int { byPod.values.reduce(failed, +) }
 
-    /// What came since an earlier moment of the same load; keys are of the whole load.
+    /// The results since an earlier moment of the same load; keys are those of the whole load.
     public static func - (now: LoadResult, earlier: LoadResult) -> LoadResult {
         LoadResult(
             failed: now.failed - earlier.failed,
@@ -24,24 +24,24 @@ public struct LoadResult: Sendable {
     }
 }
 
-/// Requests to the bench's client, over a few keep-alive connections.
+/// Sends requests to the bench's client over a few keep-alive connections.
 public final class Load: Sendable {
     private let bench: Bench
     private let keys: Int
     private let results = Mutex(LoadResult())
 
-    /// A load that hasn't begun.
+    /// Creates a load.
     ///
-    /// - Parameter keys: how many values the requests' `x-key` header has; 0 for no such header.
+    /// - Parameter keys: the number of values of the requests' `x-key` header; 0 for no such header.
     public init(_ bench: Bench, keys: Int = 0) {
         self.bench = bench
         self.keys = keys
     }
 
-    /// What came back so far.
+    /// The results so far.
     public var result: LoadResult { results.withLock { $0 } }
 
-    /// Sends this many requests as fast as they are answered.
+    /// Sends a number of requests without pauses, spread over the connections.
     @discardableResult
     public static func run(
         _ requests: Int, on bench: Bench, connections: Int = 4, keys: Int = 0
@@ -63,7 +63,7 @@ public final class Load: Sendable {
             for _ in 0..<connections {
                 group.addTask {
                     while !Task.isCancelled {
-                        // A broken connection is counted by `send`, and replaced.
+                        // `send` has counted the failure of a broken connection; the loop opens a new one.
                         if (try? await self.send(most, pause: pause)) != nil { return }
                     }
                 }
@@ -73,7 +73,7 @@ public final class Load: Sendable {
 
     /// Runs `body` under a continuous load.
     ///
-    /// - Returns: all that came back.
+    /// - Returns: all results.
     public func around(
         connections: Int = 4, pause: Duration, _ body: @Sendable (Load) async throws -> Void
     ) async throws -> LoadResult {

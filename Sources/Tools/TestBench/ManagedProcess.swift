@@ -1,24 +1,24 @@
 import Foundation
 import Synchronization
 
-/// A process that ends with its owner, however the owner ends.
+/// A process that ends with its owner, even if the owner is killed.
 ///
-/// A watcher beside it reads a pipe that only the owner holds open. When the pipe closes, be it that the owner was
-/// killed, the process gets SIGTERM, and SIGKILL five seconds later.
+/// A watcher process reads a pipe that only the owner holds open. When the pipe closes, the process gets SIGTERM, and
+/// SIGKILL five seconds later.
 public final class ManagedProcess: Sendable {
-    /// For errors: its part in the bench.
+    /// The name in error messages.
     public let name: String
-    /// The process's id; the program itself has it, not a shell.
+    /// The process ID of the program itself, not of a shell.
     public let identifier: Int32
     private let logPath: String
     private let leash: FileHandle
     private let exit = ProcessExit()
 
-    /// The watcher keeps descriptor 3 only: Foundation hears of the process's end when all copies of a socket of its
-    /// own are closed.
+    /// The watcher keeps only descriptor 3, because Foundation learns of the process's end when all copies of one of
+    /// its sockets are closed.
     ///
-    /// Perl (every Debian has it) unblocks the signals that Dispatch's threads block: a child inherits that, and
-    /// Envoy would never see a SIGTERM.
+    /// Perl, which every Debian has, unblocks the signals that Dispatch's threads block. A child inherits blocked
+    /// signals, and Envoy would never receive a SIGTERM.
     private static let script = """
         exec 3<&0 </dev/null; self=$$
         (
@@ -52,7 +52,7 @@ public final class ManagedProcess: Sendable {
         process.standardError = log
         leash = pipe.fileHandleForWriting
         process.terminationHandler = { [exit, leash] in
-            // There is nothing left to watch.
+            // The watcher is no longer needed.
             try? leash.close()
             exit.happened($0.terminationStatus)
         }
@@ -62,29 +62,30 @@ public final class ManagedProcess: Sendable {
 
     deinit { try? leash.close() }
 
-    /// Whether it still runs.
+    /// Whether the process is running.
     public var isRunning: Bool { exit.status == nil }
 
-    /// What it has written so far.
+    /// The output so far.
     public var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
 
-    /// The CPU time that it has taken so far, in steps of 10 ms.
+    /// The CPU time used so far, in steps of 10 ms.
     public var cpuTime: Duration {
-        // proc(5): the fields after the program's name; the 12th and the 13th are user and system time in hundredths.
+        // proc(5): of the fields after the program's name, the 12th and 13th are user and system time in hundredths of
+        // a second.
         let text = (try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8)) ?? ""
         let fields = text.split(separator: ")").last?.split(separator: " ").map { Int($0) } ?? []
         guard fields.count > 12 else { return .zero }
         return .milliseconds(10 * ((fields[11] ?? 0) + (fields[12] ?? 0)))
     }
 
-    /// Sends a signal, if it still runs.
+    /// Sends a signal if the process is running.
     public func signal(_ signal: Int32) {
         if isRunning { kill(identifier, signal) }
     }
 
-    /// Ends it (SIGTERM, and SIGKILL if that takes too long), and waits.
+    /// Stops the process (SIGTERM, then SIGKILL after 10 s), and waits for it.
     ///
-    /// - Returns: its exit status, or the number of the signal that ended it.
+    /// - Returns: the exit status, or the number of the signal that ended the process.
     @discardableResult
     public func stop() async -> Int32 {
         signal(SIGTERM)
@@ -96,11 +97,11 @@ public final class ManagedProcess: Sendable {
         return await waitForExit()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has ended by itself.
     public func waitForExit() async -> Int32 { await exit.wait() }
 }
 
-/// The end of a process, which some wait for.
+/// The exit status of a process, which tasks can wait for.
 private final class ProcessExit: Sendable {
     private struct State {
         var status: Int32?
@@ -109,7 +110,7 @@ private final class ProcessExit: Sendable {
 
     private let state = Mutex(State())
 
-    /// Nil while it runs.
+    /// Nil while the process is running.
     var status: Int32? { state.withLock { $0.status } }
 
     func happened(_ status: Int32) {
@@ -132,9 +133,9 @@ private final class ProcessExit: Sendable {
     }
 }
 
-/// Runs a short program to its end.
+/// Runs a program until it ends.
 ///
-/// - Throws: where it fails, with what it wrote.
+/// - Throws: an error with its output if it fails.
 @discardableResult
 public func run(_ program: String, _ arguments: [String], directory: String) throws -> String {
     let process = Process()
@@ -159,18 +160,20 @@ public func run(_ program: String, _ arguments: [String], directory: String) thr
 private let starting = Mutex(())
 
 extension Process {
-    /// Starts it while no other is being started: a sibling would inherit the socket by which Foundation hears of this
-    /// one's end, which then comes only with the sibling's.
+    /// Starts the process while no other process is being started.
+    ///
+    /// A process started at the same time would inherit the socket by which Foundation learns of this one's end. That
+    /// end would then be noticed only after the other process has ended, too.
     fileprivate func runAlone() throws {
         try starting.withLock { _ in try run() }
     }
 }
 
-/// The bench can't go on.
+/// An error that ends the bench.
 public struct BenchError: Error, CustomStringConvertible {
     /// What happened.
     public let description: String
 
-    /// An error.
+    /// Creates an error.
     public init(_ description: String) { self.description = description }
 }

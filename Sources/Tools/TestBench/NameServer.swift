@@ -3,19 +3,19 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A name server on loopback that answers what it is told to.
+/// A DNS server on loopback with configured answers.
 public final class NameServer: Sendable {
-    /// What it answers.
+    /// An answer.
     public enum Answer: Sendable {
-        /// Addresses of the type that is asked for, after an alias.
+        /// Addresses of the requested type, preceded by an alias.
         case addresses([String], ttl: UInt32)
-        /// A status, such as 3 for a name that doesn't exist.
+        /// A response code, for example 3 for a name that doesn't exist.
         case code(UInt8)
-        /// Bytes that are no answer.
+        /// Bytes that are not a DNS message.
         case garbage
-        /// Nothing.
+        /// No answer.
         case silence
-        /// Half an answer; over TCP, these addresses.
+        /// A truncated answer over UDP; these addresses over TCP.
         case truncated([String])
     }
 
@@ -29,10 +29,10 @@ public final class NameServer: Sendable {
     private let udp: any NIOCore.Channel
     private let tcp: any NIOCore.Channel
 
-    /// Listens on a port that the system chooses, for datagrams and for connections.
+    /// Listens on a port that the system chooses, over UDP and TCP.
     public init() async throws {
         let shared = shared
-        // One port for both, which on an address of its own nobody else has.
+        // The random address makes it likely that the port is free for both protocols.
         let host = "127.\(Int.random(in: 16...254)).\(Int.random(in: 1...254)).53"
         self.host = host
         udp = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -49,13 +49,13 @@ public final class NameServer: Sendable {
             .bind(host: host, port: udp.localAddress?.port ?? 0).get()
     }
 
-    /// Where it listens.
+    /// The address and port.
     public var address: String { "\(host):\(udp.localAddress?.port ?? 0)" }
 
-    /// What it was asked, such as `gw.example AAAA`.
+    /// The questions received, for example `gw.example AAAA`.
     public var questions: [String] { shared.questions.withLock { $0 } }
 
-    /// Answers so from now on; `type` is A or AAAA.
+    /// Sets the answer for a name; `type` is A or AAAA.
     public func set(_ name: String, _ type: String, _ answer: Answer) {
         shared.answers.withLock { $0["\(name) \(type)"] = answer }
     }
@@ -95,15 +95,15 @@ public final class NameServer: Sendable {
         reply += bytes[12..<end]
         let seconds: [UInt8] = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: ttl >> UInt32($0)) }
         if !found.isEmpty {
-            // An alias, to a name of one letter in this message, that lives longer.
+            // An alias to a name of one letter in this message, with a longer TTL.
             reply += [0xc0, 12, 0, 5, 0, 1, 0, 0, 0xff, 0, 0, 3, 1, UInt8(ascii: "x"), 0]
         }
         for text in found {
             guard let address = IPAddress(text) else { continue }
-            // 2001::1 is the only one of IPv6.
+            // 2001::1 is the only IPv6 address supported.
             let ipv6: [UInt8] = [0x20, 1] + [UInt8](repeating: 0, count: 13) + [1]
             let data: [UInt8] = address.isIPv6 ? ipv6 : text.split(separator: ".").compactMap { UInt8($0) }
-            // The alias is 12 bytes into its record, which follows the question.
+            // The alias's name is 12 bytes into its record, which follows the question.
             reply += [0xc0, UInt8(end + 12), 0, isIPv6 ? 28 : 1, 0, 1]
             reply += seconds
             reply += [0, UInt8(data.count)]

@@ -2,8 +2,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A relay on loopback before a server, over which answers come as slowly as over a bad line, and whose server may come
-/// later.
+/// A TCP relay on loopback, which can slow down responses, and whose target can be set later.
 public final class Relay: Sendable {
     private struct State {
         var target: Int?
@@ -21,8 +20,8 @@ public final class Relay: Sendable {
     /// Listens on a port that the system chooses.
     ///
     /// - Parameters:
-    ///   - target: the server's port; connections are closed at once while there is none.
-    ///   - bytesPerSecond: of answers; nil for as many as there are.
+    ///   - target: the server's port; while it is nil, connections are closed at once.
+    ///   - bytesPerSecond: the rate of responses; nil for no limit.
     public init(to target: Int? = nil, bytesPerSecond: Int? = nil) async throws {
         state = Mutex(State(target: target))
         self.bytesPerSecond = bytesPerSecond
@@ -40,30 +39,30 @@ public final class Relay: Sendable {
         serving.withLock { $0 = task }
     }
 
-    /// Where it listens.
+    /// The port.
     public var port: Int { listening.channel.localAddress?.port ?? 0 }
 
-    /// How many connections it has passed on.
+    /// The number of connections that were relayed.
     public var connections: Int { state.withLock { $0.connections } }
 
-    /// How often clients have sent something.
+    /// How often clients have sent data.
     public var sends: Int { state.withLock { $0.sends } }
 
-    /// Passes connections on to that port from now on.
+    /// Sets the port that new connections are relayed to.
     public func connect(to target: Int) { state.withLock { $0.target = target } }
 
-    /// Passes nothing on, as a partition that no end hears of; or goes on.
+    /// Stops forwarding without closing connections, like a network partition; false resumes it.
     public func cut(_ isCut: Bool = true) { state.withLock { $0.isCut = isCut } }
 
-    /// Answers connections with a text instead of passing them on.
+    /// Sends a fixed text to new connections instead of relaying them.
     public func answer(with text: String) { state.withLock { $0.reply = text } }
 
-    /// Waits while nothing is passed on.
+    /// Waits while forwarding is stopped.
     private func pass() async throws {
         while state.withLock({ $0.isCut }) { try await Task.sleep(for: .milliseconds(10)) }
     }
 
-    /// Ends everything.
+    /// Stops the relay and closes all connections.
     public func stop() async {
         let task = serving.withLock { $0 }
         task?.cancel()
@@ -110,7 +109,7 @@ public final class Relay: Sendable {
                             }
                         }
                     }
-                    // Either end's end is both's.
+                    // If either end closes, both are closed.
                     _ = await group.nextResult()
                     group.cancelAll()
                 }

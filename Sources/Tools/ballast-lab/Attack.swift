@@ -3,7 +3,7 @@ import Attacks
 import Foundation
 import TestBench
 
-/// `make attack`: what one bad client, peer or source can do to Ballast.
+/// `make attack`: shows what one hostile client, peer or source can do to Ballast.
 struct Attack: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Attacks Ballast in every way of the suite, and writes attack.json and attack.md.",

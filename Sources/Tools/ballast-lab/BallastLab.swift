@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import TestBench
 
-/// What Ballast is tried, measured and attacked with: `make run`, `bench`, `conformance`, `soak`, `attack` and others.
+/// The tool that tests, measures and attacks Ballast: `make run`, `bench`, `conformance`, `soak`, `attack` and others.
 @main
 struct BallastLab: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +14,7 @@ struct BallastLab: AsyncParsableCommand {
     )
 }
 
-/// Where things are.
+/// The paths of programs, configurations and output.
 struct ToolOptions: ParsableArguments {
     @Option(help: "The ballast program.")
     var ballast: String
@@ -74,10 +74,10 @@ struct Play: AsyncParsableCommand {
     }
 }
 
-/// Prints a line at once, also where standard output is a file or a pipe.
+/// Prints a line without buffering, even if standard output is a file or a pipe.
 func say(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
 
-/// Ends a bench's processes, whether `body` returns or throws.
+/// Runs `body`, and then stops the bench's processes, even if `body` throws.
 func stopping(_ bench: Bench, _ body: () async throws -> Void) async throws {
     do {
         try await body()

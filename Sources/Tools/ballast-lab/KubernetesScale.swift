@@ -47,7 +47,7 @@ struct KubernetesScale: AsyncParsableCommand {
         }
     }
 
-    /// Puts a slice; another version has another readiness of one pod.
+    /// Creates or replaces a slice; the readiness of one pod depends on the version.
     private func put(_ index: Int, _ version: Int, on server: APIServer) {
         let pods = (0..<endpoints).map { pod in
             let number = index * endpoints + pod
@@ -91,7 +91,7 @@ struct KubernetesScale: AsyncParsableCommand {
             \(megabytes(after?.residentBytes)) MB, \(megabytes(after?.peakBytes)) MB at the peak
             """)
 
-        // What is written to disk after the start is none of the changes.
+        // Wait, so that writing the state to disk after the start doesn't count as a cost of changes.
         try await ContinuousClock().sleep(for: .seconds(8))
         let before = ProcessUsage(of: process)
         let first = ContinuousClock.now

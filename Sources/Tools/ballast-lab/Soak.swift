@@ -6,7 +6,7 @@ import LoadClient
 import Synchronization
 import TestBench
 
-/// `make soak`: Ballast among hundreds of bad clients, with an Envoy and a gRPC client that carry traffic.
+/// `make soak`: runs Ballast with hundreds of misbehaving clients while an Envoy and a gRPC client carry traffic.
 struct Soak: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
@@ -92,7 +92,8 @@ struct Soak: AsyncParsableCommand {
             group.cancelAll()
             while let _ = await group.nextResult() {}
         }
-        // What a client refused comes no more; after a last change of everything, everyone has to hold the same.
+        // A NACKed resource is not sent again. So everything changes once more, and then all clients must hold the
+        // same.
         try Self.write(nil, services, echo, bench, changes: changes)
         try await eventually("the last change is served") {
             try await bench.services().services.contains { $0.endpoints.first?.address == "10.39.255.255:80" }
@@ -110,7 +111,8 @@ struct Soak: AsyncParsableCommand {
         if load.result.failed > 0 || !wrong.isEmpty || !python.log.contains("failed=0") { throw ExitCode.failure }
     }
 
-    /// Other pods for one service, and one of the gRPC pods less; other pods for all services where there is no round.
+    /// Writes the endpoints: new pods for one service, and one gRPC pod left out; if `round` is nil, new pods for all
+    /// services.
     private static func write(
         _ round: Int?, _ services: [String], _ echo: [String], _ bench: Bench, changes: Int
     ) throws {
@@ -120,7 +122,7 @@ struct Soak: AsyncParsableCommand {
             .map { "{name: p\($0.offset), address: \"\($0.element)\"}" }
         lines.append("  echo: [\(pods.joined(separator: ", "))]")
         for (index, service) in services.enumerated() {
-            // Each service's pods are those of the last round that was its own.
+            // A service's pods are those of the last round in which it changed.
             let own = round.map { $0 < index ? 0 : $0 - ($0 - index) % services.count } ?? 0xffff
             lines.append("  \(service): [{name: p, address: \"10.\(index).\(own >> 8 & 255).\(own & 255):80\"}]")
         }
@@ -128,7 +130,6 @@ struct Soak: AsyncParsableCommand {
     }
 }
 
-/// How many changes there were.
 private final class Rounds: Sendable {
     let count = Mutex(0)
 }

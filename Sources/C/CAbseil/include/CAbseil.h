@@ -5,8 +5,10 @@
 extern "C" {
 #endif
 
-/// Turns off the search for deadlocks that abseil's mutexes do at every lock, where abseil was built for debugging, as
-/// Debian 12 builds it. libgrpc takes a dozen of them for each message. For the whole process; at any time.
+/// Turns off abseil's deadlock detection for the whole process; can be called at any time.
+///
+/// Debug builds of abseil, such as Debian 12's, run it at every lock of a mutex, and libgrpc locks a dozen mutexes for
+/// each message.
 void ballast_disable_deadlock_detection(void);
 
 #ifdef __cplusplus

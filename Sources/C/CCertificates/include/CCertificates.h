@@ -1,4 +1,4 @@
-// What certificates and keys say, and whether a client's is still vouched for: by OpenSSL, which libgrpc uses too.
+// Inspects certificates and keys, and verifies client certificates, with OpenSSL, which libgrpc uses too.
 #ifndef BALLAST_CERTIFICATES_H
 #define BALLAST_CERTIFICATES_H
 
@@ -10,26 +10,30 @@
 extern "C" {
 #endif
 
-/// The end of a certificate's validity, in seconds since 1970; -1 if the text is no certificate. PEM; the first one counts.
+/// The end of the first certificate's validity, in seconds since 1970; -1 if the text has no certificate in PEM.
 int64_t ballast_certificate_not_after(const char *certificate, size_t length);
 
-/// How many certificates a PEM text has.
+/// The number of certificates in a PEM text.
 int ballast_certificate_count(const char *certificates, size_t length);
 
-/// What a private key is to a certificate.
+/// How a private key relates to a certificate.
 enum ballast_key_state {
     BALLAST_KEY_MATCHES,
-    /// The text is no private key, or one that needs a password. PEM.
+    /// The text is not a private key in PEM, or the key needs a password.
     BALLAST_KEY_UNREADABLE,
-    /// It is another certificate's.
+    /// The key belongs to another certificate.
     BALLAST_KEY_OF_ANOTHER,
 };
 
-/// What a private key is to the first certificate of a chain. Both are PEM.
+/// How a private key relates to the first certificate of a chain.
+///
+/// Both are PEM.
 enum ballast_key_state ballast_certificate_key_state(
     const char *chain, size_t chain_length, const char *key, size_t key_length);
 
-/// Whether a client's certificate chain, leaf first, is signed by one of the authorities, and valid now. Both are PEM.
+/// Whether a client's certificate chain (leaf first) is signed by one of the authorities and valid now.
+///
+/// Both are PEM.
 bool ballast_certificate_is_vouched_for(
     const char *chain, size_t chain_length, const char *authorities, size_t authorities_length);
 

@@ -3,28 +3,29 @@
 
 #include <stdint.h>
 
-/// What became of a question.
+/// The outcome of a look-up.
 typedef enum {
-    /// There are addresses.
+    /// The name has addresses.
     CResolverFound,
-    /// The name exists, and has no address of that kind.
+    /// The name exists, but has no address of this type.
     CResolverEmpty,
     /// There is no such name.
     CResolverNoSuchName,
-    /// There is no answer to go by.
+    /// The look-up failed.
     CResolverFailed,
 } CResolverResult;
 
-/// Looks a name up with c-ares: in the hosts file, then with the name servers, as it is and in the domains to search.
+/// Looks up a name with c-ares: in the hosts file, then with the name servers, both as it is and in the search domains.
 ///
-/// Blocks, for `patience` milliseconds for each server and attempt, and not longer than four times that in all.
+/// Blocks for at most `patience` milliseconds per server and attempt, and at most four times that in total.
 ///
-/// - wants_ipv6: whether AAAA records are asked for; otherwise A records are.
-/// - servers: such as `127.0.0.1:53,[::1]:53`; empty for those of the resolver file.
-/// - resolver_file: in the form of /etc/resolv.conf.
-/// - addresses: takes the addresses as text, each ended by a line feed, and a NUL; those that don't fit are left out.
-/// - ttl: how long they may be used, in seconds.
-/// - reason: takes why there is no answer, as text.
+/// - wants_ipv6: whether to look up AAAA records instead of A records.
+/// - servers: for example `127.0.0.1:53,[::1]:53`; empty for those of the resolver file.
+/// - resolver_file: a file in the format of /etc/resolv.conf.
+/// - addresses: the output: addresses as text, each followed by a line feed, then a NUL. Those that don't fit are left
+///   out.
+/// - ttl: the output: the TTL in seconds.
+/// - reason: the output: why the look-up failed, as text.
 CResolverResult cresolver_find(
     const char *name, int wants_ipv6, const char *servers, const char *resolver_file, int patience, char *addresses,
     int addresses_size, uint32_t *ttl, char *reason, int reason_size);

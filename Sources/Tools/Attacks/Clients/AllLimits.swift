@@ -3,7 +3,7 @@ import LoadClient
 import TestBench
 import XDS
 
-/// One client that fills every limit there is.
+/// A client that exhausts every limit.
 struct AllLimits: Attack {
     let name = "all-limits"
     let summary =
@@ -47,7 +47,7 @@ struct AllLimits: Attack {
         }
     }
 
-    /// Streams that the server ends are left; that is what a limit is for.
+    /// Ignores streams that the server ends, since that is what the limits are for.
     private func play(
         _ client: GRPCSender, names: Int, refusingFor seconds: Duration, _ logged: (Int) -> Void,
         logBytes: () -> Int
@@ -94,7 +94,7 @@ struct AllLimits: Attack {
                 .encoded(type: TypeURL.clusterLoadAssignment.rawValue, node: node), on: stream)
     }
 
-    /// 1,000 refusals in a second, each with a reason that has line ends and escapes in it.
+    /// Sends 1,000 NACKs per second, each with an error message that contains line ends and escape sequences.
     private func refuse(_ client: GRPCSender, for seconds: Duration) async throws {
         let stream = try await client.openStream(Method.of(.clusterLoadAssignment, .sotw).path)
         let type = TypeURL.clusterLoadAssignment.rawValue

@@ -1,7 +1,7 @@
 import EnvoyAPI
 import NIOCore
 
-/// Messages that are short on the wire and long when they are unpacked.
+/// Messages that are short on the wire and long after decompression.
 struct CompressedMessages: Attack {
     let name = "gzip-bomb"
     let summary = "messages of 4 MB in gzip that unpack to 660 MB each, on 4 streams"
@@ -34,10 +34,10 @@ struct CompressedMessages: Attack {
         }
     }
 
-    /// Zeros in gzip (RFC 1952), without an end: 258 for every 13 bits.
+    /// An unfinished gzip stream of zeros (RFC 1952): 258 zeros for every 13 bits.
     static func zeros(compressedBytes: Int) -> [UInt8] {
-        // Deflate (RFC 1951): a block of fixed codes, the byte 0, and then "258 bytes from 1 byte before" eight times,
-        // which fills 13 bytes and repeats.
+        // Deflate (RFC 1951): a block of fixed codes, the byte 0, then eight times "258 bytes from 1 byte before".
+        // These fill 13 bytes, which repeat.
         var bits: [UInt8] = [0, 1, 0] + [0, 0, 1, 1, 0, 0, 0, 0]
         let run: [UInt8] = [1, 1, 0, 0, 0, 1, 0, 1] + [0, 0, 0, 0, 0]
         for _ in 0..<9 { bits += run }

@@ -1,9 +1,9 @@
 import EnvoyAPI
 import TestBench
 
-/// Reports that cost the server more than the client (LRS).
+/// Load reports (LRS) that cost the server more than the client.
 struct LoadReportFlood: Attack {
-    /// What is in the report.
+    /// The contents of the report.
     enum Kind: String, CaseIterable {
         case localities = "load-report"
         case infinity = "load-report-infinity"
@@ -67,7 +67,7 @@ struct LoadReportFlood: Attack {
                 stats.message(1, WireWriter.message { $0.string(1, "bulk") })
                 stats.number(8, 1)
             }
-            // Just under the longest message that is taken.
+            // Just under the server's limit on the length of a message.
             let count = 4_190_000 / (locality.count + 2)
             return [first, report { stats in for _ in 0..<count { stats.message(2, locality) } }]
         case .infinity:

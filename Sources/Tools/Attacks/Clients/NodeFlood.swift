@@ -1,7 +1,7 @@
 import EnvoyAPI
 import XDS
 
-/// Many streams of one client, each with all that one stream may say of its node and of what it holds.
+/// Many streams of one client, each with the largest node and initial versions that the server accepts.
 struct NodeFlood: Attack {
     let name = "node-flood"
     let summary = "one client with 200 streams, each with node metadata of 4 MB, and then 900 held names of 4,000 bytes"
@@ -38,7 +38,7 @@ struct NodeFlood: Attack {
         let node = Node(id: "node-\(number)", userAgent: Node.envoyAgent, metadata: ["one": half, "two": half])
         try await client.send(
             DiscoveryRequest.delta(DeltaRequest(subscribe: ["honest"])).encoded(type: type, node: node), on: stream)
-        // What a client says that it holds comes with its first request.
+        // The initial resource versions come with the first request.
         let aggregated = try await client.openStream(Method.deltaAggregatedResources.path)
         let filler = String(repeating: "h", count: 3_990)
         let held = Dictionary(

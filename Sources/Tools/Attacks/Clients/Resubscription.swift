@@ -1,7 +1,7 @@
 import EnvoyAPI
 import XDS
 
-/// A client that subscribes to nearly as many names as it may, again and again.
+/// A client that repeatedly subscribes to almost as many names as the limit allows.
 struct Resubscription: Attack {
     let name = "resubscribe"
     let summary = "a client that subscribes to 11,000 names on each of 4 streams, drops them and begins again"

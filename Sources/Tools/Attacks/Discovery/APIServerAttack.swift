@@ -1,4 +1,4 @@
-/// An API server whose answers never end.
+/// An API server whose responses never end.
 struct APIServerAttack: Attack {
     var kind: HostileAPIServer.Kind
 
@@ -27,7 +27,7 @@ struct APIServerAttack: Attack {
 
     private func play(on stage: AttackStage, _ server: HostileAPIServer) async throws -> [Figure] {
         var configuration = VictimConfiguration(services: ["shop"], kubernetes: ["far"])
-        // A debug build takes half a minute for as many as the default allows.
+        // A debug build takes half a minute to reach the default limit.
         if stage.scale.isShort { configuration.objects = 4_000 }
         let files = ["far.kubeconfig": server.kubeconfig]
         return try await stage.withVictim(in: stage.makeDirectory(name), configuration, files: files) { victim in

@@ -3,9 +3,9 @@ import NIOHTTP1
 import NIOPosix
 import TestBench
 
-/// A stand-in for a Kubernetes API server in plaintext, which answers well until it is told to turn hostile.
+/// A plaintext Kubernetes API server that behaves well until `turnHostile`.
 final class HostileAPIServer: Sendable {
-    /// What never ends then.
+    /// What never ends after `turnHostile`.
     enum Kind: String, CaseIterable {
         /// One line of a watch.
         case line
@@ -45,18 +45,16 @@ final class HostileAPIServer: Sendable {
         serving.change { $0 = task }
     }
 
-    /// In bytes: what it has sent since it turned hostile.
+    /// The number of bytes sent since `turnHostile`.
     var sentBytes: Int { sent.value }
 
     func turnHostile() { isHostile.change { $0 = true } }
 
-    /// Ends everything.
     func stop() async {
         serving.value?.cancel()
         await serving.value?.value
     }
 
-    /// A kubeconfig for it.
     var kubeconfig: String {
         """
         apiVersion: v1
@@ -69,7 +67,7 @@ final class HostileAPIServer: Sendable {
         """
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
     private func serve(_ client: Client) async throws {
         try await client.executeThenClose { requests, answers in
@@ -136,7 +134,7 @@ final class HostileAPIServer: Sendable {
         #"{"type":"ERROR","object":\#(APIServer.status(code, reason, message))}"# + "\n"
     }
 
-    /// A slice of the service `shop` with one pod.
+    /// An EndpointSlice of the service `shop` with one pod.
     private static func slice(_ number: Int) -> String {
         """
         {"kind":"EndpointSlice","apiVersion":"discovery.k8s.io/v1","metadata":{"name":"shop-\(number)","namespace":"shop",\

@@ -5,18 +5,18 @@ import Logging
 import Model
 import XDS
 
-/// A stand-in for the Ballast of the cluster `far`, over mutual TLS, which exports well until it is told to turn hostile.
+/// A stand-in for the Ballast of the cluster `far`, over mutual TLS, that behaves well until `turnHostile`.
 final class HostilePeer: Sendable {
-    /// What it exports then, message by message; nil where there is no more.
+    /// What it exports after `turnHostile`, by message number; nil after the last message.
     typealias Export = @Sendable (_ message: Int) -> [ExportedService]?
 
     let port: UInt16
     private let server: Server<PeerStream>
     private let isHostile: Shared<Bool>
 
-    /// Listens.
+    /// Starts listening.
     ///
-    /// - Parameter certificates: the directory of a mesh's certificates.
+    /// - Parameter certificates: the directory with the mesh's certificates.
     init(certificates: String, _ export: @escaping Export) async throws {
         let read = { (file: String) in try String(contentsOfFile: "\(certificates)/\(file)", encoding: .utf8) }
         let isHostile = Shared(false)
@@ -39,7 +39,7 @@ final class HostilePeer: Sendable {
 
     func stop() async { await server.shutdown(grace: .seconds(1)) }
 
-    /// The service `shop` as it should be.
+    /// The valid export of the service `shop`.
     static let good = service("shop", addresses: ["10.66.0.1", "10.66.0.2"])
 
     static func service(

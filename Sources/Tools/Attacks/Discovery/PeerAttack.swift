@@ -1,7 +1,7 @@
 import EnvoyAPI
 import Model
 
-/// Another Ballast that exports what it shouldn't.
+/// A Ballast that exports services or addresses that it must not export.
 struct PeerAttack: Attack {
     /// What it exports.
     enum Kind: String, CaseIterable {
@@ -35,7 +35,7 @@ struct PeerAttack: Attack {
         }
     }
 
-    /// Addresses that can't be another cluster's pods.
+    /// Addresses that can't belong to another cluster's pods.
     private static let strange = ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255"]
     private static let bank = ["bank": ["10.2.0.1", "10.2.0.2"]]
 
@@ -122,7 +122,6 @@ struct PeerAttack: Attack {
         }
     }
 
-    /// What is exported in each message.
     private var export: HostilePeer.Export {
         switch kind {
         case .services:

@@ -9,7 +9,7 @@ final class PeerStream: ServerStream {
     private var isAsked = false
     private var isProbed = false
     private var lastNonce = 0
-    /// Nil after the last one.
+    /// The number of the next message; nil after the last one.
     private var nextExport: Int? = 0
 
     init(_ isHostile: Shared<Bool>, _ export: @escaping HostilePeer.Export) {
@@ -43,7 +43,7 @@ final class PeerStream: ServerStream {
 
     func closed(_ status: GRPCStatus) {}
 
-    /// What importers ask for to learn that they have all.
+    /// The name that importers subscribe to in order to learn that they have received everything.
     private static let probe = "ballast:probe"
 
     private func response(_ services: [ExportedService], removed: [String]) -> [Slice] {

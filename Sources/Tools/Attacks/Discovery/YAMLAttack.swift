@@ -1,8 +1,7 @@
 import TestBench
 
-/// An endpoints file that is hard to read, and then a good one.
+/// An endpoints file that is expensive to parse, followed by a valid one.
 struct YAMLAttack: Attack {
-    /// What is in the file.
     enum Kind: String, CaseIterable {
         case aliases = "yaml-aliases"
         case depth = "yaml-depth"

@@ -1,7 +1,7 @@
 import NIOCore
 import TestBench
 
-/// Half requests to the admin API.
+/// Incomplete requests to the admin API.
 struct AdminHalfRequests: Attack {
     let name = "admin-half-requests"
     let summary = "3,000 connections to the admin API, each with half a request"

@@ -1,7 +1,7 @@
 import NIOCore
 import TestBench
 
-/// Requests to the admin API that a browser sends for a page of another site, and requests that don't end.
+/// Cross-site requests to the admin API, as from a browser, and requests that don't end.
 struct AdminRequests: Attack {
     let name = "admin-requests"
     let summary = "requests that name another site as their host, and one whose body never ends"
@@ -44,7 +44,7 @@ struct AdminRequests: Attack {
         var status: Int { Int(text.split(separator: " ").dropFirst().first ?? "") ?? 0 }
     }
 
-    /// Sends a request, and reads until the server ends the connection, for 40 s at most.
+    /// Sends a request, and reads until the server closes the connection, for at most 40 s.
     private func ask(_ request: String, of target: RawTarget, closes: Bool = true) async throws -> Answer {
         let text = await firstResult(within: .seconds(40)) {
             try? await RawConnection.open(to: target) { connection in

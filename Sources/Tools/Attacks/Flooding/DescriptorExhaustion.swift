@@ -1,8 +1,8 @@
 import TestBench
 
-/// More TCP connections than the server may have files open, and then none (CVE-2023-4785).
+/// Opens more TCP connections than the server may have open files, then closes all (CVE-2023-4785).
 struct DescriptorExhaustion: Attack {
-    /// Without the guard the port is deaf afterwards, and has to be known as that.
+    /// Without the guard, the server no longer accepts connections afterwards; it must report that.
     let isGuarded: Bool
 
     var name: String { isGuarded ? "descriptors" : "descriptors-unguarded" }

@@ -2,9 +2,8 @@ import XDS
 import EnvoyAPI
 import NIOCore
 
-/// Sends frames of one kind that cost the sender nothing.
+/// Floods the server with frames of one kind that cost the sender nothing.
 struct FrameFlood: Attack {
-    /// Which frames.
     enum Kind: String, CaseIterable {
         case ping = "ping-flood"
         case settings = "settings-flood"
@@ -57,7 +56,7 @@ struct FrameFlood: Attack {
         for index in 0..<count {
             switch kind {
             case .ping: batch.writeFrame(.ping, [1, 2, 3, 4, 5, 6, 7, 8])
-            // INITIAL_WINDOW_SIZE, which every stream has to be told.
+            // INITIAL_WINDOW_SIZE: a change affects every stream.
             case .settings: batch.writeSettings([(4, UInt32(65_535 + index % 2))])
             case .priority: batch.writeFrame(.priority, stream: UInt32(2 * index + 1), [0, 0, 0, 0, 16])
             case .windowUpdate: batch.writeWindowUpdate(of: 0, by: 1)

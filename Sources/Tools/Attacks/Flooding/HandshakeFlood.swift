@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Begins TLS again and again, without a certificate.
+/// Starts TLS handshakes again and again, without a certificate.
 struct HandshakeFlood: Attack {
     let name = "handshake-flood"
     let summary = "20 senders without a certificate that begin mutual TLS again and again"

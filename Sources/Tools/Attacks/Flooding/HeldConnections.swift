@@ -1,23 +1,23 @@
 import NIOCore
 
-/// TCP connections that say a few bytes or nothing, and wait.
+/// TCP connections that send a few bytes or nothing, and wait.
 struct HeldConnections: Sendable {
     var target: RawTarget
     var count: Int
-    /// What each of them says; by its number.
+    /// What each connection sends, by its number.
     var says: @Sendable (Int) -> ByteBuffer? = { _ in nil }
 
-    /// What became of them.
+    /// What happened to the connections.
     struct Outcome: Sendable {
-        /// Those that were established.
+        /// The number of connections that were established.
         var opened = 0
-        /// Those that the server ended while they were held.
+        /// The number of connections that the server closed while they were held.
         var ended = 0
-        /// Until the server had ended the last of them; nil where some stayed.
+        /// The time until the server had closed the last one; nil if some stayed open.
         var untilAllEnded: Duration?
     }
 
-    /// Holds them for that long, or until the server has ended all of them, and ends the rest.
+    /// Holds the connections until `duration` is over or the server has closed all of them, then closes the rest.
     func hold(for duration: Duration) async -> Outcome {
         let outcome = Shared(Outcome())
         let start = ContinuousClock.now
@@ -34,7 +34,7 @@ struct HeldConnections: Sendable {
                             for try await _ in connection.inbound {}
                         }
                     }
-                    // All at once would only fill the backlog.
+                    // All at once would only fill the listen backlog.
                     if number % 50 == 49 { try? await Task.sleep(for: .milliseconds(5)) }
                 }
             }

@@ -1,7 +1,7 @@
 import EnvoyAPI
 import NIOCore
 
-/// Opens as many streams as it may, and says nothing on them.
+/// Opens as many streams as the limits allow, and sends nothing on them.
 struct OpenStreams: Attack {
     let name = "open-streams"
     let summary = "10 connections, each with 9,000 open streams on which nothing comes"

@@ -2,7 +2,7 @@ import XDS
 import EnvoyAPI
 import NIOCore
 
-/// Opens streams and resets each at once (CVE-2023-44487).
+/// Opens streams and resets each one at once (CVE-2023-44487).
 struct RapidReset: Attack {
     var isTLS: Bool
 

@@ -14,7 +14,7 @@ struct SilentConnections: Attack {
 
     func play(on stage: AttackStage) async throws -> [Figure] {
         try await stage.withVictim(in: stage.makeDirectory(name), VictimConfiguration(isTLS: isTLS)) { victim in
-            // In the clear also with TLS: a handshake is begun by hand.
+            // Plain TCP even with TLS: the beginning of a handshake is sent by hand.
             let target = try RawTarget(victim, port: victim.xdsPort)
             let outcome = Shared(HeldConnections.Outcome())
             let hold = stage.scale.duration(30, short: 30)
@@ -22,7 +22,7 @@ struct SilentConnections: Attack {
             let exposure = try await Exposure.measure(victim) {
                 let held = HeldConnections(target: target, count: count) { number in
                     guard number % 2 == 1 else { return nil }
-                    // The head of a TLS record with 512 bytes of a ClientHello, and its first bytes.
+                    // The header of a TLS record with 512 bytes of a ClientHello, and its first bytes.
                     return isTLS
                         ? ByteBuffer(bytes: [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])
                         : ByteBuffer(string: "PRI * HTTP/2")

@@ -1,15 +1,14 @@
 import NIOCore
 
-/// A frame that was read.
 struct ReceivedFrame {
-    /// Nil for kinds that nothing is done about.
+    /// Nil for frame types that are ignored.
     var kind: HTTP2Frame.Kind?
     var flags: UInt8
     var stream: UInt32
     var payload: ByteBuffer
 }
 
-/// Finds the frames in received bytes.
+/// Splits received bytes into frames.
 struct FrameReader {
     private var buffer = ByteBuffer()
 

@@ -1,14 +1,14 @@
 import NIOCore
 import TestBench
 
-/// A gRPC client on a raw connection, which keeps to HTTP/2's flow control and sends any message.
+/// A gRPC client on a raw connection that obeys HTTP/2's flow control and can send any message.
 final class GRPCSender: Sendable {
     private struct State {
-        /// What the server still takes, on the connection and on each stream.
+        /// The flow-control windows of the connection and of each stream.
         var connectionWindow = 65_535
         var initialWindow = 65_535
         var windows: [UInt32: Int] = [:]
-        /// What came on each stream and wasn't read yet.
+        /// Bytes received on each stream and not read yet.
         var received: [UInt32: ByteBuffer] = [:]
         var ended: Set<UInt32> = []
         var lastStream: UInt32 = 0
@@ -24,14 +24,14 @@ final class GRPCSender: Sendable {
         self.isTLS = isTLS
     }
 
-    /// Opens a connection for as long as `body` runs.
+    /// Opens a connection while `body` runs.
     static func open<Result: Sendable>(
         to target: RawTarget, _ body: @escaping @Sendable (GRPCSender) async throws -> Result
     ) async throws -> Result {
         try await RawConnection.open(to: target) { connection in
             let sender = GRPCSender(connection, isTLS: target.tls != nil)
             var hello = ByteBuffer(string: HTTP2Frame.preface)
-            // INITIAL_WINDOW_SIZE: what the server sends needs no answer.
+            // INITIAL_WINDOW_SIZE: with large windows, this client never has to send WINDOW_UPDATE frames.
             hello.writeSettings([(4, 0x7fff_ffff)])
             hello.writeWindowUpdate(of: 0, by: 0x7000_0000)
             try await connection.write(hello)
@@ -43,7 +43,7 @@ final class GRPCSender: Sendable {
 
     /// Opens a stream.
     ///
-    /// - Parameter fields: header fields besides the usual ones.
+    /// - Parameter fields: additional header fields.
     func openStream(_ path: String, fields: [(name: String, value: String)] = []) async throws -> UInt32 {
         state.change { state in
             state.lastStream += state.lastStream == 0 ? 1 : 2
@@ -58,10 +58,10 @@ final class GRPCSender: Sendable {
         return stream
     }
 
-    /// Sends a message, as fast as the server takes it.
+    /// Sends a message as fast as the flow control allows.
     ///
-    /// - Parameter isCompressed: whether it is said to be compressed.
-    /// - Throws: where the server has ended the stream or the connection.
+    /// - Parameter isCompressed: the value of gRPC's compressed flag.
+    /// - Throws: an error if the server has ended the stream or the connection.
     func send(_ message: [UInt8], on stream: UInt32, isCompressed: Bool = false) async throws {
         var rest = ByteBuffer()
         rest.reserveCapacity(message.count + 5)
@@ -93,7 +93,7 @@ final class GRPCSender: Sendable {
 
     /// The next message of a stream.
     ///
-    /// - Throws: where none comes.
+    /// - Throws: an error if none arrives.
     func message(on stream: UInt32, within limit: Duration = .seconds(10)) async throws -> [UInt8] {
         let end = ContinuousClock.now + limit
         while ContinuousClock.now < end {
@@ -130,7 +130,7 @@ final class GRPCSender: Sendable {
                 while let frame = frames.next() { try await take(frame) }
             }
         } catch {
-            // The connection is over, as it is at its end.
+            // Same as the normal end of the connection.
         }
         state.change { $0.isOver = true }
     }

@@ -1,8 +1,8 @@
 import NIOCore
 
-/// HTTP/2's frames as bytes (RFC 9113, 4.1); nothing is checked.
+/// HTTP/2 frames as bytes (RFC 9113, 4.1), without any checks.
 enum HTTP2Frame {
-    /// The kinds that are sent or read.
+    /// The frame types that are sent or read.
     enum Kind: UInt8, Sendable {
         case data = 0
         case headers = 1
@@ -15,24 +15,24 @@ enum HTTP2Frame {
         case continuation = 9
     }
 
-    /// Their flags; the numbers mean other things on other kinds.
+    /// Frame flags; the same number means different flags on different types.
     enum Flag {
         static let acknowledgement: UInt8 = 1
         static let endStream: UInt8 = 1
         static let endHeaders: UInt8 = 4
     }
 
-    /// What a client says first.
+    /// The client's connection preface.
     static let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     static let headLength = 9
-    /// The longest payload that every receiver has to take.
+    /// The longest payload that every receiver must accept.
     static let longestPayload = 16_384
     static let noError: UInt32 = 0
     static let cancel: UInt32 = 8
 }
 
 extension ByteBuffer {
-    /// A frame's first nine bytes.
+    /// Writes a frame's header of nine bytes.
     mutating func writeFrameHead(
         _ kind: HTTP2Frame.Kind, flags: UInt8 = 0, stream: UInt32 = 0, length: Int
     ) {
@@ -42,7 +42,6 @@ extension ByteBuffer {
         writeInteger(stream)
     }
 
-    /// A whole frame.
     mutating func writeFrame(
         _ kind: HTTP2Frame.Kind, flags: UInt8 = 0, stream: UInt32 = 0, _ payload: [UInt8] = []
     ) {
@@ -50,19 +49,19 @@ extension ByteBuffer {
         writeBytes(payload)
     }
 
-    /// RST_STREAM.
+    /// Writes a RST_STREAM frame.
     mutating func writeReset(of stream: UInt32, code: UInt32 = HTTP2Frame.cancel) {
         writeFrameHead(.reset, stream: stream, length: 4)
         writeInteger(code)
     }
 
-    /// WINDOW_UPDATE; stream 0 means the connection.
+    /// Writes a WINDOW_UPDATE frame; stream 0 is the connection.
     mutating func writeWindowUpdate(of stream: UInt32, by increment: UInt32) {
         writeFrameHead(.windowUpdate, stream: stream, length: 4)
         writeInteger(increment)
     }
 
-    /// SETTINGS, by their numbers.
+    /// Writes a SETTINGS frame.
     mutating func writeSettings(_ settings: [(UInt16, UInt32)]) {
         writeFrameHead(.settings, length: 6 * settings.count)
         for (number, value) in settings {

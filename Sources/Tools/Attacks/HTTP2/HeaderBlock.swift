@@ -1,8 +1,8 @@
-/// Header fields in HPACK's plainest form: literals without an index and without Huffman's code (RFC 7541, 6.2.2).
+/// Header fields in HPACK's simplest form: literals without indexing and without Huffman coding (RFC 7541, 6.2.2).
 struct HeaderBlock {
     private(set) var bytes: [UInt8] = []
 
-    /// What a gRPC call begins with.
+    /// Creates the headers of a gRPC call.
     init(callOf path: String, isTLS: Bool) {
         append(":method", "POST")
         append(":scheme", isTLS ? "https" : "http")
@@ -13,24 +13,22 @@ struct HeaderBlock {
         append("user-agent", "attack")
     }
 
-    /// Nothing yet.
     init() {}
 
-    /// A field.
     mutating func append(_ name: String, _ value: String) {
         bytes.append(0)
         appendString(name)
         appendString(value)
     }
 
-    /// The beginning of a field whose value is said to be that long, and isn't there.
+    /// Appends the beginning of a field: the value's length is announced, but the value doesn't follow.
     mutating func append(_ name: String, announcing length: Int) {
         bytes.append(0)
         appendString(name)
         appendLength(length)
     }
 
-    /// The beginning of a field whose value's length is a number that goes on.
+    /// Appends the beginning of a field whose value's length is an unfinished integer.
     mutating func append(endlessLengthOf name: String) {
         bytes.append(0)
         appendString(name)
@@ -42,7 +40,7 @@ struct HeaderBlock {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// HPACK's integer with a prefix of 7 bits (RFC 7541, 5.1).
+    /// Appends an HPACK integer with a prefix of 7 bits (RFC 7541, 5.1).
     private mutating func appendLength(_ length: Int) {
         guard length >= 0x7f else { return bytes.append(UInt8(length)) }
         bytes.append(0x7f)

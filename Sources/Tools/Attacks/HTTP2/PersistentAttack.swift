@@ -1,4 +1,4 @@
-/// Connections that are opened again when the server ends them.
+/// Connections that are opened again when the server closes them.
 struct PersistentAttack: Sendable {
     var target: RawTarget
     var connections = 1
@@ -6,7 +6,7 @@ struct PersistentAttack: Sendable {
 
     /// Runs `body` on every connection until the time is over.
     ///
-    /// - Returns: how many connections there were.
+    /// - Returns: how many connections were opened.
     func run(
         for duration: Duration, _ body: @escaping @Sendable (RawConnection) async throws -> Void
     ) async -> Int {

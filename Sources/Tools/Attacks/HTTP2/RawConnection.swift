@@ -2,13 +2,13 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// A TCP or TLS connection that carries whatever bytes it is given.
+/// A TCP or TLS connection for arbitrary bytes.
 struct RawConnection: Sendable {
-    /// What the server sends; it ends when the server ends the connection.
+    /// The bytes from the server; ends when the server closes the connection.
     let inbound: NIOAsyncChannelInboundStream<ByteBuffer>
     private let channel: any NIOCore.Channel
 
-    /// Opens a connection for as long as `body` runs.
+    /// Opens a connection while `body` runs.
     static func open<Result: Sendable>(
         to target: RawTarget, _ body: @Sendable (RawConnection) async throws -> Result
     ) async throws -> Result {
@@ -30,9 +30,9 @@ struct RawConnection: Sendable {
         }
     }
 
-    /// Opens a connection as an HTTP/2 client does, and reads without looking at anything.
+    /// Opens a connection as an HTTP/2 client does, and discards what it receives.
     ///
-    /// - Parameter isReading: false for one that never reads.
+    /// - Parameter isReading: false for a connection that never reads.
     static func openHTTP2(
         to target: RawTarget, isReading: Bool = true, _ body: @escaping @Sendable (RawConnection) async throws -> Void
     ) async throws {
@@ -45,14 +45,14 @@ struct RawConnection: Sendable {
             try await withThrowingTaskGroup { group in
                 group.addTask { for try await _ in connection.inbound {} }
                 group.addTask { try await body(connection) }
-                // The server's end of it ends the attack on it.
+                // The attack on this connection ends when the server closes it.
                 defer { group.cancelAll() }
                 _ = try await group.next()
             }
         }
     }
 
-    /// Writes, and waits until the system has taken all of it.
+    /// Writes the bytes, and waits until the system has accepted all of them.
     func write(_ bytes: ByteBuffer) async throws {
         try await withTaskCancellationHandler {
             try await channel.writeAndFlush(bytes)

@@ -1,12 +1,12 @@
 import NIOSSL
 
-/// What raw connections are opened to.
+/// The server address of raw connections.
 struct RawTarget: Sendable {
-    /// Attackers' own address, so that limits by address tell them from honest clients.
+    /// The attackers' own address, so that limits by address don't affect the honest clients.
     static let source = "127.0.0.2"
 
     var port: Int
-    /// Nil for TCP in the clear.
+    /// Nil for plain TCP.
     var tls: NIOSSLContext?
 
     /// - Parameter port: nil for the xDS server.

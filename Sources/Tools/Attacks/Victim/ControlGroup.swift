@@ -1,19 +1,19 @@
 import Foundation
 import TestBench
 
-/// A Linux control group with a limit of memory and of CPU time, which only root can make.
+/// A Linux control group with limits on memory and CPU time; requires root.
 public struct ControlGroup: Sendable {
-    /// What a process writes its id to.
+    /// The files that a process writes its ID to in order to join the group.
     let membership: [String]
     private let directories: [String]
     private static let prefix = "ballast-attack-"
 
-    /// In words.
+    /// A readable form.
     public let description: String
 
-    /// Makes a group.
+    /// Creates a group.
     ///
-    /// - Throws: where this machine doesn't let us, with the reason.
+    /// - Throws: an error with the reason if this machine doesn't allow it.
     public init(memoryBytes: Int, cores: Int) throws {
         let root = "/sys/fs/cgroup"
         Self.removeOld(root)
@@ -36,7 +36,7 @@ public struct ControlGroup: Sendable {
         description = "a control group of \(memoryBytes >> 20) MiB and \(cores) cores"
     }
 
-    /// Removes groups that an earlier run left, where no process is in them any more.
+    /// Removes groups left by earlier runs that no process is in any more.
     private static func removeOld(_ root: String) {
         for parent in [root, "\(root)/memory", "\(root)/cpu"] {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []

@@ -2,27 +2,29 @@ import LoadClient
 import Synchronization
 import TestBench
 
-/// What a server, honest clients and new ones went through during an attack.
+/// What a server, honest clients and new clients experienced during an attack.
 struct Exposure: Sendable {
-    /// What must be seen; nil for what only informs.
+    /// The limits; nil for figures without a limit.
     struct Bars: Sendable {
-        /// In MB.
+        /// The server's peak memory, in MB.
         var memory: Double?
         /// The 99th percentile of honest clients' delays, in seconds.
         var honestP99: Double? = 1
-        /// The longest delay, in seconds; by itself a change is missed after the victim's `patience` only.
+        /// The longest delay of honest clients, in seconds.
+        ///
+        /// Without it, only changes that exceed the victim's `patience` count as missed.
         var honestMost: Double?
-        /// New clients during the attack, in seconds.
+        /// The time for a new client during the attack, in seconds.
         var newClient: Double?
-        /// A new client after it, in seconds.
+        /// The time for a new client after the attack, in seconds.
         var newClientAfter: Double? = 10
     }
 
-    /// The server's memory is watched; an attack ends where it takes more.
+    /// The attack ends if the server uses more memory than this.
     private static let ceilingBytes = 1_600 << 20
 
     var honest = HonestClients.Report()
-    /// During the attack, each from connect to the first answer; nil for those that waited in vain.
+    /// For each new client during the attack, the time from connecting to the first response; nil if none came.
     var newClients: [Duration?] = []
     var newClientAfter: Duration?
     var peakMB = 0.0
@@ -33,14 +35,14 @@ struct Exposure: Sendable {
     var logBytes = 0
     var seconds = 0.0
     var isAlive = true
-    /// Whether it was ended early, since the server took all the memory that it was allowed.
+    /// Whether the attack was ended early because the server exceeded the memory ceiling.
     var isCutShort = false
 
-    /// Exposes a server to an attack while honest clients listen.
+    /// Attacks a server while honest clients listen.
     ///
     /// - Parameters:
-    ///   - services: those besides `honest` in the file of `home`, each with its addresses.
-    ///   - limit: for a new client during the attack; nil for the victim's `patience`.
+    ///   - services: services besides `honest` in the file of `home`, with their addresses.
+    ///   - limit: the time limit for new clients during the attack; nil for the victim's `patience`.
     static func measure(
         _ victim: Victim, services: [String: [String]] = [:], newClientsWithin limit: Duration? = nil,
         _ attack: @escaping @Sendable () async throws -> Void
@@ -86,7 +88,7 @@ struct Exposure: Sendable {
         return exposure
     }
 
-    /// New clients one after the other, until the attack is over; the last one may wait on.
+    /// Starts new clients one after the other until the attack is over; the last one may outlast the attack.
     private static func probe(_ victim: Victim, within limit: Duration, _ isOver: Shared<Bool>) async -> [Duration?] {
         var times: [Duration?] = []
         while !isOver.value {
@@ -98,7 +100,7 @@ struct Exposure: Sendable {
 
     static func megabytes(_ bytes: Int?) -> Double { Double(bytes ?? 0) / 1_048_576 }
 
-    /// The figures that all attacks have.
+    /// The figures common to all attacks.
     func figures(_ bars: Bars) -> [Figure] {
         let answered = newClients.compactMap(\.self)
         let slowest = answered.count == newClients.count ? answered.max().map { $0 / .seconds(1) } : nil
@@ -124,7 +126,7 @@ struct Exposure: Sendable {
     }
 }
 
-/// The most memory that a server had, also after it was killed.
+/// Records a server's peak memory, even if it is killed.
 private final class MemoryWatch: Sendable {
     private struct State {
         var peak = 0
@@ -138,7 +140,9 @@ private final class MemoryWatch: Sendable {
     var cpuSeconds: Double { state.withLock { $0.cpuSeconds } }
     var isOver: Bool { state.withLock { $0.isOver } }
 
-    /// Looks every 50 ms until it is cancelled; calls `stop` once where there is too much, or the server has ended.
+    /// Checks every 50 ms until cancelled.
+    ///
+    /// Calls `stop` once, if the server exceeds the ceiling or has ended.
     func follow(_ victim: Victim, ceiling: Int, _ stop: @Sendable () -> Void) async {
         var hasStopped = false
         while !Task.isCancelled {
@@ -152,7 +156,7 @@ private final class MemoryWatch: Sendable {
         }
     }
 
-    /// The memory that it has now.
+    /// Records and returns the server's current memory.
     @discardableResult
     func note(_ victim: Victim) -> Int {
         guard let usage = victim.usage else { return 0 }

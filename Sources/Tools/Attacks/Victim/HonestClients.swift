@@ -7,22 +7,22 @@ import Synchronization
 import TestBench
 import XDS
 
-/// A delta and a SotW client that want to hear of every change, and changes of what they want.
+/// A delta and a SotW client that must receive every change, and the changes themselves.
 ///
-/// A change is another weight in the endpoints file; a client that sees a later weight has the earlier changes, too.
+/// A change is a new weight in the endpoints file. A client that receives a later weight has the earlier changes, too.
 final class HonestClients: Sendable {
-    /// How changes arrived, over both clients.
+    /// How the changes arrived at both clients.
     struct Report: Sendable {
-        /// (client, change) pairs.
+        /// The number of (client, change) pairs.
         var changes = 0
-        /// Those that took longer than the victim's `patience`, or never came.
+        /// The pairs that took longer than the victim's `patience`, or never arrived.
         var missed = 0
-        /// Nil where nothing arrived.
+        /// Nil if nothing arrived.
         var delay: Percentiles?
     }
 
     private struct State {
-        /// What each client hasn't seen yet, the oldest first.
+        /// The changes that each client has not received yet, oldest first.
         var awaited: [[(weight: Int, since: ContinuousClock.Instant)]] = [[], []]
         var delays: [Duration] = []
     }
@@ -34,7 +34,7 @@ final class HonestClients: Sendable {
     private let victim: Victim
     private let state = Mutex(State())
     private let lastWeight = Mutex(1)
-    /// Services besides `honest`, each with its addresses.
+    /// Services besides `honest`, with their addresses.
     private let services: [String: [String]]
 
     init(_ victim: Victim, services: [String: [String]] = [:]) {
@@ -42,7 +42,7 @@ final class HonestClients: Sendable {
         self.services = services
     }
 
-    /// Listens, until it is cancelled.
+    /// Runs the clients until cancelled.
     func listen() async {
         await withTaskGroup { group in
             for client in Self.methods.indices {
@@ -56,7 +56,6 @@ final class HonestClients: Sendable {
         }
     }
 
-    /// Makes changes, until it is cancelled.
     func change() async {
         while !Task.isCancelled {
             let weight = lastWeight.withLock { weight in
@@ -72,7 +71,7 @@ final class HonestClients: Sendable {
         }
     }
 
-    /// Waits until both clients have seen a few changes, and forgets these.
+    /// Waits until both clients have received a few changes, then discards their delays.
     func warmUp() async throws {
         try await eventually(within: .seconds(20), "honest clients see changes") {
             self.state.withLock { $0.delays.count >= 4 && $0.awaited.allSatisfy { $0.count <= 1 } }
@@ -80,7 +79,7 @@ final class HonestClients: Sendable {
         state.withLock { $0.delays = [] }
     }
 
-    /// Waits until every change was seen, or the last one counts as missed.
+    /// Waits until all changes have been received, or the last one counts as missed.
     func settle() async {
         let end = ContinuousClock.now + victim.patience
         while ContinuousClock.now < end, state.withLock({ !$0.awaited.allSatisfy(\.isEmpty) }) {
@@ -88,7 +87,7 @@ final class HonestClients: Sendable {
         }
     }
 
-    /// All since the last call of `warmUp`.
+    /// The report since the last call of `warmUp`.
     var report: Report {
         state.withLock { state in
             let open = state.awaited.reduce(0) { $0 + $1.count }
@@ -98,7 +97,7 @@ final class HonestClients: Sendable {
         }
     }
 
-    /// Follows one stream to its end.
+    /// Follows one stream until it ends.
     private func follow(_ client: Int) async {
         let method = Self.methods[client]
         guard let channel = try? victim.channel() else { return }
@@ -113,7 +112,7 @@ final class HonestClients: Sendable {
                 await stream.send(Self.acknowledgement(of: response, method))
             }
         } catch {
-            // A stream that was ended is opened again.
+            // A stream that has ended is opened again.
         }
         await stream.cancel()
         await channel.shutdown()
@@ -154,14 +153,14 @@ final class HonestClients: Sendable {
 
     // MARK: New clients
 
-    /// How long a new client waits for its first answer, from before it connects; nil where it waits in vain.
+    /// The time from connecting a new client to its first response; nil if none comes in time.
     static func firstAnswer(from victim: Victim, within limit: Duration) async -> Duration? {
         let start = ContinuousClock.now
         guard await addresses(of: service.rawValue, from: victim, within: limit) != nil else { return nil }
         return ContinuousClock.now - start
     }
 
-    /// A service's addresses as a new client gets them; nil where it waits in vain.
+    /// The addresses of a service that a new client receives; nil if none come in time.
     static func addresses(of name: String, from victim: Victim, within limit: Duration) async -> [String]? {
         await firstResult(within: limit) {
             guard let channel = try? victim.channel() else { return nil }
@@ -180,7 +179,7 @@ final class HonestClients: Sendable {
                     break
                 }
             } catch {
-                // A stream that is refused has no answer.
+                // A refused stream has no response.
             }
             await stream.cancel()
             await channel.shutdown()

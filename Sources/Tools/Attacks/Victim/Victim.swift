@@ -4,25 +4,23 @@ import GRPCTransport
 import LoadClient
 import TestBench
 
-/// `ballast serve` as a process, which is attacked.
+/// The attacked `ballast serve` process.
 final class Victim: Sendable {
-    /// Its files and its log.
+    /// The directory of its files and its log.
     let directory: String
     let isTLS: Bool
-    /// How long its clients wait.
+    /// The timeout of its clients.
     let patience: Duration
-    /// The port of xDS.
     let xdsPort: Int
-    /// The port of the admin API.
     let adminPort: Int
     private let process: ManagedProcess
 
-    /// Starts it, and waits until it is ready.
+    /// Starts the process, and waits until it is ready.
     ///
     /// - Parameters:
-    ///   - openFiles: the most open files that it may have.
-    ///   - patience: how long its clients wait.
-    ///   - group: what it may have of the machine.
+    ///   - openFiles: the limit on open files.
+    ///   - patience: the timeout of its clients.
+    ///   - group: the control group to run in; nil for none.
     init(
         _ program: String, _ configuration: VictimConfiguration, directory: String, openFiles: Int?,
         patience: Duration, group: ControlGroup?
@@ -61,7 +59,7 @@ final class Victim: Sendable {
         }
     }
 
-    /// The `port=` of the log line that has that text.
+    /// The `port=` in the log line that contains `event`.
     private static func port(of event: String, in log: String) -> Int? {
         guard let line = log.split(separator: "\n").first(where: { $0.contains(event) }),
             let field = line.split(separator: " ").first(where: { $0.hasPrefix("port=") })
@@ -69,24 +67,23 @@ final class Victim: Sendable {
         return Int(field.dropFirst("port=".count))
     }
 
-    /// Whether it still runs.
     var isRunning: Bool { process.isRunning }
 
-    /// Nil after its end.
+    /// Nil after the process has ended.
     var usage: ProcessUsage? { ProcessUsage(of: Int(process.identifier)) }
 
-    /// How long its log is, in bytes.
+    /// The length of the log in bytes.
     var logBytes: Int {
         let attributes = try? FileManager.default.attributesOfItem(atPath: "\(directory)/ballast.log")
         return (attributes?[.size] as? NSNumber)?.intValue ?? 0
     }
 
-    /// Removes its log where nobody would read that much.
+    /// Removes the log if it is too long to be of use.
     func dropLongLog() {
         if logBytes > 20_000_000 { try? FileManager.default.removeItem(atPath: "\(directory)/ballast.log") }
     }
 
-    /// Ends it; one that takes no SIGTERM is killed after 10 s.
+    /// Stops the process; it is killed 10 s after SIGTERM.
     ///
     /// - Returns: how long that took.
     @discardableResult
@@ -96,7 +93,7 @@ final class Victim: Sendable {
         return ContinuousClock.now - start
     }
 
-    /// A new connection of gRPC, as a client with a certificate where there is TLS.
+    /// Creates a gRPC channel; with TLS, it has a client certificate.
     func channel() throws -> Channel {
         guard isTLS else { return try Channel(address: "127.0.0.1:\(xdsPort)") }
         let read = { (file: String) in
@@ -109,14 +106,14 @@ final class Victim: Sendable {
                 KeyPair(certificateChain: read("client.crt"), privateKey: read("client.key"))))
     }
 
-    /// Asks the admin API; nil where no answer comes in time.
+    /// Sends a request to the admin API; nil if no response comes in time.
     func get(_ path: String, within limit: Duration = .seconds(5)) async -> HTTPAnswer? {
         await firstResult(within: limit) { [adminPort] in
             try? await HTTPConnection.get(host: "127.0.0.1", port: adminPort, path)
         }
     }
 
-    /// Why a cluster's source is stale, by the admin API; nil where it isn't.
+    /// Why a cluster's source is stale, according to the admin API; nil if it isn't.
     func staleReason(of cluster: String) async -> String? {
         guard let answer = await get(AdminRoute.readiness.path()),
             let page = try? AdminJSON.decode(ReadinessPage.self, from: Data(answer.body.utf8))
@@ -124,10 +121,10 @@ final class Victim: Sendable {
         return page.sources.first { $0.cluster == cluster && $0.stale != nil }?.stale
     }
 
-    /// Waits until a cluster's source is stale, for two minutes at most.
+    /// Waits until a cluster's source is stale, for at most two minutes.
     ///
-    /// - Parameter least: how long to wait in any case, since the attack goes on meanwhile.
-    /// - Returns: how long it took; nil where it never was.
+    /// - Parameter least: the minimum time to wait, since the attack continues meanwhile.
+    /// - Returns: how long it took; nil if it did not become stale.
     func timeUntilStale(_ cluster: String, atLeast least: Duration) async throws -> Duration? {
         let start = ContinuousClock.now
         var found: Duration?
@@ -138,15 +135,15 @@ final class Victim: Sendable {
         return found
     }
 
-    /// Puts a file into its directory by a rename.
+    /// Replaces a file in the directory by a rename.
     func write(_ text: String, to file: String) throws {
         try text.write(toFile: "\(directory)/\(file)", atomically: true, encoding: .utf8)
     }
 }
 
-/// What `body` returns, or nil when the time is over.
+/// The result of `body`, or nil when the time is over.
 ///
-/// A body that can't be cancelled, such as a TCP connection that is being opened, is left to itself then.
+/// If `body` can't be cancelled, for example while it opens a TCP connection, it continues in the background.
 func firstResult<Result: Sendable>(
     within limit: Duration, _ body: @escaping @Sendable () async -> Result?
 ) async -> Result? {

@@ -4,34 +4,33 @@ import Foundation
 ///
 /// Every attacked server has a cluster `home` with the service `honest`, whose endpoints file changes all the time.
 struct VictimConfiguration: Sendable {
-    /// Another Ballast, as the importer's configuration names it.
+    /// Another Ballast, as configured in the importer.
     struct Peer: Sendable {
         var cluster: String
         var port: UInt16
-        /// The services that it may bring.
+        /// The services that it may export.
         var services: [String]
-        /// Kinds of address that it may bring, besides those of pods.
+        /// The kinds of addresses that it may export besides usual pod addresses.
         var addresses: [String] = []
         var reach = "gateway"
     }
 
-    /// Whether the xDS server has mutual TLS; plaintext otherwise.
+    /// Whether the xDS server uses mutual TLS instead of plaintext.
     var isTLS = false
     /// Whether the connection guard is on.
     var isGuarded = true
     /// Services besides `honest`.
     var services: [String] = []
-    /// Clusters with an endpoints file of that name each.
+    /// Clusters with an endpoints file of the same name.
     var files: [String] = []
-    /// Clusters that other Ballasts tell.
+    /// Clusters whose source is another Ballast.
     var peers: [Peer] = []
-    /// Clusters that an API server tells, with the service `shop` in the namespace `shop`.
+    /// Clusters whose source is an API server, with the service `shop` in the namespace `shop`.
     var kubernetes: [String] = []
 
-    /// EndpointSlices that an API server may bring; nil for the default.
+    /// The limit on EndpointSlices from an API server; nil for the default.
     var objects: Int?
 
-    /// The configuration file.
     var text: String {
         var lines = ["cluster: home", "guard: off", "xds:", "  listen: \"127.0.0.1:0\""]
         if isTLS {
@@ -63,7 +62,7 @@ struct VictimConfiguration: Sendable {
         return lines
     }
 
-    /// The endpoints file of `home`, where the first pod of `honest` has that weight.
+    /// The endpoints file of `home`, with this weight for the first pod of `honest`.
     static func home(weight: Int, services: [String: [String]] = [:]) -> String {
         var text = """
             services:

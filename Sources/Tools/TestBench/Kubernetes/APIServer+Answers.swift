@@ -43,7 +43,7 @@ extension APIServer {
         }
     }
 
-    /// A `Status`, as an API server writes it.
+    /// A `Status` object in the format of an API server.
     public static func status(_ code: Int, _ reason: String, _ message: String) -> String {
         #"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"\#(message)","reason":"\#(reason)","code":\#(code)}"#
     }
@@ -137,7 +137,7 @@ extension APIServer {
 }
 
 extension APIServer.Request {
-    /// The namespace that it is about; nil for all.
+    /// The namespace in the request's path; nil for all namespaces.
     var namespace: String? {
         let parts = path.split(separator: "/").map(String.init)
         guard let index = parts.firstIndex(of: "namespaces"), index + 1 < parts.count else { return nil }
@@ -146,7 +146,7 @@ extension APIServer.Request {
 }
 
 extension APIServer.Object {
-    /// Whether a request asks for it: by its namespace, and by its labels, of which it may name some and values of some.
+    /// Whether the object matches a request's namespace and label selector (labels with or without values).
     func matches(_ request: APIServer.Request) -> Bool {
         if let wanted = request.namespace, wanted != namespace { return false }
         return (request.query["labelSelector"] ?? "").split(separator: ",").allSatisfy { term in

@@ -1,20 +1,20 @@
 extension APIServer {
-    /// An endpoint of a slice, in a few words.
+    /// An endpoint of an EndpointSlice.
     public struct Endpoint: Sendable {
-        /// The pod.
+        /// The name of the pod.
         public var name: String
-        /// Its IP address.
+        /// The IP address.
         public var address: String
-        /// Its conditions; nil for those that are not said.
+        /// A condition; nil if it is not set.
         public var ready: Bool?
         /// See `ready`.
         public var serving: Bool?
         /// See `ready`.
         public var terminating: Bool?
-        /// Nil for none.
+        /// The zone; nil for none.
         public var zone: String?
 
-        /// One that is ready, unless said otherwise.
+        /// Creates an endpoint, ready by default.
         public init(
             _ name: String, _ address: String, ready: Bool? = true, serving: Bool? = nil, terminating: Bool? = nil,
             zone: String? = nil
@@ -64,7 +64,7 @@ extension APIServer {
         let fields = { (pairs: [String: String]) in
             pairs.sorted { $0.key < $1.key }.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",")
         }
-        // A watch with a selector sees an object that no longer matches as deleted.
+        // To a watch with a selector, an object that no longer matches is deleted.
         delete("services", namespace, name)
         put(
             "services", namespace, name, labels: labels,

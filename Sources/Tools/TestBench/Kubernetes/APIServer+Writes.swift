@@ -1,16 +1,16 @@
 import Synchronization
 import Foundation
 
-// Requests about one object: reads, server-side applies and deletes.
+// Requests for one object: reads, server-side applies and deletes.
 
 extension APIServer {
-    /// The object that a request is about.
+    /// The object of a request.
     struct Target {
         var plural: String
         var namespace: String
         var name: String
 
-        /// Nil if the request is about many.
+        /// Nil if the request is not about one object.
         init?(_ request: Request) {
             let parts = request.path.split(separator: "/").map(String.init)
             guard let index = parts.firstIndex(of: "namespaces"), parts.count == index + 4 else { return nil }
@@ -35,7 +35,7 @@ extension APIServer {
         .status(404, Self.status(404, "NotFound", "\(target.plural) \(target.name) not found"))
     }
 
-    /// One manager owns an object as a whole here; a real server has an owner for each field.
+    /// Here one manager owns the whole object; a real server has an owner for each field.
     private func apply(_ target: Target, _ request: Request) -> Fault {
         guard request.headers["content-type"] == "application/apply-patch+yaml",
             let manager = request.query["fieldManager"], !manager.isEmpty,

@@ -1,68 +1,68 @@
 import Foundation
 import Synchronization
 
-/// A stand-in for a Kubernetes API server: lists and watches over HTTP/2 and TLS, and misbehaves when told to.
+/// A simulated Kubernetes API server with lists and watches over HTTP/2 and TLS, and with injected faults.
 ///
-/// Its answers have the form of those that a real one gave.
+/// Its responses have the format of a real server's.
 public final class APIServer: Sendable {
-    /// What a request asks for.
+    /// The kinds of requests.
     public enum Verb: Sendable { case list, watch, write, any }
 
-    /// How a request goes wrong.
+    /// A fault injected into a response.
     public enum Fault: Sendable {
-        /// An answer of that status, with that body.
+        /// A response with this status and body.
         case status(Int, String = "", headers: [(String, String)] = [])
-        /// A watch that says this, and ends.
+        /// A response with this body that ends normally.
         case says(String)
-        /// A watch that says this, and breaks off.
+        /// A response with this body whose stream is then reset.
         case breaksAfter(String)
-        /// Nothing at all, for as long as the client waits.
+        /// No response at all.
         case silence
     }
 
-    /// A request that came.
+    /// A received request.
     public struct Request: Sendable {
-        /// Such as `GET`.
+        /// For example `GET`.
         public var method: String
-        /// Such as `/apis/discovery.k8s.io/v1/endpointslices`.
+        /// For example `/apis/discovery.k8s.io/v1/endpointslices`.
         public var path: String
-        /// Decoded.
+        /// The decoded query parameters.
         public var query: [String: String]
-        /// By lower-case names.
+        /// The header fields, by lowercase name.
         public var headers: [String: String]
-        /// What a write brings.
+        /// The body of a write.
         public var body: String
 
-        /// Whether it is a watch.
+        /// Whether the request is a watch.
         public var isWatch: Bool { query["watch"] == "true" }
     }
 
-    /// What it does and demands.
+    /// The server's features and requirements.
     public struct Options: Sendable {
-        /// A bearer token that every request has to bring; nil where anyone may ask.
+        /// The bearer token required of every request; nil for none.
         public var token: String?
-        /// Where it listens: 127.0.0.1 or ::1.
+        /// The address to listen on: 127.0.0.1 or ::1.
         public var host = "127.0.0.1"
-        /// Which certificate it shows.
+        /// The name of the server's certificate.
         public var certificate = "api"
-        /// Whether clients have to show a certificate.
+        /// Whether clients must have a certificate.
         public var demandsCertificate = false
-        /// Whether it takes `sendInitialEvents`.
+        /// Whether the server supports `sendInitialEvents`.
         public var hasWatchList = true
-        /// Whether `continue` tokens are expired when they are used.
+        /// Whether `continue` tokens have always expired when used.
         public var expiresPages = false
 
-        /// A server that does all that is asked.
+        /// Creates the default options: all features, no requirements.
         public init() {}
     }
 
     struct Object: Sendable {
         var namespace: String
         var labels: [String: String]
-        /// JSON, with `$VERSION` in the place of its version.
+        /// JSON with `$VERSION` in place of the version.
         var json: String
         var version: Int
-        /// Who applied it last; nil for nobody.
+        /// The manager that applied it last; nil if none did.
         var manager: String?
         var text: String { json.replacing("$VERSION", with: "\(version)") }
     }
@@ -77,7 +77,7 @@ public final class APIServer: Sendable {
         var version = 100
         var objects: [String: [String: Object]] = [:]
         var events: [Event] = []
-        /// Watches from before this version are told 410.
+        /// Watches from versions before this one get status 410.
         var compacted = 0
         var pages: [String: [Object]] = [:]
         var lastPage = 0
@@ -95,7 +95,7 @@ public final class APIServer: Sendable {
 
     /// Listens on a port that the system chooses.
     ///
-    /// - Parameter certificates: what it shows, and which authority it asks clients to have.
+    /// - Parameter certificates: the server's certificates, and the authority for client certificates.
     public init(_ certificates: Certificates, _ options: Options = Options()) async throws {
         directory = certificates.directory
         var initial = State()
@@ -104,10 +104,10 @@ public final class APIServer: Sendable {
         try await start()
     }
 
-    /// Where it listens; 0 while it is stopped.
+    /// The port; 0 while the server is stopped.
     public var port: Int { server.withLock { $0?.port ?? 0 } }
 
-    /// Listens again, with all that it had.
+    /// Starts listening again, with its objects kept.
     public func start(port: Int = 0) async throws {
         let options = state.withLock(\.options)
         let started = try await HTTP2Server(
@@ -122,7 +122,7 @@ public final class APIServer: Sendable {
         server.withLock { $0 = started }
     }
 
-    /// Stops listening and ends all connections.
+    /// Stops listening and closes all connections.
     public func stop() async {
         let running = server.withLock { server in
             defer { server = nil }
@@ -131,10 +131,10 @@ public final class APIServer: Sendable {
         await running?.stop()
     }
 
-    /// Ends all connections, and goes on listening.
+    /// Closes all connections; the server continues to listen.
     public func disconnectAll() async { await server.withLock { $0 }?.disconnectAll() }
 
-    /// A kubeconfig for it, whose user has that token.
+    /// A kubeconfig for the server.
     public func kubeconfig(user: String = "{token: secret}") -> String {
         let host = state.withLock(\.options.host)
         return """
@@ -153,8 +153,8 @@ public final class APIServer: Sendable {
     /// Creates or replaces an object.
     ///
     /// - Parameters:
-    ///   - plural: its kind, such as `endpointslices`.
-    ///   - json: the object, on one line, with `$VERSION` for its version.
+    ///   - plural: the resource, for example `endpointslices`.
+    ///   - json: the object on one line, with `$VERSION` in place of its version.
     public func put(
         _ plural: String, _ namespace: String, _ name: String, labels: [String: String], json: String
     ) {
@@ -176,7 +176,7 @@ public final class APIServer: Sendable {
         }
     }
 
-    /// Deletes objects without an event that anyone could see: what is behind this, is told 410.
+    /// Deletes an object without an event; watches that are behind get status 410.
     public func forget(_ plural: String, _ namespace: String, _ name: String) {
         state.withLock { state in
             state.version += 1
@@ -185,7 +185,7 @@ public final class APIServer: Sendable {
         compact()
     }
 
-    /// Forgets all events so far: watches that are behind are told 410.
+    /// Discards all events so far; watches that are behind get status 410.
     public func compact() {
         state.withLock { state in
             state.version += 1
@@ -194,9 +194,9 @@ public final class APIServer: Sendable {
         }
     }
 
-    /// Puts the storage back to what it was, or makes it empty: objects and versions are those of an earlier time.
+    /// Restores the storage to an earlier state, with the objects and the version of that time.
     ///
-    /// A watch from a version that is not reached yet is answered 200, and then with silence, as a real one does.
+    /// As on a real server, a watch from a version not reached yet gets status 200 and then silence.
     public func restore(_ plural: String, to names: Set<String>, version: Int) async {
         state.withLock { state in
             state.version = version
@@ -214,9 +214,9 @@ public final class APIServer: Sendable {
     /// Sends a bookmark to every watch.
     public func bookmark() { change { $0.bookmarks += 1 } }
 
-    /// Ends the watches of a kind as a server does whose time is over.
+    /// Ends the watches of a resource, as a server does after their timeout.
     ///
-    /// - Parameter namespace: those of that namespace only; nil for all.
+    /// - Parameter namespace: the namespace; nil for all.
     public func endWatches(of plural: String, in namespace: String? = nil) {
         state.withLock { state in
             for watcher in state.watchers.values
@@ -226,16 +226,16 @@ public final class APIServer: Sendable {
         }
     }
 
-    /// Changes what it does and demands.
+    /// Changes the options.
     public func set(_ body: (inout Options) -> Void) { state.withLock { body(&$0.options) } }
 
-    /// Has the next request of a kind go wrong; several faults wait for one each.
+    /// Injects a fault into the next request of a kind; each fault affects one request.
     public func fail(_ verb: Verb = .any, _ fault: Fault) { state.withLock { $0.faults.append((verb, fault)) } }
 
     /// All requests so far.
     public var requests: [Request] { state.withLock { $0.requests } }
 
-    /// How many watches run now.
+    /// The number of running watches.
     public var watchCount: Int { state.withLock { $0.watchers.count } }
 
     @discardableResult
@@ -255,7 +255,7 @@ extension APIServer.State {
         events.append(
             APIServer.Event(
                 plural: plural, object: object, line: "{\"type\":\"\(type)\",\"object\":\(object.text)}\n"))
-        // A real one keeps five minutes of them.
+        // A real server keeps five minutes of events.
         if events.count > 20_000 { events.removeFirst(10_000) }
     }
 }

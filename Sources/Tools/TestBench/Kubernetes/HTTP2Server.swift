@@ -6,19 +6,19 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// An HTTP/2 server with TLS on loopback, whose answers are written by hand.
+/// An HTTP/2 server with TLS on loopback, whose handler writes the responses itself.
 final class HTTP2Server: Sendable {
     struct Request: Sendable {
-        /// Such as `GET`.
+        /// For example `GET`.
         var method: String
-        /// Without its query.
+        /// The path without the query.
         var path: String
         var query: [String: String]
         var headers: [String: String]
         var body = ""
     }
 
-    /// Where an answer is written to.
+    /// The writer of a response.
     struct Answer: Sendable {
         fileprivate let channel: any NIOCore.Channel
 
@@ -32,7 +32,7 @@ final class HTTP2Server: Sendable {
 
         func end() async throws { try await write(.end(nil)) }
 
-        /// Breaks the stream off: RST_STREAM.
+        /// Resets the stream (RST_STREAM).
         func abort() async { try? await channel.close() }
 
         private func write(_ part: HTTPServerResponsePart) async throws { try await channel.writeAndFlush(part) }
@@ -44,7 +44,6 @@ final class HTTP2Server: Sendable {
     private let channel: any NIOCore.Channel
     private let connections: Connections
 
-    /// The open connections.
     private final class Connections: Sendable {
         private let all = Mutex<[ObjectIdentifier: any NIOCore.Channel]>([:])
 
@@ -60,12 +59,12 @@ final class HTTP2Server: Sendable {
         }
     }
 
-    /// Listens.
+    /// Starts listening.
     ///
     /// - Parameters:
     ///   - host: 127.0.0.1 or ::1.
     ///   - port: 0 lets the system choose.
-    ///   - clientCA: demands certificates that it signed; nil for none.
+    ///   - clientCA: the authority of the required client certificates; nil if none are required.
     init(
         certificate: String, key: String, clientCA: String?, host: String, port: Int, _ handler: @escaping Handler
     ) async throws {
@@ -100,17 +99,17 @@ final class HTTP2Server: Sendable {
         self.port = channel.localAddress?.port ?? 0
     }
 
-    /// Ends all connections; frames in flight are lost.
+    /// Closes all connections; frames in flight are lost.
     func disconnectAll() async { await connections.closeAll() }
 
-    /// Stops listening, and ends all connections.
+    /// Stops listening, and closes all connections.
     func stop() async {
         try? await channel.close()
         await disconnectAll()
     }
 }
 
-/// Answers one request in a task of its own, which ends with the stream.
+/// Handles one request in its own task, which is cancelled when the stream ends.
 private final class ServerStream: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart

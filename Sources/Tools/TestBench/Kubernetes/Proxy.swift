@@ -2,7 +2,8 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A proxy on loopback that knows HTTP's CONNECT and SOCKS 5 (RFC 1928, without authentication), and counts.
+/// A proxy on loopback that supports HTTP CONNECT and SOCKS 5 (RFC 1928, without authentication), and records its
+/// targets.
 public final class Proxy: Sendable {
     private let channel: any NIOCore.Channel
     private let log: Log
@@ -25,17 +26,17 @@ public final class Proxy: Sendable {
             .bind(host: "127.0.0.1", port: 0).get()
     }
 
-    /// Where it listens.
+    /// The port.
     public var port: Int { channel.localAddress?.port ?? 0 }
 
-    /// Where clients asked it to connect to.
+    /// The targets that clients requested.
     public var targets: [String] { log.targets.withLock { $0 } }
 
     /// Stops listening.
     public func stop() async { try? await channel.close() }
 }
 
-/// Reads where to, connects, and passes bytes on in both directions.
+/// Reads the target, connects to it, and forwards bytes in both directions.
 private final class ProxyConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -77,7 +78,7 @@ private final class ProxyConnection: ChannelInboundHandler {
             isGreeted = true
             return context.channel.writeAndFlush(ByteBuffer(bytes: [5, 0]), promise: nil)
         }
-        // Version, CONNECT, a reserved byte, the address' type, the address, the port.
+        // Version, CONNECT, a reserved byte, the address type, the address, the port.
         guard let type = head.getInteger(at: 3, as: UInt8.self) else { return }
         guard type == 1 else { return context.close(promise: nil) }
         guard let address = head.getBytes(at: 4, length: 4), let port = head.getInteger(at: 8, as: UInt16.self) else {
@@ -109,7 +110,7 @@ private final class ProxyConnection: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) { other?.close(promise: nil) }
 }
 
-/// The way back.
+/// Forwards bytes from the target to the client.
 private final class Back: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The report as a picture: what each pod got, against what it should have got.
+/// A chart of the report: each pod's measured share, compared with its ideal share.
 public struct Chart {
     private let scenes: [Report.Scene]
     private let pods: [String]
@@ -15,14 +15,14 @@ public struct Chart {
         static let full = 0.5
     }
 
-    /// The scenes of HTTP/2 with two worker threads, or of whatever was played last.
+    /// Takes the scenes with the protocol and worker threads of the last scene.
     public init(_ report: Report) {
         let last = report.scenes.last
         scenes = report.scenes.filter { $0.protocol == last?.protocol && $0.workers == last?.workers }
         pods = Set(scenes.flatMap(\.measured.keys)).sorted()
     }
 
-    /// Legible on light and dark pages: it follows what the reader prefers.
+    /// An SVG that follows the reader's preference for light or dark pages.
     public var svg: String {
         let width = Layout.title + Layout.cell * pods.count + 300
         let height = Layout.top + Layout.row * scenes.count + 34

@@ -5,21 +5,21 @@ import Model
 extension Story {
     /// Puts many pods behind one gateway, and counts their shares.
     ///
-    /// The pods are listeners of one Envoy: what is tried is the way to them.
+    /// The pods are listeners of one Envoy, since this tests only the path to them.
     ///
-    /// - Parameter kind: of the gateway.
+    /// - Parameter kind: the kind of gateway.
     public func measureManyPods(
         _ count: Int = 200, requests: Int = 40_400, through kind: Bench.GatewayKind = .told
     ) async throws -> Report.ManyPods {
         let plan = Plan(.pods)
         let stage = Stage(bench, .http2, workers: 2)
         try await startManyPods(count)
-        // A gateway that knows no pod yet.
+        // Start with a gateway that has no pods.
         try bench.publish([], in: "west")
         await bench.stop("gateway-1")
         try await bench.startGateway(kind, name: "gateway-1", at: 1)
         let gateway = bench.gateway(at: 1)
-        // Pods that were there before leave it a little later.
+        // Pods of earlier scenes are removed from it a little later.
         try await eventually("the gateway knows no pod") {
             try await !gateway.clusters.contains { $0.hasSuffix(".west.ballast") }
         }
@@ -43,7 +43,7 @@ extension Story {
         )
     }
 
-    /// One Envoy with a listener for each pod, each answering with its name.
+    /// Starts one Envoy with a listener for each pod, which responds with the pod's name.
     private func startManyPods(_ count: Int) async throws {
         let template = try bench.template("bench/pod.yaml")
         let parts = template.components(separatedBy: "  listeners:\n")

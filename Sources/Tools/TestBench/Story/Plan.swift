@@ -1,25 +1,25 @@
 public import Model
 
-/// How a scene is set up: what `ballast.yaml` says, and what kind of client there is.
+/// The settings of a scene: the contents of `ballast.yaml`, and the kind of client.
 public struct Plan: Sendable {
     /// How west's pods are reached.
     public enum Reach: String, Sendable {
-        /// As federation tools import it: its gateway is one endpoint like any other.
+        /// As federation tools import a cluster: its gateway is one endpoint like any other.
         case imported
-        /// The gateway weighs what its pods weigh.
+        /// The gateway has the weight of all its pods.
         case gateway
-        /// The same, and clients open new connections when pods are added.
+        /// Like `gateway`, and clients open new connections when pods are added.
         case refresh
-        /// Several identities, to a gateway that can't be changed.
+        /// Several identities for a gateway that can't be changed.
         case lanes
-        /// The same, to one that picks pods in turn.
+        /// Like `lanes`, with a gateway that selects pods in turn.
         case lanesInTurn = "lanes, in turn"
         /// Each pod by its own SNI.
         case pods
         /// Each pod by its address, through an HTTP proxy.
         case connect
 
-        /// What the configuration says of west.
+        /// The lines of west's configuration.
         fileprivate var lines: [String] {
             switch self {
             case .imported: []
@@ -32,7 +32,7 @@ public struct Plan: Sendable {
             }
         }
 
-        /// .3 and .4 can't be changed, .1 and .2 are told by Ballast.
+        /// Gateways .3 and .4 can't be changed; .1 and .2 get their pods from Ballast.
         fileprivate var gateways: [Int] {
             switch self {
             case .imported, .gateway, .refresh, .lanes: [3]
@@ -44,42 +44,43 @@ public struct Plan: Sendable {
 
     /// How west's pods are reached.
     public var reach: Reach
-    /// Whose pods come first.
+    /// Which cluster's pods are preferred.
     public var balance = Service.Balance.global
-    /// Which pod is next.
+    /// The load balancing policy.
     public var policy = ClientSettings.Policy.roundRobin
     /// The last bytes of the addresses of west's gateways.
     public var gateways: [Int]
-    /// Whether pods that answer with errors are ejected.
+    /// Whether pods that respond with errors are ejected.
     public var ejectsOutliers = false
-    /// The client's workaround for pinned connections: a static client with that setting.
+    /// The client's workaround for pinned connections: the limit of requests per connection in its static
+    /// configuration.
     public var requestsPerConnection: Int?
-    /// Whether the client checks pods by itself.
+    /// Whether the client runs health checks.
     public var checksHealth = false
-    /// What each of west's pods counts.
+    /// The multiplier of west's weights.
     public var westMultiplier = "1"
 
-    /// A plan.
+    /// Creates a plan.
     public init(_ reach: Reach) {
         self.reach = reach
         gateways = reach.gateways
         isServedWhole = reach != .imported && reach != .gateway
     }
 
-    /// Whether the client takes its clusters from Ballast, too, and can take every reach.
+    /// Whether the client gets its Envoy clusters from Ballast, too, and supports every reach.
     var isServedWhole: Bool
 
-    /// The audience that the client is of.
+    /// The audience that the client belongs to.
     public var audience: ClientKind { isServedWhole ? .lanes : .plain }
 
-    /// What clients offer in the TLS handshake; without Istio's protocol its gateways take nobody.
+    /// Whether clients offer Istio's protocol in the TLS handshake, which Istio's gateways require.
     public var offersIstio = true
 
     private func alpn(_ upstream: Bench.UpstreamProtocol) -> String {
         offersIstio ? ", alpn: [istio, \(upstream == .http1 ? "http/1.1" : "h2")]" : ""
     }
 
-    /// `ballast.yaml`.
+    /// The contents of `ballast.yaml`.
     public func configuration(_ bench: Bench, _ upstream: Bench.UpstreamProtocol) -> String {
         let gateways = gateways.map { "\"\(bench.network)\($0):15443\"" }
         let west =

@@ -1,62 +1,64 @@
 import Foundation
 
-/// What a run of the bench found; `report.json`.
+/// The results of the bench, as in `report.json`.
 public struct Report: Codable, Sendable {
-    /// One situation, with real requests.
+    /// The results of one scene.
     public struct Scene: Codable, Sendable {
-        /// What is shown.
+        /// The scene's title.
         public var name: String
         /// The scene's letter.
         public var id: String
         /// How the remote cluster is reached.
         public var reach: String
-        /// What the client speaks to the pods.
+        /// The protocol between the client and the pods.
         public var `protocol`: String
         /// The client's worker threads.
         public var workers: Int
-        /// Requests that are counted in `measured`, and those that failed meanwhile.
+        /// The number of requests that `measured` covers.
+        ///
+        /// Includes failed ones, unless the scene is measured in windows.
         public var requests: Int
-        /// Requests that came back with anything but 200.
+        /// Requests with a status other than 200, or without a response.
         public var failed: Int
-        /// Of how many, where requests went on between the ones that are counted.
+        /// The number of all requests, if the load also ran outside the measured windows.
         public var failedOf: Int?
-        /// What the client's Envoy says about the first of them.
+        /// The lines of the client Envoy's access log for the first failed requests.
         public var failures: [String] = []
         /// Connections that the client has opened to endpoints since it started.
         public var connections: Int
-        /// TLS handshakes that it completed with them.
+        /// TLS handshakes that it has completed with them.
         public var handshakes: Int
-        /// What each pod would get if all pods of both clusters were equal.
+        /// The number of requests that each pod would get if all pods of both clusters were equal.
         public var ideal: [String: Double]
-        /// What each pod answered.
+        /// The number of requests that each pod answered.
         public var measured: [String: Int]
-        /// Half of the requests took no longer, in milliseconds.
+        /// The median duration of a request, in milliseconds.
         public var p50: Double
-        /// 99 of 100 took no longer, in milliseconds.
+        /// The 99th percentile, in milliseconds.
         public var p99: Double
-        /// CPU time of the client's Envoy for 1,000 requests, in milliseconds.
+        /// CPU time of the client's Envoy per 1,000 requests, in milliseconds.
         public var cpuPerThousand: Double
-        /// How many keys requests were hashed by.
+        /// The number of keys by which requests were hashed.
         public var keys: Int?
-        /// How many of them were answered by more than one pod.
+        /// The number of keys that were answered by more than one pod.
         public var movedKeys: Int?
 
-        /// The largest deviation of a pod from its ideal, as a part of that.
+        /// The largest deviation of a pod from its ideal, as a fraction of the ideal.
         public var deviation: Double {
             ideal.filter { $0.value > 0 }.map { pod, ideal in abs(Double(measured[pod] ?? 0) - ideal) / ideal }.max()
                 ?? 0
         }
     }
 
-    /// Durations, in milliseconds.
+    /// A set of durations, in milliseconds.
     public struct Latency: Codable, Sendable {
-        /// How many.
+        /// The number of durations.
         public var changes: Int
-        /// Half of them took no longer.
+        /// The median.
         public var median: Double
-        /// 99 of 100 took no longer.
+        /// The 99th percentile.
         public var p99: Double
-        /// The longest.
+        /// The maximum.
         public var max: Double
 
         init(_ durations: [Duration]) {
@@ -69,35 +71,35 @@ public struct Report: Codable, Sendable {
             max = rank(1)
         }
 
-        /// For people.
+        /// A readable form.
         public var description: String {
             let figures = [median, p99, max].map { String(format: "%.1f ms", $0) }
             return "\(changes) times: median \(figures[0]), p99 \(figures[1]), longest \(figures[2])"
         }
     }
 
-    /// Many pods behind one gateway.
+    /// The results with many pods behind one gateway.
     public struct ManyPods: Codable, Sendable {
-        /// Remote pods.
+        /// The number of remote pods.
         public var pods: Int
-        /// Requests sent, and failed ones.
+        /// The number of requests sent.
         public var requests: Int
-        /// Requests that came back with anything but 200.
+        /// Requests with a status other than 200, or without a response.
         public var failed: Int
-        /// The fewest and the most requests of one pod, and what each should have had.
+        /// The fewest requests of one pod.
         public var fewest: Int
         /// The most requests of one pod.
         public var most: Int
-        /// What each pod should have had.
+        /// The number of requests that each pod should get.
         public var ideal: Double
         /// Connections that the client opened.
         public var connections: Int
-        /// The gateway's Envoy clusters, before and after.
+        /// The number of the gateway's Envoy clusters, before and after.
         public var gatewayClusters: [Int]
         /// The gateway's allocated memory in bytes, before and after.
         public var gatewayBytes: [Int]
 
-        /// For people.
+        /// A readable form.
         public var description: String {
             """
             \(pods) remote pods behind one gateway, \(requests) requests: \(fewest) to \(most) on each of \(pods + 2) pods \
@@ -110,24 +112,24 @@ public struct Report: Codable, Sendable {
 
     /// In the order of the story.
     public var scenes: [Scene] = []
-    /// From the rename of an endpoints file to the client's Envoy having applied it.
+    /// From the rename of an endpoints file until the client's Envoy has applied it.
     public var changeToApplied: Latency?
     /// From the rename of an endpoints file to a new remote pod's first request.
     public var changeToFirstRequest: Latency?
-    /// Many pods behind one gateway.
+    /// The results with many pods behind one gateway.
     public var manyPods: ManyPods?
 
-    /// An empty report.
+    /// Creates an empty report.
     public init() {}
 
-    /// As JSON, for other programs.
+    /// Writes the report as JSON.
     public func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try (encoder.encode(self) + Data("\n".utf8)).write(to: URL(fileURLWithPath: path), options: .atomic)
     }
 
-    /// As a table, for people.
+    /// A readable table.
     public var table: String {
         let pods = Set(scenes.flatMap(\.measured.keys)).sorted()
         var rows = [

@@ -1,19 +1,19 @@
 import Foundation
 import Model
 
-/// One situation of the story: what happens, and what is counted.
+/// One scene of the story: changes under load, and what is measured.
 public struct Scene: Sendable {
-    /// What it is called.
+    /// The scene's letter and text.
     public struct Title: Sendable {
-        /// A letter, and a number where there are several.
+        /// A letter, and a number if there are several variants.
         public var id: String
-        /// What is shown.
+        /// The text that is shown.
         public var text: String
     }
 
-    /// What it is called.
+    /// The scene's title.
     public let title: Title
-    /// Plays it; nothing of it stays but the client.
+    /// Runs the scene; only the client stays afterwards.
     public let play: @Sendable (Stage, Title) async throws -> Report.Scene
 
     init(_ id: String, _ text: String, _ play: @escaping @Sendable (Stage, Title) async throws -> Report.Scene) {
@@ -24,7 +24,7 @@ public struct Scene: Sendable {
     private static let east = ["e1", "e2"]
     private static let west = ["w1", "w2", "w3"]
 
-    /// The whole story.
+    /// All scenes.
     public static let all: [Scene] =
         [
             scaleUp("a", "unweighted: the problem", Plan(.imported)),
@@ -41,21 +41,21 @@ public struct Scene: Sendable {
             hashed("l1", .gateway), hashed("l2", .pods),
         ]
 
-    /// West scales from one pod to three while the client has connections; then requests are counted.
+    /// Scales west from one pod to three while the client has connections, then counts requests.
     static func scaleUp(_ id: String, _ text: String, _ plan: Plan, requests: Int = 1_200) -> Scene {
         Scene(id, text) { stage, title in
             try await stage.open(plan, east: east, west: ["w1"])
-            // So many connections reach every worker of the client: what each has upstream is pinned from now on.
+            // This many connections reach every worker of the client, so that each has pinned upstream connections.
             try await Load.run(120, on: stage.bench, connections: 16)
             try await stage.scale("west", to: west, plan)
-            // A refreshed or a new connection is there after the first requests.
+            // A refreshed or new connection exists after the first requests.
             try await Load.run(60, on: stage.bench)
             return try await stage.measure(
                 title, plan, ideal: try stage.ideal(east: east, west: west), requests: requests)
         }
     }
 
-    /// West changes again and again under load; pods that go drain for a second.
+    /// Changes west repeatedly under load; removed pods drain for a second.
     static let churn = Scene("g", "pods, west 1-3-2-6-1-4") { stage, title in
         let plan = Plan(.pods)
         try await stage.open(plan, east: east, west: ["w1"])
@@ -66,7 +66,7 @@ public struct Scene: Sendable {
                 try await stage.bench.startPods(west)
                 try await stage.scale("west", to: west, plan)
                 try await measure(400, try stage.ideal(east: east, west: west))
-                // The pods that nobody is sent to any more end as Kubernetes ends them: after a second's grace.
+                // The removed pods are stopped after a second's grace period, as in Kubernetes.
                 let gone = all.filter { !west.contains($0) }
                 try await Task.sleep(for: .seconds(1))
                 for pod in gone { await stage.bench.stop(pod) }
@@ -75,7 +75,7 @@ public struct Scene: Sendable {
         }
     }
 
-    /// One of west's two gateways is killed under load, and comes back.
+    /// Kills one of west's two gateways under load, and starts it again.
     static let gatewayKilled = Scene("h", "pods, one of two gateways killed") { stage, title in
         var plan = Plan(.pods)
         plan.gateways = [1, 2]
@@ -92,7 +92,7 @@ public struct Scene: Sendable {
         }
     }
 
-    /// The client's own cluster comes first, until none of its pods is healthy.
+    /// Prefers the client's own cluster until none of its pods is healthy.
     static let localPodsUnhealthy = Scene("i", "local-first, east unhealthy") { stage, title in
         let plan = Plan(.pods, balance: .localFirst)
         try await stage.open(plan, east: east, west: west)
@@ -110,7 +110,7 @@ public struct Scene: Sendable {
         }
     }
 
-    /// East goes from one pod to two, and back.
+    /// Scales east from one pod to two, and back.
     static let eastScaled = Scene("j", "pods, east 1-2-1") { stage, title in
         let plan = Plan(.pods)
         try await stage.open(plan, east: ["e1"], west: west)
@@ -122,16 +122,16 @@ public struct Scene: Sendable {
         }
     }
 
-    /// One of west's pods answers everything with 503, and outlier detection ejects it: alone, or with all of west.
+    /// Makes one of west's pods respond with 503, so that outlier detection ejects it: alone, or with all of west.
     static func failingPod(_ id: String, _ reach: Plan.Reach) -> Scene {
         Scene(id, "\(reach.rawValue), w1 answers 503") { stage, title in
             var plan = Plan(reach, ejectsOutliers: true)
             plan.isServedWhole = true
             try await stage.open(plan, east: east, west: ["w1"])
-            // Where the gateway is one endpoint, connections are pinned to w1 from now on.
+            // If the gateway is one endpoint, connections are pinned to w1 from now on.
             try await Load.run(120, on: stage.bench)
             try await stage.scale("west", to: west, plan)
-            // Envoy gathers changes of health for 100 ms after one of endpoints: let that pass.
+            // After a change of endpoints, Envoy collects health changes for 100 ms: wait until that is over.
             try await Task.sleep(for: .milliseconds(200))
             try await stage.bench.setFailing("w1", true)
             let ideal = try stage.ideal(east: east, west: ["w2", "w3"]).merging(["w1": 0], uniquingKeysWith: { $1 })
@@ -141,7 +141,7 @@ public struct Scene: Sendable {
         }
     }
 
-    /// Requests are hashed by a header: each of its values belongs to one pod.
+    /// Hashes requests by a header: each value of the header belongs to one pod.
     static func hashed(_ id: String, _ reach: Plan.Reach) -> Scene {
         Scene(id, "\(reach.rawValue), MAGLEV by a header") { stage, title in
             var plan = Plan(reach, policy: .maglev)
@@ -167,7 +167,7 @@ extension Plan {
 }
 
 extension Stage {
-    /// Counts windows of a load that goes on between them, while things change; failures count throughout.
+    /// Measures windows of a continuous load while things change; failures count throughout.
     func windows(
         _ title: Scene.Title, _ plan: Plan, pause: Duration,
         _ body:
@@ -192,7 +192,7 @@ extension Stage {
     }
 }
 
-/// What windows of a load add up to.
+/// The sum of several windows of a load.
 private actor Tally {
     private(set) var value: (measured: [String: Int], ideal: [String: Double]) = ([:], [:])
 

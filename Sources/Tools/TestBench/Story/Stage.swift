@@ -3,17 +3,16 @@ import Balancing
 import Foundation
 public import Model
 
-/// The bench as scenes are played on it: all its parts run, and each scene gets its own configuration and a client of
-/// its own, without connections.
+/// The bench with all its parts running; each scene gets its own configuration and a new client without connections.
 public struct Stage: Sendable {
     /// The bench.
     public let bench: Bench
-    /// What the client speaks to pods.
+    /// The protocol between the client and the pods.
     public let upstream: Bench.UpstreamProtocol
     /// The client's worker threads.
     public let workers: Int
 
-    /// A stage on a bench where `Stage.prepare` has been.
+    /// Creates a stage on a bench that `Stage.prepare` has prepared.
     public init(_ bench: Bench, _ upstream: Bench.UpstreamProtocol, workers: Int) {
         self.bench = bench
         self.upstream = upstream
@@ -22,7 +21,7 @@ public struct Stage: Sendable {
 
     /// Starts pods, gateways of all kinds, and Ballast.
     ///
-    /// - Parameter withSidecars: whether pods take only who offers one of Istio's protocols.
+    /// - Parameter withSidecars: whether pods accept only clients that offer one of Istio's protocols.
     public static func prepare(_ bench: Bench, withSidecars: Bool = false) async throws {
         try bench.write(
             "services: {httpbin: [{name: west-gateway, address: \"\(bench.network)3:15443\"}]}\n",
@@ -39,7 +38,7 @@ public struct Stage: Sendable {
         try await bench.startGateway(.passthroughInTurn, name: "gateway-4", at: 4)
     }
 
-    /// Sets a scene: Ballast gets its configuration, the clusters get these pods, and a new client gets them too.
+    /// Prepares a scene: configures Ballast, publishes the pods, and starts a new client that has them.
     public func open(_ plan: Plan, east: [String], west: [String], hashHeader: Bool = false) async throws {
         await bench.stop("client")
         try bench.publish(east.map(bench.pod), in: "east")
@@ -53,10 +52,10 @@ public struct Stage: Sendable {
         try await wait(plan)
     }
 
-    /// Has Ballast read another configuration.
+    /// Makes Ballast read another configuration.
     public func reload(_ plan: Plan) async throws { try await reload(plan.configuration(bench, upstream)) }
 
-    /// Has Ballast read another configuration, given as text.
+    /// Makes Ballast read another configuration, given as text.
     public func reload(_ configuration: String) async throws {
         let ballast = try bench.process("ballast")
         let reloads = { ballast.log.components(separatedBy: "configuration reloaded").count }
@@ -66,7 +65,8 @@ public struct Stage: Sendable {
         try await eventually(every: .milliseconds(5), "Ballast reads its configuration") { reloads() > before }
     }
 
-    /// Publishes other pods, all healthy, and waits until the client has them, and what is renewed because of them.
+    /// Publishes other pods, all healthy, and waits until the client has them and everything that is renewed because of
+    /// them.
     public func scale(_ cluster: String, to pods: [String], _ plan: Plan) async throws {
         let names = {
             Set(try await bench.services(audience: plan.audience).services.first?.endpoints.map(\.identity) ?? [])
@@ -87,7 +87,7 @@ public struct Stage: Sendable {
         try await wait(plan)
     }
 
-    /// Waits until the client has what was published.
+    /// Waits until the client has applied what was published.
     public func wait(_ plan: Plan) async throws {
         guard plan.reach != .imported else {
             let east = try await bench.services(audience: .plain).services.first?.endpoints.count ?? 0
@@ -98,7 +98,7 @@ public struct Stage: Sendable {
         try await bench.waitUntilApplied(audience: plan.audience)
     }
 
-    /// Sends requests, and tells what became of them.
+    /// Sends requests and reports the results.
     public func measure(
         _ title: Scene.Title, _ plan: Plan, ideal: [String: Double], requests: Int, keys: Int = 0
     ) async throws -> Report.Scene {
@@ -107,9 +107,9 @@ public struct Stage: Sendable {
         return try await report(title, plan, result, ideal: ideal.mapValues { $0 * Double(requests) }, cpuSince: cpu)
     }
 
-    /// What became of a load.
+    /// Reports the results of a load.
     ///
-    /// - Parameter ideal: requests by pod.
+    /// - Parameter ideal: the ideal number of requests by pod.
     public func report(
         _ title: Scene.Title, _ plan: Plan, _ result: LoadResult, ideal: [String: Double], cpuSince: Duration
     ) async throws -> Report.Scene {
@@ -129,13 +129,13 @@ public struct Stage: Sendable {
         )
     }
 
-    /// The client's access log has failed requests only.
+    /// The first lines of the client's access log, which has only failed requests.
     private var failures: [String] {
         let lines = (try? bench.process("client").log)?.split(separator: "\n") ?? []
         return lines.filter { $0.hasPrefix("20") }.prefix(8).map(String.init)
     }
 
-    /// What the balancer intends for these pods, all equal, all healthy.
+    /// The shares that the balancer intends for these pods, all equal and healthy.
     public func ideal(east: [String], west: [String], _ balance: Service.Balance = .global) throws -> [String: Double] {
         let mesh = Mesh(
             clusters: [Cluster(name: "east"), Cluster(name: "west")],
@@ -147,6 +147,6 @@ public struct Stage: Sendable {
 }
 
 extension ServicePage.Endpoint {
-    /// What makes it another one for an Envoy.
+    /// Changes if the endpoint is a new one for Envoy.
     fileprivate var identity: String { address + (subZone.isEmpty ? "" : " in \(subZone)") }
 }

@@ -2,20 +2,20 @@ import Balancing
 import Foundation
 import Model
 
-/// The story that the bench tells: every scene, with each protocol, and with one and two worker threads.
+/// All scenes of the bench, with each protocol, and with one and two worker threads.
 public struct Story: Sendable {
     let bench: Bench
     private let say: @Sendable (String) -> Void
 
-    /// A story on a bench that hasn't been started.
+    /// Creates a story on a bench that hasn't been started.
     ///
-    /// `say` is told how it goes.
+    /// - Parameter say: receives lines about the progress.
     public init(_ bench: Bench, say: @escaping @Sendable (String) -> Void) {
         self.bench = bench
         self.say = say
     }
 
-    /// Plays the scenes; the bench still runs at the end.
+    /// Runs the scenes; the bench keeps running afterwards.
     public func play(
         _ scenes: [Scene] = Scene.all, upstreams: [Bench.UpstreamProtocol] = Bench.UpstreamProtocol.allCases,
         workers: [Int] = [1, 2]
@@ -36,8 +36,8 @@ public struct Story: Sendable {
         return reports
     }
 
-    /// Changes an endpoints file again and again, and times each change from the rename until the client has applied
-    /// it.
+    /// Changes an endpoints file repeatedly, and measures the time from each rename until the client has applied the
+    /// change.
     public func measureChanges(_ count: Int = 100) async throws -> Report.Latency {
         try await Stage(bench, .http2, workers: 2).open(Plan(.pods), east: ["e1", "e2"], west: ["w1"])
         var durations: [Duration] = []
@@ -59,8 +59,8 @@ public struct Story: Sendable {
         return Report.Latency(durations)
     }
 
-    /// Adds a remote pod again and again under load, and times each from its line in the endpoints file until its first
-    /// request was answered.
+    /// Adds a remote pod repeatedly under load, and measures the time from the change of the endpoints file to the
+    /// pod's first response.
     public func measureFirstRequests(_ count: Int = 20) async throws -> Report.Latency {
         let plan = Plan(.pods)
         let stage = Stage(bench, .http2, workers: 2)
@@ -90,7 +90,7 @@ private actor Durations {
 }
 
 extension Report.Scene {
-    /// In a line, for progress.
+    /// One line, for progress.
     fileprivate var line: String {
         let shares = measured.sorted { $0.key < $1.key }.map { pod, count in
             "\(pod) \(count) (\(Int((ideal[pod] ?? 0).rounded())))"

@@ -2,7 +2,7 @@ import Foundation
 import LoadClient
 import TestBench
 
-/// How much a server has to serve.
+/// The size of a server's configuration.
 struct ServerSize: CustomStringConvertible {
     var services: Int
     var endpoints: Int
@@ -10,9 +10,9 @@ struct ServerSize: CustomStringConvertible {
     var description: String { "\(services) services of \(endpoints) endpoints" }
 }
 
-/// A server that is measured.
+/// A server to measure.
 enum Contender {
-    /// How Ballast's clients ask.
+    /// The form of xDS that Ballast's clients use.
     enum Form: String {
         case sotw = "SotW"
         case delta = "delta"
@@ -34,7 +34,7 @@ enum Contender {
         }
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts the server, and waits until it responds.
     func start(_ directory: String, _ size: ServerSize, ballast: String) async throws -> RunningServer {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let (port, control) = (Int.random(in: 20_000..<25_000), Int.random(in: 25_000..<30_000))
@@ -70,25 +70,25 @@ enum Contender {
     }
 }
 
-/// A server that answers.
+/// A server that is running and ready.
 struct RunningServer {
     var process: ManagedProcess
     var address: String
-    /// Its EDS names.
+    /// The EDS resource names.
     var names: [String]
     var size: ServerSize
     var trigger: LoadRun.Trigger
     /// The port of Ballast's admin API.
     var admin: Int?
 
-    /// A value of Ballast's metrics; 0 where there is none.
+    /// The value of a Ballast metric; 0 if it doesn't exist.
     static func metric(_ name: String, _ admin: Int) async throws -> Double {
         let text = try await HTTPConnection.get(host: "127.0.0.1", port: admin, "/metrics").body
         let line = text.split(separator: "\n").first { $0.hasPrefix("\(name) ") }
         return line?.split(separator: " ").last.flatMap { Double($0) } ?? 0
     }
 
-    /// Ballast with services of its own making.
+    /// Starts Ballast with generated services.
     static func ballast(
         _ program: String, _ directory: String, _ size: ServerSize, port: Int, admin: Int
     ) async throws -> RunningServer {
@@ -111,7 +111,7 @@ struct RunningServer {
             names: (0..<size.services).map(LoadedServices.name), size: size, trigger: .file(services), admin: admin)
     }
 
-    /// Waits until a server answers.
+    /// Waits until a server responds.
     static func wait(_ process: ManagedProcess, _ ask: @escaping @Sendable () async throws -> Void) async throws {
         try await eventually(within: .seconds(300), "\(process.name) answers") {
             guard process.isRunning else { throw BenchError("\(process.name) ended: \(process.log.suffix(2_000))") }

@@ -5,7 +5,7 @@ import Synchronization
 import TestBench
 import XDS
 
-/// `make bench-fanout`: what pushes, changes and many clients cost.
+/// `make bench-fanout`: measures the cost of pushes, of changes and of many clients.
 struct Fanout: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures what a push to many clients costs, and writes fanout.json and fanout.svg.",
@@ -64,7 +64,7 @@ struct Fanout: AsyncParsableCommand {
         say("\n\(report.text)\nWritten to \(path).json and \(path).svg.")
     }
 
-    /// The servers side by side, by endpoints of the one service.
+    /// Compares the servers, by the number of endpoints of one service.
     private func pushes(_ directory: String) async throws -> [FanoutReport.Row] {
         var rows: [FanoutReport.Row] = []
         for endpoints in [100, 1_000, 10_000] {
@@ -81,7 +81,7 @@ struct Fanout: AsyncParsableCommand {
         return rows
     }
 
-    /// Ballast's streams with many names each: what a push costs must not grow with them.
+    /// Measures Ballast's streams with many names each; the cost of a push must not grow with the names.
     private func names(_ directory: String) async throws -> [FanoutReport.Row] {
         var rows: [FanoutReport.Row] = []
         for (names, endpoints) in [(1, 100), (100, 100), (1_000, 10)] {
@@ -98,7 +98,7 @@ struct Fanout: AsyncParsableCommand {
         return rows
     }
 
-    /// One pod of one service among many services of 100 pods each.
+    /// Changes one pod of one service among many services of 100 pods each.
     private func changes(_ directory: String) async throws -> [FanoutReport.Row] {
         var rows: [FanoutReport.Row] = []
         for services in [10, 100, 1_000, 10_000] {
@@ -184,7 +184,7 @@ private final class StageMeter: Sendable {
     }
 }
 
-/// What this is measured on.
+/// The machine that runs the measurements.
 enum Machine {
     static var description: String {
         let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []

@@ -1,6 +1,6 @@
 import LoadClient
 
-/// CPU time for a push, by server and size, as bars.
+/// A bar chart of the CPU time for a push, by server and size.
 struct FanoutChart {
     private let report: FanoutReport
 
@@ -13,7 +13,7 @@ struct FanoutChart {
         static let width = 760
     }
 
-    /// Legible on light and dark pages: it follows what the reader prefers.
+    /// An SVG that follows the reader's preference for light or dark pages.
     var svg: String {
         let sizes = Set(report.pushes.map(\.endpoints)).sorted()
         var parts: [String] = []

@@ -1,18 +1,17 @@
 import Foundation
 import LoadClient
 
-/// What `fanout` found; `fanout.json`.
+/// The results of `fanout`, as in `fanout.json`.
 struct FanoutReport: Codable {
-    /// One measurement.
     struct Row: Codable {
         var server: String
-        /// Of each service.
+        /// The number of endpoints of each service.
         var endpoints: Int
-        /// Of each stream.
+        /// The number of names of each stream.
         var names: Int
-        /// How many there are, where that isn't `names`.
+        /// The number of services, if it isn't `names`.
         var services: Int?
-        /// From a source's telling to the snapshot, in milliseconds, on average.
+        /// The mean time from a source's report to the snapshot, in milliseconds.
         var sourceToSnapshot: Double?
         var load: LoadReport
     }
@@ -23,7 +22,7 @@ struct FanoutReport: Codable {
     var changes: [Row] = []
     var scale: ScaleReport?
 
-    /// Tables, as Markdown.
+    /// Tables in Markdown.
     var text: String {
         var parts: [String] = []
         if !pushes.isEmpty { parts.append(pushTable) }
@@ -33,10 +32,10 @@ struct FanoutReport: Codable {
         return parts.joined(separator: "\n\n")
     }
 
-    /// The server that the others are compared with: the first that isn't Ballast.
+    /// The server that the others are compared with: the first one, unless it is Ballast.
     var floor: String? { pushes.first.map(\.server).flatMap { $0.hasPrefix("Ballast") ? nil : $0 } }
 
-    /// Times the floor's, at the same size.
+    /// The ratio of a value to the floor's value at the same size.
     func ratio(_ row: Row, _ value: (LoadReport) -> Double?) -> Double? {
         let floor = pushes.first { $0.server == self.floor && $0.endpoints == row.endpoints }
         guard row.server != floor?.server, let own = value(row.load), let other = floor.flatMap({ value($0.load) })
@@ -100,7 +99,7 @@ struct FanoutReport: Codable {
     }
 }
 
-/// With two places.
+/// With two decimal places.
 func decimal(_ number: Double) -> String { String(format: "%.2f", number) }
 
 /// With commas between thousands.

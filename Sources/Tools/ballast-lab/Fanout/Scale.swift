@@ -3,17 +3,17 @@ import LoadClient
 import TestBench
 import XDS
 
-/// What thousands of clients cost.
+/// The results with thousands of clients.
 struct ScaleReport: Codable {
-    /// All of them in sync, and changes for a while.
+    /// All clients in sync, then changes for a while.
     var changing: LoadReport
-    /// The server's CPU time for each second of changes.
+    /// The server's CPU time per second while changes were made.
     var coresBusy: Double
-    /// How many came back after a restart.
+    /// The clients that reconnected after a restart.
     var returning: LoadReport
-    /// From the restart until the server had heard of every client, in seconds.
+    /// From the restart until the server had received a request from every client, in seconds.
     var secondsUntilBack: Double
-    /// Bytes of responses that the new server had sent by then.
+    /// The bytes of responses that the restarted server had sent by then.
     var bytesSentToReturning: Int
 
     var text: String {
@@ -30,7 +30,7 @@ struct ScaleReport: Codable {
     }
 }
 
-/// 5,000 clients under 250 changes a second, and 10,000 that come back at once after a restart.
+/// 5,000 clients with 250 changes per second, and 10,000 clients that reconnect at once after a restart.
 struct Scale {
     private let ballast: String
     private let directory: String
