@@ -41,9 +41,14 @@ private enum Fuzzer: String {
             _ = try? Configuration(text: String(decoding: input, as: UTF8.self), file: "/fuzz/ballast.yaml")
         case .endpoints:
             _ = try? EndpointsFile(text: String(decoding: input, as: UTF8.self), file: "/fuzz/east.yaml")
-            // A file, and a newer one: read in parts or as a whole, it says the same.
+            // A file, and a newer one: read line by line or as a whole, it says the same.
             var reader = EndpointsReader(file: "/fuzz/east.yaml")
-            for part in input.split(separator: 0, maxSplits: 1) { _ = try? reader.read(Data(part)) }
+            for part in input.split(separator: 0, maxSplits: 1) {
+                let whole = try? EndpointsFile(
+                    text: TextFile.text(of: Data(part), file: "/fuzz/east.yaml"), file: "/fuzz/east.yaml")
+                let read = try? reader.read(Data(part))
+                precondition(read == whole, "read line by line, the file says something else")
+            }
         }
     }
 

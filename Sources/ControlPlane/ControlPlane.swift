@@ -60,7 +60,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         }
         sources = SourceRunner(registry: registry, logger: logger) { id in
             switch id.kind {
-            case .endpoints(.file(let path)): FileSource(path: path, limits: server.sources)
+            case .endpoints(.file(let path)): FileSource(file: path, limits: server.sources)
+            case .endpoints(.directory(let path)): FileSource(directory: path, limits: server.sources)
             case .endpoints(.ballast(let peer)): PeerSource(peer, limits: server.sources)
             case .endpoints(.kubernetes), .gateways: makeSource(id) ?? UnsupportedSource(id: id)
             }

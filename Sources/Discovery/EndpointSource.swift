@@ -148,6 +148,7 @@ public struct SourceID: Hashable, Sendable {
     public var description: String {
         switch kind {
         case .endpoints(.file(let path)): "file \(path)"
+        case .endpoints(.directory(let path)): "directory \(path)"
         case .endpoints(.kubernetes(let settings)): "kubernetes \(settings.access.description)"
         case .endpoints(.ballast(let peer)): "ballast \(peer.address)"
         case .gateways(let settings): "kubernetes \(settings.access.description), gateways \(settings.labelSelector)"

@@ -42,6 +42,8 @@ public struct ClusterIntent: Hashable, Sendable {
 public enum EndpointsSettings: Hashable, Sendable {
     /// A file at this path, which is watched.
     case file(String)
+    /// The files of a directory at this path, which are watched.
+    case directory(String)
     /// The EndpointSlices of a Kubernetes API server.
     case kubernetes(KubernetesEndpoints)
     /// The cluster's own Ballast, which exports its pods.

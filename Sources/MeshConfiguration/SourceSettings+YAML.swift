@@ -7,12 +7,13 @@ extension EndpointsSettings {
     init(
         _ entry: YAMLReader, cluster: ClusterName, own: ClusterName, path: (String) -> String
     ) throws(ConfigurationError) {
-        let fields = try entry.mapping("file", "kubernetes", "ballast")
+        let fields = try entry.mapping("file", "directory", "kubernetes", "ballast")
         guard let kind = fields.first, fields.count == 1 else {
-            throw entry.error("should have exactly one of: file, kubernetes, ballast")
+            throw entry.error("should have exactly one of: file, directory, kubernetes, ballast")
         }
         switch kind.key {
         case "file": self = .file(path(try kind.value.text()))
+        case "directory": self = .directory(path(try kind.value.text()))
         case "kubernetes": self = .kubernetes(try KubernetesEndpoints(kind.value, path: path))
         default: self = .ballast(try BallastPeer(kind.value, cluster: cluster, importer: own, path: path))
         }

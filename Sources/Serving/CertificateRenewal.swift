@@ -28,7 +28,7 @@ public struct CertificateRenewal: Sendable {
     /// - Parameter noteProblem: called after each change with the reason why the new certificates can't be used, or
     ///   with nil if they are in use.
     public func run(_ noteProblem: @Sendable (String?) -> Void) async {
-        let changes = FileChanges(of: [files.certificate, files.key] + [files.clientCA].compactMap(\.self))
+        let changes = FileChanges(.files([files.certificate, files.key] + [files.clientCA].compactMap(\.self)))
         var isFirst = true
         await changes.forEach { _ in
             // The files present at the start have already been loaded.

@@ -45,6 +45,12 @@ public func xxHash64(_ bytes: [UInt8]) -> UInt64 {
     unsafe xxHash64(bytes.span.bytes)
 }
 
+/// The hash of some of an array's bytes.
+public func xxHash64(_ bytes: [UInt8], in range: Range<Int>) -> UInt64 {
+    // Safe: the span ends with the call.
+    unsafe xxHash64(bytes.span.extracting(range).bytes)
+}
+
 /// The same of a text's UTF-8: equal on every machine and in every run, unlike `Hasher`'s.
 public func xxHash64(_ text: String) -> UInt64 {
     let bytes = Array(text.utf8)

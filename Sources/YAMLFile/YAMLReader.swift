@@ -16,7 +16,8 @@ public struct YAMLReader {
         try AliasLimit.check(text, file: file)
         let parsed: Node?
         do {
-            parsed = try compose(yaml: text)
+            // No rules for what a word means: each field has a type, and Yams' rules are regular expressions.
+            parsed = try compose(yaml: text, .basic)
         } catch {
             throw Self.syntaxError(error, file: file)
         }
@@ -77,10 +78,8 @@ public struct YAMLReader {
 
     /// Text that isn't empty.
     public func text() throws(ConfigurationError) -> String {
-        guard let text = node.scalar?.string, !text.isEmpty, node.tag != Tag(.null) else {
-            throw error("should be text")
-        }
-        return text
+        guard let scalar = node.scalar, !scalar.string.isEmpty, !scalar.isNull else { throw error("should be text") }
+        return scalar.string
     }
 
     /// A value that is written as text; `message` says what it should look like.
@@ -158,6 +157,11 @@ public struct YAMLReader {
             return ConfigurationError(file: file, field: "", message: "not valid YAML: \(error)")
         }
     }
+}
+
+extension Node.Scalar {
+    /// Whether it is YAML's null: one of its words without quotes.
+    fileprivate var isNull: Bool { style == .plain && ["~", "null", "Null", "NULL"].contains(string) }
 }
 
 extension [String: YAMLReader] {

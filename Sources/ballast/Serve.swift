@@ -98,7 +98,7 @@ private func makeSource(
     switch id.kind {
     case .endpoints(.kubernetes(let settings)): KubernetesSource(settings, limits: limits, logger: logger)
     case .gateways(let settings): KubernetesGatewaySource(settings, limits: limits, logger: logger)
-    case .endpoints(.file), .endpoints(.ballast): nil
+    case .endpoints(.file), .endpoints(.directory), .endpoints(.ballast): nil
     }
 }
 

@@ -36,6 +36,8 @@ struct Validate: ParsableCommand {
             do throws(ConfigurationError) {
                 switch cluster.endpoints {
                 case .file(let path): pods[cluster.name] = try EndpointsFile(path: path).pods
+                case .directory(let path):
+                    pods[cluster.name] = try FileSource(directory: path, limits: settings.server.sources).readOnce()
                 case .kubernetes(let endpoints): try KubernetesSource.check(endpoints.access)
                 case .ballast: break
                 }

@@ -47,7 +47,7 @@ private func observing(
 ) async throws {
     let path = "\(directory)/east.yaml"
     let observed = Observed()
-    let task = Task { await FileSource(path: path, recheckInterval: recheck).run { observed.append($0) } }
+    let task = Task { await FileSource(file: path, recheckInterval: recheck).run { observed.append($0) } }
     defer { task.cancel() }
     try await body(observed, path)
 }
@@ -154,7 +154,7 @@ private final class Counts: Sendable {
                 let path = "\(directory)/\(number)"
                 try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
                 // Without a hint, nobody would look again before the test is over.
-                let changes = FileChanges(of: ["\(path)/f"], recheckInterval: .seconds(3_600))
+                let changes = FileChanges(.files(["\(path)/f"]), recheckInterval: .seconds(3_600))
                 group.addTask { await changes.forEach { _ in seen.counts.withLock { $0[number, default: 0] += 1 } } }
             }
             try await eventually("all have looked once") { seen.counts.withLock { $0.count } == 200 }
@@ -173,13 +173,15 @@ private final class Counts: Sendable {
         try "one".write(toFile: path, atomically: true, encoding: .utf8)
         let reads = Mutex<[Date]>([])
         let contents = Mutex<[String]>([])
-        let changes = FileChanges(of: [path], recheckInterval: .milliseconds(5)) { path in
+        let changes = FileChanges(.files([path]), recheckInterval: .milliseconds(5)) { path in
             reads.withLock { $0.append(Date()) }
             return FileManager.default.contents(atPath: path)
         }
         let following = Task {
-            await changes.forEach { data in
-                contents.withLock { $0.append(String(decoding: data[0] ?? Data(), as: UTF8.self)) }
+            await changes.forEach { changes in
+                contents.withLock {
+                    $0.append(String(decoding: changes.contents[path].flatMap(\.self) ?? Data(), as: UTF8.self))
+                }
             }
         }
         // What was written within two seconds may change again without a trace.
@@ -199,7 +201,7 @@ private final class Counts: Sendable {
         let firstRead = Mutex<Date?>(nil)
         let contents = Mutex<[String?]>([])
         // For so long that a change would show in its times.
-        let changes = FileChanges(of: [path], recheckInterval: .milliseconds(5)) { path in
+        let changes = FileChanges(.files([path]), recheckInterval: .milliseconds(5)) { path in
             let first = firstRead.withLock { first in
                 first = first ?? Date()
                 return first ?? Date()
@@ -207,8 +209,10 @@ private final class Counts: Sendable {
             return first.timeIntervalSinceNow < -4 ? FileManager.default.contents(atPath: path) : nil
         }
         let following = Task {
-            await changes.forEach { data in
-                contents.withLock { $0.append(data[0].map { String(decoding: $0, as: UTF8.self) }) }
+            await changes.forEach { changes in
+                contents.withLock {
+                    $0.append(changes.contents[path].flatMap(\.self).map { String(decoding: $0, as: UTF8.self) })
+                }
             }
         }
         try await eventually("it is read in the end") { contents.withLock { $0 } == [nil, "one"] }

@@ -145,7 +145,7 @@ private struct Mistake: CustomTestStringConvertible {
         "{file: east.yaml}", "{kubernetes: {}}", "b.yaml:5: clusters.east.endpoints.kubernetes: takes no service"),
     Mistake(
         "{file: east.yaml}", "{file: east.yaml, ballast: {}}",
-        "b.yaml:5: clusters.east.endpoints: should have exactly one of: file, kubernetes, ballast"),
+        "b.yaml:5: clusters.east.endpoints: should have exactly one of: file, directory, kubernetes, ballast"),
     Mistake(
         "{file: east.yaml}", "{kubernetes: {context: x, export: true}}",
         "b.yaml:5: clusters.east.endpoints.kubernetes.context: \"x\": belongs to a `kubeconfig`"),

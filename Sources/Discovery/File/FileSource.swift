@@ -2,59 +2,65 @@ import Foundation
 public import MeshConfiguration
 public import Model
 import Synchronization
+public import YAMLFile
 
-/// Reads a cluster's pods from a file, and again whenever it changes.
+/// Reads a cluster's pods from one file or from all files of a directory, and again whenever they change.
 ///
-/// Detects a rename over the file, a write in place, and a removal followed by a return. A missing or invalid file is
-/// reported as a failure.
+/// A file with a mistake keeps the pods that it had, and makes the source stale. The other files of a directory are
+/// still read.
 public final class FileSource: EndpointSource {
-    private let path: String
-    private let limits: Configuration.SourceLimits
     private let changes: FileChanges
-    private let reader: Mutex<EndpointsReader>
+    private let files: Mutex<EndpointsFiles>
 
+    /// Reads one file; it need not exist yet.
+    ///
     /// - Parameters:
-    ///   - path: the file; it need not exist yet.
     ///   - limits: the limits on bytes and pods.
     ///   - recheckInterval: how often the file is checked without an event from the system.
     public init(
-        path: String, limits: Configuration.SourceLimits = Configuration.SourceLimits(),
+        file path: String, limits: Configuration.SourceLimits = Configuration.SourceLimits(),
         recheckInterval: Duration = .seconds(5)
     ) {
-        self.path = path
-        self.limits = limits
-        changes = FileChanges(of: [path], longest: limits.bytes, recheckInterval: recheckInterval)
-        reader = Mutex(EndpointsReader(file: path))
+        changes = FileChanges(.files([path]), longest: limits.bytes, recheckInterval: recheckInterval)
+        files = Mutex(EndpointsFiles(limits: limits))
     }
 
-    /// Reads the file now and after every change.
+    /// Reads all files of a directory, which need not exist yet.
+    ///
+    /// A service's pods are in one file.
+    public init(
+        directory path: String, limits: Configuration.SourceLimits = Configuration.SourceLimits(),
+        recheckInterval: Duration = .seconds(5)
+    ) {
+        changes = FileChanges(
+            .directory(path, limit: limits.services), longest: limits.bytes, recheckInterval: recheckInterval)
+        files = Mutex(EndpointsFiles(limits: limits, isDirectory: true))
+    }
+
+    /// Reads the files now and after every change.
     public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
-        await changes.forEach { await report(read($0[0])) }
+        await changes.forEach { changes in
+            for next in files.withLock({ $0.apply(changes) }) { await report(next) }
+        }
+    }
+
+    /// The pods of all files as they are now; reading them blocks.
+    ///
+    /// - Throws: every mistake, also of files beside which others are good.
+    public func readOnce() throws(ConfigurationError) -> [ServiceName: [Pod]] {
+        var pods: [ServiceName: [Pod]] = [:]
+        for report in files.withLock({ $0.apply(changes.now()) }) {
+            switch report {
+            case .update(let update): if case .all(let all)? = update.pods { pods = all.mapValues(\.pods) }
+            case .failure(let reason, _): throw ConfigurationError(file: "", field: "", message: reason)
+            case .confirmed, .problems: break
+            }
+        }
+        return pods
     }
 
     /// The file and line of each pod.
     public func origins(of service: ServiceName) async -> [String: PodOrigin] {
-        reader.withLock { $0.lines(of: service) }.mapValues { PodOrigin(object: path, line: $0) }
-    }
-
-    private func read(_ data: Data?) -> SourceReport {
-        guard let data else { return .failure(reason: "\(path): there is no such file, or it can't be read") }
-        guard data.count <= limits.bytes else {
-            return .failure(reason: "\(path): it has more than \(limits.bytes) bytes (sources.bytes)")
-        }
-        do {
-            switch try reader.withLock({ try $0.read(data) }) {
-            case .everything(let pods):
-                let count = pods.values.reduce(0) { $0 + $1.count }
-                guard count <= limits.endpoints else {
-                    return .failure(
-                        reason: "\(path): it has \(count) pods, more than \(limits.endpoints) (sources.endpoints)")
-                }
-                return .pods(pods)
-            case .changes(let services): return .changes(services, .none)
-            }
-        } catch {
-            return .failure(reason: "\(error)")
-        }
+        files.withLock { $0.origins(of: service) }
     }
 }
