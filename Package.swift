@@ -122,17 +122,20 @@ let package = Package(
                 "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing",
                 "Snapshots", "XDS", "YAMLFile", deque, logging, metrics, nioCore, nioPosix, nioSSL,
             ]),
+        library("Events", ["Discovery", "Pacing", logging]),
         library(
             "ControlPlane",
             [
-                "Balancing", "Discovery", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing", "Serving",
+                "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing",
+                "Serving",
                 "Snapshots", "XDS", "YAMLFile", lifecycle, logging, metrics,
             ]),
         library("AdminAPI"),
         library(
             "Admin",
             [
-                "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Model", "Serving", "Snapshots",
+                "AdminAPI", "Balancing", "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Serving",
+                "Snapshots",
                 "XDS", "YAMLFile", lifecycle, logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -219,7 +222,7 @@ let package = Package(
                 "Balancing", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model", "Serving", "Snapshots",
                 "TestBench", "TestSupport", "XDS", "YAMLFile", logging, metrics,
             ]),
-        tests("ControlPlaneTests", ["ControlPlane"]),
+        tests("EventsTests", ["Events"]),
         tests("AdminTests", ["Admin", "AdminAPI", metrics]),
         tests("LoadClientTests", ["Admin", "LoadClient", "MeshConfiguration", "TestBench", "TestSupport", "XDS"]),
         tests(

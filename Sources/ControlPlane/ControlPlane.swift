@@ -1,3 +1,4 @@
+public import Events
 import Intent
 public import CoreMetrics
 public import Discovery

@@ -1,3 +1,4 @@
+import Events
 import Intent
 import CoreMetrics
 import Discovery

@@ -1,3 +1,4 @@
+public import Events
 public import Discovery
 public import Foundation
 public import Intent

@@ -1,20 +1,44 @@
 import CGRPC
 
-/// A bidirectional stream of messages over one C-core call: reads all the time, and writes one message after the
-/// other.
+/// A bidirectional stream of messages over one C-core call: reads all the time, and sends one message after the other.
 ///
 ///     waiting ──open──> open ──finish or closed by the peer──> finishing ──last operation completed──> gone
 ///
-/// One that waits has no handler, and costs no more than to notice its end.
+/// A stream that waits has no handler, and costs no more than to notice its end.
 ///
 /// Used on one queue's thread only.
 final class MessageStream<Handler: ServerStream>: OperationOwner {
     private enum State {
         case open
-        /// To be ended with this status as soon as no write is in flight.
+        /// To be ended with this status as soon as no message is in flight.
         case finishing(GRPCStatus)
         /// The last operation that this side starts has been started.
         case finished
+    }
+
+    private enum Reading {
+        /// No message is read: the stream waits to be opened, or its end has been read.
+        case off
+        case inFlight
+        /// The peer was too fast; the task calls `resumeReading`.
+        case paused(Task<Void, Never>?)
+        /// The handler can't receive a message yet.
+        case heldBack
+    }
+
+    private enum Sending {
+        /// A server's initial metadata goes with its first message or status.
+        case metadataDue
+        case idle
+        case inFlight
+    }
+
+    /// Whether a client has closed its half of the stream.
+    private enum HalfClose {
+        case open
+        /// To be closed once the handler has no message left.
+        case due
+        case closed
     }
 
     /// What C-core writes into while operations run.
@@ -43,22 +67,18 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
     private var handler: Handler?
     /// Owned; C-core writes into it until the last operation has completed.
     private let outputs: UnsafeMutablePointer<Outputs>
-    /// Told once, after the last operation.
+    /// Called once, after the last operation.
     private let gone: (OwnerID) -> Void
-    /// How fast the peer may send, and who calls `resumeReading` when it was faster.
-    private var reading: ReadingPace?
-    /// Runs while nothing is read since the peer was too fast; ends with the stream.
-    private var pausing: Task<Void, Never>?
+    /// How fast the peer may send; nil for no limit.
+    private var pace: ReadingPace?
 
     private var state = State.open
-    private var isReading = false
-    private var isWriting = false
-    private var hasSentMetadata = false
+    private var reading = Reading.off
+    private var sending = Sending.metadataDue
+    private var half = HalfClose.open
+    /// Whether the call is over: its status is known, or the peer has gone.
     private var isEnded = false
-    /// Whether the next read waits until the handler takes more.
-    private var isHeldBack = false
-    private var isHalfClosing = false
-    private var isHalfClosed = false
+    /// The number of operations that have not completed.
     private var outstanding = 0
     private var closingStatus = GRPCStatus(.cancelled, "the peer went away")
     private lazy var received = Tag(.received, of: self)
@@ -68,18 +88,18 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
     private lazy var finished = Tag(.finished, of: self)
 
     /// - Parameters:
-    ///   - call: taken over; given back when the stream is gone.
+    ///   - call: owned by the stream from here on.
     ///   - connection: the other end's address.
-    ///   - reading: how fast messages are taken.
+    ///   - pace: how fast the peer may send; nil for no limit.
     ///   - gone: called on the queue's thread when no operation is outstanding any more.
     init(
         call: OpaquePointer, role: Role, connection: String = "",
-        reading: ReadingPace? = nil,
+        pace: ReadingPace? = nil,
         gone: @escaping (OwnerID) -> Void
     ) {
         self.call = call
         self.connection = connection
-        self.reading = reading
+        self.pace = pace
         self.role = role
         self.gone = gone
         outputs = .allocate(capacity: 1)
@@ -109,43 +129,40 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
         switch role {
         case .server:
             end.op = GRPC_OP_RECV_CLOSE_ON_SERVER
-            end.data.recv_close_on_server.cancelled = address(of: &outputs.pointee.isCancelled)
+            end.data.recv_close_on_server.cancelled = outputs.address(of: \.isCancelled)
             begin(&end, ended)
         case .client:
-            hasSentMetadata = true
+            sending = .idle
             var send = grpc_op()
             send.op = GRPC_OP_SEND_INITIAL_METADATA
             var receive = grpc_op()
             receive.op = GRPC_OP_RECV_INITIAL_METADATA
-            receive.data.recv_initial_metadata.recv_initial_metadata = address(of: &outputs.pointee.initialMetadata)
+            receive.data.recv_initial_metadata.recv_initial_metadata = outputs.address(of: \.initialMetadata)
             begin(&send, receive, started)
             end.op = GRPC_OP_RECV_STATUS_ON_CLIENT
-            end.data.recv_status_on_client.trailing_metadata = address(of: &outputs.pointee.trailingMetadata)
-            end.data.recv_status_on_client.status = address(of: &outputs.pointee.status)
-            end.data.recv_status_on_client.status_details = address(of: &outputs.pointee.statusDetails)
+            end.data.recv_status_on_client.trailing_metadata = outputs.address(of: \.trailingMetadata)
+            end.data.recv_status_on_client.status = outputs.address(of: \.status)
+            end.data.recv_status_on_client.status_details = outputs.address(of: \.statusDetails)
             begin(&end, ended)
         }
     }
 
-    /// Has a handler take messages, unless `isReading` is false, and write them.
+    /// Opens the stream: the handler receives messages, unless `isReading` is false, and sends its own.
     func open(_ handler: Handler, isReading: Bool = true) {
         self.handler = handler
-        // It may have ended while it waited.
+        // The stream may have ended while it waited.
         guard openHandler != nil else { return handler.closed(closingStatus) }
         if isReading {
-            if let wait = reading?.waitForFirst(at: .now) { pausing = reading?.pause(id, wait) } else { read() }
+            if let wait = pace?.waitForFirst(at: .now) { pause(wait) } else { read() }
         }
         pump()
     }
 
-    /// Writes the handler's next message, if it has one and no write is in flight.
+    /// Sends the handler's next message, if it has one and none is in flight.
     func pump() {
         guard let handler = openHandler else { return }
-        if isHeldBack, handler.takesMore {
-            isHeldBack = false
-            read()
-        }
-        guard !isWriting else { return }
+        if case .heldBack = reading, handler.takesMore { read() }
+        if case .inFlight = sending { return }
         let message: [Slice]?
         do throws(GRPCStatus) {
             message = try handler.nextMessage()
@@ -153,13 +170,13 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
             return finish(error)
         }
         guard let slices = message else { return closeHalfIfDue() }
-        isWriting = true
         slices.withByteBuffer { buffer in
             var send = grpc_op()
             send.op = GRPC_OP_SEND_MESSAGE
             send.data.send_message.send_message = buffer
             beginSending(&send, sent)
         }
+        sending = .inFlight
     }
 
     /// Ends the stream: on a server with this status, on a client by cancelling the call.
@@ -172,13 +189,14 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
             grpc_call_cancel(call, nil)
         case .server:
             state = .finishing(status)
-            if !isWriting { sendStatus(status) }
+            if case .inFlight = sending { return }
+            sendStatus(status)
         }
     }
 
-    /// Tells the server that this client sends no more, once what the handler has is written.
+    /// Closes this client's half of the stream once the handler has no message left.
     func halfClose() {
-        isHalfClosing = true
+        if case .open = half { half = .due }
         pump()
     }
 
@@ -190,11 +208,11 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
         switch operation {
         case .received: messageReceived(isOK: isOK)
         case .sent:
-            isWriting = false
+            sending = .idle
             if case .finishing(let status) = state { sendStatus(status) } else if isOK { pump() }
         case .ended:
             isEnded = true
-            pausing?.cancel()
+            if case .paused(let task) = reading { task?.cancel() }
             if role == .client { closingStatus = receivedStatus() }
             handler?.closed(closingStatus)
         case .accepted, .finished, .started: break
@@ -203,15 +221,15 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
     }
 
     private func closeHalfIfDue() {
-        guard isHalfClosing, !isHalfClosed else { return }
-        isHalfClosed = true
+        guard case .due = half else { return }
+        half = .closed
         var close = grpc_op()
         close.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT
         begin(&close, finished)
     }
 
     private func messageReceived(isOK: Bool) {
-        isReading = false
+        reading = .off
         guard let buffer = outputs.pointee.message else {
             // The peer has closed its half, or the stream is broken and `ended` follows.
             if isOK, role == .server { finish(GRPCStatus(.ok)) }
@@ -228,29 +246,31 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
         } catch {
             return finish(error)
         }
-        // A peer that floods is left waiting, and HTTP/2's flow control with it.
-        if let wait = reading?.take(byteCount, at: .now) {
-            pausing = reading?.pause(id, wait)
+        // While nothing is read, HTTP/2's flow control stops a peer that floods.
+        if let wait = pace?.take(byteCount, at: .now) {
+            pause(wait)
         } else if handler.takesMore {
             read()
         } else {
-            isHeldBack = true
+            reading = .heldBack
         }
         pump()
     }
 
-    /// Takes messages again, after a pause.
+    private func pause(_ wait: Duration) { reading = .paused(pace?.pause(id, wait)) }
+
+    /// Reads messages again after a pause.
     func resumeReading() {
-        guard pausing.take() != nil, openHandler != nil else { return }
-        read()
+        guard case .paused = reading else { return }
+        reading = .off
+        if openHandler != nil { read() }
     }
 
     private func read() {
-        guard !isReading else { return }
-        isReading = true
+        reading = .inFlight
         var receive = grpc_op()
         receive.op = GRPC_OP_RECV_MESSAGE
-        receive.data.recv_message.recv_message = address(of: &outputs.pointee.message)
+        receive.data.recv_message.recv_message = outputs.address(of: \.message)
         begin(&receive, received)
     }
 
@@ -270,8 +290,8 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
 
     /// A server's metadata goes with whatever it sends first.
     private func beginSending(_ operation: inout grpc_op, _ tag: Tag) {
-        guard !hasSentMetadata else { return begin(&operation, tag) }
-        hasSentMetadata = true
+        guard case .metadataDue = sending else { return begin(&operation, tag) }
+        sending = .idle
         var metadata = grpc_op()
         metadata.op = GRPC_OP_SEND_INITIAL_METADATA
         begin(&metadata, operation, tag)
@@ -297,7 +317,4 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
             String(copying: outputs.pointee.statusDetails)
         )
     }
-
-    /// Where C-core writes one of the outputs, which stay where they are as long as this stream lives.
-    private func address<Value>(of output: UnsafeMutablePointer<Value>) -> UnsafeMutablePointer<Value> { output }
 }

@@ -221,7 +221,7 @@ public final class Server<Handler: ServerStream>: @unchecked Sendable {
             shard.resumeReading(id, after: wait)
         }
         let stream = MessageStream<Handler>(
-            call: accepted.call, role: .server, connection: head.peer, reading: pace
+            call: accepted.call, role: .server, connection: head.peer, pace: pace
         ) { [unowned shard, admission, peers] id in
             shard.assumeIsolated { $0.drop(id, of: head.peer) }
             peers.leave(head.peer)

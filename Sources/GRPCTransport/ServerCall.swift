@@ -51,8 +51,8 @@ final class PendingCall: OperationOwner {
     /// - Parameter queue: the queue for the call's operations and for the notification.
     func request(from server: OpaquePointer, queue: OpaquePointer) {
         let error = grpc_server_request_call(
-            server, &outputs.pointee.call, &outputs.pointee.details, &outputs.pointee.metadata, queue, queue,
-            accepted.pointer
+            server, outputs.address(of: \.call), outputs.address(of: \.details), outputs.address(of: \.metadata), queue,
+            queue, accepted.pointer
         )
         precondition(error == GRPC_CALL_OK, "C-core refuses to accept calls: \(error)")
     }

@@ -113,7 +113,11 @@ struct ReloadOnSIGHUP: ServiceLifecycle.Service {
     func run() async throws {
         for await _ in signals.cancelOnGracefulShutdown() {
             do throws(ConfigurationError) {
-                await controlPlane.reload(try Configuration(path: path))
+                let configuration = try Configuration(path: path)
+                // As at the start: the next start would end with them.
+                let errors = configuration.checkFiles().errors
+                guard errors.isEmpty else { throw ConfigurationError(errors) }
+                await controlPlane.reload(configuration)
             } catch {
                 controlPlane.refuse(error)
             }

@@ -53,6 +53,15 @@ extension EnvoyTests {
                 let services = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services")
                 #expect(services.body.contains("\"share\" : 0.6"))
 
+                try bench.write(
+                    good.replacing(":\(Bench.adminPort)\"}", with: ":\(Bench.adminPort)\", tokenFile: none}"),
+                    to: "ballast.yaml")
+                try bench.process("ballast").signal(SIGHUP)
+                try await eventually("a file that is missing is a reason, too") {
+                    let ready = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/readyz")
+                    return ready.body.contains("none: no such file")
+                }
+
                 try bench.write(good.replacing("{west: 1.0}", with: "{west: 2}"), to: "ballast.yaml")
                 try bench.process("ballast").signal(SIGHUP)
                 try await eventually("a good one is taken") {

@@ -42,9 +42,11 @@ public final class EventFeed: Sendable {
 
     private let state = Mutex(State())
 
-    init() {}
+    /// Creates a feed without events.
+    public init() {}
 
-    func post(_ kind: Event.Kind) {
+    /// Adds an event.
+    public func post(_ kind: Event.Kind) {
         state.withLock { state in
             state.last += 1
             let event = Event(number: state.last, time: Date(), kind: kind)

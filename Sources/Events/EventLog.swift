@@ -1,20 +1,21 @@
 import Discovery
-import Logging
+public import Logging
 import Pacing
 
 /// Writes events to the log, at a limited rate.
-struct EventLog {
+public struct EventLog {
     private let logger: Logger
     private var holds: HoldLog
     private var problems = LinePace(perMinute: 30)
 
-    init(_ logger: Logger) {
+    /// Creates a log that writes to this logger.
+    public init(_ logger: Logger) {
         self.logger = logger
         holds = HoldLog(logger)
     }
 
     /// Follows a feed until the task is cancelled.
-    mutating func follow(_ events: EventFeed) async {
+    public mutating func follow(_ events: EventFeed) async {
         for await event in events.follow() ?? .finished { log(event.kind) }
     }
 

@@ -1,4 +1,4 @@
-@testable import ControlPlane
+import Events
 import Testing
 
 @Suite struct EventTests {

@@ -10,19 +10,20 @@ public struct Problem: Hashable, Sendable {
 }
 
 /// All current problems, by their finder; posts an event when one begins or ends.
-final class ProblemBoard: Sendable {
+public final class ProblemBoard: Sendable {
     /// A component that finds problems; problems are listed in this order.
-    enum Finder: Int, CaseIterable {
+    public enum Finder: Int, CaseIterable, Sendable {
         case serving, loadReports, certificates
     }
 
     private let found = Mutex<[Finder: [String: Problem]]>([:])
     private let events: EventFeed
 
-    init(_ events: EventFeed) { self.events = events }
+    /// Creates a board without problems that posts to this feed.
+    public init(_ events: EventFeed) { self.events = events }
 
     /// All problems, ordered by finder.
-    var problems: [Problem] {
+    public var problems: [Problem] {
         found.withLock { found in
             Finder.allCases.flatMap { (found[$0] ?? [:]).sorted { $0.key < $1.key }.map(\.value) }
         }
@@ -31,7 +32,7 @@ final class ProblemBoard: Sendable {
     /// Replaces the problems of a finder.
     ///
     /// - Parameter sentences: the problems; each key stays the same while its problem lasts.
-    func replace(_ finder: Finder, with sentences: [String: String]) {
+    public func replace(_ finder: Finder, with sentences: [String: String]) {
         let (begun, ended) = found.withLock { found in
             let last = found[finder] ?? [:]
             let now = Date()
@@ -47,7 +48,7 @@ final class ProblemBoard: Sendable {
     }
 
     /// Replaces the problems of a finder whose sentences stay the same while they last.
-    func replace(_ finder: Finder, with sentences: some Sequence<String>) {
+    public func replace(_ finder: Finder, with sentences: some Sequence<String>) {
         replace(finder, with: Dictionary(sentences.map { ($0, $0) }, uniquingKeysWith: { first, _ in first }))
     }
 }

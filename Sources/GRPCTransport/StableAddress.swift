@@ -1,0 +1,9 @@
+extension UnsafeMutablePointer {
+    /// The address of a stored property, valid as long as the memory is.
+    ///
+    /// `&pointer.pointee.property` is valid for one call only; C-core keeps addresses until an operation completes.
+    func address<Value>(of property: WritableKeyPath<Pointee, Value>) -> UnsafeMutablePointer<Value> {
+        guard let address = pointer(to: property) else { preconditionFailure("a computed property has no address") }
+        return address
+    }
+}
