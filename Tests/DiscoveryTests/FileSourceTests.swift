@@ -95,7 +95,7 @@ private func observing(
             try yaml("a").write(toFile: "\(directory)/east.yaml", atomically: false, encoding: .utf8)
             try await observing(directory) { observed, path in
                 try await eventually("a is read") { observed.podNames == ["a"] }
-                try yaml("a").replacing("address", with: "adress").write(
+                try yaml("a").replacingOnce("address", with: "adress").write(
                     toFile: path, atomically: true, encoding: .utf8)
                 try await eventually("the mistake is told") {
                     observed.failure?.contains("east.yaml:3: services.s[0].adress") == true

@@ -1,4 +1,5 @@
 import TestBench
+import TestSupport
 import Testing
 
 /// An Envoy's side of mutual TLS to Ballast.
@@ -24,20 +25,20 @@ extension EnvoyTests {
                 let settings = "\(bench.host):\(Bench.xdsPort)\""
                 let tls =
                     "\(settings), tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt}"
-                try bench.write(bench.template("ballast.yaml").replacing(settings, with: tls), to: "ballast.yaml")
+                try bench.write(bench.template("ballast.yaml").replacingOnce(settings, with: tls), to: "ballast.yaml")
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
                 try bench.publish(["w1"].map(bench.pod), in: "west")
                 try await bench.startBallast()
 
                 let plain = try bench.template("eds-delta.yaml")
-                    .replacing(
+                    .replacingOnce(
                         "resource_api_version: V3", with: "resource_api_version: V3\n        initial_fetch_timeout: 1s")
                 try await bench.startEnvoy("client", plain, bench.client, concurrency: 1)
                 #expect(try await bench.client.weights(of: "httpbin").isEmpty)
                 #expect(try await bench.client.stat("cluster.httpbin.update_success") == 0)
                 _ = try await bench.process("client").stop()
 
-                let mutual = plain.replacing("  - name: ballast\n    type: STATIC", with: transportSocket)
+                let mutual = try plain.replacingOnce("  - name: ballast\n    type: STATIC", with: transportSocket)
                 try await bench.startEnvoy("client", mutual, bench.client, concurrency: 1)
                 #expect(try await bench.client.weights(of: "httpbin").count == 3)
             }
@@ -47,7 +48,7 @@ extension EnvoyTests {
             try await withBench { bench in
                 let listen = "admin: {listen: \"\(bench.host):\(Bench.adminPort)\""
                 try bench.write(
-                    bench.template("ballast.yaml").replacing(listen, with: "\(listen), tokenFile: token"),
+                    bench.template("ballast.yaml").replacingOnce(listen, with: "\(listen), tokenFile: token"),
                     to: "ballast.yaml")
                 try bench.write("secret\n", to: "token")
                 try bench.publish([], in: "east")

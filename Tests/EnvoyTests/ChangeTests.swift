@@ -16,7 +16,7 @@ extension EnvoyTests {
                 let bench = stage.bench
                 try await stage.open(Plan(.pods), east: east, west: west)
                 await bench.stop("client")
-                let config = try bench.wholeClientConfig().replacing(
+                let config = try bench.wholeClientConfig().replacingOnce(
                     "api_type: DELTA_GRPC", with: "api_type: \(variant)")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
                 let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
@@ -52,7 +52,7 @@ extension EnvoyTests {
                 try await stage.open(plan, east: east, west: west)
                 try await bench.startGateway(.told, name: "north-gateway", at: 7, of: "north")
                 let base = plan.configuration(bench, .http2)
-                let north = base.replacing(
+                let north = try base.replacingOnce(
                     "services:\n",
                     with: """
                           north:
@@ -148,7 +148,7 @@ extension EnvoyTests {
                 let bench = stage.bench
                 try await stage.open(Plan(.pods), east: east, west: ["w1"])
                 await bench.stop("client")
-                let config = try bench.wholeClientConfig().replacing(
+                let config = try bench.wholeClientConfig().replacingOnce(
                     "api_type: DELTA_GRPC", with: "api_type: \(variant)")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
                 let updates = { @Sendable in
@@ -286,17 +286,17 @@ extension EnvoyTests {
                 let bench = stage.bench
                 let port = Int.random(in: 20_000...30_000)
                 let config = try bench.template("gateway.yaml")
-                    .replacing(
+                    .replacingOnce(
                         "{address: \(bench.host), port_value: 15443}", with: "{address: 127.0.0.1, port_value: \(port)}"
                     )
-                    .replacing(
+                    .replacingOnce(
                         "{address: \(bench.host), port_value: 9902}",
                         with: "{address: \(bench.network)6, port_value: 9902}"
                     )
                 try await bench.startEnvoy("named", config, bench.gateway(at: 6), concurrency: 1)
                 let plan = Plan(.pods)
                 try await stage.open(plan, east: east, west: west)
-                let named = plan.configuration(bench, .http2).replacing(
+                let named = try plan.configuration(bench, .http2).replacingOnce(
                     "\(bench.network)1:15443", with: "localhost:\(port)")
                 try await stage.reload(named)
                 await bench.stop("gateway-1")

@@ -91,7 +91,7 @@ extension EnvoyTests {
                     "sni: \(Certificates.serviceName)\n    metadata: {envoy.transport_socket_match: {tlsMode: istio}}"
                 try await stage.open(plan, east: ["e1", "e2"], west: ["w1", "w2", "w3"])
                 try await stage.reload(
-                    plan.configuration(bench, .http2).replacing("sni: \(Certificates.serviceName)", with: metadata))
+                    plan.configuration(bench, .http2).replacingOnce("sni: \(Certificates.serviceName)", with: metadata))
                 await bench.stop("client")
                 // The TLS context moves into a match, and everything else is plaintext, which pods don't take.
                 let config = try bench.clientConfig(.http2)

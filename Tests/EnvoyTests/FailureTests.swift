@@ -32,7 +32,7 @@ extension EnvoyTests {
                 await bench.stop("client")
                 let whole = try bench.wholeClientConfig()
                 let extensions = try #require(whole.firstMatch(of: /bootstrap_extensions:\n(.+\n)+/))
-                let config = whole.replacing(extensions.output.0, with: "")
+                let config = try whole.replacingOnce(extensions.output.0, with: "")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
                 try await bench.waitUntilApplied(audience: .plain)
                 #expect(try await bench.client.stat("listener_manager.lds.update_rejected") == 1)
@@ -59,8 +59,8 @@ extension EnvoyTests {
                 await bench.stop("client")
                 let config = plan.configuration(bench, stage.upstream)
                 let sni = try #require(config.firstMatch(of: /\ +sni: .*\n/)).output
-                try await stage.reload(config.replacing(sni, with: ""))
-                let client = try bench.wholeClientConfig().replacing(", lanes: true", with: "")
+                try await stage.reload(config.replacingOnce(sni, with: ""))
+                let client = try bench.wholeClientConfig().replacingOnce(", lanes: true", with: "")
                 try await bench.startEnvoy("client", client, bench.client, concurrency: 2)
                 try await bench.waitUntilApplied(audience: .plain)
                 let result = try await Load.run(300, on: bench)
@@ -130,7 +130,7 @@ extension EnvoyTests {
             try await withStage { stage in
                 let (bench, plan) = (stage.bench, try await open(stage))
                 try await stage.reload(
-                    plan.configuration(bench, stage.upstream).replacing("guard: off", with: "guard: on"))
+                    plan.configuration(bench, stage.upstream).replacingOnce("guard: off", with: "guard: on"))
                 _ = try await Load(bench).around(pause: .milliseconds(5)) { load in
                     try await eventually("requests") { load.result.requests > 100 }
                     try bench.publish([bench.pod("w1")], in: "west")

@@ -44,7 +44,7 @@ extension EnvoyTests {
             try await withBench { bench in
                 try await bench.startBallast()
                 let good = try bench.template("ballast.yaml")
-                try bench.write(good.replacing("{west: 1.0}", with: "{west: heavy}"), to: "ballast.yaml")
+                try bench.write(good.replacingOnce("{west: 1.0}", with: "{west: heavy}"), to: "ballast.yaml")
                 try bench.process("ballast").signal(SIGHUP)
                 try await eventually("it says why") {
                     try bench.process("ballast").log.contains(
@@ -54,7 +54,7 @@ extension EnvoyTests {
                 #expect(services.body.contains("\"share\" : 0.6"))
 
                 try bench.write(
-                    good.replacing(":\(Bench.adminPort)\"}", with: ":\(Bench.adminPort)\", tokenFile: none}"),
+                    good.replacingOnce(":\(Bench.adminPort)\"}", with: ":\(Bench.adminPort)\", tokenFile: none}"),
                     to: "ballast.yaml")
                 try bench.process("ballast").signal(SIGHUP)
                 try await eventually("a file that is missing is a reason, too") {
@@ -62,7 +62,7 @@ extension EnvoyTests {
                     return ready.body.contains("none: no such file")
                 }
 
-                try bench.write(good.replacing("{west: 1.0}", with: "{west: 2}"), to: "ballast.yaml")
+                try bench.write(good.replacingOnce("{west: 1.0}", with: "{west: 2}"), to: "ballast.yaml")
                 try bench.process("ballast").signal(SIGHUP)
                 try await eventually("a good one is taken") {
                     let services = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/services")
@@ -76,7 +76,8 @@ extension EnvoyTests {
                 // Reading this takes it some seconds of CPU time, in a debug build.
                 let more = (0..<10_000).map { "  s\($0): {sni: s\($0).mesh.example}\n" }.joined()
                 try bench.write(
-                    bench.template("ballast.yaml").replacing("services:\n", with: "services:\n\(more)"), to: "big.yaml")
+                    bench.template("ballast.yaml").replacingOnce("services:\n", with: "services:\n\(more)"),
+                    to: "big.yaml")
                 try await bench.startBallast(config: "big.yaml", untilReady: false)
                 let ballast = try bench.process("ballast")
                 try await eventually("it has begun to read") { ballast.cpuTime > .milliseconds(400) }
@@ -146,7 +147,7 @@ extension EnvoyTests {
                 #expect(try run(tools.ballast, ["--version"], directory: bench.directory).hasPrefix("0."))
 
                 let west = try bench.template("west.yaml")
-                try bench.write(west.replacing("name: w1", with: "name: w.1"), to: "west.yaml")
+                try bench.write(west.replacingOnce("name: w1", with: "name: w.1"), to: "west.yaml")
                 #expect(
                     try run(tools.ballast, ["validate", "ballast.yaml"], directory: bench.directory)
                         == """
@@ -162,7 +163,7 @@ extension EnvoyTests {
                 for taken in [Bench.xdsPort, Bench.adminPort] {
                     let free = taken == Bench.xdsPort ? Bench.adminPort : Bench.xdsPort
                     try bench.write(
-                        bench.template("ballast.yaml").replacing(":\(free)\"", with: ":0\""), to: "second.yaml")
+                        bench.template("ballast.yaml").replacingOnce(":\(free)\"", with: ":0\""), to: "second.yaml")
                     do {
                         try run(tools.ballast, ["serve", "--config", "second.yaml"], directory: bench.directory)
                         Issue.record("two servers on one port")

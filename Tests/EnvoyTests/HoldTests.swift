@@ -50,7 +50,7 @@ extension EnvoyTests {
         }
 
         private func configuration(_ bench: Bench, guard settings: String = "on") throws -> String {
-            try bench.template("ballast.yaml").replacing("guard: off", with: "guard: \(settings)")
+            try bench.template("ballast.yaml").replacingOnce("guard: off", with: "guard: \(settings)")
         }
 
         private func pods(_ count: Int) -> String {
@@ -62,7 +62,7 @@ extension EnvoyTests {
             async throws
         {
             try await withBench { bench in
-                let configuration = try self.configuration(bench).replacing("{west: 1.0}", with: "{west: 0.5}")
+                let configuration = try self.configuration(bench).replacingOnce("{west: 1.0}", with: "{west: 0.5}")
                 try bench.write(configuration, to: "ballast.yaml")
                 try bench.write(pods(8), to: "east.yaml")
                 try bench.publish(["w1", "w2"].map(bench.pod), in: "west")
@@ -99,7 +99,7 @@ extension EnvoyTests {
 
         @Test func `every endpoint says where it comes from, and how its weight came about`() async throws {
             try await withBench { bench in
-                let configuration = try self.configuration(bench).replacing("{west: 1.0}", with: "{west: 0.5}")
+                let configuration = try self.configuration(bench).replacingOnce("{west: 1.0}", with: "{west: 0.5}")
                 try bench.write(configuration, to: "ballast.yaml")
                 try bench.write(pods(3), to: "east.yaml")
                 try await bench.startBallast()

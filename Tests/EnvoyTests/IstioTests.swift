@@ -66,8 +66,8 @@ private struct Sidecar {
     /// - Parameter gateway: the last byte of the address of west's.
     mutating func apply(_ file: String, gateway: Int = 1) throws {
         let text = try bench.template("istio/\(file)")
-            .replacing("dns:///ballast.ballast.svc.cluster.local:", with: "\(bench.host):")
-            .replacing(
+            .replacingOnce("dns:///ballast.ballast.svc.cluster.local:", with: "\(bench.host):")
+            .replacingOnce(
                 "eastwest.west.example, port_value: 15443", with: "\(bench.network)\(gateway), port_value: 15443")
         let filter = try #require(try Yams.load(yaml: text) as? Object)
         let spec = try #require(filter["spec"] as? Object)
@@ -188,8 +188,8 @@ extension EnvoyTests {
         private static let filters = ["sidecar-1.20.yaml", "sidecar.yaml"]
 
         /// Ballast as the examples ask for it: the service under the sidecar's name, with the metadata that TLS is chosen by.
-        private func configuration(_ plan: Plan, _ stage: Stage) -> String {
-            plan.configuration(stage.bench, stage.upstream).replacing(
+        private func configuration(_ plan: Plan, _ stage: Stage) throws -> String {
+            try plan.configuration(stage.bench, stage.upstream).replacingOnce(
                 "    sni: \(Certificates.serviceName)\n",
                 with: """
                         sni: \(Certificates.serviceName)

@@ -9,9 +9,9 @@ extension EnvoyTests {
     /// West's pods and gateways as an API server tells them, with real Envoys.
     @Suite(.serialized) struct KubernetesBenchTests {
         private func configuration(_ bench: Bench, at host: String) throws -> String {
-            try bench.template("ballast.yaml").replacing("guard: off", with: "guard: on")
-                .replacing("listen: \"\(bench.host):", with: "listen: \"\(host):")
-                .replacing(
+            try bench.template("ballast.yaml").replacingOnce("guard: off", with: "guard: on")
+                .replacingOnce("listen: \"\(bench.host):", with: "listen: \"\(host):")
+                .replacingOnce(
                     "endpoints: {file: west.yaml}",
                     with: """
                         endpoints:
@@ -20,7 +20,7 @@ extension EnvoyTests {
                                 services: {httpbin: {namespace: httpbin, port: https}}
                         """
                 )
-                .replacing(
+                .replacingOnce(
                     "gateways: [\"\(bench.network)1:15443\"]",
                     with: """
                         gateways:
@@ -60,7 +60,7 @@ extension EnvoyTests {
                     try put(["w1", "w2", "w3"].map { ($0, false) }, bench, server)
                     putGateway(["\(bench.network)1"], server)
                     try bench.write(
-                        server.kubeconfig().replacing("authority: ca.crt", with: "authority: certs/ca.crt"),
+                        server.kubeconfig().replacingOnce("authority: ca.crt", with: "authority: certs/ca.crt"),
                         to: "west.kubeconfig")
                     try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
                     try bench.write(configuration(bench, at: bench.host), to: "ballast.yaml")

@@ -95,7 +95,8 @@ extension EnvoyTests {
                 await bench.stop("ballast")
                 let xds = try #require(settings.split(separator: "\n").first { $0.hasPrefix("xds:") })
                 try bench.write(
-                    settings.replacing(xds, with: xds.replacing("}", with: ", leds: true}")), to: "ballast.yaml")
+                    settings.replacingOnce(xds, with: xds.replacingOnce("}", with: ", leds: true}")), to: "ballast.yaml"
+                )
                 try await bench.startBallast()
                 func usesLEDS() async throws -> Bool {
                     try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/v1/clients").body
@@ -119,7 +120,7 @@ extension EnvoyTests {
 /// Starts the client again, with this metadata in its node.
 private func restartClient(_ bench: Bench, metadata: String, _ variant: String = "DELTA_GRPC") async throws {
     await bench.stop("client")
-    let config = try bench.wholeClientConfig().replacing("{cluster: east, lanes: true}", with: "{\(metadata)}")
-        .replacing("api_type: DELTA_GRPC", with: "api_type: \(variant)")
+    let config = try bench.wholeClientConfig().replacingOnce("{cluster: east, lanes: true}", with: "{\(metadata)}")
+        .replacingOnce("api_type: DELTA_GRPC", with: "api_type: \(variant)")
     try await bench.startEnvoy("client", config, bench.client, concurrency: 2, debugging: ["upstream"])
 }

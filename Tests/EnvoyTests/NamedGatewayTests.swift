@@ -25,10 +25,10 @@ extension EnvoyTests {
         private func play(_ bench: Bench, _ names: NameServer, _ reach: String) async throws {
             let west = ["w1", "w2", "w3"]
             try bench.write(
-                bench.template("ballast.yaml").replacing(
+                bench.template("ballast.yaml").replacingOnce(
                     "\"\(bench.network)1:15443\"", with: "\"gw.west.example:15443\""
                 )
-                .replacing("reach: pods", with: "reach: \(reach)")
+                .replacingOnce("reach: pods", with: "reach: \(reach)")
                     + "dns: {servers: [\"\(names.address)\"], shortest: 50ms, longest: 100ms}\n", to: "ballast.yaml")
             try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
             try bench.publish(west.map(bench.pod), in: "west")

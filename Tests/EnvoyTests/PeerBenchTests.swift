@@ -26,7 +26,7 @@ extension EnvoyTests {
 
         private func east(_ bench: Bench) throws -> String {
             try bench.template("ballast.yaml")
-                .replacing(
+                .replacingOnce(
                     "    endpoints: {file: west.yaml}\n",
                     with: """
                             endpoints:
@@ -38,7 +38,7 @@ extension EnvoyTests {
 
                         """
                 )
-                .replacing(
+                .replacingOnce(
                     "    gateways: [\"\(bench.network)1:15443\"]    # pods are reached through it; without gateways, directly\n",
                     with: "")
                 + "state: east-state\n"
@@ -47,11 +47,11 @@ extension EnvoyTests {
         /// The gateway of west, which west's Ballast tells its pods over mutual TLS.
         private func startGateway(_ bench: Bench) async throws {
             let config = try bench.template("gateway.yaml")
-                .replacing(
+                .replacingOnce(
                     "address: \(bench.network)1, port_value: 18000",
                     with: "address: \(bench.network)5, port_value: 18000"
                 )
-                .replacing("  - name: ballast\n    type: STATIC", with: transportSocket)
+                .replacingOnce("  - name: ballast\n    type: STATIC", with: transportSocket)
             try await bench.startEnvoy("gateway", config, bench.gateway(), concurrency: 2)
         }
 

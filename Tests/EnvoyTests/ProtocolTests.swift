@@ -17,14 +17,14 @@ extension EnvoyTests {
                 try bench.publish([], in: "west")
                 try await bench.startBallast()
                 // Without an answer an Envoy would wait this long, and then the test be over.
-                let config = try bench.template(file).replacing(
+                let config = try bench.template(file).replacingOnce(
                     "service_name: httpbin\n", with: "service_name: later\n"
-                ).replacing(
+                ).replacingOnce(
                     "resource_api_version: V3\n",
                     with: "resource_api_version: V3\n        initial_fetch_timeout: 300s\n")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 1)
                 let served = try bench.template("ballast.yaml")
-                    .replacing("resources: [\"httpbin\"]", with: "resources: [httpbin, later]")
+                    .replacingOnce("resources: [\"httpbin\"]", with: "resources: [httpbin, later]")
                 try bench.write(served, to: "ballast.yaml")
                 try bench.process("ballast").signal(SIGHUP)
                 try await eventually("the endpoint") { try await bench.client.weights(of: "httpbin").count == 1 }
@@ -43,12 +43,13 @@ extension EnvoyTests {
                 let rds =
                     "\(route.1)rds: {route_config_name: httpbin, config_source: {resource_api_version: V3, ads: {}}}\n"
                 let config = try bench.wholeClientConfig()
-                    .replacing(route.0, with: rds).replacing("api_type: DELTA_GRPC", with: "api_type: \(variant)")
+                    .replacingOnce(route.0, with: rds).replacingOnce(
+                        "api_type: DELTA_GRPC", with: "api_type: \(variant)")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
                 let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
                     for connections in ["http: http2, policy: RANDOM", "http: http2, policy: MAGLEV", "http: http2"] {
                         let text = try bench.template("ballast.yaml")
-                            .replacing("  http: http2", with: "  \(connections.replacing(", ", with: "\n  "))")
+                            .replacingOnce("  http: http2", with: "  \(connections.replacingOnce(", ", with: "\n  "))")
                         let updates = try await bench.client.stat("cluster_manager.cluster_modified")
                         try bench.write(text, to: "ballast.yaml")
                         try bench.process("ballast").signal(SIGHUP)
@@ -102,21 +103,21 @@ extension EnvoyTests {
                 let second = "\(bench.network)2"
                 try bench.write(
                     String(contentsOfFile: "\(bench.directory)/ballast.yaml", encoding: .utf8)
-                        .replacing("\(bench.host):\(Bench.xdsPort)", with: "\(second):\(Bench.xdsPort)")
-                        .replacing("\(bench.host):\(Bench.adminPort)", with: "\(second):\(Bench.adminPort)"),
+                        .replacingOnce("\(bench.host):\(Bench.xdsPort)", with: "\(second):\(Bench.xdsPort)")
+                        .replacingOnce("\(bench.host):\(Bench.adminPort)", with: "\(second):\(Bench.adminPort)"),
                     to: "second.yaml")
                 try await bench.startBallast(name: "second", config: "second.yaml", at: second)
                 let endpoint = { (host: String) in
                     "{lb_endpoints: [{endpoint: {address: {socket_address: {address: \(host), port_value: \(Bench.xdsPort)}}}}]"
                 }
                 let config = try bench.wholeClientConfig()
-                    .replacing("api_type: DELTA_GRPC", with: "api_type: \(variant)")
-                    .replacing(
+                    .replacingOnce("api_type: DELTA_GRPC", with: "api_type: \(variant)")
+                    .replacingOnce(
                         "[\(endpoint(bench.host))}]",
                         with: "[\(endpoint(bench.host))}, \(endpoint(second))}]"
                     )
                     // The pings of a connection to a Ballast that is gone need not be waited for.
-                    .replacing("type: STATIC\n", with: "type: STATIC\n    connect_timeout: 1s\n")
+                    .replacingOnce("type: STATIC\n", with: "type: STATIC\n    connect_timeout: 1s\n")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 2)
                 try await bench.waitUntilApplied(audience: .lanes)
 

@@ -66,7 +66,8 @@ extension EnvoyTests {
                 // Remote pods of the same network; and another cluster behind a gateway, which for gRPC is one address.
                 let pods = try ["e1", "e2", "w1", "w2", "w3"].map(bench.pod)
                 let config = try bench.template("ballast.yaml")
-                    .replacing("    locality: {region: west}", with: "    locality: {region: west}\n    network: east")
+                    .replacingOnce(
+                        "    locality: {region: west}", with: "    locality: {region: west}\n    network: east")
                 try bench.write(config, to: "ballast.yaml")
                 try await bench.startBallast()
                 try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
@@ -90,7 +91,7 @@ extension EnvoyTests {
                     "grpc", ["DNS:httpbin"], until: Date(timeIntervalSinceNow: 86_400))
                 let config = try bench.template("ballast.yaml")
                 let sni = try #require(config.firstMatch(of: /\ +sni: .*\n/)).output
-                try bench.write(config.replacing(sni, with: ""), to: "ballast.yaml")
+                try bench.write(config.replacingOnce(sni, with: ""), to: "ballast.yaml")
                 let pods = try ["e1", "e2", "w1", "w2", "w3"].map(bench.pod)
                 try await bench.startBallast()
                 try await bench.startGateway(.told)

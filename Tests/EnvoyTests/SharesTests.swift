@@ -132,7 +132,7 @@ extension EnvoyTests {
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
                 for (multiplier, weight, intended) in [("2.0", 6, 0.75), ("0", nil, 0), ("1.0", 3, 0.6)] {
                     try bench.write(
-                        bench.template("ballast.yaml").replacing("{west: 1.0}", with: "{west: \(multiplier)}"),
+                        bench.template("ballast.yaml").replacingOnce("{west: 1.0}", with: "{west: \(multiplier)}"),
                         to: "ballast.yaml"
                     )
                     try bench.process("ballast").signal(1)
@@ -142,7 +142,7 @@ extension EnvoyTests {
 
                 // local-first: all in east until it is gone.
                 try bench.write(
-                    bench.template("ballast.yaml").replacing("balance: global", with: "balance: local-first"),
+                    bench.template("ballast.yaml").replacingOnce("balance: global", with: "balance: local-first"),
                     to: "ballast.yaml"
                 )
                 let updates = try await bench.client.stat("cluster.httpbin.update_success")

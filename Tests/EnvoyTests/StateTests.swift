@@ -26,7 +26,7 @@ extension EnvoyTests {
                 try await bench.startBallast(untilReady: false)
                 try await eventually("alive") { try await get(bench, "/healthz").status == 200 }
                 let config = try bench.clientConfig(.http2)
-                    .replacing(
+                    .replacingOnce(
                         "resource_api_version: V3", with: "resource_api_version: V3\n        initial_fetch_timeout: 2s")
                 try await bench.startEnvoy("client", config, bench.client, concurrency: 1)
                 #expect(try await get(bench, "/readyz").status == 503)
@@ -79,7 +79,7 @@ extension EnvoyTests {
         ) async throws {
             try await withBench { bench in
                 try bench.write(
-                    bench.template("ballast.yaml").replacing("guard: off", with: "guard: on") + "state: state\n",
+                    bench.template("ballast.yaml").replacingOnce("guard: off", with: "guard: on") + "state: state\n",
                     to: "ballast.yaml")
                 let all = (1...5).map { "e\($0)" }
                 try await bench.startPods(all)

@@ -44,12 +44,14 @@ private struct Identity {
     }
 }
 
-private let mutualTLS = RunningControlPlane.configuration.replacing(
-    "limits: {namesPerStream: 1000}",
-    with: """
-        tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt, allow: [
-            {identity: "spiffe://mesh.example/client", views: [west], roles: [client]}, "*.example"]}
-        """)
+private func mutualTLS() throws -> String {
+    try RunningControlPlane.configuration.replacingOnce(
+        "limits: {namesPerStream: 1000}",
+        with: """
+            tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt, allow: [
+                {identity: "spiffe://mesh.example/client", views: [west], roles: [client]}, "*.example"]}
+            """)
+}
 
 @Suite struct AccessTests {
     @Test(arguments: Method.endpointMethods) func `a client sees the views that its certificate is for, and no other`(
@@ -57,7 +59,7 @@ private let mutualTLS = RunningControlPlane.configuration.replacing(
     ) async throws {
         try await withTemporaryDirectory { directory in
             let identity = try Identity("\(directory)/certs")
-            try await RunningControlPlane.run(in: directory, configuration: mutualTLS) { plane in
+            try await RunningControlPlane.run(in: directory, configuration: mutualTLS()) { plane in
                 let ask = { try await identity.ask($0, $1, method, port: plane.port) }
                 #expect(try await ask("client", ["cluster": "west"]) == nil)
                 let east = try #require(try await ask("client", ["cluster": "east"]))
@@ -77,14 +79,14 @@ private let mutualTLS = RunningControlPlane.configuration.replacing(
     @Test func `a new rule counts for streams that are open`() async throws {
         try await withTemporaryDirectory { directory in
             let identity = try Identity("\(directory)/certs")
-            try await RunningControlPlane.run(in: directory, configuration: mutualTLS) { plane in
+            try await RunningControlPlane.run(in: directory, configuration: mutualTLS()) { plane in
                 let channel = try identity.channel("client", port: plane.port)
                 let client = await XDSClient(channel, .of(.clusterLoadAssignment, .delta))
                 await client.subscribe(
                     ["httpbin"], node: Node(id: "c", userAgent: "envoy", metadata: ["cluster": "west"]))
                 _ = try await client.response()
                 let stricter = try plane.configuration(
-                    mutualTLS.replacing("views: [west]", with: "views: [east]"))
+                    mutualTLS().replacingOnce("views: [west]", with: "views: [east]"))
                 await plane.controlPlane.reload(stricter)
                 #expect(await client.end().code == .permissionDenied)
                 await channel.shutdown()
@@ -96,7 +98,7 @@ private let mutualTLS = RunningControlPlane.configuration.replacing(
         try await withTemporaryDirectory { directory in
             let identity = try Identity("\(directory)/certs")
             let next = try Identity("\(directory)/next")
-            try await RunningControlPlane.run(in: directory, configuration: mutualTLS) { plane in
+            try await RunningControlPlane.run(in: directory, configuration: mutualTLS()) { plane in
                 let ask = { (identity: Identity) in
                     try await identity.ask(
                         "client", ["cluster": "west"], .of(.clusterLoadAssignment, .delta), port: plane.port)

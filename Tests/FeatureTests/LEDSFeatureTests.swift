@@ -24,7 +24,7 @@ private func pods(_ count: Int, weight: Int = 1) -> String {
 func `a changed pod of a thousand costs some hundred bytes`(isAlone: Bool) async throws {
     try await withTemporaryDirectory { directory in
         // Alone at its priority a locality's weight means nothing; beside another it has to be told, too.
-        let configuration = RunningControlPlane.configuration.replacing(
+        let configuration = try RunningControlPlane.configuration.replacingOnce(
             "httpbin: {resources", with: "httpbin: {balance: \(isAlone ? "local-first" : "global"), resources")
         try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
             try plane.write(pods(1_000), to: "east.yaml")
@@ -86,7 +86,8 @@ func `Envoys that collections would end are served whole assignments, whatever t
     _ version: EnvoyVersion?, _ isServed: Bool
 ) async throws {
     try await withTemporaryDirectory { directory in
-        let configuration = RunningControlPlane.configuration.replacing("limits: {", with: "leds: true, limits: {")
+        let configuration = try RunningControlPlane.configuration.replacingOnce(
+            "limits: {", with: "leds: true, limits: {")
         try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
             try await plane.withChannel { channel in
                 let client = await XDSClient(channel, .deltaAggregatedResources)

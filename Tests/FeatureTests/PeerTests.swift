@@ -328,7 +328,7 @@ import XDS
                   tls: {certificate: certs/peer.crt, key: certs/peer.key, clientCA: certs/ca.crt}
                 export: {west: {identity: "spiffe://mesh.example/ballast", services: ["*"]}}
                 """
-            let text = east(west.port).replacing("xds: {listen: \"127.0.0.1:0\"}", with: both)
+            let text = try east(west.port).replacingOnce("xds: {listen: \"127.0.0.1:0\"}", with: both)
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
                 try await eventually("imported") { await names("httpbin", east).count == 3 }
                 let exported = try await ask(
@@ -396,7 +396,7 @@ import XDS
     @Test func `before all is known nobody but importers is answered`() async throws {
         try await running { west, directory in
             // A third cluster whose source says nothing: west's own is known, and it starts anew.
-            let text = self.west().replacing(
+            let text = try self.west().replacingOnce(
                 "east: {endpoints: {file: east.yaml}}",
                 with: "east: {endpoints: {file: none.yaml}}")
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { plane in

@@ -18,9 +18,9 @@ private let gateway = Node(id: "gateway", userAgent: "envoy", metadata: ["cluste
 
 /// A control plane whose west is reached by pods, and whose httpbin has an SNI.
 private func running(_ body: (RunningControlPlane, Channel) async throws -> Void) async throws {
-    let configuration = RunningControlPlane.configuration
-        .replacing("127.0.0.9:15443\"]}", with: "127.0.0.9:15443\"], reach: pods}")
-        .replacing("httpbin: {", with: "httpbin: {sni: httpbin.mesh, ")
+    let configuration = try RunningControlPlane.configuration
+        .replacingOnce("127.0.0.9:15443\"]}", with: "127.0.0.9:15443\"], reach: pods}")
+        .replacingOnce("httpbin: {", with: "httpbin: {sni: httpbin.mesh, ")
     try await withTemporaryDirectory { directory in
         try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
             try await plane.withChannel { try await body(plane, $0) }
@@ -29,9 +29,9 @@ private func running(_ body: (RunningControlPlane, Channel) async throws -> Void
 }
 
 private func reload(_ plane: RunningControlPlane, _ reach: String) async throws {
-    let text = RunningControlPlane.configuration
-        .replacing("127.0.0.9:15443\"]}", with: "127.0.0.9:15443\"], reach: \(reach)}")
-        .replacing("httpbin: {", with: "httpbin: {sni: httpbin.mesh, ")
+    let text = try RunningControlPlane.configuration
+        .replacingOnce("127.0.0.9:15443\"]}", with: "127.0.0.9:15443\"], reach: \(reach)}")
+        .replacingOnce("httpbin: {", with: "httpbin: {sni: httpbin.mesh, ")
     await plane.controlPlane.reload(try Configuration(text: text, file: "\(plane.directory)/ballast.yaml"))
 }
 

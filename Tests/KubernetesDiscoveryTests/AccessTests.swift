@@ -55,7 +55,7 @@ import YAMLFile
     }
 
     @Test func `an exec plugin, found beside the kubeconfig or on the path`() throws {
-        let text = two.replacing(
+        let text = try two.replacingOnce(
             "tokenFile: token, token: old",
             with:
                 "exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/login, args: [a], env: [{name: A, value: b}]}"
@@ -65,7 +65,9 @@ import YAMLFile
             return
         }
         #expect(plugin.command == "/k/bin/login" && plugin.args == ["a"] && plugin.env?.first?.value == "b")
-        guard case .exec(let named) = try access(text.replacing("bin/login", with: "login"), context: "two").credentials
+        guard
+            case .exec(let named) = try access(text.replacingOnce("bin/login", with: "login"), context: "two")
+                .credentials
         else {
             Issue.record("no plugin")
             return
@@ -90,7 +92,7 @@ import YAMLFile
         ("kind: Config", "kind: [", "is no kubeconfig"),
     ])
     func `mistakes are named`(_ old: String, _ new: String, _ message: String) throws {
-        let error = #expect(throws: ConfigurationError.self) { try access(two.replacing(old, with: new)) }
+        let error = #expect(throws: ConfigurationError.self) { try access(two.replacingOnce(old, with: new)) }
         #expect(error?.description.contains("/k/config") == true)
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
     }
@@ -176,7 +178,7 @@ import YAMLFile
         options.demandsCertificate = true
         var user = "{client-certificate: client.crt, client-key: client.key}"
         try await watching(
-            options: options, user: "USER", kubeconfig: { $0.replacing("USER", with: user) },
+            options: options, user: "USER", kubeconfig: { try $0.replacingOnce("USER", with: user) },
             before: { server, directory in
                 fill(server)
                 guard asData else { return }
@@ -222,7 +224,7 @@ import YAMLFile
         var directory = ""
         let runs = { ((try? String(contentsOfFile: "\(directory)/runs", encoding: .utf8)) ?? "").count { $0 == "\n" } }
         try await watching(
-            options: demanding("first"), user: execUser, kubeconfig: { $0.replacing("DIR", with: directory) },
+            options: demanding("first"), user: execUser, kubeconfig: { try $0.replacingOnce("DIR", with: directory) },
             before: { server, path in
                 directory = path
                 try plugin(in: path, token: "first")
@@ -252,7 +254,7 @@ import YAMLFile
         var directory = ""
         try await watching(
             "{kubeconfig: config, export: true, namespaces: [n]}", options: demanding("secret"), user: execUser,
-            kubeconfig: { $0.replacing("DIR", with: directory) },
+            kubeconfig: { try $0.replacingOnce("DIR", with: directory) },
             before: { server, path in
                 directory = path
                 // Each request needs another one.
@@ -286,17 +288,18 @@ import YAMLFile
         ("command: ./login", "command: echo, args: [hello]", "printed no ExecCredential"),
     ])
     func `a plugin that fails is named`(_ old: String, _ new: String, _ message: String) async throws {
-        try await watching(user: execUser.replacing(old, with: new), before: { server, _ in fill(server) }) { watched in
+        try await watching(user: execUser.replacingOnce(old, with: new), before: { server, _ in fill(server) }) {
+            watched in
             try await eventually("told") { watched.reports.now.failure?.contains(message) == true }
         }
     }
 
     @Test func `a plugin that does not end is ended, with what it started`() async throws {
         var directory = ""
-        let user = execUser.replacing(
+        let user = try execUser.replacingOnce(
             "command: ./login", with: "command: sh, args: [-c, 'sleep 1000 & echo $! >>$RUNS; wait']")
         try await watching(
-            user: user, patience: impatient, kubeconfig: { $0.replacing("DIR", with: directory) },
+            user: user, patience: impatient, kubeconfig: { try $0.replacingOnce("DIR", with: directory) },
             before: { _, path in directory = path }
         ) { watched in
             try await eventually("told") {
@@ -320,7 +323,8 @@ import YAMLFile
         try await watching(
             options: options,
             kubeconfig: {
-                $0.replacing("certificate-authority:", with: "tls-server-name: peer.example, certificate-authority:")
+                try $0.replacingOnce(
+                    "certificate-authority:", with: "tls-server-name: peer.example, certificate-authority:")
             },
             before: { server, _ in fill(server) }
         ) { watched in
@@ -332,7 +336,8 @@ import YAMLFile
         try await watching(
             patience: impatient,
             kubeconfig: {
-                $0.replacing("certificate-authority:", with: "tls-server-name: other.example, certificate-authority:")
+                try $0.replacingOnce(
+                    "certificate-authority:", with: "tls-server-name: other.example, certificate-authority:")
             },
             before: { server, _ in fill(server) }
         ) { watched in
@@ -367,7 +372,7 @@ import YAMLFile
         options.host = "::1"
         try await watching(
             options: options,
-            kubeconfig: { $0.replacing("certificate-authority:", with: "\(name)certificate-authority:") },
+            kubeconfig: { try $0.replacingOnce("certificate-authority:", with: "\(name)certificate-authority:") },
             before: { server, _ in fill(server) }
         ) { watched in
             try await eventually("synced") { watched.reports.names("httpbin") == ["a"] }
@@ -377,14 +382,16 @@ import YAMLFile
     @Test func `an unknown authority is refused; insecure-skip-tls-verify takes it, with a warning`() async throws {
         try await watching(
             patience: impatient,
-            kubeconfig: { $0.replacing(", certificate-authority: ca.crt", with: "") },
+            kubeconfig: { try $0.replacingOnce(", certificate-authority: ca.crt", with: "") },
             before: { server, _ in fill(server) }
         ) { watched in
             try await eventually("refused") { watched.reports.now.failure != nil }
             #expect(watched.reports.now.pods == nil)
         }
         try await watching(
-            kubeconfig: { $0.replacing("certificate-authority: ca.crt", with: "insecure-skip-tls-verify: true") },
+            kubeconfig: {
+                try $0.replacingOnce("certificate-authority: ca.crt", with: "insecure-skip-tls-verify: true")
+            },
             before: { server, _ in fill(server) }
         ) { watched in
             try await eventually("synced") { watched.reports.names("httpbin") == ["a"] }
@@ -396,7 +403,7 @@ import YAMLFile
         let proxy = try await Proxy()
         try await watching(
             kubeconfig: {
-                $0.replacing(
+                try $0.replacingOnce(
                     "certificate-authority:",
                     with: "proxy-url: \"\(scheme)://127.0.0.1:\(proxy.port)\", certificate-authority:")
             },

@@ -14,7 +14,7 @@ import Testing
     /// Reports of a source whose kubeconfig was changed so, until one has that text.
     private func expect(
         _ text: String, options: APIServer.Options = APIServer.Options(), user: String = "{token: secret}",
-        before: (APIServer, String) async throws -> Void = { _, _ in }, kubeconfig: (String) -> String = { $0 }
+        before: (APIServer, String) async throws -> Void = { _, _ in }, kubeconfig: (String) throws -> String = { $0 }
     ) async throws {
         try await watching(
             options: options, user: user, patience: impatient, kubeconfig: kubeconfig,
@@ -57,7 +57,7 @@ import Testing
                 atPath: "\(directory)/other", withIntermediateDirectories: true)
             _ = try Certificates(makingIn: "\(directory)/other")
         } kubeconfig: {
-            $0.replacing("certificate-authority: ca.crt", with: "certificate-authority: other/ca.crt")
+            try $0.replacingOnce("certificate-authority: ca.crt", with: "certificate-authority: other/ca.crt")
         }
     }
 

@@ -271,12 +271,12 @@ import Testing
     @Test func `the port by its name; a port that isn't there is named`() async throws {
         let line = try recorded("gateway-watch.jsonl").split(separator: "\n").map(String.init)[0]
         try await watching(
-            gateways: gateways.replacing("15443", with: "tls"), before: { server, _ in try put(server, line) }
+            gateways: gateways.replacingOnce("15443", with: "tls"), before: { server, _ in try put(server, line) }
         ) { watched in
             try await eventually("found") { watched.reports.now.gateways?.map(\.description) == ["192.0.2.10:15443"] }
         }
         try await watching(
-            gateways: gateways.replacing("15443", with: "443"), before: { server, _ in try put(server, line) }
+            gateways: gateways.replacingOnce("15443", with: "443"), before: { server, _ in try put(server, line) }
         ) { watched in
             try await eventually("told") {
                 watched.reports.now.problems == [
@@ -294,7 +294,7 @@ import Testing
                 #"{"metadata":{"name":"\#(name)","resourceVersion":"$VERSION"},"status":{"addresses":[{"type":"InternalIP","address":"\#(inner)"}\#(external)],"conditions":[{"type":"Ready","status":"\#(ready)"}]}}"#
         }
         try await watching(
-            gateways: gateways.replacing("15443}", with: "15443, nodePorts: true}"),
+            gateways: gateways.replacingOnce("15443}", with: "15443, nodePorts: true}"),
             before: { server, _ in
                 try put(server, line)
                 server.put("nodes", "", "a", labels: [:], json: node("a", "10.1.0.1", "198.51.100.1", "True"))

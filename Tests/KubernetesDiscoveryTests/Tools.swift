@@ -132,7 +132,7 @@ func watching(
     options: APIServer.Options = APIServer.Options(),
     user: String = "{token: secret}",
     patience: APIClient.Patience = patient,
-    kubeconfig: (String) -> String = { $0 },
+    kubeconfig: (String) throws -> String = { $0 },
     before: (APIServer, String) async throws -> Void = { _, _ in },
     _ body: (Watched) async throws -> Void
 ) async throws {

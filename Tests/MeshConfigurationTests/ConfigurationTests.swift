@@ -45,7 +45,7 @@ private let good = """
 
 @Test func `every way to reach a cluster is read, with its settings`() throws {
     let reach = { (lines: String) in
-        let text = good.replacing("reach: gateway", with: lines) + "\nenvoy: {tls: {ca: ca.crt}}\n"
+        let text = try good.replacingOnce("reach: gateway", with: lines) + "\nenvoy: {tls: {ca: ca.crt}}\n"
         return try Configuration(text: text, file: "b.yaml").mesh.clusters[1].reach
     }
     #expect(try reach("network: n") == .gateway(refresh: false), "the default works everywhere")
@@ -59,7 +59,7 @@ private let good = """
         try reach("reach: pods\n    sni: \"{pod}.x-{port}.{service}\"")
             == .pods(sni: SNITemplate("{pod}.x-{port}.{service}")))
     #expect(try reach("reach: connect") == .connect)
-    let named = good.replacing("127.0.0.1:15443", with: "gw.example:443")
+    let named = try good.replacingOnce("127.0.0.1:15443", with: "gw.example:443")
     #expect(
         try Configuration(text: named, file: "b.yaml").mesh.clusters[1].gateways
             == .listed([.name("gw.example", port: 443)])
@@ -67,12 +67,13 @@ private let good = """
 }
 
 @Test func `a service's SNI that could also be a pod's is refused`() throws {
-    let text = good.replacing("reach: gateway", with: "reach: pods\n    sni: \"{pod}.p{port}.{service}.{cluster}\"")
+    let text = try good.replacingOnce(
+        "reach: gateway", with: "reach: pods\n    sni: \"{pod}.p{port}.{service}.{cluster}\"")
     for (sni, isGood) in [
         ("w1.p80.httpbin.west", false), ("W1.P80.plain.west", false), ("w1.x80.plain.west", true),
         ("w1.p80.other.west", true), ("p80.plain.west", true),
     ] {
-        let text = text.replacing("plain: {}", with: "plain: {sni: \(sni)}")
+        let text = try text.replacingOnce("plain: {}", with: "plain: {sni: \(sni)}")
         let read = { try Configuration(text: text, file: "b.yaml") }
         if isGood {
             #expect(try read().mesh.services.count == 2, "\(sni)")
@@ -84,7 +85,7 @@ private let good = """
 
 @Test func `a service's settings for clients begin with those of all services`() throws {
     let text =
-        good.replacing(
+        try good.replacingOnce(
             "  plain: {}",
             with: "  plain: {sni: S.Example, envoy: {policy: MAGLEV, tls: {identities: [\"spiffe://x\"]}}}")
             + """
@@ -216,8 +217,8 @@ private struct Mistake: CustomTestStringConvertible {
     Mistake(good, "", "b.yaml: the file is empty"),
     Mistake(good, "just words", "b.yaml:1: \"just words\": should be a mapping"),
 ])
-private func `a mistake is named with file, line, field and value`(mistake: Mistake) {
-    let text = good.replacing(mistake.old, with: mistake.new)
+private func `a mistake is named with file, line, field and value`(mistake: Mistake) throws {
+    let text = try good.replacingOnce(mistake.old, with: mistake.new)
     #expect(text != good)
     do throws(ConfigurationError) {
         _ = try Configuration(text: text, file: "b.yaml")

@@ -44,7 +44,7 @@ public struct RunningControlPlane: Sendable {
 
     /// The configuration with a change.
     public func configuration(replacing old: String, with new: String) throws -> Configuration {
-        try Configuration(text: Self.configuration.replacing(old, with: new), file: "\(directory)/ballast.yaml")
+        try Configuration(text: Self.configuration.replacingOnce(old, with: new), file: "\(directory)/ballast.yaml")
     }
 
     /// A configuration of other text, as if it had been in the file.
