@@ -223,7 +223,13 @@ let package = Package(
                 "TestBench", "TestSupport", "XDS", "YAMLFile", logging, metrics,
             ]),
         tests("EventsTests", ["Events"]),
-        tests("AdminTests", ["Admin", "AdminAPI", metrics]),
+        tests(
+            "AdminTests",
+            [
+                "Admin", "AdminAPI", "EnvoyAPI", "TestBench", "TestSupport", logging, metrics,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ], exclude: ["Golden"]),
         tests("LoadClientTests", ["Admin", "LoadClient", "MeshConfiguration", "TestBench", "TestSupport", "XDS"]),
         tests(
             "FeatureTests",

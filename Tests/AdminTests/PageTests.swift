@@ -1,0 +1,145 @@
+import Serving
+import ControlPlane
+import XDS
+@testable import Admin
+import AdminAPI
+import EnvoyAPI
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import TestBench
+import TestSupport
+import Testing
+
+/// The pages of the admin API, in process, as the files in `Golden` have them.
+///
+/// After a wanted change, run them once with `BALLAST_RECORD=1` and read the difference.
+@Suite struct PageTests {
+    private static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
+
+    /// What differs from run to run, replaced: times, ports of clients, versions.
+    private static func stable(_ text: String) -> String {
+        text.replacing(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/, with: "2026-01-01T00:00:00Z")
+            .replacing(/127\.0\.0\.1:\d+/, with: "127.0.0.1:1")
+            .replacing(/"[0-9a-f]{16}"/, with: "\"0123456789abcdef\"")
+            .replacing(/\/tmp\/[^"]*\//, with: "/etc/ballast/")
+    }
+
+    /// Asks for a page, and compares it with its file.
+    private func check(
+        _ client: some TestClientProtocol, _ name: String, _ uri: String, method: HTTPRequest.Method = .get,
+        headers: HTTPFields = [:], status: HTTPResponse.Status = .ok
+    ) async throws -> Data {
+        try await client.execute(uri: uri, method: method, headers: headers) { response in
+            #expect(response.status == status, "\(name)")
+            let text = String(buffer: response.body)
+            let file = Self.golden.appending(path: "\(name).json")
+            if ProcessInfo.processInfo.environment["BALLAST_RECORD"] != nil {
+                try Data(Self.stable(text).utf8).write(to: file)
+            }
+            #expect(Self.stable(text) == (try String(contentsOf: file, encoding: .utf8)), "\(name)")
+            return Data(text.utf8)
+        }
+    }
+
+    /// Decodes a page as a client of the API would, and encodes it again: nothing of it may be lost.
+    private func checkContract<Page: Codable>(_ type: Page.Type, _ data: Data) throws {
+        let page = try AdminJSON.decode(type, from: data)
+        #expect(try AdminJSON.encode(page) == data)
+    }
+
+    @Test func `each page is as documented, and its type reads all of it`() async throws {
+        try await withTemporaryDirectory { directory in
+            let configuration = try RunningControlPlane.configuration
+                .replacingOnce("guard: off", with: "guard: on")
+                .replacingOnce("  other: {}", with: "  other: {weights: {west: 2}, balance: local-first}")
+            try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
+                // West's pods go at once, and are held.
+                try plane.write(RunningControlPlane.endpoints([]), to: "west.yaml")
+                try await eventually("west's pods are held") { await plane.controlPlane.status.holds.count == 1 }
+                let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                let server = AdminServer(
+                    plane.controlPlane, host: "127.0.0.1", port: 0, metrics: PrometheusMetrics(help: [:]),
+                    logger: quiet)
+                try await Application(router: server.router(), logger: quiet).test(.router) { client in
+                    try checkContract(HealthPage.self, await check(client, "healthz", "/healthz"))
+                    try checkContract(ReadinessPage.self, await check(client, "readyz", "/readyz"))
+                    try checkContract(ServicesPage.self, await check(client, "services", "/v1/services"))
+                    _ = try await check(client, "services-plain", "/v1/services?view=west&audience=plain")
+                    try checkContract(
+                        ServiceDetailPage.self, await check(client, "service", "/v1/services/httpbin"))
+                    try checkContract(
+                        ServiceDetailPage.self, await check(client, "service-weights", "/v1/services/other"))
+                    try await plane.withChannel { channel in
+                        let method = try #require(Method.endpointMethods.first { $0.variant == .delta })
+                        let xds = await XDSClient(channel, method)
+                        await xds.subscribe(["httpbin", "none"], node: Node(id: "n", cluster: "c", userAgent: "envoy"))
+                        let response = try await xds.response()
+                        await xds.reject(response, names: [], "not good")
+                        try await eventually("the NACK has come") {
+                            let streams = await plane.controlPlane.clients()
+                            return streams.contains { $0.subscriptions(listing: 1).contains { $0.subscription.rejection != nil } }
+                        }
+                        try checkContract(ClientsPage.self, await check(client, "clients", "/v1/clients?node=n"))
+                    }
+                    _ = try await check(
+                        client, "error-view", "/v1/services?view=north", status: .notFound)
+                    _ = try await check(
+                        client, "error-audience", "/v1/services?audience=all", status: .badRequest)
+                    _ = try await check(client, "error-service", "/v1/services/none", status: .notFound)
+                    _ = try await check(
+                        client, "error-origin", "/v1/services/httpbin/release", method: .post,
+                        headers: [.origin: "http://localhost"], status: .forbidden)
+                    try checkContract(
+                        ReleasePage.self,
+                        await check(client, "release", "/v1/services/httpbin/release", method: .post))
+                    _ = try await check(
+                        client, "error-release", "/v1/services/httpbin/release", method: .post, status: .notFound)
+                }
+            }
+        }
+    }
+
+    /// Without a token, a request has to name this machine, and not a name that DNS could point here.
+    @Test(arguments: [
+        ("localhost", true), ("localhost:18080", true), ("a.localhost", true), ("127.0.0.1:18080", true),
+        ("[::1]:18080", true), ("::1", true), ("10.0.0.1", true), ("example.com", false),
+        ("localhost.example.com", false), ("127.0.0.1.example.com", false), ("a@localhost", false), ("", false),
+    ]) func `a request without a token has to name an address or localhost`(_ host: String, _ isDirect: Bool) {
+        #expect(HostCheck<BasicRequestContext>.isDirect(host) == isDirect)
+    }
+
+    @Test(arguments: [
+        ("Bearer secret", 200), ("bearer secret", 401), ("Bearer secret2", 401), ("Bearer ", 401), (nil, 401),
+        ("Basic secret", 401),
+    ]) func `with a token file every request but those for health needs the token`(_ value: String?, _ status: Int)
+        async throws
+    {
+        try await withTemporaryDirectory { directory in
+            try "secret\n".write(toFile: "\(directory)/token", atomically: true, encoding: .utf8)
+            try await RunningControlPlane.run(in: directory) { plane in
+                let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                let server = AdminServer(
+                    plane.controlPlane, host: "127.0.0.1", port: 0, tokenFile: "\(directory)/token",
+                    metrics: PrometheusMetrics(help: [:]), logger: quiet)
+                let headers: HTTPFields = value.map { [.authorization: $0] } ?? [:]
+                try await Application(router: server.router(), logger: quiet).test(.router) { client in
+                    for route in AdminRoute.allCases {
+                        let isHealth = [.health, .readiness].contains(route)
+                        let method: HTTPRequest.Method = route == .release ? .post : .get
+                        // Nothing is held: an allowed release finds nothing.
+                        let allowed = route == .release ? 404 : 200
+                        try await client.execute(
+                            uri: route.path(name: "httpbin"), method: method, headers: headers
+                        ) { response in
+                            #expect(
+                                response.status.code == (isHealth ? 200 : status == 200 ? allowed : status), "\(route)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
