@@ -185,7 +185,7 @@ let package = Package(
         tests("PacingTests", ["Pacing", "TestBench"]),
         tests("ModelTests", ["Model"]),
         tests("BalancingTests", ["Balancing", "Model", "TestSupport"]),
-        tests("XDSTests", ["TestSupport", "XDS"]),
+        tests("XDSTests", ["TestSupport", "XDS", "XXHash"]),
         tests(
             "EnvoyAPITests", ["Balancing", "EnvoyAPI", "Model", "TestBench", "TestSupport", "XDS"],
             exclude: ["check_descriptors.py"]),
@@ -219,7 +219,8 @@ let package = Package(
         tests(
             "ServingTests",
             [
-                "Balancing", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model", "Serving", "Snapshots",
+                "Balancing", "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Serving",
+                "Snapshots",
                 "TestBench", "TestSupport", "XDS", "YAMLFile", logging, metrics,
             ]),
         tests("EventsTests", ["Events"]),

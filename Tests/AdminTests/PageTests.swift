@@ -80,7 +80,9 @@ import Testing
                         await xds.reject(response, names: [], "not good")
                         try await eventually("the NACK has come") {
                             let streams = await plane.controlPlane.clients()
-                            return streams.contains { $0.subscriptions(listing: 1).contains { $0.subscription.rejection != nil } }
+                            return streams.contains {
+                                $0.subscriptions(listing: 1).contains { $0.subscription.rejection != nil }
+                            }
                         }
                         try checkContract(ClientsPage.self, await check(client, "clients", "/v1/clients?node=n"))
                     }

@@ -9,7 +9,9 @@ private struct RandomMesh {
     var service: Service
     var client: ClusterName
 
-    init(seed: UInt64) {
+    /// - Parameter collides: whether pods, and gateways, of several clusters have the same addresses, and clusters share
+    ///   networks.
+    init(seed: UInt64, collides: Bool = false) {
         var random = SeededGenerator(seed: seed)
         let count = Int.random(in: 1...6, using: &random)
         var clusters: [Cluster] = []
@@ -18,7 +20,9 @@ private struct RandomMesh {
         for number in 0..<count {
             let name = ClusterName(rawValue: "c\(number)")
             let gateways = (0..<Int.random(in: 0...4, using: &random)).map {
-                address("172.16.\(number).\($0):15443")
+                collides
+                    ? address("10.0.0.\(Int.random(in: 0..<20, using: &random)):80")
+                    : address("172.16.\(number).\($0):15443")
             }
             let lanes = LaneSettings(
                 perPod: Int.random(in: 1...5, using: &random), most: Int.random(in: 1...20, using: &random))
@@ -26,11 +30,15 @@ private struct RandomMesh {
                 using: &random)
             clusters.append(
                 Cluster(
-                    name: name, locality: Locality(region: name.rawValue), gateways: gateways,
+                    name: name, network: collides ? "n\(number % 2)" : nil,
+                    locality: Locality(region: collides ? "r\(number % 3)" : name.rawValue), gateways: gateways,
                     reach: reach ?? .gateway(refresh: false)))
             pods[name] = (0..<Int.random(in: 0...30, using: &random)).map { pod in
                 Pod(
-                    name: "\(name)-\(pod)", address: address("10.\(number).0.\(pod):80"),
+                    name: "\(name)-\(pod)",
+                    address: address(
+                        collides
+                            ? "10.0.0.\(Int.random(in: 0..<20, using: &random)):80" : "10.\(number).0.\(pod):80"),
                     weight: Weight(
                         Int.random(in: 1...([1, 10, 1_000_000].randomElement(using: &random) ?? 1), using: &random))
                         ?? .one,
@@ -92,9 +100,9 @@ private let seeds = (0..<400).map { UInt64($0) }
     }
 }
 
-@Test func `what is sent is what clients take`() {
+@Test(arguments: [false, true]) func `what is sent is what clients take`(collides: Bool) {
     for seed in seeds {
-        let localities = RandomMesh(seed: seed).assignment.localities
+        let localities = RandomMesh(seed: seed, collides: collides).assignment.localities
         let endpoints = localities.flatMap(\.endpoints)
         #expect(Set(endpoints.map(\.address)).count == endpoints.count, "seed \(seed): an address twice")
         #expect(endpoints.allSatisfy { $0.weight > 0 }, "seed \(seed): weight 0")
@@ -119,15 +127,29 @@ private let seeds = (0..<400).map { UInt64($0) }
     }
 }
 
-@Test func `the order of input changes nothing`() {
+@Test(arguments: [false, true]) func `the order of input changes nothing`(collides: Bool) {
     for seed in seeds {
-        let random = RandomMesh(seed: seed)
+        let random = RandomMesh(seed: seed, collides: collides)
         var generator = SeededGenerator(seed: seed &+ 1)
         var shuffled = random.mesh
         shuffled.clusters.shuffle(using: &generator)
         for index in shuffled.clusters.indices { shuffled.clusters[index].gateways.shuffle(using: &generator) }
         for cluster in shuffled.pods.keys { shuffled.pods[cluster]?.shuffle(using: &generator) }
         #expect(shuffled.assign(random.service, from: random.client) == random.assignment, "seed \(seed)")
+    }
+}
+
+/// Of several pods with one address, the first by cluster and name is served; the others are a problem, and count for
+/// nothing. A gateway's address may stand for several clusters.
+@Test func `pods with an address that is taken have no share, and the shares still add up`() {
+    for seed in seeds {
+        let assignment = RandomMesh(seed: seed, collides: true).assignment
+        let total = assignment.shares.reduce(0) { $0 + $1.share }
+        #expect(total == 0 || abs(total - 1) < 1e-6, "seed \(seed): \(total)")
+        for share in assignment.shares {
+            let pods = share.pods.reduce(0) { $0 + $1.share }
+            #expect(abs(pods - share.share) < 1e-6, "seed \(seed), \(share.cluster): \(pods) of \(share.share)")
+        }
     }
 }
 

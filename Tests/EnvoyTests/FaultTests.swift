@@ -59,7 +59,7 @@ extension EnvoyTests {
                 try bench.process("ballast").signal(SIGHUP)
                 try await eventually("a file that is missing is a reason, too") {
                     let ready = try await HTTPConnection.get(host: bench.host, port: Bench.adminPort, "/readyz")
-                    return ready.body.contains("none: no such file")
+                    return ready.body.contains("none: there is no such file")
                 }
 
                 try bench.write(good.replacingOnce("{west: 1.0}", with: "{west: 2}"), to: "ballast.yaml")

@@ -65,9 +65,10 @@ private struct Sidecar {
     ///
     /// - Parameter gateway: the last byte of the address of west's.
     mutating func apply(_ file: String, gateway: Int = 1) throws {
+        // Each file has some of these addresses.
         let text = try bench.template("istio/\(file)")
-            .replacingOnce("dns:///ballast.ballast.svc.cluster.local:", with: "\(bench.host):")
-            .replacingOnce(
+            .replacing("dns:///ballast.ballast.svc.cluster.local:", with: "\(bench.host):")
+            .replacing(
                 "eastwest.west.example, port_value: 15443", with: "\(bench.network)\(gateway), port_value: 15443")
         let filter = try #require(try Yams.load(yaml: text) as? Object)
         let spec = try #require(filter["spec"] as? Object)

@@ -10,7 +10,8 @@ extension EnvoyTests {
     @Suite(.serialized) struct KubernetesBenchTests {
         private func configuration(_ bench: Bench, at host: String) throws -> String {
             try bench.template("ballast.yaml").replacingOnce("guard: off", with: "guard: on")
-                .replacingOnce("listen: \"\(bench.host):", with: "listen: \"\(host):")
+                .replacingOnce("xds: {listen: \"\(bench.host):", with: "xds: {listen: \"\(host):")
+                .replacingOnce("admin: {listen: \"\(bench.host):", with: "admin: {listen: \"\(host):")
                 .replacingOnce(
                     "endpoints: {file: west.yaml}",
                     with: """

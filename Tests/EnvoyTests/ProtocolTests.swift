@@ -49,7 +49,7 @@ extension EnvoyTests {
                 let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
                     for connections in ["http: http2, policy: RANDOM", "http: http2, policy: MAGLEV", "http: http2"] {
                         let text = try bench.template("ballast.yaml")
-                            .replacingOnce("  http: http2", with: "  \(connections.replacingOnce(", ", with: "\n  "))")
+                            .replacingOnce("  http: http2", with: "  \(connections.replacing(", ", with: "\n  "))")
                         let updates = try await bench.client.stat("cluster_manager.cluster_modified")
                         try bench.write(text, to: "ballast.yaml")
                         try bench.process("ballast").signal(SIGHUP)

@@ -69,6 +69,27 @@ private func west(_ count: Int) -> [ClusterName: [Pod]] { ["west": pods("w", cou
 private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west_gateway/w\($0).s.west.ballast" } }
 
 @Suite struct SnapshotBuilderTests {
+    /// A reload carries what differs; before that, it assigned every service anew.
+    @Test func `a changed weight of one service among 5,000 assigns that one anew`() throws {
+        let names = (0..<5_000).map { "s\($0)" }
+        let text = { (weight: String) in
+            "{" + names.map { $0 == "s7" ? "s7: {weights: {west: \(weight)}}" : "\($0): {}" }.joined(separator: ", ")
+                + "}"
+        }
+        let first = try Builder.configuration(services: text("1"))
+        let second = try Builder.configuration(services: text("2"))
+        var builder = Builder()
+        builder.views = [client]
+        let all = Dictionary(uniqueKeysWithValues: names.map { (ServiceName(rawValue: $0), west(2)) })
+        let before = builder.build(all, configuration: first)
+        #expect(builder.builder.assignedCount == 5_000)
+        let after = builder.build(configuration: second)
+        #expect(builder.builder.assignedCount == 1)
+        #expect(
+            before[.client(client)]?.service("s7")?.service.weights
+                != after[.client(client)]?.service("s7")?.service.weights)
+    }
+
     @Test func `a task that is cancelled builds no further services`() async throws {
         let configuration = try Builder.configuration()
         let wasBuilt = await Task {

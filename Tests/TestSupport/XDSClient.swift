@@ -65,9 +65,19 @@ public final class XDSClient {
 
     /// Waits for the next response.
     ///
-    /// - Throws: the status, where the stream ends instead.
-    public func response() async throws -> DecodedResponse {
-        guard let bytes = try await responses.next() else { throw GRPCStatus(.ok, "the stream ended") }
+    /// - Throws: the status if the stream ends instead, and `NoResponse` if nothing comes in time; the stream is
+    ///   cancelled then.
+    public func response(within limit: Duration = .seconds(60)) async throws -> DecodedResponse {
+        let timer = Task { [stream] in
+            guard (try? await ContinuousClock().sleep(for: limit)) != nil else { return false }
+            await stream.cancel()
+            return true
+        }
+        let next: Result<[UInt8]?, any Error>
+        do { next = .success(try await responses.next()) } catch { next = .failure(error) }
+        timer.cancel()
+        guard await !timer.value else { throw NoResponse(limit: limit) }
+        guard let bytes = try next.get() else { throw GRPCStatus(.ok, "the stream ended") }
         return try DecodedResponse(bytes, method.variant)
     }
 
@@ -85,4 +95,13 @@ public final class XDSClient {
 
     /// Ends the stream.
     public func cancel() async { await stream.cancel() }
+}
+
+/// No response came in time.
+public struct NoResponse: Error, CustomStringConvertible {
+    /// How long the client waited.
+    public let limit: Duration
+
+    /// Names the time.
+    public var description: String { "no response within \(limit)" }
 }
