@@ -139,8 +139,9 @@ private let seeds = (0..<400).map { UInt64($0) }
     }
 }
 
-/// Of several pods with one address, the first by cluster and name is served; the others are a problem, and count for
-/// nothing. A gateway's address may stand for several clusters.
+/// Of several pods with one address, the first by cluster and name is served; the others are a problem and have no share.
+///
+/// A gateway's address may stand for several clusters.
 @Test func `pods with an address that is taken have no share, and the shares still add up`() {
     for seed in seeds {
         let assignment = RandomMesh(seed: seed, collides: true).assignment

@@ -25,7 +25,9 @@ private struct AggregatedClient {
 
     var wantedAssignments: Set<ResourceName> { endpointSubscription.names }
 
-    /// Starts a stream. An Envoy waits for endpoints for a limited time only, so nothing is warming after it.
+    /// Starts a stream.
+    ///
+    /// An Envoy waits for endpoints for a limited time only, so nothing is warming after it.
     mutating func connect() {
         inbox = []
         warming = []
