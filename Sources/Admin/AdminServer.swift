@@ -109,7 +109,7 @@ public struct AdminServer: ServiceLifecycle.Service {
     private static let listed = (ofAll: 100, ofNode: 10_000)
 
     private func health() throws -> Response {
-        guard let reason = controlPlane.deafness else { return try json(HealthPage(status: "alive")) }
+        guard let reason = controlPlane.xdsPortFailure else { return try json(HealthPage(status: "alive")) }
         return try json(HealthPage(status: "deaf", reason: reason), status: .serviceUnavailable)
     }
 

@@ -22,12 +22,12 @@ final class ConnectionLimit: Sendable {
     }
 
     private let most: Int
-    private let mostOfAddress: Int
+    private let maxOfAddress: Int
     private let state = Mutex(State())
 
-    init(most: Int = 512, ofAddress mostOfAddress: Int = 64) {
+    init(most: Int = 512, ofAddress maxOfAddress: Int = 64) {
         self.most = most
-        self.mostOfAddress = mostOfAddress
+        self.maxOfAddress = maxOfAddress
     }
 
     /// Counts a connection until it closes; closes the oldest one if there are too many.
@@ -37,7 +37,7 @@ final class ConnectionLimit: Sendable {
             state.last += 1
             state.connections.append(Connection(number: state.last, address: address, channel: channel))
             let ofAddress = state.connections.count { $0.address == address }
-            if ofAddress > mostOfAddress {
+            if ofAddress > maxOfAddress {
                 return (state.last, state.connections.first { $0.address == address }?.channel)
             }
             return (state.last, state.connections.count > most ? state.connections.first?.channel : nil)

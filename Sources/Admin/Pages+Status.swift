@@ -199,7 +199,7 @@ extension ServiceDetailPage.Weight {
 
 extension ClientsPage {
     /// The maximum number of clients on a page.
-    private static let mostClients = 1_000
+    private static let maxClients = 1_000
 
     /// Groups streams into clients: a client is a node on a connection, and an Envoy without ADS has a stream per Envoy
     /// cluster.
@@ -209,7 +209,7 @@ extension ClientsPage {
         self.init(clients: [])
         for (index, stream) in streams.enumerated() {
             if clients.last?.node != stream.node || clients.last?.peer != stream.peer {
-                guard clients.count < Self.mostClients else {
+                guard clients.count < Self.maxClients else {
                     omittedStreams = streams.count - index
                     return
                 }

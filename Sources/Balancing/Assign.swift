@@ -76,7 +76,7 @@ extension Mesh {
                 sendsUnhealthy: service.balance == .localFirst && isOwn
             )
             let sendsAddresses = route.sendsPodAddresses
-            let takesTraffic = member.multiplier.numerator > 0 && route.parts > 0
+            let receivesTraffic = member.multiplier.numerator > 0 && route.parts > 0
             var last: SocketAddress?
             member.pods = pods.map { pod in
                 // A directly reachable pod that two sources report counts once.
@@ -86,7 +86,7 @@ extension Mesh {
                 last = pod.address
                 return Member.Entry(
                     pod: pod, duplicateOf: owner,
-                    isActive: takesTraffic && owner == nil && pod.health == member.active)
+                    isActive: receivesTraffic && owner == nil && pod.health == member.active)
             }
             return member
         }

@@ -63,7 +63,7 @@ extension Route {
     ) {
         let gateways = Set(cluster.gateways).sorted()
         self.init(gateways: gateways)
-        guard capabilities.takesEveryReach || cluster.reach.kind == .gateway else { return }
+        guard capabilities.supportsEveryReach || cluster.reach.kind == .gateway else { return }
         let listener = cluster.name.gatewayListener
         switch cluster.reach {
         case .gateway(let refresh): self = Route(gateways: gateways, generation: refresh ? renewal?.generation : nil)

@@ -49,7 +49,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         let resolver = Resolver(server.dns, logger: logger)
         let saving = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         registry = Registry(
-            configuration.mesh, mostGateways: server.sources.gateways, advice: HoldAdvice(server.admin)
+            configuration.mesh, maxGateways: server.sources.gateways, advice: HoldAdvice(server.admin)
         ) {
             resolver.replaceNames(with: $0)
         } changed: {
@@ -188,7 +188,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     // MARK: What to look at, and what to do by hand
 
     /// Why the xDS port doesn't answer; nil while it does.
-    public var deafness: String? { watchdog.withLock { $0 }?.failure }
+    public var xdsPortFailure: String? { watchdog.withLock { $0 }?.failure }
 
     /// The current status.
     public var status: Status {

@@ -58,7 +58,7 @@ struct Publisher {
         for (name, facts) in before where !facts.isSame(as: builder.facts(of: name)) {
             changeLog.note(name, before: facts)
         }
-        let lines = changeLog.take(at: now, builder.facts(of:))
+        let lines = changeLog.drain(at: now, builder.facts(of:))
         if !lines.isEmpty { events.post(.changed(lines)) }
         for change in changes.holds { events.post(.hold(change)) }
         problems.replace(.serving, with: outcome.publication.snapshot.problems.union(changes.problems))

@@ -38,5 +38,5 @@ struct SourceLog {
     }
 
     /// The line to log about gateways or problems; nil if the rate limit suppresses it.
-    mutating func line(_ text: String) -> String? { lines.take(text) }
+    mutating func line(_ text: String) -> String? { lines.admit(text) }
 }

@@ -39,9 +39,9 @@ extension EnvoyVersion {
     /// The first version that keeps all clusters requested on demand.
     ///
     /// Older ones drop all but the first (measured; envoy#46561).
-    public static let takesClustersOnDemand = EnvoyVersion(1, 40, 0)
+    public static let firstWithOnDemandClusters = EnvoyVersion(1, 40, 0)
     /// The first version that survives LEDS.
     ///
     /// Older ones crash with a segmentation fault after a few changes to collections (measured; envoy#43667).
-    public static let survivesCollections = EnvoyVersion(1, 38, 2)
+    public static let firstWithStableCollections = EnvoyVersion(1, 38, 2)
 }

@@ -30,13 +30,13 @@ public struct SavedCluster: Hashable, Sendable {
     }
 
     /// Strings and messages in one: those of two million endpoints.
-    private static var mostParts: Int { 8_000_000 }
+    private static var maxParts: Int { 8_000_000 }
 
     /// Decodes a `ballast.state.v1.SavedCluster`, all or nothing.
     public init(_ bytes: [UInt8]) throws(DecodingFailure) {
         let decoded = try withDecoded(
             bytes, Ballast__State__V1__SavedCluster.self, ballast__state__v1__saved_cluster__descriptor,
-            mostParts: Self.mostParts
+            maxParts: Self.maxParts
         ) { SavedCluster($0) }
         guard let decoded else {
             throw DecodingFailure(description: "a saved cluster with a broken endpoint, gateway or address")

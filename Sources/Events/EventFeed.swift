@@ -31,7 +31,7 @@ public final class EventFeed: Sendable {
     /// The maximum number of events kept, and of events queued for each follower; beyond it the oldest are dropped.
     public static let capacity = 1_000
     /// The maximum number of followers at a time.
-    public static let mostFollowers = 64
+    public static let maxFollowers = 64
 
     private struct State {
         var last: UInt64 = 0
@@ -63,7 +63,7 @@ public final class EventFeed: Sendable {
     /// - Parameter number: events up to this number are skipped.
     public func follow(after number: UInt64 = 0) -> AsyncStream<Event>? {
         state.withLock { state in
-            guard state.followers.count < Self.mostFollowers else { return nil }
+            guard state.followers.count < Self.maxFollowers else { return nil }
             let (stream, continuation) = AsyncStream.makeStream(
                 of: Event.self, bufferingPolicy: .bufferingNewest(Self.capacity))
             state.lastFollower += 1

@@ -26,10 +26,10 @@ public struct EventLog {
         case .changed(let lines): for line in lines { logger.info("\(line)") }
         case .hold(let change): holds.log([change])
         case .problemBegan(let problem):
-            guard let line = problems.take("something is wrong") else { return }
+            guard let line = problems.admit("something is wrong") else { return }
             logger.warning("\(line)", metadata: ["reason": "\(problem.sentence)"])
         case .problemEnded(let problem):
-            guard let line = problems.take("a problem is over") else { return }
+            guard let line = problems.admit("a problem is over") else { return }
             logger.info("\(line)", metadata: ["problem": "\(problem.sentence)"])
         }
     }

@@ -62,7 +62,7 @@ final class Admission: Sendable {
             counts.refusals += 1
             counts.lastRefusal = status
             counts.refused[head.peer, default: 0] += 1
-            return counts.refused[head.peer, default: 0] > Self.mostRefused
+            return counts.refused[head.peer, default: 0] > Self.maxRefused
         }
     }
 
@@ -73,7 +73,7 @@ final class Admission: Sendable {
     var refusals: (count: Int, last: GRPCStatus?) { counts.withLock { ($0.refusals, $0.lastRefusal) } }
 
     /// The limit on refused streams of one connection that are not closed yet.
-    private static let mostRefused = 500
+    private static let maxRefused = 500
 
     func leave(_ head: StreamHead) {
         counts.withLock { counts in

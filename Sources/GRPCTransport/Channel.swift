@@ -114,7 +114,7 @@ final class ClientHandler: ServerStream {
         messages.yield([UInt8](copying: message))
     }
 
-    var takesMore: Bool { !backlog.isFull }
+    var canReceive: Bool { !backlog.isFull }
 
     func nextMessage() -> [Slice]? { outgoing.isEmpty ? nil : [Slice(outgoing.removeFirst())] }
 

@@ -82,7 +82,7 @@ public enum CoreLog {
     private static func take() -> (logger: Logger, suppressed: Int)? {
         state.withLock { state in
             guard let logger = state.logger else { return nil }
-            guard state.pace.takeIfDue(at: .now) else {
+            guard state.pace.consumeIfAllowed(at: .now) else {
                 state.suppressed += 1
                 return nil
             }

@@ -15,14 +15,14 @@ final class LargeMessagePaces: Sendable {
     /// Counts a message.
     ///
     /// - Returns: how long the identity's next message must wait; nil for no wait.
-    func take(_ byteCount: Int, of identity: String, at now: ContinuousClock.Instant) -> Duration? {
+    func consume(_ byteCount: Int, of identity: String, at now: ContinuousClock.Instant) -> Duration? {
         guard byteCount >= Self.large else { return nil }
         return paces.withLock { paces in
             if paces.count >= Self.maxIdentities, paces[identity] == nil {
-                paces = paces.filter { $0.value.isBehind(at: now) }
+                paces = paces.filter { $0.value.hasUsedBurst(at: now) }
                 if paces.count >= Self.maxIdentities { paces.remove(at: paces.startIndex) }
             }
-            return paces[identity, default: Pace(rate: kilobytesPerSecond)].take(byteCount / 1_024, at: now)
+            return paces[identity, default: Pace(rate: kilobytesPerSecond)].consume(byteCount / 1_024, at: now)
         }
     }
 

@@ -161,7 +161,7 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
     /// Sends the handler's next message, if it has one and none is in flight.
     func pump() {
         guard let handler = openHandler else { return }
-        if case .heldBack = reading, handler.takesMore { read() }
+        if case .heldBack = reading, handler.canReceive { read() }
         if case .inFlight = sending { return }
         let message: [Slice]?
         do throws(GRPCStatus) {
@@ -247,9 +247,9 @@ final class MessageStream<Handler: ServerStream>: OperationOwner {
             return finish(error)
         }
         // While nothing is read, HTTP/2's flow control stops a peer that floods.
-        if let wait = pace?.take(byteCount, at: .now) {
+        if let wait = pace?.consume(byteCount, at: .now) {
             pause(wait)
-        } else if handler.takesMore {
+        } else if handler.canReceive {
             read()
         } else {
             reading = .heldBack

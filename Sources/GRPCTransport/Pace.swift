@@ -16,7 +16,7 @@ struct Pace {
     /// Counts events, one by default.
     ///
     /// - Returns: how long they must wait; nil for no wait.
-    mutating func take(_ count: Int = 1, at now: ContinuousClock.Instant) -> Duration? {
+    mutating func consume(_ count: Int = 1, at now: ContinuousClock.Instant) -> Duration? {
         let start = max(due ?? now, now)
         due = start + interval * count
         let wait = now.duration(to: start) - burst
@@ -31,14 +31,14 @@ struct Pace {
     }
 
     /// Whether any part of the burst is used up.
-    func isBehind(at now: ContinuousClock.Instant) -> Bool { due.map { $0 > now } ?? false }
+    func hasUsedBurst(at now: ContinuousClock.Instant) -> Bool { due.map { $0 > now } ?? false }
 
     /// Counts one event if it doesn't have to wait.
     ///
     /// - Returns: whether it was counted.
-    mutating func takeIfDue(at now: ContinuousClock.Instant) -> Bool {
+    mutating func consumeIfAllowed(at now: ContinuousClock.Instant) -> Bool {
         let last = due
-        guard take(at: now) != nil else { return true }
+        guard consume(at: now) != nil else { return true }
         due = last
         return false
     }
@@ -67,10 +67,10 @@ struct ReadingPace {
     /// Counts a message.
     ///
     /// - Returns: how long the next message must wait; nil for no wait.
-    mutating func take(_ byteCount: Int, at now: ContinuousClock.Instant) -> Duration? {
-        var wait = messages.take(at: now)
-        if let other = kilobytes.take(byteCount / 1_024, at: now) { wait = max(wait ?? .zero, other) }
-        if let other = large.take(byteCount, of: identity, at: now) { wait = max(wait ?? .zero, other) }
+    mutating func consume(_ byteCount: Int, at now: ContinuousClock.Instant) -> Duration? {
+        var wait = messages.consume(at: now)
+        if let other = kilobytes.consume(byteCount / 1_024, at: now) { wait = max(wait ?? .zero, other) }
+        if let other = large.consume(byteCount, of: identity, at: now) { wait = max(wait ?? .zero, other) }
         return wait
     }
 

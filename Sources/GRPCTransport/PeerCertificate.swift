@@ -22,7 +22,7 @@ struct PeerCertificate: Sendable {
     }
 
     /// Whether one of these authorities (PEM) signed the certificate, and it is valid now.
-    func isVouchedFor(by authorities: String) -> Bool {
+    func isSigned(by authorities: String) -> Bool {
         chain.withCString { chain in
             authorities.withCString { authorities in
                 ballast_certificate_is_vouched_for(chain, strlen(chain), authorities, strlen(authorities))
@@ -75,7 +75,7 @@ final class PeerCertificates: Sendable {
         }
         guard known == nil, let certificate = read() else { return known.flatMap { Self.expiry(of: $0, at: now) } }
         state.withLock { $0.entries[peer, default: Entry(certificate: certificate, streams: 0)].streams += 1 }
-        if let authorities, !certificate.isVouchedFor(by: authorities) { return .authorityGone }
+        if let authorities, !certificate.isSigned(by: authorities) { return .authorityGone }
         return Self.expiry(of: certificate, at: now)
     }
 
@@ -102,7 +102,7 @@ final class PeerCertificates: Sendable {
             state.authorities = authorities
             return state.entries
         }
-        return Set(entries.filter { !$0.value.certificate.isVouchedFor(by: authorities) }.keys)
+        return Set(entries.filter { !$0.value.certificate.isSigned(by: authorities) }.keys)
     }
 
     private static func expiry(of certificate: PeerCertificate, at now: Int) -> PeerCertificate.End? {

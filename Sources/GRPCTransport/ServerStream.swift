@@ -21,7 +21,7 @@ public protocol ServerStream: AnyObject, SendableMetatype {
     /// Whether to read another message now.
     ///
     /// If false, this is checked again before the next write.
-    var takesMore: Bool { get }
+    var canReceive: Bool { get }
 
     /// The stream has ended; the handler is not called again.
     func closed(_ status: GRPCStatus)
@@ -29,7 +29,7 @@ public protocol ServerStream: AnyObject, SendableMetatype {
 
 extension ServerStream {
     /// By default always true.
-    public var takesMore: Bool { true }
+    public var canReceive: Bool { true }
 }
 
 /// What is known about a stream before its first message.

@@ -102,7 +102,7 @@ actor StreamShard<Handler: ServerStream> {
         while let id = line.next() {
             guard let opener = openers.removeValue(forKey: id), let stream = streams[id] else { continue }
             opener(stream)
-            guard let wait = opening.take(at: .now) else { continue }
+            guard let wait = opening.consume(at: .now) else { continue }
             isAdvancing = true
             Task {
                 try? await Task.sleep(for: wait)

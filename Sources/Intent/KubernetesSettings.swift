@@ -82,19 +82,20 @@ public struct KubernetesEndpoints: Hashable, Sendable {
     /// The Kubernetes Services, by the mesh's name of each.
     public var services: [ServiceName: KubernetesService]
     /// Whether Services labelled `ballast.dev/export: "true"` are included, under the name `NAME.NAMESPACE`.
-    public var takesExported: Bool
+    public var includesExported: Bool
     /// The IP family of services that don't set their own.
     public var family: IPFamily
 
     /// Creates a source of pods.
     public init(
-        access: KubernetesAccess, namespaces: [String], services: [ServiceName: KubernetesService], takesExported: Bool,
+        access: KubernetesAccess, namespaces: [String], services: [ServiceName: KubernetesService],
+        includesExported: Bool,
         family: IPFamily
     ) {
         self.access = access
         self.namespaces = namespaces
         self.services = services
-        self.takesExported = takesExported
+        self.includesExported = includesExported
         self.family = family
     }
 }

@@ -66,7 +66,7 @@ extension KubernetesEndpoints {
         let fields = try entry.mapping("kubeconfig", "context", "namespaces", "services", "export", "ipFamily")
         self.init(
             access: try KubernetesAccess(fields, path: path), namespaces: [], services: [:],
-            takesExported: try fields["export"]?.flag() ?? false,
+            includesExported: try fields["export"]?.flag() ?? false,
             family: try fields["ipFamily"]?.choice(IPFamily.self) ?? .any)
         for namespace in try fields["namespaces"]?.list() ?? [] {
             let name = try namespace.kubernetesName()
@@ -76,11 +76,11 @@ extension KubernetesEndpoints {
         for (name, entry) in try fields["services"]?.entries() ?? [] {
             services[ServiceName(rawValue: name)] = try service(name, entry)
         }
-        guard takesExported || !services.isEmpty else {
+        guard includesExported || !services.isEmpty else {
             throw entry.error("takes no service: list some under `services`, or set `export: true`")
         }
         // Watching single namespaces needs fewer rights than watching all.
-        if namespaces.isEmpty, !takesExported { namespaces = Set(services.values.map(\.namespace)).sorted() }
+        if namespaces.isEmpty, !includesExported { namespaces = Set(services.values.map(\.namespace)).sorted() }
     }
 
     private func service(_ name: String, _ entry: YAMLReader) throws(ConfigurationError) -> KubernetesService {

@@ -3,7 +3,7 @@ public struct ClientCapabilities: Hashable, Sendable {
     /// Whether the client supports every `Reach`: it has internal listeners and can use HTTP CONNECT proxies.
     ///
     /// Other clients get gateway addresses only (`Reach.gateway`).
-    public var takesEveryReach: Bool
+    public var supportsEveryReach: Bool
     /// Whether the client reads endpoint weights; otherwise it reads locality weights only (gRFC A42).
     public var readsEndpointWeights: Bool
     /// Whether the client is its own cluster's gateway; gateways receive that cluster's pods only.
@@ -23,10 +23,10 @@ public enum ClientKind: String, Hashable, Sendable, CaseIterable {
     /// What clients of this kind support.
     public var capabilities: ClientCapabilities {
         switch self {
-        case .plain: ClientCapabilities(takesEveryReach: false, readsEndpointWeights: true, isGateway: false)
-        case .grpc: ClientCapabilities(takesEveryReach: false, readsEndpointWeights: false, isGateway: false)
-        case .lanes: ClientCapabilities(takesEveryReach: true, readsEndpointWeights: true, isGateway: false)
-        case .gateway: ClientCapabilities(takesEveryReach: false, readsEndpointWeights: true, isGateway: true)
+        case .plain: ClientCapabilities(supportsEveryReach: false, readsEndpointWeights: true, isGateway: false)
+        case .grpc: ClientCapabilities(supportsEveryReach: false, readsEndpointWeights: false, isGateway: false)
+        case .lanes: ClientCapabilities(supportsEveryReach: true, readsEndpointWeights: true, isGateway: false)
+        case .gateway: ClientCapabilities(supportsEveryReach: false, readsEndpointWeights: true, isGateway: true)
         }
     }
 }

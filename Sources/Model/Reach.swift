@@ -67,11 +67,11 @@ public struct LaneSettings: Hashable, Sendable {
     }
 
     /// The maximum number of lanes through all gateways of a cluster; each gateway has at least one lane regardless.
-    public static let mostOfAll = 4_096
+    public static let maxOfAll = 4_096
 
     /// The number of lanes through this many gateways to this many healthy pods.
     public func count(pods: Int, gateways: Int) -> Int {
-        let mostOfOne = min(most, max(1, Self.mostOfAll / max(gateways, 1)))
-        return max(1, min(mostOfOne, perPod * pods)) * gateways
+        let maxOfOne = min(most, max(1, Self.maxOfAll / max(gateways, 1)))
+        return max(1, min(maxOfOne, perPod * pods)) * gateways
     }
 }

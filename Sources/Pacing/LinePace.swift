@@ -9,7 +9,7 @@ public struct LinePace: Sendable {
     public init(perMinute most: Int) { bucket = TokenBucket(burst: Double(most), perMinute: Double(most)) }
 
     /// The text to log; nil if the line must be left out.
-    public mutating func take(_ text: String, at now: ContinuousClock.Instant = .now) -> String? {
+    public mutating func admit(_ text: String, at now: ContinuousClock.Instant = .now) -> String? {
         bucket.fill(at: now)
         guard bucket.take() else {
             left += 1

@@ -92,7 +92,8 @@ extension ClientView {
         let kind = ClientKind(node)
         self.init(
             cluster: claims.first { federation.clusters.contains($0) } ?? federation.ownCluster, kind: kind,
-            usesLEDS: kind.takesLEDS(over: head) && node.wantsLEDS(unlessSaid: servesLEDS) && node.survivesLEDS)
+            usesLEDS: kind.supportsLEDS(over: head) && node.wantsLEDS(unlessSaid: servesLEDS)
+                && node.supportsCollections)
     }
 }
 
@@ -109,7 +110,7 @@ extension ClientKind {
     }
 
     /// Whether LEDS is possible: Envoy supports collections over delta ADS only, and gateways and gRPC don't need them.
-    func takesLEDS(over head: StreamHead) -> Bool {
+    func supportsLEDS(over head: StreamHead) -> Bool {
         guard Method.at(head.method) == .deltaAggregatedResources else { return false }
         return switch self {
         case .plain, .lanes: true
@@ -119,7 +120,7 @@ extension ClientKind {
 
     /// Lanes lead through internal listeners, which must exist before endpoints name them.
     var servingOrder: ServingOrder {
-        capabilities.takesEveryReach ? .listenersBeforeEndpoints : .listenersAfterEndpoints
+        capabilities.supportsEveryReach ? .listenersBeforeEndpoints : .listenersAfterEndpoints
     }
 }
 
@@ -135,7 +136,7 @@ extension Node {
     func wantsLEDS(unlessSaid isWanted: Bool) -> Bool { metadata["leds"].map { $0 == "true" } ?? isWanted }
 
     /// Whether the client survives LEDS: false for Envoys that would crash, and for those without a version.
-    var survivesLEDS: Bool {
-        userAgent != Node.envoyAgent || envoyVersion.map { $0 >= .survivesCollections } == true
+    var supportsCollections: Bool {
+        userAgent != Node.envoyAgent || envoyVersion.map { $0 >= .firstWithStableCollections } == true
     }
 }

@@ -93,7 +93,7 @@ struct ClientSession {
     // MARK: Events
 
     /// Sets the node from the first request; later nodes of a stream repeat it.
-    mutating func greet(_ node: Node?) {
+    mutating func receive(node: Node?) {
         guard self.node == nil else { return }
         let node = node ?? Node()
         self.node = node
@@ -142,7 +142,7 @@ struct ClientSession {
             warn("a client refuses its listeners, and is served gateway addresses only until it takes them") {
                 ["reason": "\(listenerRejection ?? "")", "hint": "\(Self.listenerHint)"]
             }
-        } else if context.warnings.take(about: head.peer) != .suppressed {
+        } else if context.warnings.admit(about: head.peer) != .suppressed {
             context.logger.info("a client takes its listeners now", metadata: metadata([:]))
         }
         return true
@@ -243,19 +243,19 @@ struct ClientSession {
     /// Why the client doesn't get LEDS although it asks for it; nil if it gets LEDS or doesn't ask.
     private var ledsNote: String? {
         guard let node, case .assigned(let assigned) = stage, let kind = assigned.key.client?.kind,
-            !node.survivesLEDS, kind.takesLEDS(over: head), node.wantsLEDS(unlessSaid: context.servesLEDS)
+            !node.supportsCollections, kind.supportsLEDS(over: head), node.wantsLEDS(unlessSaid: context.servesLEDS)
         else { return nil }
         let version = node.envoyVersion.map { "Envoy \($0)" } ?? "an Envoy that doesn't say its version"
         return """
             gets whole assignments although it asks for LEDS: collections end \(version); from \
-            \(EnvoyVersion.survivesCollections) on they don't
+            \(EnvoyVersion.firstWithStableCollections) on they don't
             """
     }
 
     private func logNotes() {
         if let ledsNote { warn(ledsNote) { [:] } }
         let reduced = content?.reduced ?? []
-        guard !reduced.isEmpty, listenerRejection == nil, context.warnings.take(about: head.peer) != .suppressed else {
+        guard !reduced.isEmpty, listenerRejection == nil, context.warnings.admit(about: head.peer) != .suppressed else {
             return
         }
         context.logger.info(
@@ -271,7 +271,7 @@ struct ClientSession {
 
     /// Logs a warning, unless there were too many about this client recently.
     func warn(_ what: String, _ facts: () -> Logger.Metadata) {
-        guard case .logged(let suppressed) = context.warnings.take(about: head.peer) else { return }
+        guard case .logged(let suppressed) = context.warnings.admit(about: head.peer) else { return }
         var facts = facts()
         if suppressed > 0 { facts["suppressed before"] = "\(suppressed)" }
         context.logger.warning("\(what)", metadata: metadata(facts))

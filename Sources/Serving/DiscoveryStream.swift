@@ -71,7 +71,7 @@ final class DiscoveryStream: StreamService {
             session.warn("request refused", "\(error)")
             throw GRPCStatus(.invalidArgument, "\(error)")
         }
-        session.greet(decoded.node)
+        session.receive(node: decoded.node)
         noteView()
         if let reason = decoded.request.rejection {
             metrics.nacks.increment()
@@ -148,7 +148,7 @@ final class DiscoveryStream: StreamService {
         } else {
             for (type, names) in session.changes { subscriptions.publish(type, names) }
         }
-        if subscriptions.hasNews { progress.owe(item.progress) }
+        if subscriptions.hasNews { progress.enqueue(item.progress) }
     }
 
     /// The maximum for gateways and idle streams, because they don't delay removals.
@@ -225,11 +225,11 @@ final class DiscoveryStream: StreamService {
     /// Warns once if an on-demand gateway's Envoy is too old for it.
     private func noteDemand() {
         guard demandProblem == nil, subscriptions.wants(.cluster), let version = session.node?.envoyVersion,
-            version < .takesClustersOnDemand
+            version < .firstWithOnDemandClusters
         else { return }
         let problem = """
             it asks for clusters on demand, and Envoy \(version) drops all but the first of them: most connections through it \
-            time out. Use envoy-configs/gateway.yaml, or Envoy \(EnvoyVersion.takesClustersOnDemand)
+            time out. Use envoy-configs/gateway.yaml, or Envoy \(EnvoyVersion.firstWithOnDemandClusters)
             """
         demandProblem = problem
         session.warn("a gateway is too old for what it does", problem)

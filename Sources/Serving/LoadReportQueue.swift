@@ -10,8 +10,8 @@ import Synchronization
 /// on the threads that serve streams.
 final class LoadReportQueue: Sendable {
     /// The maximum size of queued reports in bytes, of all clients and of one; further reports are dropped.
-    static let mostBytes = 16 << 20
-    static let mostBytesOfClient = 4 << 20
+    static let maxBytes = 16 << 20
+    static let maxBytesOfClient = 4 << 20
     /// The approximate memory of an empty report, in bytes.
     private static let overhead = 256
 
@@ -48,7 +48,7 @@ final class LoadReportQueue: Sendable {
         let isFull = state.withLock { state in
             // A client's first report is accepted whatever its length, if the whole queue has room.
             let ofClient = state.byClient[client, default: 0]
-            guard state.byteCount + cost <= Self.mostBytes, ofClient == 0 || ofClient + cost <= Self.mostBytesOfClient
+            guard state.byteCount + cost <= Self.maxBytes, ofClient == 0 || ofClient + cost <= Self.maxBytesOfClient
             else { return true }
             state.reports.append(Report(bytes: report, client: client, view: view, content: content))
             state.byteCount += cost

@@ -21,7 +21,7 @@ final class LoadReportStream: StreamService {
     func receive(_ message: RawSpan) throws(GRPCStatus) {
         if session.node == nil {
             do throws(DecodingFailure) {
-                session.greet(try LoadReport.node(of: message))
+                session.receive(node: try LoadReport.node(of: message))
             } catch {
                 session.warn("load report refused", "\(error)")
                 throw GRPCStatus(.invalidArgument, "\(error)")

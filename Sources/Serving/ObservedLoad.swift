@@ -45,7 +45,7 @@ public struct Tally: Hashable, Sendable {
     }
 
     /// The maximum number of metrics for each target.
-    private static let mostMetrics = 16
+    private static let maxMetrics = 16
     /// The maximum length of a metric's name, in bytes; metrics with longer names are ignored.
     private static let longestMetric = 128
 
@@ -66,7 +66,7 @@ public struct Tally: Hashable, Sendable {
         successes = successes.addingSaturated(load.successes)
         busy += Double(load.inProgress) * (interval / .seconds(1))
         for metric in load.metrics where metric.total.isFinite && metric.name.utf8.count <= Self.longestMetric {
-            guard metrics[metric.name] != nil || metrics.count < Self.mostMetrics else { continue }
+            guard metrics[metric.name] != nil || metrics.count < Self.maxMetrics else { continue }
             metrics[metric.name] =
                 (metrics[metric.name] ?? Sum()) + Sum(count: Double(metric.count), total: metric.total)
         }
@@ -81,7 +81,7 @@ public struct Tally: Hashable, Sendable {
         sum.successes = left.successes.addingSaturated(right.successes)
         sum.dropped = left.dropped.addingSaturated(right.dropped)
         sum.busy += right.busy
-        for (name, metric) in right.metrics where sum.metrics[name] != nil || sum.metrics.count < mostMetrics {
+        for (name, metric) in right.metrics where sum.metrics[name] != nil || sum.metrics.count < maxMetrics {
             sum.metrics[name] = (sum.metrics[name] ?? Sum()) + metric
         }
         return sum

@@ -28,7 +28,7 @@ final class PublicationProgress: Sendable {
     }
 
     /// Counts a stream for which the publication changed something.
-    func owe() {
+    func addStream() {
         writing.enter()
         acknowledging.enter()
     }
@@ -38,10 +38,10 @@ final class PublicationProgress: Sendable {
     func acknowledged() { acknowledging.leave(since: start) }
 
     /// Counts a thread whose streams have not applied the publication yet.
-    func tell() { owe() }
+    func addThread() { addStream() }
 
     /// A thread has finished with its streams, or the publisher with its threads.
-    func told() {
+    func finishThread() {
         written()
         acknowledged()
     }
@@ -56,7 +56,7 @@ struct PushProgress {
     }
 
     /// The maximum number of unanswered marks; beyond it the oldest are forgotten.
-    private static let mostMarks = 16
+    private static let maxMarks = 16
 
     private let metrics: ServingMetrics
     private var unwritten: PublicationProgress?
@@ -72,8 +72,8 @@ struct PushProgress {
     /// Notes that a publication changed something for this stream.
     ///
     /// If an earlier publication has not been written yet, both are written together.
-    mutating func owe(_ progress: PublicationProgress) {
-        progress.owe()
+    mutating func enqueue(_ progress: PublicationProgress) {
+        progress.addStream()
         if let unwritten {
             metrics.conflatedPushes.increment()
             unwritten.written()
@@ -92,7 +92,7 @@ struct PushProgress {
         } else if marks.last?.nonce == last {
             marks[marks.count - 1].publication = publication
         } else {
-            if marks.count == Self.mostMarks { marks.removeFirst() }
+            if marks.count == Self.maxMarks { marks.removeFirst() }
             marks.append(Mark(nonce: last, publication: publication))
         }
     }

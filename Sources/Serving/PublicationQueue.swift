@@ -27,7 +27,7 @@ final class PublicationQueue: Sendable {
     init() { (signals, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
 
     func add(_ publication: Publication, _ progress: PublicationProgress) {
-        progress.tell()
+        progress.addThread()
         let dropped = items.withLock { items in
             var item = Item(
                 publication: publication, changesFederation: publication.changesFederation, progress: progress)
@@ -40,7 +40,7 @@ final class PublicationQueue: Sendable {
             defer { items = [item] }
             return items
         }
-        for item in dropped { item.progress.told() }
+        for item in dropped { item.progress.finishThread() }
         continuation.yield()
     }
 
@@ -53,7 +53,7 @@ final class PublicationQueue: Sendable {
             }
             guard !next.isEmpty else { continue }
             await body(next)
-            for item in next { item.progress.told() }
+            for item in next { item.progress.finishThread() }
         }
     }
 }

@@ -5,13 +5,13 @@ final class WarningLimit: Sendable {
     /// The maximum number of warnings about one client in `period`.
     static let most = 10
     /// The maximum number of warnings about all clients in `period`.
-    static let mostOfAll = 300
+    static let maxOfAll = 300
     static let period = Duration.seconds(60)
 
     private struct State {
         var start: ContinuousClock.Instant?
         var all = 0
-        /// Warnings by client; at most `mostOfAll` entries.
+        /// Warnings by client; at most `maxOfAll` entries.
         var counts: [String: Int] = [:]
         var suppressed = 0
     }
@@ -25,14 +25,14 @@ final class WarningLimit: Sendable {
     }
 
     /// Counts a warning, and decides whether to log it.
-    func take(about client: String, at now: ContinuousClock.Instant = .now) -> Verdict {
+    func admit(about client: String, at now: ContinuousClock.Instant = .now) -> Verdict {
         state.withLock { state in
             var before = 0
             if state.start.map({ now - $0 >= Self.period }) ?? true {
                 before = state.suppressed
                 state = State(start: now)
             }
-            guard state.all < Self.mostOfAll, state.counts[client, default: 0] < Self.most else {
+            guard state.all < Self.maxOfAll, state.counts[client, default: 0] < Self.most else {
                 state.suppressed += 1
                 return .suppressed
             }

@@ -62,8 +62,8 @@ public final class XDSService: Sendable {
     private let budget: Budget
     /// One queue for each of the server's threads.
     private let queues: [PublicationQueue]
-    private let clientsTaken: Mutex<ClientsTaken>
-    private let takenMore: @Sendable () -> Void
+    private let answeredByClients: Mutex<ClientsTaken>
+    private let answeredMore: @Sendable () -> Void
     private let warnings: WarningLimit
     private let logger: Logger
 
@@ -83,8 +83,8 @@ public final class XDSService: Sendable {
         logger: Logger, changed: @escaping @Sendable () -> Void
     ) {
         self.logger = logger
-        takenMore = changed
-        clientsTaken = Mutex(ClientsTaken())
+        answeredMore = changed
+        answeredByClients = Mutex(ClientsTaken())
         demand = Demand(changed: changed)
         gateways = GatewayProgress(arrived: changed)
         self.access = AccessControl(access)
@@ -172,7 +172,7 @@ public final class XDSService: Sendable {
         current.replace(with: publication.snapshot)
         let progress = PublicationProgress(metrics, at: .now)
         for queue in queues { queue.add(publication, progress) }
-        progress.told()
+        progress.finishThread()
         current.wakeAll()
     }
 
@@ -204,9 +204,9 @@ public final class XDSService: Sendable {
 
     /// The newest publication that all clients are known to have answered; starts a new query of the streams.
     ///
-    /// Doesn't wait for the query: `takenMore` is called if it finds a newer publication.
+    /// Doesn't wait for the query: `answeredMore` is called if it finds a newer publication.
     private func taken() -> UInt64 {
-        let (known, asks) = clientsTaken.withLock { taken in
+        let (known, asks) = answeredByClients.withLock { taken in
             defer { taken.isAsking = true }
             return (taken.publication, !taken.isAsking)
         }
@@ -215,11 +215,11 @@ public final class XDSService: Sendable {
             // Clients that connect later start with a snapshot that is at least as new.
             let newest = snapshot?.number ?? 0
             let taken = min(await server.collect { $0.taken }.min() ?? .max, newest)
-            let isNews = clientsTaken.withLock { last in
+            let isNews = answeredByClients.withLock { last in
                 defer { last = ClientsTaken(publication: max(taken, last.publication)) }
                 return taken > last.publication
             }
-            if isNews { takenMore() }
+            if isNews { answeredMore() }
         }
         return known
     }
@@ -255,7 +255,7 @@ public final class XDSService: Sendable {
     }
 
     private func warn(_ refusal: ConnectionGuard.Refusal) {
-        guard case .logged(let suppressed) = warnings.take(about: refusal.address) else { return }
+        guard case .logged(let suppressed) = warnings.admit(about: refusal.address) else { return }
         var metadata: Logger.Metadata = [
             "reason": "\(refusal.reason.rawValue)", "peer": "\(refusal.address)", "count": "\(refusal.count)",
         ]

@@ -9,9 +9,9 @@ public struct ChangeLog {
     /// The minimum time between two descriptions.
     static let interval = Duration.seconds(10)
     /// The maximum number of services described at once; the others are counted.
-    private static let mostServices = 10
+    private static let maxServices = 10
     /// The maximum number of pods named for each service and cluster; the others are counted.
-    private static let mostPods = 5
+    private static let maxPods = 5
 
     /// A service and everything that its shares depend on.
     public struct Facts {
@@ -55,11 +55,11 @@ public struct ChangeLog {
     /// - Parameter facts: the facts before the change.
     public mutating func note(_ name: ServiceName, before facts: Facts) {
         guard before[name] == nil else { return }
-        if before.count < Self.mostServices { before[name] = facts } else { further += 1 }
+        if before.count < Self.maxServices { before[name] = facts } else { further += 1 }
     }
 
     /// Returns the lines that are due, and forgets the changes that they describe.
-    public mutating func take(at now: ContinuousClock.Instant, _ facts: (ServiceName) -> Facts) -> [String] {
+    public mutating func drain(at now: ContinuousClock.Instant, _ facts: (ServiceName) -> Facts) -> [String] {
         guard !before.isEmpty, lastTold.map({ $0 + Self.interval <= now }) ?? true else { return [] }
         var lines = before.sorted { $0.key < $1.key }.compactMap { Self.line($0.key, $0.value, facts($0.key)) }
         if further > 0 { lines.append("and \(further) further changes of services") }
@@ -73,7 +73,7 @@ public struct ChangeLog {
         let clusters = Set(before.pods.keys).union(after.pods.keys).sorted()
         let parts = clusters.compactMap { cluster -> String? in
             let changes = changes(from: before.pods[cluster] ?? [], to: after.pods[cluster] ?? [])
-            return changes.isEmpty ? nil : "in \(cluster): \(changes.listed(most: mostPods))"
+            return changes.isEmpty ? nil : "in \(cluster): \(changes.listed(most: maxPods))"
         }
         let shares = shares(from: before.shares, to: after.shares)
         guard !parts.isEmpty || !shares.isEmpty else { return nil }

@@ -62,7 +62,7 @@ extension Mesh {
 
     /// The listeners and Envoy clusters that lead a client to other clusters' gateways.
     func paths(for view: ClientView) -> [NamedContent] {
-        guard view.kind.capabilities.takesEveryReach else { return [] }
+        guard view.kind.capabilities.supportsEveryReach else { return [] }
         return remotes(of: view).filter(\.reach.needsInternalListener).flatMap { cluster -> [NamedContent] in
             let name = ResourceName(rawValue: cluster.name.gatewayListener)
             return [
@@ -74,7 +74,7 @@ extension Mesh {
 
     /// The clusters for which the client gets gateway addresses only, although their `reach` offers more.
     func reduced(for view: ClientView) -> [ClusterName] {
-        guard !view.kind.capabilities.takesEveryReach, view.kind != .gateway else { return [] }
+        guard !view.kind.capabilities.supportsEveryReach, view.kind != .gateway else { return [] }
         return remotes(of: view).filter { $0.reach.kind != .gateway }.map(\.name)
     }
 

@@ -79,7 +79,7 @@ public struct SnapshotBuilder {
         let changesStatus = staleSince != changes.ownStaleSince
         staleSince = changes.ownStaleSince
 
-        var due = take(changes.intent, changes.gateways, progress, at: moment)
+        var due = apply(changes.intent, changes.gateways, progress, at: moment)
         for (name, next) in changes.pods { due.formUnion(replacePods(of: name, with: next, progress, at: moment)) }
         due.formUnion(catalog.expire(at: now))
         let settled = announcements.settle(at: now, gateways: progress.gateways)
@@ -103,7 +103,7 @@ public struct SnapshotBuilder {
 
         var built: [ViewKey: Snapshot.View] = [:]
         for key in views {
-            builders[key]?.expire(at: now, clientsHaveTaken: progress.clients)
+            builders[key]?.expire(at: now, answeredByClients: progress.clients)
             built[key] = builders[key]?.takeView()
         }
         let snapshot = Snapshot(
@@ -120,7 +120,7 @@ public struct SnapshotBuilder {
     /// Applies a new intent and new gateway addresses.
     ///
     /// - Returns: the services to rebuild.
-    private mutating func take(
+    private mutating func apply(
         _ change: IntentChange?, _ newGateways: [ClusterName: [SocketAddress]], _ progress: ClientProgress,
         at moment: Moment
     ) -> Set<ServiceName> {
@@ -135,7 +135,7 @@ public struct SnapshotBuilder {
         federation = Federation(
             ownCluster: intent.cluster, clusters: Set(clusters.map(\.name)), exports: intent.exports)
         gateways = gateways.filter { federation.clusters.contains($0.key) }
-        var due = change.map { take($0, progress, at: moment) } ?? []
+        var due = change.map { apply($0, progress, at: moment) } ?? []
         let direct = { (clusters: [Cluster]) in Set(clusters.filter(\.gateways.isEmpty).map(\.name)) }
         let changesAll =
             change?.changesClusters == true || change?.changesExports == true || direct(last) != direct(clusters)
@@ -146,7 +146,7 @@ public struct SnapshotBuilder {
         return due
     }
 
-    private mutating func take(
+    private mutating func apply(
         _ change: IntentChange, _ progress: ClientProgress, at moment: Moment
     ) -> Set<ServiceName> {
         let names = catalog.names
@@ -271,8 +271,8 @@ public struct SnapshotBuilder {
             let contents = announced(whole, of: name, to: key).contents(of: service, assignment, for: view)
             let other = view == plain ? nil : builders[.client(plain)]
             builders[key]?.replace(.service(name), with: contents, sharing: other, at: moment)
-            if view.usesLEDS { builders[key]?.list(name, assignment) }
-            builders[key]?.describe(service.service, assignment)
+            if view.usesLEDS { builders[key]?.replaceEndpoints(of: name, with: assignment) }
+            builders[key]?.updateStatus(of: service.service, assignment)
         }
         for case .peer(let peer) in views {
             let mesh = announced(whole, of: name, to: .peer(peer))

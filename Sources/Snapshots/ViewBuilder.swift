@@ -109,7 +109,7 @@ struct ViewBuilder {
     /// Serves the endpoints of a service as separate resources; nil removes them all.
     ///
     /// Compares all endpoints but encodes only those that changed.
-    mutating func list(_ service: ServiceName, _ assignment: Assignment?) {
+    mutating func replaceEndpoints(of service: ServiceName, with assignment: Assignment?) {
         let last = listed[service]
         listed[service] = assignment
         let isEqual = { (left: Assignment.Endpoint, right: Assignment.Endpoint) in
@@ -137,7 +137,7 @@ struct ViewBuilder {
     }
 
     /// Updates the status that the admin API shows for a service.
-    mutating func describe(_ service: Service, _ assignment: Assignment) {
+    mutating func updateStatus(of service: Service, _ assignment: Assignment) {
         let resources = (parts[.service(service.name)] ?? [:]).filter { $0.key.type == .clusterLoadAssignment }
             .map { VersionedName(name: $0.key.name, version: $0.value.resource.version) }
             .sorted { $0.name < $1.name }
@@ -149,7 +149,7 @@ struct ViewBuilder {
     /// Removes a service from the view.
     mutating func remove(_ service: ServiceName, at moment: Moment) {
         forget(service, but: [])
-        list(service, nil)
+        replaceEndpoints(of: service, with: nil)
         view.services[service] = nil
         replace(.service(service), with: [], at: moment)
     }
@@ -157,7 +157,7 @@ struct ViewBuilder {
     /// Removes resources that have been served long enough.
     ///
     /// - Parameter taken: the newest publication that all clients have answered.
-    mutating func expire(at now: ContinuousClock.Instant, clientsHaveTaken taken: UInt64) {
+    mutating func expire(at now: ContinuousClock.Instant, answeredByClients taken: UInt64) {
         for (key, end) in retiring where end.latest <= now || end.earliest <= now && end.publication <= taken {
             remove(key)
         }

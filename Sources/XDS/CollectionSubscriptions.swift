@@ -11,7 +11,7 @@ struct CollectionSubscriptions: Sendable {
     }
 
     /// How many dropped collections are remembered.
-    private static let mostDropped = 64
+    private static let maxDropped = 64
 
     private var wanted: [ResourceName: CollectionSubscription] = [:]
     private var due: Set<ResourceName> = []
@@ -44,7 +44,7 @@ struct CollectionSubscriptions: Sendable {
         guard let collection = wanted.removeValue(forKey: name) else { return false }
         if let sent = collection.sent { version.remove(sent) }
         due.remove(name)
-        if dropped.count == Self.mostDropped { dropped = [:] }
+        if dropped.count == Self.maxDropped { dropped = [:] }
         dropped[name] = collection
         return true
     }

@@ -21,7 +21,7 @@ public struct DeltaSubscription: Sendable {
     }
 
     /// How many unanswered responses are remembered; the resources of older ones count as sent only.
-    private static let mostUnanswered = 16
+    private static let maxUnanswered = 16
 
     private let mayBeWildcard: Bool
     /// Whether no request came yet.
@@ -170,7 +170,7 @@ public struct DeltaSubscription: Sendable {
         sentVersion = response.version
         unanswered.append(
             Unanswered(nonce: nonce, version: response.version, resources: named, collections: news.touched))
-        if unanswered.count > Self.mostUnanswered { unanswered.removeFirst() }
+        if unanswered.count > Self.maxUnanswered { unanswered.removeFirst() }
         return response
     }
 

@@ -171,9 +171,9 @@ import Testing
     @Test func `lines of one kind have a pace, and those that were left out are counted`() {
         var pace = LinePace(perMinute: 10)
         let start = ContinuousClock.now
-        #expect((0..<100).count { _ in pace.take("x", at: start) != nil } == 10)
-        #expect(pace.take("x", at: start + .seconds(7)) == "x (90 lines of this kind were left out before)")
-        #expect(pace.take("x", at: start + .seconds(8)) == nil)
+        #expect((0..<100).count { _ in pace.admit("x", at: start) != nil } == 10)
+        #expect(pace.admit("x", at: start + .seconds(7)) == "x (90 lines of this kind were left out before)")
+        #expect(pace.admit("x", at: start + .seconds(8)) == nil)
     }
 
     @Test func `a held set is shown, ends in time, and can be let go`() async throws {

@@ -216,7 +216,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test(.enabled(if: envoyVersion < .takesClustersOnDemand))
+        @Test(.enabled(if: envoyVersion < .firstWithOnDemandClusters))
         func `a gateway that asks on demand, and is too old for it, is told so`() async throws {
             try await withStage { stage in
                 let bench = stage.bench

@@ -7,7 +7,8 @@ import Testing
 
 extension EnvoyTests {
     @Suite(.serialized) struct LEDSTests {
-        @Test(.enabled(if: envoyVersion >= .survivesCollections), arguments: [Plan.Reach.pods, .lanes, .connect])
+        @Test(
+            .enabled(if: envoyVersion >= .firstWithStableCollections), arguments: [Plan.Reach.pods, .lanes, .connect])
         func `endpoints are taken one by one, and no change fails a request`(reach: Plan.Reach) async throws {
             try await withStage { stage in
                 let bench = stage.bench
@@ -56,7 +57,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test(.enabled(if: envoyVersion < .survivesCollections))
+        @Test(.enabled(if: envoyVersion < .firstWithStableCollections))
         func
             `an Envoy that collections would end gets assignments, whatever it asks for, and no change fails a request`()
             async throws
@@ -85,7 +86,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test(.enabled(if: envoyVersion >= .survivesCollections))
+        @Test(.enabled(if: envoyVersion >= .firstWithStableCollections))
         func `whoever can't take collections gets assignments, though they are the rule`() async throws {
             try await withStage { stage in
                 let bench = stage.bench

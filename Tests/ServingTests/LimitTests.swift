@@ -146,11 +146,11 @@ import XDS
     @Test func `each client has so many warnings in a minute, and the others theirs`() {
         let limit = WarningLimit()
         let start = ContinuousClock.now
-        let logged = (0..<1_000).count { _ in limit.take(about: "a", at: start) != .suppressed }
+        let logged = (0..<1_000).count { _ in limit.admit(about: "a", at: start) != .suppressed }
         #expect(logged == WarningLimit.most)
-        #expect(limit.take(about: "b", at: start) == .logged(suppressedBefore: 0))
-        let all = (0..<1_000).count { limit.take(about: "c\($0)", at: start) != .suppressed }
-        #expect(all == WarningLimit.mostOfAll - WarningLimit.most - 1)
-        #expect(limit.take(about: "a", at: start + .seconds(60)) == .logged(suppressedBefore: 990 + 711))
+        #expect(limit.admit(about: "b", at: start) == .logged(suppressedBefore: 0))
+        let all = (0..<1_000).count { limit.admit(about: "c\($0)", at: start) != .suppressed }
+        #expect(all == WarningLimit.maxOfAll - WarningLimit.most - 1)
+        #expect(limit.admit(about: "a", at: start + .seconds(60)) == .logged(suppressedBefore: 990 + 711))
     }
 }

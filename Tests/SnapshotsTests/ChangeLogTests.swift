@@ -43,22 +43,22 @@ import Testing
         var log = ChangeLog()
         let now = ContinuousClock.now
         log.note("orders", before: facts(eu(1)))
-        #expect(log.take(at: now) { _ in facts(eu(1, 2)) } == ["orders in eu: +w2; shares eu 33→50 %, us 67→50 %"])
+        #expect(log.drain(at: now) { _ in facts(eu(1, 2)) } == ["orders in eu: +w2; shares eu 33→50 %, us 67→50 %"])
         for second in 1..<10 {
             log.note("orders", before: facts(eu(1, 2)))
-            #expect(log.take(at: now + .seconds(second)) { _ in facts(eu(1)) } == [])
+            #expect(log.drain(at: now + .seconds(second)) { _ in facts(eu(1)) } == [])
         }
         #expect(log.next == now + ChangeLog.interval)
         // What came and went meanwhile is nothing.
-        #expect(log.take(at: now + .seconds(10)) { _ in facts(eu(1, 2)) } == [])
+        #expect(log.drain(at: now + .seconds(10)) { _ in facts(eu(1, 2)) } == [])
         log.note("orders", before: facts(eu(1, 2)))
-        #expect(log.take(at: now + .seconds(20)) { _ in facts(eu(2)) }.count == 1)
+        #expect(log.drain(at: now + .seconds(20)) { _ in facts(eu(2)) }.count == 1)
     }
 
     @Test func `many services are counted`() {
         var log = ChangeLog()
         for number in 0..<100 { log.note(ServiceName(rawValue: "s\(number)"), before: facts(eu(1))) }
-        let lines = log.take(at: .now) { _ in facts(eu(1, 2)) }
+        let lines = log.drain(at: .now) { _ in facts(eu(1, 2)) }
         #expect(lines.count == 11)
         #expect(lines.last == "and 90 further changes of services")
     }

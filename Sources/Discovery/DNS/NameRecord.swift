@@ -19,14 +19,14 @@ struct NameRecord: Hashable, Sendable {
     private(set) var staleSince: Date?
     private(set) var confirmed: Date?
 
-    mutating func take(_ answer: NameAnswer) {
+    mutating func receive(_ answer: NameAnswer) {
         switch answer {
         case .addresses(let found) where !found.isEmpty:
             self = NameRecord()
             addresses = Set(found).sorted()
             isSynced = true
             confirmed = Date()
-        case .addresses: take(.failure(reason: "the answer is empty"))
+        case .addresses: receive(.failure(reason: "the answer is empty"))
         case .failure(let reason):
             staleSince = staleSince ?? Date()
             staleReason = addresses.isEmpty ? reason : "\(reason); the last answer stays"

@@ -40,10 +40,10 @@ struct NameServers: Sendable {
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 answer.wait(continuation)
-                Self.threads.submit { _ in answer.take(findBlocking(name, type)) }
+                Self.threads.submit { _ in answer.resolve(findBlocking(name, type)) }
             }
         } onCancel: {
-            answer.take(.failure("nobody waits for the answer"))
+            answer.resolve(.failure("nobody waits for the answer"))
         }
     }
 
@@ -93,7 +93,7 @@ private final class FirstAnswer: Sendable {
         if let found { continuation.resume(returning: found) }
     }
 
-    func take(_ finding: NameServers.Finding) {
+    func resolve(_ finding: NameServers.Finding) {
         let continuation: CheckedContinuation<NameServers.Finding, Never>? = state.withLock { state in
             defer { state = .found(finding) }
             if case .awaited(let continuation) = state { return continuation }

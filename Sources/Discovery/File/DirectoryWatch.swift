@@ -63,7 +63,7 @@ private final class Inotify: Sendable {
                 var events = [UInt8](repeating: 0, count: 64 * 1024)
                 // Safe: the kernel writes at most `events.count` bytes.
                 let count = unsafe read(descriptor, &events, events.count)
-                tell(Self.watches(in: events.prefix(max(count, 0))))
+                notifyListeners(of: Self.watches(in: events.prefix(max(count, 0))))
             }
             reader.resume()
             stored = reader
@@ -81,7 +81,7 @@ private final class Inotify: Sendable {
     func remove(_ identifier: Int) {
         state.withLock { state in
             state.listeners[identifier] = nil
-            leave(identifier, &state)
+            removeWatch(identifier, &state)
         }
     }
 
@@ -90,7 +90,7 @@ private final class Inotify: Sendable {
             // Safe: the string outlives the call, and the kernel keeps no pointer.
             let watch = unsafe inotify_add_watch(descriptor, path, Self.mask)
             guard state.watches[identifier] != watch else { return watch >= 0 }
-            leave(identifier, &state)
+            removeWatch(identifier, &state)
             guard watch >= 0 else { return false }
             state.watches[identifier] = watch
             state.identifiers[watch, default: []].insert(identifier)
@@ -98,7 +98,7 @@ private final class Inotify: Sendable {
         }
     }
 
-    private func leave(_ identifier: Int, _ state: inout State) {
+    private func removeWatch(_ identifier: Int, _ state: inout State) {
         guard let watch = state.watches.removeValue(forKey: identifier) else { return }
         state.identifiers[watch]?.remove(identifier)
         guard state.identifiers[watch]?.isEmpty == true else { return }
@@ -110,7 +110,7 @@ private final class Inotify: Sendable {
     /// Calls the listeners of the watches.
     ///
     /// It doesn't pass on what changed: the listener reads the file again and compares.
-    private func tell(_ watches: Set<Int32>) {
+    private func notifyListeners(of watches: Set<Int32>) {
         let listeners = state.withLock { state in
             let identifiers =
                 watches.contains(-1)

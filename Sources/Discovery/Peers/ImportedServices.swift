@@ -146,7 +146,7 @@ struct ImportedServices {
         }
         try bound(service.gateways.count, "gateways of \(service.name)", limits.gateways, "sources.gateways")
         let hosts = service.pods.lazy.map(\.address.host) + service.gateways.lazy.map(\.host)
-        if let host = hosts.first(where: { !peer.mayBring($0) }) {
+        if let host = hosts.first(where: { !peer.allowsAddress($0) }) {
             throw ImportFailure(
                 description: """
                     it exports \(service.name) with the address \(host), which can't be another cluster's; loopback and \
@@ -181,7 +181,7 @@ struct ImportFailure: Error, CustomStringConvertible {
 }
 
 extension BallastPeer {
-    fileprivate func mayBring(_ host: IPAddress) -> Bool {
+    fileprivate func allowsAddress(_ host: IPAddress) -> Bool {
         host.isUnicast && (!host.isLoopback || addresses.contains(.loopback))
             && (!host.isLinkLocal || addresses.contains(.linkLocal))
     }

@@ -131,7 +131,7 @@ public final class PeerSource: EndpointSource {
                     return "\(error)"
                 }
                 await send(imported.withLock { $0.accept(response) }, on: stream)
-                if let news { await tell(news, report) }
+                if let news { await send(news, report) }
                 await reportUnwanted(report)
             }
             return "it ended the stream"
@@ -143,7 +143,7 @@ public final class PeerSource: EndpointSource {
     /// Reports `news`.
     ///
     /// A confirmation counts only while the peer's own source is not stale.
-    private func tell(_ news: SourceReport, _ report: @Sendable (SourceReport) async -> Void) async {
+    private func send(_ news: SourceReport, _ report: @Sendable (SourceReport) async -> Void) async {
         let stale = imported.withLock { $0.staleReason }
         let isConfirmation = if case .confirmed = news { true } else { false }
         if !isConfirmation || stale == nil { await report(news) }

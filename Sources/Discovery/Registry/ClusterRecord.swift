@@ -52,7 +52,7 @@ struct ClusterRecord: Sendable {
     /// From the configuration or a source; nil before anything is known.
     private(set) var gateways: [Gateway]?
     /// The source whose gateways are used; nil if the configuration lists them.
-    private var gatewayTeller: SourceID?
+    private var gatewaySourceID: SourceID?
     private var shrinking: [ServiceName: ShrinkRecord] = [:]
     private var holdEvents: [(service: ServiceName, event: HoldEvent)] = []
     /// Whether any client is served a service; the shrink guard ignores the others.
@@ -69,8 +69,8 @@ struct ClusterRecord: Sendable {
         shrinkGuard = intent.shrinkGuard
         switch intent.gateways {
         case .listed(let listed): gateways = listed
-        case .kubernetes: gatewayTeller = gatewaySource?.id
-        case .exported: gatewayTeller = endpoints.id
+        case .kubernetes: gatewaySourceID = gatewaySource?.id
+        case .exported: gatewaySourceID = endpoints.id
         }
     }
 
@@ -93,7 +93,7 @@ struct ClusterRecord: Sendable {
                 gatewaySource = record
             }
         }
-        gatewayTeller = next.gatewayTeller
+        gatewaySourceID = next.gatewaySourceID
         if let listed = next.gateways { gateways = listed }
         shrinkGuard = next.shrinkGuard
         let isGuarded = shrinkGuard != nil
@@ -119,7 +119,7 @@ struct ClusterRecord: Sendable {
         case .update(let update):
             if let pods = update.pods { receive(pods, from: id, at: now, &change) }
             // Gateways in the configuration take precedence over those that another Ballast exports.
-            if let gateways = update.gateways, gatewayTeller == id { receive(gateways, from: id, &change) }
+            if let gateways = update.gateways, gatewaySourceID == id { receive(gateways, from: id, &change) }
             change.isNews = change.isNews || !change.services.isEmpty
             isUnsaved = isUnsaved || change.isNews
         case .confirmed:
@@ -345,7 +345,7 @@ struct ClusterRecord: Sendable {
     var staleCount: Int { [endpoints.staleReason, gatewaySource?.staleReason].compactMap(\.self).count }
 
     var statuses: [SourceStatus] {
-        let told = endpoints.id.tellsGateways ? gateways.map { $0.map(\.description) } : nil
+        let told = endpoints.id.providesGateways ? gateways.map { $0.map(\.description) } : nil
         var statuses = [SourceStatus(endpoints, podCount: podCount, gateways: told)]
         if let gatewaySource {
             statuses.append(
@@ -356,7 +356,7 @@ struct ClusterRecord: Sendable {
 }
 
 extension SourceID {
-    fileprivate var tellsGateways: Bool {
+    fileprivate var providesGateways: Bool {
         if case .endpoints(.ballast) = kind { true } else { false }
     }
 }

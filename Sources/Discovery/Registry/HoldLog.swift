@@ -17,11 +17,11 @@ public struct HoldLog {
     /// Logs holds that began or ended.
     public mutating func log(_ changes: [HoldChange]) {
         for change in changes.prefix(Self.most) {
-            if let line = pace.take(change.sentence) { logger.log(level: change.level, "\(line)") }
+            if let line = pace.admit(change.sentence) { logger.log(level: change.level, "\(line)") }
         }
         guard changes.count > Self.most else { return }
         let rest = "\(changes.count - Self.most) more holds began or ended: GET /readyz lists those that last"
-        if let line = pace.take(rest) { logger.warning("\(line)") }
+        if let line = pace.admit(rest) { logger.warning("\(line)") }
     }
 }
 

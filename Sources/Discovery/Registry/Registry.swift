@@ -8,7 +8,7 @@ public import Model
 /// A failing source changes nothing: its last good state stays, even if its settings change.
 public actor Registry {
     private var intent: MeshIntent
-    private let mostGateways: Int
+    private let maxGateways: Int
     private let advice: HoldAdvice
     private var known: [ClusterName: ClusterRecord] = [:]
     private var names: [String: NameRecord] = [:]
@@ -26,15 +26,15 @@ public actor Registry {
     private let namesChanged: @Sendable (Set<String>) -> Void
 
     /// - Parameters:
-    ///   - mostGateways: the limit on gateway addresses for each cluster.
+    ///   - maxGateways: the limit on gateway addresses for each cluster.
     ///   - namesChanged: called with all gateway host names when they change.
     ///   - changed: called after every change of the state, but not if a report brings nothing new.
     public init(
-        _ intent: MeshIntent, mostGateways: Int = 64, advice: HoldAdvice = HoldAdvice(),
+        _ intent: MeshIntent, maxGateways: Int = 64, advice: HoldAdvice = HoldAdvice(),
         namesChanged: @escaping @Sendable (Set<String>) -> Void = { _ in }, changed: @escaping @Sendable () -> Void
     ) {
         self.intent = intent
-        self.mostGateways = mostGateways
+        self.maxGateways = maxGateways
         self.advice = advice
         self.changed = changed
         self.namesChanged = namesChanged
@@ -76,14 +76,14 @@ public actor Registry {
     /// - Returns: whether the report brought anything new, and the source's state.
     @discardableResult
     public func receive(_ report: SourceReport, from source: SourceID) -> ReportOutcome {
-        let isNews = take(report, from: source)
+        let isNews = apply(report, from: source)
         guard let record = known[source.cluster] else { return ReportOutcome() }
         return ReportOutcome(
             isNews: isNews, isStale: record.source(source)?.staleReason != nil,
             hasState: record.endpoints.id == source ? record.pods != nil : record.gateways != nil)
     }
 
-    private func take(_ report: SourceReport, from source: SourceID) -> Bool {
+    private func apply(_ report: SourceReport, from source: SourceID) -> Bool {
         // Removed from the dictionary while it changes, so that its pods are changed in place and not copied.
         guard var record = known.removeValue(forKey: source.cluster) else { return false }
         guard record.endpoints.id == source || record.gatewaySource?.id == source else {
@@ -106,7 +106,7 @@ public actor Registry {
     public func receive(_ answer: NameAnswer, for name: String) -> Bool {
         guard var record = names[name] else { return false }
         let last = record
-        record.take(answer)
+        record.receive(answer)
         names[name] = record
         if record.addresses != last.addresses {
             for cluster in known.keys where known[cluster]?.gateways?.contains(where: { $0.isNamed(name) }) == true {
@@ -265,7 +265,7 @@ public actor Registry {
         guard let gateways = record.gateways else { return nil }
         let known = addresses(of: record)
         return known.isEmpty && !gateways.isEmpty
-            ? nil : Array(known.sorted().prefix(mostGateways))
+            ? nil : Array(known.sorted().prefix(maxGateways))
     }
 
     /// Input that is left out, one sentence each.
@@ -273,8 +273,8 @@ public actor Registry {
         Set(
             known.compactMap { cluster, record in
                 let count = addresses(of: record).count
-                guard count > mostGateways else { return nil }
-                return "\(cluster) has \(count) gateways; the first \(mostGateways) are used (sources.gateways)"
+                guard count > maxGateways else { return nil }
+                return "\(cluster) has \(count) gateways; the first \(maxGateways) are used (sources.gateways)"
             })
     }
 

@@ -10,18 +10,18 @@ public struct DecodingFailure: Error, Hashable, Sendable, CustomStringConvertibl
 ///
 /// - Parameters:
 ///   - descriptor: the descriptor of the C message.
-///   - mostParts: the limit on the number of strings and messages.
+///   - maxParts: the limit on the number of strings and messages.
 ///   - read: must not keep the message's pointers, which are borrowed.
 func withDecoded<Message, Result>(
     _ bytes: [UInt8], _ type: Message.Type, _ descriptor: ProtobufCMessageDescriptor,
-    mostParts: Int = MessageCheck.mostParts, _ read: (Message) -> Result
+    maxParts: Int = MessageCheck.maxParts, _ read: (Message) -> Result
 ) throws(DecodingFailure) -> Result {
     let name = String(cString: descriptor.name)
-    guard MessageCheck.passes(bytes, descriptor, mostParts: mostParts) else {
+    guard MessageCheck.passes(bytes, descriptor, maxParts: maxParts) else {
         throw DecodingFailure(
             description: """
                 \(name): broken, nested more than \(MessageCheck.deepest) levels deep, of more than \
-                \(mostParts) parts, or with a NUL in a string
+                \(maxParts) parts, or with a NUL in a string
                 """)
     }
     let decoded = withUnsafePointer(to: descriptor) { descriptor in
@@ -58,15 +58,15 @@ struct MessageCheck {
     /// Envoy's messages nest about a dozen levels; other protobuf libraries stop at 100.
     static let deepest = 64
     /// Strings and messages in one message that a client or a peer sends.
-    static let mostParts = 300_000
+    static let maxParts = 300_000
 
     /// Strings and messages that may still come.
     private var left: Int
 
     static func passes(
-        _ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor, mostParts: Int = MessageCheck.mostParts
+        _ bytes: [UInt8], _ descriptor: ProtobufCMessageDescriptor, maxParts: Int = MessageCheck.maxParts
     ) -> Bool {
-        var check = MessageCheck(left: mostParts)
+        var check = MessageCheck(left: maxParts)
         return withUnsafePointer(to: descriptor) { descriptor in
             bytes.withUnsafeBytes { check.passes($0, descriptor, depth: 1) }
         }

@@ -14,7 +14,7 @@ public actor APIClient {
     /// The limit on concurrent requests.
     ///
     /// An API server accepts 100 streams per connection; more would wait.
-    public static let mostRequests = 64
+    public static let maxRequests = 64
 
     /// The client's timeouts.
     public struct Patience: Sendable {

@@ -12,7 +12,7 @@ struct LineSplitter {
     /// The number of bytes of a line that is still incomplete.
     var rest: Int { pending.count }
 
-    mutating func take(_ bytes: Data) -> [Data] {
+    mutating func append(_ bytes: Data) -> [Data] {
         var lines: [Data] = []
         var start = bytes.startIndex
         while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {

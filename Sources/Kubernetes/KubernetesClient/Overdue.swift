@@ -6,21 +6,21 @@ final class Overdue: Sendable {
     static let patience = Duration.seconds(30)
 
     private let patience: Duration
-    private let tell: @Sendable () async -> Void
+    private let sink: @Sendable () async -> Void
     private let timer = Mutex<Task<Void, Never>?>(nil)
 
-    init(after patience: Duration = patience, _ tell: @escaping @Sendable () async -> Void) {
+    init(after patience: Duration = patience, _ sink: @escaping @Sendable () async -> Void) {
         self.patience = patience
-        self.tell = tell
+        self.sink = sink
     }
 
     /// Starts the timer, unless it is running.
     func start() {
         timer.withLock { timer in
             guard timer == nil else { return }
-            timer = Task { [patience, tell] in
+            timer = Task { [patience, sink] in
                 guard (try? await Task.sleep(for: patience)) != nil else { return }
-                await tell()
+                await sink()
             }
         }
     }

@@ -6,7 +6,7 @@ import Synchronization
 /// Parts are copied into it: an uncopied part would keep the whole read buffer of the connection alive, which is many
 /// times its size.
 final class PartBuffer: Sendable {
-    private static let mostBytes = 4 << 20
+    private static let maxBytes = 4 << 20
 
     private struct State {
         var parts: [Data] = []
@@ -25,7 +25,7 @@ final class PartBuffer: Sendable {
                 if let reader = state.reader.take() { return (Optional(reader), true) }
                 state.parts.append(part)
                 state.byteCount += part.count
-                guard state.byteCount > Self.mostBytes, state.end == nil else { return (nil, true) }
+                guard state.byteCount > Self.maxBytes, state.end == nil else { return (nil, true) }
                 state.writer = writer
                 return (nil, false)
             }
@@ -66,7 +66,7 @@ final class PartBuffer: Sendable {
                 guard state.parts.isEmpty else {
                     let part = state.parts.removeFirst()
                     state.byteCount -= part.count
-                    let writer = state.byteCount <= Self.mostBytes ? state.writer.take() : nil
+                    let writer = state.byteCount <= Self.maxBytes ? state.writer.take() : nil
                     return (Optional(part), Result<Void, any Error>?.none, writer)
                 }
                 if state.end == nil { state.reader = reader }

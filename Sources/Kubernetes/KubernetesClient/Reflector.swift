@@ -57,7 +57,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
     /// Receives an event.
     ///
     /// If it throws, the watch ends, and everything is listed again after a pause.
-    public typealias Tell = @Sendable (Event) async throws(APIFailure) -> Void
+    public typealias EventSink = @Sendable (Event) async throws(APIFailure) -> Void
 
     let api: APIClient
     let resource: Resource
@@ -80,30 +80,30 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
     }
 
     /// Runs until the task is cancelled.
-    func run(_ tell: @escaping Tell) async {
+    func run(_ sink: @escaping EventSink) async {
         var position = Position(backoff: Backoff(first: firstPause, longest: Pause.longest))
         while !Task.isCancelled {
             do throws(APIFailure) {
                 let isFresh = position.version == nil
                 if isFresh, !position.mayUseWatchList {
-                    position.version = try await list(tell)
+                    position.version = try await list(sink)
                     position.backoff.reset()
                 }
-                try await watch(&position, startsFresh: isFresh && position.mayUseWatchList, tell)
+                try await watch(&position, startsFresh: isFresh && position.mayUseWatchList, sink)
                 guard position.shortWatches > 0 else { continue }
                 if position.shortWatches >= Self.shortWatches {
-                    try await tell(.failed("the API server ends watches of \(resource.description) at once"))
+                    try await sink(.failed("the API server ends watches of \(resource.description) at once"))
                 }
                 try? await Task.sleep(for: position.backoff.next())
             } catch {
                 guard !Task.isCancelled else { return }
-                await recover(from: error, &position, tell)
+                await recover(from: error, &position, sink)
             }
         }
     }
 
     private func recover(
-        from failure: APIFailure, _ position: inout Position, _ tell: Tell
+        from failure: APIFailure, _ position: inout Position, _ sink: EventSink
     ) async {
         var delay: Duration?
         var longest = Pause.longest
@@ -123,14 +123,14 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
         case .tooMuch: position.version = nil
         case .unauthorized, .forbidden, .garbage, .conflict, .notFound: break
         }
-        try? await tell(.failed("\(resource.description): \(failure)"))
+        try? await sink(.failed("\(resource.description): \(failure)"))
         try? await Task.sleep(for: position.backoff.next(longest: longest, least: delay ?? .zero))
     }
 
     // MARK: List
 
     /// - Returns: the version to watch from.
-    private func list(_ tell: @escaping Tell) async throws(APIFailure) -> String {
+    private func list(_ sink: @escaping EventSink) async throws(APIFailure) -> String {
         var objects: [Object] = []
         var byteCount = 0
         var continuation: String?
@@ -140,12 +140,12 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
             if let limit { parameters.append(("limit", "\(limit)")) }
             if let continuation { parameters.append(("continue", continuation)) }
             do throws(APIFailure) {
-                let page = try await page(parameters, &byteCount, tell)
+                let page = try await page(parameters, &byteCount, sink)
                 objects += page.items ?? []
                 try bound(objects.count, "objects", limits.objects, "sources.objects")
                 continuation = page.metadata.continue.flatMap { $0.isEmpty ? nil : $0 }
                 guard continuation == nil else { continue }
-                try await tell(.replaced(objects))
+                try await sink(.replaced(objects))
                 return page.metadata.resourceVersion ?? ""
             } catch {
                 // The continuation expires with its version. List everything again, in one request.
@@ -162,12 +162,12 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
 
     /// - Parameter byteCount: the bytes of the pages so far; this page's bytes are added.
     private func page(
-        _ parameters: [(String, String)], _ byteCount: inout Int, _ tell: @escaping Tell
+        _ parameters: [(String, String)], _ byteCount: inout Int, _ sink: @escaping EventSink
     ) async throws(APIFailure) -> ObjectList<Object> {
         let before = byteCount
         let (page, bytes) = try await api.get(resource, parameters) {
             (answer: HTTPClientResponse.Body) throws(APIFailure) in
-            let overdue = overdue("page of a list", tell)
+            let overdue = overdue("page of a list", sink)
             overdue.start()
             defer { overdue.stop() }
             var body = Data()
@@ -191,9 +191,9 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
         return page
     }
 
-    private func overdue(_ what: String, _ tell: @escaping Tell) -> Overdue {
+    private func overdue(_ what: String, _ sink: @escaping EventSink) -> Overdue {
         Overdue {
-            try? await tell(
+            try? await sink(
                 .failed("\(resource.description): the API server has not sent a whole \(what) for \(Overdue.patience)"))
         }
     }
@@ -211,7 +211,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
     }
 
     private func watch(
-        _ position: inout Position, startsFresh: Bool, _ tell: @escaping Tell
+        _ position: inout Position, startsFresh: Bool, _ sink: @escaping EventSink
     ) async throws(APIFailure) {
         var parameters = [
             ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", "\(Int.random(in: 240...480))"),
@@ -225,7 +225,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
         let start = ContinuousClock.now
         do throws(APIFailure) {
             try await api.get(resource, parameters) { (answer: HTTPClientResponse.Body) throws(APIFailure) in
-                try await read(answer, &watching, &position, tell)
+                try await read(answer, &watching, &position, sink)
             }
         } catch {
             guard watching.initial != nil, error.meansNoWatchList else { throw error }
@@ -245,7 +245,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
 
     private func read(
         _ answer: HTTPClientResponse.Body, _ watching: inout Watching, _ position: inout Position,
-        _ tell: @escaping Tell
+        _ sink: @escaping EventSink
     ) async throws(APIFailure) {
         var lines = LineSplitter()
         let parts = PartBuffer()
@@ -257,7 +257,7 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
                 parts.finish(.failure(error))
             }
         }
-        let overdue = overdue("event", tell)
+        let overdue = overdue("event", sink)
         // If the reader failed, a writer may still be waiting.
         defer {
             overdue.stop()
@@ -276,9 +276,9 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
             // An incomplete line at the end is dropped: the next watch receives the event again.
             guard let part else { return }
             watching.hasBytes = true
-            for line in lines.take(part) {
+            for line in lines.append(part) {
                 overdue.stop()
-                try await take(line, &watching, &position, tell)
+                try await receive(line, &watching, &position, sink)
             }
             if lines.rest > 0 { overdue.start() } else { overdue.stop() }
             guard lines.rest <= LineSplitter.longest else {
@@ -287,8 +287,8 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
         }
     }
 
-    private func take(
-        _ line: Data, _ watching: inout Watching, _ position: inout Position, _ tell: Tell
+    private func receive(
+        _ line: Data, _ watching: inout Watching, _ position: inout Position, _ sink: EventSink
     ) async throws(APIFailure) {
         let event: WatchEvent<Object>
         do {
@@ -305,10 +305,10 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
                 guard metadata.annotations?["k8s.io/initial-events-end"] == "true" else { return }
                 position.version = metadata.resourceVersion
                 watching.initial = nil
-                try await tell(.replaced(initial))
+                try await sink(.replaced(initial))
             } else {
                 position.version = metadata.resourceVersion ?? position.version
-                try await tell(.confirmed)
+                try await sink(.confirmed)
             }
         case .changed(let object):
             if watching.initial != nil {
@@ -318,14 +318,14 @@ public struct Reflector<Object: KubernetesObject>: Sendable {
                 try bound(watching.byteCount, "bytes of a list", limits.bytes, "sources.bytes")
             } else {
                 position.version = object.metadata.resourceVersion ?? position.version
-                try await tell(.changed(object))
+                try await sink(.changed(object))
             }
         case .deleted(let object):
             if watching.initial != nil {
                 watching.initial?.removeAll { $0.metadata.key == object.metadata.key }
             } else {
                 position.version = object.metadata.resourceVersion ?? position.version
-                try await tell(.deleted(object))
+                try await sink(.deleted(object))
             }
         }
         watching.hasEvents = true
@@ -339,12 +339,12 @@ extension APIClient {
     ///
     /// - Parameters:
     ///   - firstPause: the longest pause after the first failure.
-    ///   - tell: receives the events. If it throws, the watch ends, and everything is listed again after a pause.
+    ///   - sink: receives the events. If it throws, the watch ends, and everything is listed again after a pause.
     public nonisolated func follow<Object: KubernetesObject>(
         _ resource: Resource, _ type: Object.Type, limits: ReflectorLimits, firstPause: Duration = .milliseconds(250),
-        _ tell: @escaping Reflector<Object>.Tell
+        _ sink: @escaping Reflector<Object>.EventSink
     ) async {
-        await Reflector<Object>(api: self, resource: resource, limits: limits, firstPause: firstPause).run(tell)
+        await Reflector<Object>(api: self, resource: resource, limits: limits, firstPause: firstPause).run(sink)
     }
 }
 

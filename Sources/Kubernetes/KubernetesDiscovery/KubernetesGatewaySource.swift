@@ -15,7 +15,7 @@ public final class KubernetesGatewaySource: EndpointSource {
         /// Nil until they have been listed; empty if nodes are not used.
         var nodes: [ObjectKey: KubernetesNode]?
         var failures: [String: String] = [:]
-        var toldProblems: [String] = []
+        var reportedProblems: [String] = []
     }
 
     private let settings: KubernetesGateways
@@ -117,8 +117,8 @@ public final class KubernetesGatewaySource: EndpointSource {
             let (gateways, problems) = gateways(in: state)
             if wasFailing, state.failures.isEmpty, gateways != nil { reports.append(.confirmed) }
             if let gateways { reports.append(.gateways(gateways)) }
-            if problems != state.toldProblems { reports.append(.problems(problems)) }
-            state.toldProblems = problems
+            if problems != state.reportedProblems { reports.append(.problems(problems)) }
+            state.reportedProblems = problems
             if !state.failures.isEmpty {
                 let reasons = state.failures.sorted { $0.key < $1.key }.map(\.value)
                 reports.append(.failure(reason: reasons.joined(separator: "; "), ofPart: true))

@@ -39,7 +39,7 @@ public final class KubernetesSource: EndpointSource {
         var problems: [ServiceName: [String]] = [:]
         /// Problems with the annotations of exported Services.
         var exportProblems: [ObjectKey: String] = [:]
-        var toldProblems: [String] = []
+        var reportedProblems: [String] = []
         /// Which limit the last event exceeded; nil if none.
         var excess: String?
         /// Services with changes that have not been reported yet.
@@ -47,7 +47,7 @@ public final class KubernetesSource: EndpointSource {
     }
 
     private let settings: KubernetesEndpoints
-    /// One client, and so one connection, for every `APIClient.mostRequests` watches.
+    /// One client, and so one connection, for every `APIClient.maxRequests` watches.
     private let clients: [APIClient]
     private let limits: Configuration.SourceLimits
     private let backoff: Duration
@@ -93,16 +93,16 @@ public final class KubernetesSource: EndpointSource {
         self.backoff = backoff
         self.logger = logger
         let namespaces = Self.namespaces(settings)
-        let watches = namespaces.count * (settings.takesExported ? 2 : 1)
-        clients = stride(from: 0, to: watches, by: APIClient.mostRequests).map { _ in
+        let watches = namespaces.count * (settings.includesExported ? 2 : 1)
+        clients = stride(from: 0, to: watches, by: APIClient.maxRequests).map { _ in
             APIClient(patience: patience, logger: logger, access: settings.access.read)
         }
         state = Mutex(
             State(
-                table: SliceTable(settings.services, keepsAll: settings.takesExported),
+                table: SliceTable(settings.services, keepsAll: settings.includesExported),
                 missing: Set(
                     namespaces.map { .slices(namespace: $0) }
-                        + (settings.takesExported ? namespaces.map { .services(namespace: $0) } : []))))
+                        + (settings.includesExported ? namespaces.map { .services(namespace: $0) } : []))))
     }
 
     private static func namespaces(_ settings: KubernetesEndpoints) -> [String?] {
@@ -119,12 +119,12 @@ public final class KubernetesSource: EndpointSource {
     public func run(_ report: @escaping @Sendable (SourceReport) async -> Void) async {
         await withTaskGroup { group in
             group.addTask {
-                await self.gathering.forEach { await self.turns.take { await self.tellChanges(report) } }
+                await self.gathering.forEach { await self.turns.take { await self.reportChanges(report) } }
             }
             var watches = 0
             let nextClient = {
                 defer { watches += 1 }
-                return self.clients[watches / APIClient.mostRequests]
+                return self.clients[watches / APIClient.maxRequests]
             }
             for namespace in Self.namespaces(settings) {
                 let client = nextClient()
@@ -134,10 +134,10 @@ public final class KubernetesSource: EndpointSource {
                         slices, EndpointSlice.self, limits: ReflectorLimits(self.limits), firstPause: self.backoff
                     ) {
                         event throws(APIFailure) in
-                        try await self.take(.slices(event, namespace: namespace), report)
+                        try await self.receive(.slices(event, namespace: namespace), report)
                     }
                 }
-                guard settings.takesExported else { continue }
+                guard settings.includesExported else { continue }
                 let other = nextClient()
                 group.addTask {
                     let services = Resource.services(in: namespace, labelSelector: Self.exportLabel)
@@ -145,7 +145,7 @@ public final class KubernetesSource: EndpointSource {
                         services, KubernetesServiceObject.self, limits: ReflectorLimits(self.limits),
                         firstPause: self.backoff
                     ) { event throws(APIFailure) in
-                        try await self.take(.services(event, namespace: namespace), report)
+                        try await self.receive(.services(event, namespace: namespace), report)
                     }
                 }
             }
@@ -166,7 +166,7 @@ public final class KubernetesSource: EndpointSource {
         case nothing
     }
 
-    private func take(
+    private func receive(
         _ input: Input, _ report: @Sendable (SourceReport) async -> Void
     ) async throws(APIFailure) {
         try await turns.take { () async throws(APIFailure) in
@@ -189,18 +189,18 @@ public final class KubernetesSource: EndpointSource {
             state.withLock { $0.changed.formUnion(names) }
             gathering.signal()
         } else {
-            await tellChanges(report)
-            await tell(change, report)
+            await reportChanges(report)
+            await send(change, report)
         }
     }
 
     /// Reports what has changed since the last call.
-    private func tellChanges(_ report: @Sendable (SourceReport) async -> Void) async {
+    private func reportChanges(_ report: @Sendable (SourceReport) async -> Void) async {
         let names = state.withLock { state in
             defer { state.changed = [] }
             return state.changed
         }
-        if !names.isEmpty { await tell(.services(names), report) }
+        if !names.isEmpty { await send(.services(names), report) }
     }
 
     /// Records whether a part is known and current.
@@ -217,16 +217,16 @@ public final class KubernetesSource: EndpointSource {
         }
     }
 
-    private func tell(_ change: Change, _ report: @Sendable (SourceReport) async -> Void) async {
+    private func send(_ change: Change, _ report: @Sendable (SourceReport) async -> Void) async {
         let (isComplete, failures) = state.withLock { ($0.missing.isEmpty, $0.failures) }
         if isComplete {
             switch change {
             case .everything: await report(.pods(pods(of: nil)))
-            case .services(let names) where !names.isEmpty: await tell(names, report)
+            case .services(let names) where !names.isEmpty: await send(names, report)
             case .services, .nothing: break
             }
             if failures.isEmpty { await report(.confirmed) }
-            await tellProblems(report)
+            await reportProblems(report)
         }
         // Everything known has been reported by now; the failure marks it as possibly out of date.
         guard !failures.isEmpty else { return }
@@ -239,7 +239,7 @@ public final class KubernetesSource: EndpointSource {
     ///
     /// If a service has problems, such as a missing port or host names instead of addresses, missing pods are reported
     /// without evidence that they are gone.
-    private func tell(_ names: Set<ServiceName>, _ report: @Sendable (SourceReport) async -> Void) async {
+    private func send(_ names: Set<ServiceName>, _ report: @Sendable (SourceReport) async -> Void) async {
         let pods = pods(of: names)
         let troubled = state.withLock { Set($0.problems.keys) }
         let changed = Dictionary(
@@ -249,11 +249,11 @@ public final class KubernetesSource: EndpointSource {
         await report(.update(SourceUpdate(pods: .changed(changed))))
     }
 
-    private func tellProblems(_ report: @Sendable (SourceReport) async -> Void) async {
+    private func reportProblems(_ report: @Sendable (SourceReport) async -> Void) async {
         let news: [String]? = state.withLock { state in
             let problems = Set(state.problems.values.joined()).union(state.exportProblems.values).sorted()
-            guard problems != state.toldProblems else { return nil }
-            state.toldProblems = problems
+            guard problems != state.reportedProblems else { return nil }
+            state.reportedProblems = problems
             return problems
         }
         if let news { await report(.problems(news)) }
