@@ -36,7 +36,7 @@ bench-kubernetes: setup ## measure 5,000 services and 100,000 endpoints from one
 	@$(RELEASE_BUILD)
 	@exec $(RELEASE)/ballast-lab kubernetes --ballast $(RELEASE)/ballast $(ARGS)
 
-conformance: setup ## play the rules of xDS against Ballast, or ARGS="--server HOST:PORT --endpoints FILE"; write docs/conformance.md
+conformance: setup ## play the rules of xDS against Ballast, or ARGS="--server HOST:PORT --endpoints FILE"; write docs/reference/conformance.md
 	@echo "Building (the first time takes some minutes)..."
 	@$(RELEASE_BUILD)
 	@scripts/conformance $(ARGS)

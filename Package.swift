@@ -224,6 +224,7 @@ let package = Package(
                 "TestBench", "TestSupport", "XDS", "YAMLFile", logging, metrics,
             ]),
         tests("EventsTests", ["Events"]),
+        tests("DocumentationTests", ["AdminAPI", "Model", "Serving", "TestBench", "TestSupport"]),
         tests(
             "AdminTests",
             [

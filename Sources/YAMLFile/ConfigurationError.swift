@@ -38,7 +38,7 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
     /// `file:line: field: "value": message`, leaving out what isn't known; of several errors, one after the other.
     public var description: String {
         guard others.isEmpty else { return all.map(\.description).joined(separator: "; and ") }
-        var parts = [line.map { "\(file):\($0)" } ?? file]
+        var parts = file.isEmpty ? [] : [line.map { "\(file):\($0)" } ?? file]
         if !field.isEmpty { parts.append(field) }
         if let value { parts.append("\"\(value.prefix(100))\"") }
         return (parts + [message]).joined(separator: ": ")

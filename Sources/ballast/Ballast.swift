@@ -9,5 +9,5 @@ struct Ballast: AsyncParsableCommand {
         subcommands: [Serve.self, Validate.self, Release.self, Load.self]
     )
 
-    static let version = "0.8.0"
+    static let version = "0.9.0"
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// The path of the configuration file, as an argument or as `--config`.
 struct ConfigurationPath: ParsableArguments {
-    @Argument(help: "The configuration file; docs/configuration.md describes it.")
+    @Argument(help: "The configuration file; docs/reference/configuration.md describes it.")
     var file: String?
 
     @Option(help: ArgumentHelp("The same.", valueName: "file"))

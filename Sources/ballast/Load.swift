@@ -10,7 +10,7 @@ struct Load: AsyncParsableCommand {
         abstract: "Puts many xDS clients on a server, and tells how fast they get what they want.",
         discussion: """
             For a server of your own: `ballast load --prepare load`, `ballast serve --config load/ballast.yaml` and, beside \
-            it, `ballast load --endpoints load/endpoints.yaml --rate 100`. docs/load.md tells more.
+            it, `ballast load --endpoints load/endpoints.yaml --rate 100`. docs/reference/load.md tells more.
             """)
 
     @OptionGroup(title: "The clients") var clients: ClientOptions
@@ -20,7 +20,7 @@ struct Load: AsyncParsableCommand {
     @Option(help: "The server's process on this machine: its CPU time and memory are told, too.")
     var pid: Int?
 
-    @Option(help: "How long to listen in the end, in seconds; Ctrl-C ends it earlier.")
+    @Option(help: "How long to listen in the end, in seconds.")
     var seconds = 0.0
 
     @Option(help: "How long to wait for everyone to be in sync, and to have the last change, in seconds.")

@@ -15,7 +15,12 @@ struct Preview {
     init(_ intent: MeshIntent, _ pods: [ClusterName: [ServiceName: [Pod]]]) {
         self.intent = intent
         self.pods = pods
-        unknown = intent.clusters.filter { if case .file = $0.endpoints { false } else { true } }.map(\.name)
+        unknown = intent.clusters.filter { cluster in
+            switch cluster.endpoints {
+            case .file, .directory: false
+            case .kubernetes, .ballast: true
+            }
+        }.map(\.name)
         clusters = intent.clusters.map { cluster in
             var gateways = cluster.gateways.addresses
             // Gateways whose addresses are not known yet are represented by a placeholder.

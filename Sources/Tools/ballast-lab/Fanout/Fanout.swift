@@ -10,7 +10,7 @@ struct Fanout: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures what a push to many clients costs, and writes fanout.json and fanout.svg.",
         discussion: """
-            Everything runs on this machine, the clients too: compare what was measured in one sitting. docs/performance.md \
+            Everything runs on this machine, the clients too: compare what was measured in one sitting. docs/explanation/performance.md \
             says how to read it.
             """)
 

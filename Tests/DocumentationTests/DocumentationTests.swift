@@ -1,0 +1,186 @@
+import AdminAPI
+import Foundation
+import Model
+import Serving
+import TestBench
+import TestSupport
+import Testing
+
+/// The repository's root.
+private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
+private func read(_ path: String) throws -> String { try String(contentsOfFile: "\(root)/\(path)", encoding: .utf8) }
+
+/// All files below a folder with this extension.
+private func files(_ folder: String, _ type: String) -> [String] {
+    (FileManager.default.enumerator(atPath: "\(root)/\(folder)")?.compactMap { $0 as? String } ?? [])
+        .filter { $0.hasSuffix(type) }.map { "\(folder)/\($0)" }.sorted()
+}
+
+private let documents = files("docs", ".md") + ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+
+/// Words in backticks, with the parts of paths such as `xds.tls.allow`.
+private func codeWords(_ text: String) -> Set<String> {
+    var words: Set<String> = []
+    for match in text.matches(of: /`([^`\n]+)`/) {
+        for word in match.1.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "_") }) {
+            words.insert(String(word))
+        }
+    }
+    return words
+}
+
+/// What the documents say is so: fields, metrics, paths, links, and commands with their output.
+@Suite struct DocumentationTests {
+    // MARK: Reference
+
+    /// The keys that the code reads from the two files.
+    private func configurationKeys() throws -> Set<String> {
+        var keys: Set<String> = []
+        for file in files("Sources/MeshConfiguration", ".swift") {
+            let text = try read(file)
+            for call in text.matches(of: /mapping\(([^()]*)\)/) {
+                for key in call.1.matches(of: /"([A-Za-z0-9]+)"/) { keys.insert(String(key.1)) }
+            }
+            for key in text.matches(of: /fields\["([A-Za-z0-9]+)"\]/) { keys.insert(String(key.1)) }
+            // Tables of fields: ("bytes", \.bytes)
+            for key in text.matches(of: /\("([A-Za-z0-9]+)", \\\./) { keys.insert(String(key.1)) }
+        }
+        return keys
+    }
+
+    @Test func `every field of the configuration is in the reference, and every field there is read`() throws {
+        let keys = try configurationKeys()
+        #expect(keys.count > 80, "the keys are found in the code")
+        let page = try read("docs/reference/configuration.md")
+        let missing = keys.subtracting(codeWords(page))
+        #expect(missing.isEmpty, "not in the reference: \(missing.sorted())")
+        // The first column of the tables names fields; NAME and the like stand for names.
+        for line in page.split(separator: "\n") where line.hasPrefix("| `") {
+            let field = line.split(separator: "|")[0]
+            for match in field.matches(of: /`([^`]+)`/) {
+                let last = match.1.split(whereSeparator: { !($0.isLetter || $0.isNumber) }).last.map(String.init)
+                // `role` is a field of the node's metadata, in a table of its own.
+                guard let last, last.contains(where: \.isLowercase), last != "role" else { continue }
+                #expect(keys.contains(last), "the code reads no field \(match.1)")
+            }
+        }
+    }
+
+    @Test func `every metric is in the reference, and every metric there exists`() throws {
+        let page = try read("docs/reference/metrics.md")
+        let documented = Set(page.matches(of: /`(ballast_[a-z_]+)/).map { String($0.1) })
+        let known = Set(MetricName.allCases.map(\.rawValue))
+        #expect(known.subtracting(documented).isEmpty)
+        let series = documented.subtracting(known).filter { name in
+            !["_bucket", "_sum", "_count"].contains {
+                name.hasSuffix($0) && known.contains(String(name.dropLast($0.count)))
+            }
+        }
+        #expect(series.isEmpty)
+    }
+
+    @Test func `every path and field of the admin API is in the reference, and every field there exists`() throws {
+        let page = try read("docs/reference/admin-api.md")
+        for route in AdminRoute.allCases {
+            #expect(page.contains(route.rawValue.replacing("{name}", with: "NAME")) || page.contains(route.rawValue))
+        }
+        var fields: Set<String> = []
+        for file in files("Sources/AdminAPI", ".swift") {
+            fields.formUnion(try read(file).matches(of: /public var (\w+):/).map { String($0.1) })
+        }
+        let missing = fields.subtracting(codeWords(page))
+        #expect(missing.isEmpty, "not in the reference: \(missing.sorted())")
+        for line in page.split(separator: "\n") where line.hasPrefix("| `") {
+            for match in line.split(separator: "|")[0].matches(of: /`([a-z]\w*)(\[\])?`/) {
+                let isKind = ClientKind(rawValue: String(match.1)) != nil
+                #expect(isKind || fields.contains(String(match.1)), "no page has a field \(match.1)")
+            }
+        }
+    }
+
+    @Test func `every command and option is in the reference`() throws {
+        let page = try read("docs/reference/cli.md") + read("docs/reference/load.md")
+        for command in ["serve", "validate", "release", "load"] {
+            let help = try run(ballast, [command, "--help"], directory: root)
+            for option in help.matches(of: /(--[a-z][a-z-]+)/) {
+                #expect(page.contains(option.1), "ballast \(command) \(option.1)")
+            }
+        }
+    }
+
+    // MARK: Links
+
+    @Test func `every link to a file, and to a heading, leads somewhere`() throws {
+        for document in documents {
+            let folder = URL(fileURLWithPath: "/\(document)").deletingLastPathComponent()
+            for link in try read(document).matches(of: /\]\(([^()\s]+)\)/) where !link.1.contains("://") {
+                let parts = link.1.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+                let target =
+                    parts[0].isEmpty ? "/\(document)" : folder.appending(path: String(parts[0])).standardized.path
+                #expect(FileManager.default.fileExists(atPath: root + target), "\(document): \(link.1)")
+                guard parts.count == 2, target.hasSuffix(".md") else { continue }
+                #expect(
+                    try anchors(in: read(String(target.dropFirst()))).contains(String(parts[1])),
+                    "\(document): \(link.1)")
+            }
+        }
+    }
+
+    /// The anchors of a page's headings, as GitHub makes them.
+    private func anchors(in page: String) -> Set<String> {
+        Set(
+            page.split(separator: "\n").filter { $0.hasPrefix("#") }.map { line in
+                String(
+                    line.drop { $0 == "#" }.dropFirst().lowercased().map { $0 == " " ? "-" : $0 }
+                        .filter { $0.isLetter || $0.isNumber || $0 == "-" || $0 == "_" })
+            })
+    }
+
+    // MARK: Commands
+
+    /// A block of commands that is marked as runnable.
+    struct Block: Sendable, CustomTestStringConvertible {
+        var document: String
+        var number: Int
+        var commands: String
+        var testDescription: String { "\(document), block \(number)" }
+    }
+
+    private static let blocks: [Block] = documents.flatMap { document in
+        let text = (try? read(document)) ?? ""
+        return text.matches(of: /```sh test\n((?:.*\n)*?)```/).enumerated().map {
+            Block(document: document, number: $0 + 1, commands: String($1.1))
+        }
+    }
+
+    private var ballast: String {
+        URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "ballast").path
+    }
+
+    /// Each in a copy of the examples and in a network of its own, because the documents name ports.
+    @Test(.serialized, arguments: blocks) func `the commands of a document run`(_ block: Block) async throws {
+        try await withTemporaryDirectory { directory in
+            try run(
+                "cp", ["-r", "\(root)/envoy-configs", "\(root)/docs", "\(root)/README.md", directory], directory: root)
+            let programs = URL(fileURLWithPath: ballast).deletingLastPathComponent().path
+            let script = """
+                ip link set lo up
+                cd \(directory)
+                export PATH=\(programs):$PATH
+                set -e
+                \(block.commands)
+                """
+            try script.write(toFile: "\(directory)/.block.sh", atomically: true, encoding: .utf8)
+            // In a network and a process tree of its own: whatever the block starts ends with it.
+            try run(
+                "timeout",
+                [
+                    "60", "unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
+                    "bash",
+                    "\(directory)/.block.sh",
+                ], directory: directory)
+        }
+    }
+}
