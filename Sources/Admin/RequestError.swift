@@ -21,7 +21,8 @@ extension RequestError {
         let isUnknownPath = error.status == .notFound && error.body == nil
         self.init(
             error: isUnknownPath
-                ? "there is no such path: docs/reference/admin-api.md lists them" : error.body ?? error.status.reasonPhrase,
+                ? "there is no such path: docs/reference/admin-api.md lists them"
+                : error.body ?? error.status.reasonPhrase,
             status: error.status, headers: error.headers)
     }
 }

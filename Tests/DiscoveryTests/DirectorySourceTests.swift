@@ -13,6 +13,7 @@ private final class Received: Sendable {
     private struct State {
         var pods: [ServiceName: [String]]?
         var failure: String?
+        var isPart = false
         var updates: [Set<ServiceName>] = []
     }
 
@@ -32,9 +33,11 @@ private final class Received: Sendable {
                     state.updates.append(Set(changed.keys))
                 case nil: break
                 }
-                state.failure = nil
-            case .failure(let reason, _): state.failure = reason
-            case .confirmed, .problems: break
+                // As in the registry: an update says nothing about a part that fails.
+                if !state.isPart { state.failure = nil }
+            case .failure(let reason, let ofPart): (state.failure, state.isPart) = (reason, ofPart)
+            case .confirmed: (state.failure, state.isPart) = (nil, false)
+            case .problems: break
             }
         }
     }

@@ -28,6 +28,8 @@ struct EndpointsFiles {
     /// The sums over `contents`.
     private var (byteCount, podCount) = (0, 0)
     private var hasReported = false
+    /// Whether the last report was a failure of some files.
+    private var isFailing = false
 
     init(limits: Configuration.SourceLimits, isDirectory: Bool = false) {
         self.limits = limits
@@ -60,8 +62,13 @@ struct EndpointsFiles {
         } else if !touched.isEmpty || failure == nil && problems.isEmpty {
             reports.append(.changes(touched, .none))
         }
-        if failure != nil || !problems.isEmpty {
+        let wasFailing = isFailing
+        isFailing = failure != nil || !problems.isEmpty
+        if isFailing {
             reports.append(.failure(reason: reason, ofPart: isDirectory && failure == nil))
+        } else if wasFailing {
+            // A source with a part that failed stays stale until it says so.
+            reports.append(.confirmed)
         }
         return reports
     }
