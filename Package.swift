@@ -178,7 +178,7 @@ let package = Package(
             "TestSupport", in: "Tests",
             [
                 "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "MeshConfiguration", "Model", "TestBench",
-                "XDS", "YAMLFile", lifecycle, logging, metrics,
+                "XDS", "YAMLFile", lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix,
             ], settings: swift),
         tests("XXHashTests", ["XXHash"]),
         tests("YAMLFileTests", ["YAMLFile"]),

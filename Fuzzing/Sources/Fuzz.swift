@@ -75,7 +75,7 @@ private enum Fuzzer: String {
         guard let decoded else { return }
         var stream = StreamSubscriptions(variant: variant, type: nil, limits: StreamSubscriptions.Limits(names: 100))
         do {
-            try stream.receive(decoded.request, type: decoded.type, from: decoded.node?.kind ?? .envoy)
+            try stream.receive(decoded.request, type: decoded.type, from: decoded.node?.dialect ?? .envoy)
             while let (type, response) = stream.next(in: { _ in Content() }) {
                 _ = response.encodedTrailer(type: type, controlPlane: "fuzz")
             }

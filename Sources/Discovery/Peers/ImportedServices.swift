@@ -72,6 +72,36 @@ struct ImportedServices {
             byteCount += bytes
             try bound(byteCount, "bytes", limits.bytes, "sources.bytes")
         }
+        let news = try requested(in: response)
+        for (service, _) in news { try check(service) }
+        var touched = Set(news.map(\.0.name))
+        for (service, version) in news {
+            endpointCount += service.pods.count - (services[service.name]?.service.pods.count ?? 0)
+            services[service.name] = (service, version)
+            try bound(endpointCount, "endpoints", limits.endpoints, "sources.endpoints")
+            try bound(services.count, "services", limits.services, "sources.services")
+        }
+        let isAnswered = response.removed.contains(Self.probeName.rawValue)
+        if response.removed.contains(ExportedService.status.rawValue) { staleReason = nil }
+        let own = [Self.probeName.rawValue, ExportedService.status.rawValue]
+        let gone = Set(response.removed.filter { !own.contains($0) }.map(ServiceName.init(rawValue:)))
+        for name in gone { endpointCount -= services.removeValue(forKey: name)?.service.pods.count ?? 0 }
+        unwanted.subtract(gone)
+        removed = removed.union(gone).subtracting(touched)
+        if let earlier = changed {
+            changed = earlier.union(touched)
+            guard isAnswered else { return nil }
+            touched = earlier.union(touched)
+            changed = nil
+        }
+        defer { (removed, isSynced) = ([], true) }
+        return report(touched.subtracting(removed))
+    }
+
+    /// The services of a response that this cluster asked for.
+    private mutating func requested(
+        in response: DecodedResponse
+    ) throws(ImportFailure) -> [(ExportedService, version: String)] {
         var news: [(ExportedService, version: String)] = []
         for resource in response.resources {
             let name = ServiceName(rawValue: resource.name)
@@ -103,29 +133,7 @@ struct ImportedServices {
                     other clusters only, and each needs a name of its own
                     """)
         }
-        for (service, _) in news { try check(service) }
-        var touched = Set(news.map(\.0.name))
-        for (service, version) in news {
-            endpointCount += service.pods.count - (services[service.name]?.service.pods.count ?? 0)
-            services[service.name] = (service, version)
-            try bound(endpointCount, "endpoints", limits.endpoints, "sources.endpoints")
-            try bound(services.count, "services", limits.services, "sources.services")
-        }
-        let isAnswered = response.removed.contains(Self.probeName.rawValue)
-        if response.removed.contains(ExportedService.status.rawValue) { staleReason = nil }
-        let own = [Self.probeName.rawValue, ExportedService.status.rawValue]
-        let gone = Set(response.removed.filter { !own.contains($0) }.map(ServiceName.init(rawValue:)))
-        for name in gone { endpointCount -= services.removeValue(forKey: name)?.service.pods.count ?? 0 }
-        unwanted.subtract(gone)
-        removed = removed.union(gone).subtracting(touched)
-        if let earlier = changed {
-            changed = earlier.union(touched)
-            guard isAnswered else { return nil }
-            touched = earlier.union(touched)
-            changed = nil
-        }
-        defer { (removed, isSynced) = ([], true) }
-        return report(touched.subtracting(removed))
+        return news
     }
 
     private func bound(

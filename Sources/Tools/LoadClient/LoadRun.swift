@@ -25,7 +25,7 @@ public final class LoadRun: Sendable {
 
     private let plan: LoadPlan
     private let meter: LoadMeter
-    private let client: Client<LoadStream>
+    private let client: Client<SimulatedClient>
     private let trigger: Trigger?
     private let server: Int?
     private let progress: @Sendable (String) -> Void
@@ -119,14 +119,14 @@ public final class LoadRun: Sendable {
         }
     }
 
-    private func open(_ number: Int, _ memory: LoadStream.Memory?) async {
+    private func open(_ number: Int, _ memory: SimulatedClient.Memory?) async {
         await client.open(plan.method.path, on: number % plan.connections) { [plan, meter] in
-            LoadStream(number, of: plan, meter, memory) { memory in self.lose(number, memory) }
+            SimulatedClient(number, of: plan, meter, memory) { memory in self.lose(number, memory) }
         }
     }
 
     /// Opens a lost stream again after a delay.
-    private func lose(_ number: Int, _ memory: LoadStream.Memory) {
+    private func lose(_ number: Int, _ memory: SimulatedClient.Memory) {
         guard isOpen.withLock({ $0 }) else { return }
         meter.noteLoss()
         Task {

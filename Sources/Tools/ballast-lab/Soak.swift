@@ -35,6 +35,8 @@ struct Soak: AsyncParsableCommand {
         await bench.stop()
     }
 
+    private static let west = ["w1", "w2", "w3"]
+
     private func soak(_ bench: Bench) async throws {
         let services = (0..<40).map { "service-\($0)" }
         let echo = (1...5).map { "\(bench.network)\(30 + $0):50051" }
@@ -46,7 +48,7 @@ struct Soak: AsyncParsableCommand {
                     + services.map { "  \($0): {}\n" }.joined())
         try bench.write(configuration, to: "ballast.yaml")
         try Self.write(0, services, echo, bench, changes: changes)
-        let west = ["w1", "w2", "w3"]
+        let west = Self.west
         try await bench.startPods(["e1", "e2"] + west)
         try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
         try bench.publish(west.map(bench.pod), in: "west")
@@ -62,6 +64,26 @@ struct Soak: AsyncParsableCommand {
 
         let bad = RandomClients(count: clients, address: "\(bench.host):\(Bench.xdsPort)", names: services)
         let load = Load(bench)
+        try await disturb(bench, services, echo, bad, load)
+        // A NACKed resource is not sent again. So everything changes once more, and then all clients must hold the
+        // same.
+        try Self.write(nil, services, echo, bench, changes: changes)
+        try await eventually("the last change is served") {
+            try await bench.services().services.contains { $0.endpoints.first?.address == "10.39.255.255:80" }
+        }
+        let wrong = try await bad.check(within: .seconds(30))
+        _ = await python.waitForExit()
+        for line in wrong { print("missed the final state: \(line)") }
+        print("Envoy: \(load.result.requests) requests, \(load.result.failed) failed")
+        print("gRPC: \(python.log.split(separator: "\n").last ?? "nothing")")
+        print("clients without the final state: \(wrong.count)")
+        if load.result.failed > 0 || !wrong.isEmpty || !python.log.contains("failed=0") { throw ExitCode.failure }
+    }
+
+    /// Runs random clients, load and changes, and prints what they did.
+    private func disturb(
+        _ bench: Bench, _ services: [String], _ echo: [String], _ bad: RandomClients, _ load: Load
+    ) async throws {
         let start = ContinuousClock.now
         let rounds = Rounds()
         var memory: [Int] = []
@@ -74,7 +96,7 @@ struct Soak: AsyncParsableCommand {
                     try Self.write(round, services, echo, bench, changes: changes)
                     if round % (5 * changes) == 0 {
                         let count = [1, 2, 3][round / (5 * changes) % 3]
-                        try bench.publish(west.prefix(count).map(bench.pod), in: "west")
+                        try bench.publish(Self.west.prefix(count).map(bench.pod), in: "west")
                     }
                     try await Task.sleep(until: start + .seconds(round) / changes, clock: .continuous)
                 }
@@ -92,23 +114,10 @@ struct Soak: AsyncParsableCommand {
             group.cancelAll()
             while let _ = await group.nextResult() {}
         }
-        // A NACKed resource is not sent again. So everything changes once more, and then all clients must hold the
-        // same.
-        try Self.write(nil, services, echo, bench, changes: changes)
-        try await eventually("the last change is served") {
-            try await bench.services().services.contains { $0.endpoints.first?.address == "10.39.255.255:80" }
-        }
-        let wrong = try await bad.check(within: .seconds(30))
-        _ = await python.waitForExit()
-        for line in wrong { print("missed the final state: \(line)") }
         print(
             "\(rounds.count.withLock { $0 }) changes; \(clients) clients: \(await bad.counts.sorted { $0.key < $1.key })"
         )
-        print("Envoy: \(load.result.requests) requests, \(load.result.failed) failed")
-        print("gRPC: \(python.log.split(separator: "\n").last ?? "nothing")")
         print("memory, kB, every 10 s: \(memory)")
-        print("clients without the final state: \(wrong.count)")
-        if load.result.failed > 0 || !wrong.isEmpty || !python.log.contains("failed=0") { throw ExitCode.failure }
     }
 
     /// Writes the endpoints: new pods for one service, and one gRPC pod left out; if `round` is nil, new pods for all
