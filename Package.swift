@@ -256,7 +256,7 @@ if Context.environment["BALLAST_FUZZ"] != nil {
     package.products.append(.executable(name: "fuzz", targets: ["fuzz"]))
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["CConnectionGuard", "EnvoyAPI", "MeshConfiguration", "XDS"],
+            name: "fuzz", dependencies: ["CConnectionGuard", "EnvoyAPI", "MeshConfiguration", "XDS", "YAMLFile"],
             path: "Fuzzing/Sources",
             swiftSettings: swift + [.unsafeFlags(["-parse-as-library"])]
         ))

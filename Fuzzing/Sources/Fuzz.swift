@@ -3,6 +3,7 @@ import EnvoyAPI
 import Foundation
 import MeshConfiguration
 import XDS
+import YAMLFile
 
 /// What the inputs are, by the environment variable FUZZ: one program has all the fuzzers.
 private enum Fuzzer: String {
@@ -12,6 +13,8 @@ private enum Fuzzer: String {
     case endpoints
     /// What another Ballast sends: a response, or one service.
     case peers
+    /// The message in a file of the saved state.
+    case state
     /// The bytes of one connection, after the preface; the first byte says in pieces of what size they come.
     case frames
 
@@ -24,8 +27,8 @@ private enum Fuzzer: String {
             switch (input.first ?? 0) % 3 {
             case 0:
                 for variant in [Variant.sotw, .delta] {
-                    _ = Acknowledgement(scanning: bytes.span.bytes, variant)
-                    _ = ScannedResponse(scanning: bytes.span.bytes, variant)
+                    compare(Acknowledgement(scanning: bytes.span.bytes, variant), bytes, variant)
+                    compare(ScannedResponse(scanning: bytes.span.bytes, variant), bytes, variant)
                 }
                 answer(try? DecodedRequest(bytes, .sotw), .sotw)
             case 1: answer(try? DecodedRequest(bytes, .delta), .delta)
@@ -36,7 +39,13 @@ private enum Fuzzer: String {
                 _ = try? ExportedService(resource.content)
             }
             _ = try? ExportedService(input)
-        case .frames: scan(Array(input.dropFirst()), pieces: Int(input.first ?? 0) + 1)
+        case .state:
+            guard let saved = try? SavedCluster(input) else { return }
+            precondition((try? SavedCluster(saved.encoded)) == saved, "written and read again, it is something else")
+        case .frames:
+            let bytes = Array(input.dropFirst())
+            let verdict = scan(bytes, pieces: Int(input.first ?? 0) + 1)
+            precondition(verdict == scan(bytes, pieces: bytes.count + 24), "in other pieces, the verdict is another")
         case .configuration:
             _ = try? Configuration(text: String(decoding: input, as: UTF8.self), file: "/fuzz/ballast.yaml")
         case .endpoints:
@@ -52,8 +61,29 @@ private enum Fuzzer: String {
         }
     }
 
+    /// Compares what is found in a request's bytes with what decoding finds.
+    private func compare(_ scanned: Acknowledgement?, _ bytes: [UInt8], _ variant: Variant) {
+        guard let scanned, let decoded = try? DecodedRequest(bytes, variant) else { return }
+        precondition(decoded.request.answer.rejection == nil, "a NACK was taken for an ACK")
+        precondition(Nonce(decoded.request.answer.nonce) == scanned.nonce, "another nonce was found")
+        precondition(
+            scanned.type == nil ? decoded.type.isEmpty : scanned.type?.rawValue == decoded.type, "another type")
+        guard case .sotw(let request) = decoded.request, let digest = request.digest else { return }
+        precondition(digest == scanned.names, "other names were found")
+    }
+
+    /// Compares what is found in a response's bytes with what decoding finds.
+    private func compare(_ scanned: ScannedResponse?, _ bytes: [UInt8], _ variant: Variant) {
+        guard let scanned, let decoded = try? DecodedResponse(bytes, variant) else { return }
+        precondition(scanned.nonce == decoded.nonce && scanned.version == decoded.version, "another nonce or version")
+        precondition(scanned.resources.count == decoded.resources.count, "another number of resources")
+        precondition(scanned.removed == (variant == .delta ? decoded.removed : []), "other removed resources")
+    }
+
     /// Has the guard read a connection's bytes, and looks at what it counts.
-    private func scan(_ bytes: [UInt8], pieces: Int) {
+    ///
+    /// - Returns: the limit that they break; negative for none.
+    private func scan(_ bytes: [UInt8], pieces: Int) -> Int32 {
         var limits = ballast_guard_limits()
         (limits.header_block_bytes, limits.continuations, limits.message_bytes) = (1_000, 4, 5_000)
         limits.partial_bytes = 2_000
@@ -64,10 +94,12 @@ private enum Fuzzer: String {
         while !rest.isEmpty {
             let piece = Array(rest.prefix(pieces))
             rest = rest.dropFirst(pieces)
-            guard scanner_read(&state, &limits, piece, piece.count, now) < 0 else { return }
+            let limit = scanner_read(&state, &limits, piece, piece.count, now)
+            guard limit < 0 else { return Int32(limit) }
             precondition(state.header_count < 9 && state.partial_count <= UInt32(MOST_PARTIALS))
             precondition(state.partial_bytes <= limits.partial_bytes && state.block_bytes <= limits.header_block_bytes)
         }
+        return -1
     }
 
     /// Has a stream take a request, and answer it.
@@ -80,6 +112,15 @@ private enum Fuzzer: String {
                 _ = response.encodedTrailer(type: type, controlPlane: "fuzz")
             }
         } catch {}
+    }
+}
+
+extension DiscoveryRequest {
+    fileprivate var answer: (nonce: String, rejection: String?) {
+        switch self {
+        case .sotw(let request): (request.nonce, request.rejection)
+        case .delta(let request): (request.nonce, request.rejection)
+        }
     }
 }
 

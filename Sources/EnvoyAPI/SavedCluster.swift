@@ -39,12 +39,16 @@ public struct SavedCluster: Hashable, Sendable {
             maxParts: Self.maxParts
         ) { SavedCluster($0) }
         guard let decoded else {
-            throw DecodingFailure(description: "a saved cluster with a broken endpoint, gateway or address")
+            throw DecodingFailure(description: "a saved cluster with a broken time, endpoint, gateway or address")
         }
         self = decoded
     }
 
+    /// The end of the year 9999, in milliseconds: a later time is damage, and might not fit when it is written again.
+    private static var latest: UInt64 { 253_402_300_799_999 }
+
     private init?(_ message: Ballast__State__V1__SavedCluster) {
+        guard message.confirmed <= Self.latest else { return nil }
         source = String(message.source)
         confirmed = Date(timeIntervalSince1970: Double(message.confirmed) / 1_000)
         pods = [:]
@@ -73,7 +77,7 @@ public struct SavedCluster: Hashable, Sendable {
         return encode(
             arena.make(ballast__state__v1__saved_cluster__init) { message in
                 message.source = arena.string(source)
-                message.confirmed = UInt64(max(0, confirmed.timeIntervalSince1970) * 1_000)
+                message.confirmed = UInt64((max(0, confirmed.timeIntervalSince1970) * 1_000).rounded())
                 message.n_services = pods.count
                 message.services = arena.array(pods.sorted { $0.key < $1.key }.map { service($0, $1, in: arena) })
                 message.has_gateways = gateways == nil ? 0 : 1

@@ -55,7 +55,7 @@ public struct EndpointsReader: Sendable {
             guard let part = part(name, pods, of: bytes, hash) else { return nil }
             parts[name] = part
         }
-        return parts.isEmpty ? nil : parts
+        return parts.isEmpty || !lines.hasPlainComments ? nil : parts
     }
 
     /// A service that changed: only the lines between the unchanged first and last ones are parsed.
@@ -106,6 +106,8 @@ private struct EndpointsLines {
     private var line = 0..<0
     /// The current line, counted from 1.
     private(set) var number = 0
+    /// Whether all comments so far are printable ASCII: the parser refuses a file for what isn't text in a comment, too.
+    private(set) var hasPlainComments = true
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -155,6 +157,9 @@ private struct EndpointsLines {
             line = start..<end
             number += 1
             start = end
+            if !line.isEmpty, bytes[line.lowerBound] == UInt8(ascii: "#") {
+                hasPlainComments = hasPlainComments && bytes[line].allSatisfy { (0x20...0x7e).contains($0) || $0 == 9 }
+            }
         } while line.isEmpty || bytes[line.lowerBound] == UInt8(ascii: "#")
     }
 

@@ -235,3 +235,9 @@ import Testing
         #expect(await other.state.holds.map(\.service) == ["s"])
     }
 }
+
+@Test func `a time that can't be written again is damage`() {
+    // confirmed = 2^64 - 1
+    let message: [UInt8] = [2 << 3] + Array(repeating: 0xff, count: 9) + [0x01]
+    #expect(throws: DecodingFailure.self) { try SavedCluster(message) }
+}

@@ -93,6 +93,17 @@ func `YAML in any other layout is read too, again and again`(text: String) throw
     #expect(throws: ConfigurationError.self) { _ = try reader.read(text([])) }
 }
 
+@Test func `bytes that aren't text are refused in a comment, too`() throws {
+    let good = "# pods\nservices:\n  a:\n    - {name: p, address: \"10.0.0.1:80\"}\n"
+    var reader = EndpointsReader(file: "e.yaml")
+    _ = try reader.read(Data(good.utf8))
+    for byte in [0xff, 0xc5, 0x01, 0x00] as [UInt8] {
+        var bytes = Array(good.utf8)
+        bytes[3] = byte
+        #expect(throws: ConfigurationError.self) { try reader.read(Data(bytes)) }
+    }
+}
+
 @Test func `comments and empty lines between pods don't move the lines that are told`() throws {
     let text = """
         services:
