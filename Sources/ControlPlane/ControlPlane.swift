@@ -73,7 +73,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             logger: logger
         ) { debounce.signal() }
         events = EventFeed()
-        problems = ProblemBoard(events)
+        problems = ProblemBoard(events) { [metrics] in metrics.problems.set($0) }
         initial = configuration
         self.configuration = Mutex(ConfigurationStatus(configuration))
         self.resolver = resolver

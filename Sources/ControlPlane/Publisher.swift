@@ -64,6 +64,7 @@ struct Publisher {
         problems.replace(.serving, with: outcome.publication.snapshot.problems.union(changes.problems))
         if !isServing, changes.isComplete { events.post(.serving(services: builder.names.count)) }
         isServing = isServing || changes.isComplete
+        metrics.ready.set(isServing ? 1 : 0)
         wake(at: [outcome.next, changes.nextRelease, demand.next, changeLog.next].compactMap(\.self).min())
     }
 

@@ -79,7 +79,8 @@ public final class SourceRunner: Sendable {
         case .failure(let reason, _):
             let consequence =
                 outcome.hasState
-                ? "its last good state is served on" : "nothing is known of it yet, and no client is served until it is"
+                ? "its last good state is served on"
+                : "nothing is known of it yet; clients are served once it is, or from the saved state"
             logger.error("a source can't be read; \(consequence)", metadata: metadata(source, ["reason": "\(reason)"]))
         }
     }

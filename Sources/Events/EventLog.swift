@@ -22,7 +22,7 @@ public struct EventLog {
     private mutating func log(_ event: Event.Kind) {
         switch event {
         case .serving(let services):
-            logger.info("every source has synced; serving", metadata: ["services": "\(services)"])
+            logger.info("serving: the pods of every cluster are known", metadata: ["services": "\(services)"])
         case .changed(let lines): for line in lines { logger.info("\(line)") }
         case .hold(let change): holds.log([change])
         case .problemBegan(let problem):

@@ -18,9 +18,17 @@ public final class ProblemBoard: Sendable {
 
     private let found = Mutex<[Finder: [String: Problem]]>([:])
     private let events: EventFeed
+    private let counted: @Sendable (Int) -> Void
 
-    /// Creates a board without problems that posts to this feed.
-    public init(_ events: EventFeed) { self.events = events }
+    /// Creates a board without problems.
+    ///
+    /// - Parameters:
+    ///   - events: the feed that it posts to.
+    ///   - counted: called with the number of problems whenever it may have changed.
+    public init(_ events: EventFeed, counted: @escaping @Sendable (Int) -> Void = { _ in }) {
+        self.events = events
+        self.counted = counted
+    }
 
     /// All problems, ordered by finder.
     public var problems: [Problem] {
@@ -41,6 +49,7 @@ public final class ProblemBoard: Sendable {
                     (key, Problem(sentence: sentence, since: last[key]?.since ?? now))
                 })
             found[finder] = next
+            counted(found.values.reduce(0) { $0 + $1.count })
             return (next.filter { last[$0.key] == nil }, last.filter { next[$0.key] == nil })
         }
         for problem in ended.sorted(by: { $0.key < $1.key }) { events.post(.problemEnded(problem.value)) }

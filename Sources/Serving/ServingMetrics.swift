@@ -19,6 +19,8 @@ public enum MetricName: String, CaseIterable, Sendable {
     case refusedStreams = "ballast_refused_streams_total"
     case clientBytes = "ballast_client_bytes"
     case droppedLoadReports = "ballast_dropped_load_reports_total"
+    case ready = "ballast_ready"
+    case problems = "ballast_problems"
     case staleSources = "ballast_stale_sources"
     case heldEndpoints = "ballast_held_endpoints"
     case certificateExpiry = "ballast_certificate_expiry_timestamp_seconds"
@@ -29,29 +31,32 @@ public enum MetricName: String, CaseIterable, Sendable {
     /// The help text: one sentence.
     public var help: String {
         switch self {
-        case .sourceToSnapshot: "From the oldest change that a source reported to the snapshot that has it."
-        case .snapshotToLastWrite: "From a snapshot to the last stream that was written its part of it."
-        case .snapshotToLastACK: "From a snapshot to the last client that took its part of it."
-        case .publications: "Snapshots that were put in force."
-        case .pushes: "Responses written."
+        case .sourceToSnapshot:
+            "Seconds from the oldest change that a source reported to the snapshot that contains it."
+        case .snapshotToLastWrite: "Seconds from a snapshot until the last stream was sent its changes."
+        case .snapshotToLastACK: "Seconds from a snapshot until the last client answered its changes."
+        case .publications: "Snapshots published."
+        case .pushes: "Responses sent."
         case .pushedBytes: "Bytes of responses, before HTTP/2 and TLS."
         case .pushedResources: "Resources in responses."
-        case .conflatedPushes: "Changes that went to a slow client together with a later one."
-        case .requests: "Requests of clients, ACKs among them."
-        case .nacks: "Responses that clients refused."
-        case .streams: "Open streams."
-        case .queueDepth: "Streams to which something has yet to be written."
+        case .conflatedPushes: "Changes sent to a slow client together with later ones."
+        case .requests: "Requests received, including ACKs and NACKs."
+        case .nacks: "Responses that clients rejected."
+        case .streams: "Open discovery streams."
+        case .queueDepth: "Streams with changes that are not sent yet."
         case .connections: "Open connections to the xDS port."
         case .refusedConnections: "Connections to the xDS port that were refused or ended, by reason."
-        case .refusedStreams: "Streams that were refused for their number."
-        case .clientBytes: "Memory that the names take that clients subscribe to, in bytes; about."
-        case .droppedLoadReports: "Load reports that were broken, or came faster than they can be added up."
+        case .refusedStreams: "Streams refused because there were too many."
+        case .clientBytes: "Approximate memory of the names that clients subscribe to, in bytes."
+        case .droppedLoadReports: "Load reports dropped: invalid, or faster than they can be processed."
+        case .ready: "1 if clients are served."
+        case .problems: "Current problems, as in /readyz."
         case .staleSources: "Sources, and names in DNS, that are stale."
-        case .heldEndpoints: "Pods that are served though their source no longer names them."
+        case .heldEndpoints: "Pods that are served although their source no longer lists them."
         case .certificateExpiry: "The end of a certificate's validity, in seconds since 1970, by file."
         case .configurationInfo: "1 for the configuration in force, by version; 0 for others."
         case .configurationRefused: "1 while a newer configuration can't be used."
-        case .configurationLoaded: "When the configuration in force was loaded, in seconds since 1970."
+        case .configurationLoaded: "The time when the configuration in force was loaded, in seconds since 1970."
         }
     }
 }
@@ -72,6 +77,10 @@ public struct ServingMetrics: Sendable {
     let nacks: Counter
     let streams: Meter
     let queueDepth: Meter
+    /// See `MetricName.ready`.
+    public let ready: Meter
+    /// See `MetricName.problems`.
+    public let problems: Meter
     /// See `MetricName.staleSources`.
     public let staleSources: Meter
     /// See `MetricName.heldEndpoints`.
@@ -103,6 +112,8 @@ public struct ServingMetrics: Sendable {
         nacks = counter(.nacks)
         streams = meter(.streams)
         queueDepth = meter(.queueDepth)
+        ready = meter(.ready)
+        problems = meter(.problems)
         staleSources = meter(.staleSources)
         heldEndpoints = meter(.heldEndpoints)
         droppedLoadReports = counter(.droppedLoadReports)
@@ -112,6 +123,8 @@ public struct ServingMetrics: Sendable {
         configurationRefused = meter(.configurationRefused)
         configurationLoaded = meter(.configurationLoaded)
         self.factory = factory
+        ready.set(0)
+        problems.set(0)
     }
 
     /// See `MetricName.configurationInfo`.

@@ -145,13 +145,15 @@ private func codeWords(_ text: String) -> Set<String> {
         var document: String
         var number: Int
         var commands: String
+        /// What it prints, if the document has it.
+        var output: String?
         var testDescription: String { "\(document), block \(number)" }
     }
 
     private static let blocks: [Block] = documents.flatMap { document in
         let text = (try? read(document)) ?? ""
-        return text.matches(of: /```sh test\n((?:.*\n)*?)```/).enumerated().map {
-            Block(document: document, number: $0 + 1, commands: String($1.1))
+        return text.matches(of: /```sh test\n((?:.*\n)*?)```\n(?:\n```text\n((?:.*\n)*?)```)?/).enumerated().map {
+            Block(document: document, number: $0 + 1, commands: String($1.1), output: $1.2.map { String($0) })
         }
     }
 
@@ -174,13 +176,14 @@ private func codeWords(_ text: String) -> Set<String> {
                 """
             try script.write(toFile: "\(directory)/.block.sh", atomically: true, encoding: .utf8)
             // In a network and a process tree of its own: whatever the block starts ends with it.
-            try run(
+            let output = try run(
                 "timeout",
                 [
                     "60", "unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
                     "bash",
                     "\(directory)/.block.sh",
                 ], directory: directory)
+            if let expected = block.output { #expect(output == expected) }
         }
     }
 }
