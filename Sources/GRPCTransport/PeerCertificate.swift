@@ -41,7 +41,7 @@ struct PeerCertificate: Sendable {
             case .authorityGone:
                 GRPCStatus(
                     .unauthenticated,
-                    "no authority vouches for the client's certificate any more (xds.tls.clientCA)")
+                    "the client's certificate is no longer signed by an authority (xds.tls.clientCA)")
             }
         }
     }

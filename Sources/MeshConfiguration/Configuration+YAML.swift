@@ -79,7 +79,7 @@ extension Configuration.TLSFiles {
             certificate: path(try files.required("certificate", of: entry).text()),
             key: path(try files.required("key", of: entry).text()), clientCA: clientCA.map(path))
         if let allow = files["allow"], clientCA == nil {
-            throw allow.error("needs `clientCA`, which vouches for clients' names")
+            throw allow.error("needs `clientCA`, the authorities for clients' certificates")
         }
     }
 }

@@ -190,7 +190,7 @@ struct MeshReader {
     private func exports(to clientCA: String?) throws(ConfigurationError) -> [Export] {
         guard let entry = fields["export"] else { return [] }
         guard clientCA != nil else {
-            throw entry.error("needs `xds.tls.clientCA`, which vouches for who the other Ballasts are")
+            throw entry.error("needs `xds.tls.clientCA`, the authorities for the other Ballasts' certificates")
         }
         // Only pods of this cluster's own sources are exported, so exports can't loop.
         if let source = clusters.first(where: { $0.name == own }), case .ballast = source.endpoints {

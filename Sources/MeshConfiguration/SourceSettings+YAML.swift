@@ -3,19 +3,25 @@ import Model
 import YAMLFile
 
 extension EndpointsSettings {
+    /// The kinds of source, as `endpoints` names them.
+    enum Kind: String, CaseIterable {
+        case file, directory, kubernetes, ballast
+    }
+
     /// Reads `endpoints`, which has exactly one kind of source.
     init(
         _ entry: YAMLReader, cluster: ClusterName, own: ClusterName, path: (String) -> String
     ) throws(ConfigurationError) {
-        let fields = try entry.mapping("file", "directory", "kubernetes", "ballast")
-        guard let kind = fields.first, fields.count == 1 else {
-            throw entry.error("should have exactly one of: file, directory, kubernetes, ballast")
+        let kinds = Kind.allCases.map(\.rawValue)
+        let fields = try entry.mapping(kinds)
+        guard let (name, value) = fields.first, let kind = Kind(rawValue: name), fields.count == 1 else {
+            throw entry.error("should have exactly one of: \(kinds.joined(separator: ", "))")
         }
-        switch kind.key {
-        case "file": self = .file(path(try kind.value.text()))
-        case "directory": self = .directory(path(try kind.value.text()))
-        case "kubernetes": self = .kubernetes(try KubernetesEndpoints(kind.value, path: path))
-        default: self = .ballast(try BallastPeer(kind.value, cluster: cluster, importer: own, path: path))
+        switch kind {
+        case .file: self = .file(path(try value.text()))
+        case .directory: self = .directory(path(try value.text()))
+        case .kubernetes: self = .kubernetes(try KubernetesEndpoints(value, path: path))
+        case .ballast: self = .ballast(try BallastPeer(value, cluster: cluster, importer: own, path: path))
         }
     }
 }

@@ -133,7 +133,7 @@ struct ClientSession {
     /// - Returns: whether that changed.
     mutating func note(listenerRejection reason: String?) -> Bool {
         let isNew = (reason == nil) != (listenerRejection == nil)
-        guard isNew, reason == nil || view?.client?.kind == .lanes else { return false }
+        guard isNew, reason == nil || view?.client?.kind.capabilities.supportsEveryReach == true else { return false }
         listenerRejection = reason.map { reason in
             reason.prefix(utf8Count: 500).split(whereSeparator: \.isNewline).joined(separator: " ")
         }
@@ -177,7 +177,7 @@ struct ClientSession {
             return
         }
         var refusedListeners: RefusedListeners?
-        if listenerRejection != nil, case .client(var view) = key, view.kind == .lanes {
+        if listenerRejection != nil, case .client(var view) = key, view.kind.capabilities.supportsEveryReach {
             refusedListeners = RefusedListeners(key: key)
             view.kind = .plain
             key = .client(view)

@@ -215,8 +215,8 @@ final class DiscoveryStream: StreamService {
             let service = content.services.first(where: { $0.service.client.tls == nil })
         else { return }
         let problem = """
-            it takes its clusters from Ballast, and is told to speak plaintext to \(service.service.name): a gateway of \(remote) \
-            that tells pods by TLS answers such requests itself, mostly with 404. Set `envoy.tls`, unless the gateway passes TCP on
+            it gets its Envoy clusters from Ballast, and sends plaintext to \(service.service.name): a gateway of \(remote) that \
+            chooses pods by SNI answers such requests itself, mostly with 404. Set `envoy.tls`, unless the gateway passes TCP on
             """
         plaintextProblem = problem
         session.warn("a client is served plaintext for pods behind a gateway", problem)

@@ -45,7 +45,7 @@ public struct ChangeLog {
     private var further = 0
     private var lastTold: ContinuousClock.Instant?
 
-    /// When `take` should be called next; nil if nothing changed.
+    /// When `drain` should be called next; nil if nothing changed.
     public var next: ContinuousClock.Instant? {
         before.isEmpty ? nil : lastTold.map { $0 + Self.interval } ?? .now
     }

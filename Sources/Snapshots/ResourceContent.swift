@@ -11,7 +11,7 @@ enum ResourceContent: Hashable {
     case routes
     case endpoints(Assignment)
     case exported(ExportedService)
-    /// The localities of an assignment; their endpoints are separate resources: see `ViewBuilder.list`.
+    /// The localities of an assignment; their endpoints are separate resources: see `ViewBuilder.replaceEndpoints`.
     case localities([Assignment.LocalityEndpoints], of: ServiceName)
 
     /// How the content is encoded.

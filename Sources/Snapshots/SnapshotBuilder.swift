@@ -287,7 +287,10 @@ public struct SnapshotBuilder {
 
     /// The views that are assigned even if unused, so that problems show; they cover every way to reach each cluster.
     private var auditedViews: [ClientView] {
-        let kinds: [ClientKind] = clusters.contains { $0.reach.kind != .gateway } ? [.plain, .lanes] : [.plain]
+        let needsEveryReach = clusters.contains { $0.reach.kind != .gateway }
+        let kinds = ClientKind.allCases.filter { kind in
+            kind == .plain || needsEveryReach && kind.capabilities.supportsEveryReach
+        }
         return clusters.flatMap { cluster in kinds.map { ClientView(cluster: cluster.name, kind: $0) } }
     }
 }
@@ -296,10 +299,8 @@ extension Mesh {
     /// The view that has the same endpoints and stands for all that do.
     fileprivate func equivalent(to view: ClientView) -> ClientView {
         let plain = ClientView(cluster: view.cluster, kind: .plain)
-        switch view.kind {
-        case .plain: return plain
-        case .lanes where reduced(for: plain).isEmpty: return plain
-        case .lanes, .gateway, .grpc: return ClientView(cluster: view.cluster, kind: view.kind)
-        }
+        // If no cluster needs more than gateway addresses, clients that support every reach get the same as others.
+        if view.kind.capabilities.supportsEveryReach, reduced(for: plain).isEmpty { return plain }
+        return ClientView(cluster: view.cluster, kind: view.kind)
     }
 }

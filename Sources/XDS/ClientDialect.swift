@@ -1,7 +1,7 @@
-/// How a client understands the parts of the protocol that Envoy and gRPC understand differently.
+/// Which of two readings of the protocol a client has.
 public enum ClientDialect: Hashable, Sendable {
-    /// A version from an earlier stream vouches for what it still holds.
+    /// Envoy: it still holds the resources of the version that it sends.
     case envoy
-    /// It drops resources that it unsubscribes from, and keeps the version.
+    /// gRPC: it drops resources when it unsubscribes, but keeps the version.
     case grpc
 }

@@ -15,7 +15,7 @@ public struct ClientSubscription: Hashable, Sendable {
     private var nonce = ""
     /// SotW: names that the client asked for and that no response has brought.
     ///
-    /// Without them the client's version says nothing about what it wants.
+    /// While there are any, the version doesn't cover the whole subscription.
     private var missing: Set<ResourceName>
 
     /// A subscription to names, of a client that may hold resources of an earlier stream.

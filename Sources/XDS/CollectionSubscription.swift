@@ -1,21 +1,20 @@
-/// What one client has of one collection, and what it still has to be sent.
+/// A client's state of one collection, and the resources that are due.
 ///
-/// A client that is up to date has what all others have: it holds no more than a reference to that, however much is in the
-/// collection.
+/// A client that is up to date costs one reference, whatever the size of the collection.
 struct CollectionSubscription: Sendable {
     private enum Due {
         case nothing
-        /// These may differ.
+        /// These names may differ.
         case names(Set<ResourceName>)
-        /// Any may differ.
+        /// Any name may differ.
         case difference
-        /// All are to be sent, whether or not the client has them.
+        /// All resources are due, even if the client has them.
         case everything
     }
 
-    /// What a response says of it.
+    /// The part of a response about the collection.
     struct News {
-        /// Whether all that is in it is sent; `resources` is empty then.
+        /// Whether all resources are sent; `resources` is empty then.
         var isWhole = false
         var resources: [VersionedName] = []
         var removed: [ResourceName] = []
@@ -25,18 +24,18 @@ struct CollectionSubscription: Sendable {
     private var due = Due.everything
     var acknowledged: ResourceVersion?
 
-    /// Of what the client has, or is being sent; nil before that.
+    /// The version that the client has or is being sent; nil before the first.
     var sent: ResourceVersion? { held?.version }
 
     var isPending: Bool { if case .nothing = due { false } else { true } }
 
-    /// Notes what the client still holds of it from an earlier stream.
+    /// Notes what the client still holds from an earlier stream.
     mutating func resume(with versions: [ResourceName: ResourceVersion]) {
         held = StatedContent(versions)
         due = .difference
     }
 
-    /// Notes that these may have changed.
+    /// Notes that these resources may have changed.
     mutating func publish(_ names: Set<ResourceName>) {
         switch due {
         case .nothing: due = .names(names)
@@ -45,7 +44,7 @@ struct CollectionSubscription: Sendable {
         }
     }
 
-    /// Notes that any may have changed.
+    /// Notes that any resource may have changed.
     mutating func publishAll() {
         switch due {
         case .nothing, .names: due = .difference
@@ -53,7 +52,7 @@ struct CollectionSubscription: Sendable {
         }
     }
 
-    /// Notes that all are to be sent, even if the client has them.
+    /// Makes all resources due, even if the client has them.
     mutating func resend() { due = .everything }
 
     /// What to send now.

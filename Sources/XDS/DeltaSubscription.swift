@@ -68,7 +68,7 @@ public struct DeltaSubscription: Sendable {
     /// Notes what one request asks for and answers.
     public mutating func receive(_ request: DeltaRequest) {
         if let nonce = Nonce(request.nonce) { answer(nonce, rejection: request.rejection) }
-        // xDS, "incremental xDS": changes to the subscription count, whatever nonce they come with.
+        // xDS, "incremental xDS": changes to the subscription apply, whatever the nonce.
         for name in request.unsubscribe { unsubscribe(from: name) }
         // xDS, the legacy wildcard: a first request without names wants everything.
         if mayBeWildcard, isFirst, request.subscribe.isEmpty { subscribeToAll() }
@@ -193,7 +193,7 @@ public struct DeltaSubscription: Sendable {
         if version == nil, !entry.isNamed { entries[name] = nil }
     }
 
-    /// The subscription as people may look at it.
+    /// The status of the subscription.
     ///
     /// - Parameter limit: how many resources are listed; the rest is only counted.
     public func status(listing limit: Int = .max) -> SubscriptionStatus {

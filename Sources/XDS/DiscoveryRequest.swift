@@ -1,4 +1,4 @@
-/// How a stream's responses say what there is.
+/// The form of the protocol that a stream uses.
 public enum Variant: String, Hashable, Sendable {
     /// State of the world.
     case sotw
@@ -15,7 +15,7 @@ public enum DiscoveryRequest: Hashable, Sendable {
 }
 
 extension DiscoveryRequest {
-    /// Refuses names that are longer than so many bytes.
+    /// Throws if a name has more bytes than `longest`.
     public func check(longestName limit: Int) throws(ProtocolViolation) {
         let names: [ResourceName] =
             switch self {
@@ -26,17 +26,17 @@ extension DiscoveryRequest {
     }
 }
 
-/// A state-of-the-world request of one type, without its bytes.
+/// A state-of-the-world request of one type.
 public struct SotWRequest: Hashable, Sendable {
-    /// All names that the client wants now.
+    /// All names that the client subscribes to.
     public var names: [ResourceName]
-    /// The version of the last response that the client took.
+    /// The version of the last response that the client accepted.
     public var version: String
-    /// The response that this answers; empty where it answers none.
+    /// The nonce of the answered response; empty if the request answers none.
     public var nonce: String
-    /// The client's reason; nil unless this is a NACK.
+    /// The client's message if this is a NACK.
     public var rejection: String?
-    /// Tells the names from others without a look at each; nil where that isn't known.
+    /// A hash of the names; nil if it is unknown.
     public var digest: UInt64?
 
     /// A request.
@@ -52,19 +52,17 @@ public struct SotWRequest: Hashable, Sendable {
     }
 }
 
-/// An incremental request of one type, without its bytes.
+/// An incremental request of one type.
 public struct DeltaRequest: Hashable, Sendable {
-    /// Names to add.
-    ///
-    /// One that is there already is asked for again.
+    /// Names to subscribe to; one that is subscribed already is requested again.
     public var subscribe: [ResourceName]
-    /// Names to drop.
+    /// Names to unsubscribe from.
     public var unsubscribe: [ResourceName]
-    /// What the client still holds from an earlier stream; only in the first request of a type.
+    /// The versions that the client still holds from an earlier stream; only in the first request of a type.
     public var initialVersions: [ResourceName: String]
-    /// The response that this answers; empty where it answers none.
+    /// The nonce of the answered response; empty if the request answers none.
     public var nonce: String
-    /// The client's reason; nil unless this is a NACK.
+    /// The client's message if this is a NACK.
     public var rejection: String?
 
     /// A request.
@@ -80,15 +78,15 @@ public struct DeltaRequest: Hashable, Sendable {
     }
 }
 
-/// A request that takes a response and, as far as its bytes tell, asks for nothing else.
+/// An ACK that changes nothing else.
 ///
-/// Nearly every request is one; what it costs must not depend on how many names the client has.
+/// Nearly every request is one. Its cost must not depend on the number of the client's names.
 public struct Acknowledgement: Hashable, Sendable {
-    /// Nil where the stream says it.
+    /// Nil if the stream has only one type.
     public var type: TypeURL?
-    /// The response that was taken.
+    /// The nonce of the accepted response.
     public var nonce: Nonce
-    /// A digest of the names that it repeats.
+    /// A hash of the names that the ACK repeats.
     public var names: UInt64
 
     /// An acknowledgement.

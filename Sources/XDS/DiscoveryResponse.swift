@@ -5,7 +5,7 @@ public enum DiscoveryResponse: Hashable, Sendable {
     /// Incremental.
     case delta(DeltaResponse)
 
-    /// The names of the resources that the client doesn't have so yet.
+    /// The resources that are new to the client at this version.
     var changed: [ResourceName] {
         switch self {
         case .sotw(let response): response.changed
@@ -14,38 +14,38 @@ public enum DiscoveryResponse: Hashable, Sendable {
     }
 }
 
-/// A state-of-the-world response of one type, without its bytes.
+/// A state-of-the-world response of one type.
 public struct SotWResponse: Hashable, Sendable {
-    /// What to send, each with the version to send.
+    /// The resources to send, each with its version.
     public var resources: [VersionedName]
-    /// The names of those that the client doesn't have so yet.
+    /// The resources that are new to the client at this version.
     public var changed: [ResourceName]
-    /// Names that the client gave and that don't exist, each told once (xDS, `resource_errors`).
+    /// Names that the client subscribes to and that don't exist, each reported once (xDS, `resource_errors`).
     public var missing: [ResourceName]
-    /// Those of them that are to be answered with an empty resource.
+    /// Missing names for which an empty resource is sent.
     ///
-    /// An Envoy that starts would wait for the rest of its `initial_fetch_timeout`, 15 s, before it takes connections. Only
-    /// names of which it can hold nothing: an empty assignment takes away all hosts that it has.
+    /// Otherwise a starting Envoy would wait for its `initial_fetch_timeout`, 15 s, before it accepts connections. Only names
+    /// of which the client holds nothing: an empty assignment removes all hosts.
     public var vacant: [ResourceName]
-    /// The version of all that the subscription covers.
+    /// The version of the whole subscription.
     public var version: ResourceVersion
     /// Unique on this stream.
     public var nonce: Nonce
 }
 
-/// An incremental response of one type, without its bytes.
+/// An incremental response of one type.
 public struct DeltaResponse: Hashable, Sendable {
-    /// What to send, each with the version to send.
+    /// The resources to send, each with its version.
     public var resources: [VersionedName] = []
-    /// Collections of which all resources are to be sent, besides.
+    /// Collections to send as a whole, besides.
     public var collections: [ResourceName] = []
-    /// What doesn't exist, or no longer.
+    /// Resources that don't exist, or no longer.
     public var removed: [ResourceName] = []
-    /// Those of them that the client asked for and never had.
+    /// Removed names that the client never had.
     public var absent: [ResourceName] = []
-    /// Those of the resources that are sent because something else was: see `owe`.
+    /// Resources that are sent although they have not changed, because a parent was sent: see `resend`.
     public var renewed: [ResourceName] = []
-    /// The version of all that the client has after this; for people only.
+    /// The version of all that the client has after this response; for people only.
     public var version: ResourceVersion
     /// Unique on this stream.
     public var nonce: Nonce

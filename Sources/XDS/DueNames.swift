@@ -1,4 +1,4 @@
-/// The names of a subscription that `next` has to look at.
+/// The names of a subscription for which `next` may have something to send.
 ///
 /// Each is there once, whatever the number of changes, so that a slow client can't make it grow.
 struct DueNames: Sendable {
@@ -19,7 +19,7 @@ struct DueNames: Sendable {
     /// Makes only resources due that have to be sent again: the client has all the others.
     mutating func keepResent() { names.formIntersection(resent) }
 
-    /// Makes those of the changed names due that the client wants.
+    /// Makes changed names due if the client wants them.
     mutating func insert(_ changes: Set<ResourceName>, of wanted: some Collection<ResourceName>) {
         if wanted.count < changes.count {
             for name in wanted where changes.contains(name) { names.insert(name) }
@@ -28,7 +28,7 @@ struct DueNames: Sendable {
         }
     }
 
-    /// Has resources sent even if the client has them: those that the client wants now, and the others once it does.
+    /// Makes resources due even if the client has them, now or when the client subscribes to them.
     mutating func resend(_ added: some Sequence<ResourceName>, of wanted: some Collection<ResourceName>) {
         resent.formUnion(added)
         for name in resent where wanted.contains(name) { names.insert(name) }

@@ -1,34 +1,34 @@
 /// The type of a resource, such as `type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment`.
 public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-    /// The URL as the wire carries it.
+    /// The URL as it is sent.
     public let rawValue: String
 
-    /// Takes any text: clients may ask for types that this server doesn't know.
+    /// A type with this URL, which this server may not know.
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// CDS: what an Envoy balances over.
+    /// Envoy clusters (CDS).
     public static let cluster = TypeURL(rawValue: "type.googleapis.com/envoy.config.cluster.v3.Cluster")
-    /// LDS: what takes connections.
+    /// Listeners (LDS).
     public static let listener = TypeURL(rawValue: "type.googleapis.com/envoy.config.listener.v3.Listener")
-    /// RDS: which of them takes a request.
+    /// Route configurations (RDS).
     public static let routeConfiguration = TypeURL(
         rawValue: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
     )
-    /// EDS: who may take an Envoy cluster's traffic.
+    /// The endpoints of an Envoy cluster (EDS).
     public static let clusterLoadAssignment = TypeURL(
         rawValue: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     )
 
-    /// LEDS: one endpoint of many.
+    /// One endpoint (LEDS).
     public static let endpoint = TypeURL(rawValue: "type.googleapis.com/envoy.config.endpoint.v3.LbEndpoint")
 
-    /// Not of xDS's own: what one Ballast tells another.
+    /// A service that one Ballast exports to another; not part of xDS.
     public static let exportedService = TypeURL(rawValue: "type.googleapis.com/ballast.federation.v1.ExportedService")
 
     /// The URL itself.
     public var description: String { rawValue }
 
-    /// Types are few, of different lengths, and looked up for every message.
+    /// Hashes the length only: it is cheap, and differs between types.
     public func hash(into hasher: inout Hasher) { hasher.combine(rawValue.utf8.count) }
 }
 
@@ -38,19 +38,19 @@ public struct TypeURL: RawRepresentable, Hashable, Sendable, CustomStringConvert
 public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, ExpressibleByStringLiteral,
     CustomStringConvertible
 {
-    /// The name as the wire carries it.
+    /// The name as it is sent.
     public let rawValue: String
 
-    /// Takes any text.
+    /// A name with any text.
     public init(rawValue: String) { self.rawValue = rawValue }
 
     /// A name written in code.
     public init(stringLiteral value: String) { rawValue = value }
 
-    /// Stands for whatever there is.
+    /// The wildcard: all resources of a type.
     static let wildcard: ResourceName = "*"
 
-    /// The collection that a resource of such a name is in (xDS, `xdstp://` names): its name up to the last slash, and `*`.
+    /// The collection of a resource with this name (xDS, `xdstp://` names): the name up to the last slash, and `*`.
     ///
     /// Nil for opaque names.
     public var collection: ResourceName? {
@@ -60,10 +60,10 @@ public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, Ex
         return ResourceName(rawValue: rawValue[...slash] + "*")
     }
 
-    /// Whether it stands for all resources of a collection.
+    /// Whether the name is that of a collection.
     public var isCollection: Bool { rawValue.hasSuffix("/*") && rawValue.hasPrefix("xdstp://") }
 
-    /// The memory that a subscription to it takes, in bytes; about: its text, and its places in sets and dictionaries.
+    /// The approximate memory of a subscription to it, in bytes: its text, and entries in sets and dictionaries.
     var memoryBytes: Int { rawValue.utf8.count + 320 }
 
     /// The name itself.
@@ -73,9 +73,9 @@ public struct ResourceName: RawRepresentable, Hashable, Comparable, Sendable, Ex
     public static func < (left: ResourceName, right: ResourceName) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// Names one response on one stream; an ACK or a NACK repeats it.
+/// Identifies one response on one stream; its ACK or NACK repeats it.
 ///
-/// Counts up from 1 (xDS: nonces don't survive their stream).
+/// Counts from 1 (xDS: nonces are valid on their stream only).
 public struct Nonce: Hashable, Comparable, Sendable, CustomStringConvertible {
     private let number: UInt64
 
@@ -84,16 +84,16 @@ public struct Nonce: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     var next: Nonce { Nonce(number: number + 1) }
 
-    /// The nonce of that number.
+    /// The nonce with this number.
     public init(number: UInt64) { self.number = number }
 
-    /// Reads what `description` wrote; nil for any other text.
+    /// Parses `description`; nil for any other text.
     public init?(_ text: String) {
         guard let number = UInt64(text), String(number) == text else { return nil }
         self.number = number
     }
 
-    /// As the wire carries it.
+    /// The nonce as it is sent.
     public var description: String { String(number) }
 
     /// Earlier comes first.

@@ -2,12 +2,12 @@
 public enum ProtocolViolation: Error, Hashable, Sendable {
     /// A request for one type on a stream of another, or none on an aggregated one.
     case wrongType(String)
-    /// More names, of all types together, than a stream may want.
+    /// More names of all types than the limit.
     case tooManyNames(limit: Int)
-    /// A resource name of more bytes than one may have.
+    /// A resource name longer than the limit, in bytes.
     case longName(limit: Int)
-    /// More types than a stream may want.
+    /// More types than the limit.
     case tooManyTypes(limit: Int)
-    /// A type URL of more bytes than one may have.
+    /// A type URL longer than the limit, in bytes.
     case longType(limit: Int)
 }

@@ -1,6 +1,6 @@
-/// What the protocol says about one type of resource: one row for each type that this server has.
+/// The properties of a type of resource in the protocol: a row for each type that this server has.
 public struct ResourceType: Sendable {
-    /// A service that serves one type alone.
+    /// A gRPC service for one type.
     public struct Service: Hashable, Sendable {
         /// Such as `endpoint`, in `envoy.service.endpoint.v3`.
         public let package: String
@@ -12,26 +12,26 @@ public struct ResourceType: Sendable {
 
     /// The type's URL.
     public let url: TypeURL
-    /// Nil if it is served over aggregated streams only.
+    /// Nil if the type is served over aggregated streams only.
     public let service: Service?
-    /// Whether a SotW response carries everything that the client wants, so that what is missing doesn't exist, and whether
-    /// a client may want whatever there is.
+    /// Whether each SotW response has all wanted resources, so that a missing one doesn't exist, and whether clients may use
+    /// the wildcard.
     ///
-    /// xDS, "grouping resources into responses" and "how the client specifies what resources to return": so it is for CDS
-    /// and LDS, and for no other.
+    /// xDS, "grouping resources into responses" and "how the client specifies what resources to return": this holds for CDS
+    /// and LDS only.
     let isWhole: Bool
-    /// Whether a delta client may want whatever there is.
+    /// Whether delta clients may use the wildcard.
     let hasWildcard: Bool
-    /// Whether a resource that doesn't exist can be told to a starting Envoy by an empty one.
+    /// Whether an empty resource is sent for one that doesn't exist, so that a starting Envoy doesn't wait.
     let hasVacancy: Bool
-    /// The type of the resources that a client takes into use only once it has heard of them after this one: a cluster's
-    /// endpoints, a listener's routes.
+    /// The type that must be sent again after this one, because Envoy warms until then: an Envoy cluster's endpoints, a
+    /// listener's routes.
     ///
-    /// They have their parent's name.
+    /// These resources have their parent's name.
     let child: TypeURL?
-    /// Its place in each `ServingOrder`.
+    /// The place in each `ServingOrder`.
     let places: (listenersAfterEndpoints: Int, listenersBeforeEndpoints: Int)
-    /// How long a resource is served after nothing needs it any more, so that what refers to it goes first.
+    /// How long a resource is served after it is no longer needed, so that those that refer to it go first.
     public let removalDelay: Duration?
 
     private init(
@@ -65,7 +65,7 @@ public struct ResourceType: Sendable {
         ResourceType(.exportedService, nil, hasWildcard: true, places: (6, 6)),
     ]
 
-    /// What clients may ask for that this server doesn't have.
+    /// A type that clients may subscribe to although this server doesn't have it.
     private static let unknown = ResourceType(TypeURL(rawValue: ""), nil, places: (6, 6))
 
     /// The row of a type.
@@ -80,11 +80,11 @@ extension TypeURL {
     var child: TypeURL? { ResourceType.of(self).child }
 }
 
-/// The order in which an aggregated stream serves its types: what is named comes before what names it.
+/// The order in which an aggregated stream serves its types: a resource comes before those that refer to it.
 public enum ServingOrder: Hashable, Sendable {
     /// CDS, EDS, LDS, RDS (xDS, "eventual consistency considerations").
     case listenersAfterEndpoints
-    /// CDS, LDS, EDS, RDS: for clients whose endpoints are behind listeners of their own, which have to be there first.
+    /// CDS, LDS, EDS, RDS: for clients whose endpoints refer to internal listeners, which must exist before.
     case listenersBeforeEndpoints
 
     func place(of type: TypeURL) -> Int {

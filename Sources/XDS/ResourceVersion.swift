@@ -1,24 +1,23 @@
 import XXHash
 
-/// A hash of content: equal on every replica and after a restart, so that a returning client's version still means
-/// something.
+/// A hash of content: equal on every replica and after a restart, so that a returning client's version can be compared.
 public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
     /// The 64-bit hash.
     public let hash: UInt64
 
-    /// A version of known hash.
+    /// The version with this hash.
     public init(hash: UInt64) { self.hash = hash }
 
     /// The version of a resource with this content.
     public init(of content: [UInt8]) { hash = xxHash64(content) }
 
-    /// Reads what `description` wrote; nil for any other text, such as another server's version.
+    /// Parses `description`; nil for any other text, such as another server's version.
     public init?(_ text: String) {
         guard text.utf8.count == 16, let hash = UInt64(text, radix: 16) else { return nil }
         self.hash = hash
     }
 
-    /// The version of what a client holds of another stream; where another server gave it, one that is none of ours.
+    /// The version that a client claims to hold; if it isn't ours, one that matches nothing.
     init(held text: String) { self = ResourceVersion(text) ?? ResourceVersion(hash: 0) }
 
     /// 16 hexadecimal digits.
@@ -28,29 +27,29 @@ public struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The version of a set of resources, whatever their order, kept up to date one resource at a time.
+/// The version of a set of resources in any order, updated one resource at a time.
 ///
-/// SotW has one `version_info` for all that a subscription covers. The sum of well-mixed hashes is a hash of the set.
-/// A resource's content holds its name, so that its version covers both.
+/// SotW has one `version_info` for a whole subscription. The sum of well-mixed hashes is a hash of the set.
+/// A resource's content contains its name, so the version covers both.
 public struct SetVersion: Hashable, Sendable {
     private var sum: UInt64 = 0
 
-    /// The version of nothing.
+    /// The version of the empty set.
     public init() {}
 
-    /// Adds a resource of that version.
+    /// Adds a resource of this version.
     public mutating func insert(_ version: ResourceVersion) { sum &+= Self.mix(version.hash) }
-    /// Takes one away.
+    /// Removes a resource of this version.
     public mutating func remove(_ version: ResourceVersion) { sum &-= Self.mix(version.hash) }
 
-    /// The version of both sets together, which have nothing in common.
+    /// The version of the union of two sets without a common resource.
     func union(_ other: SetVersion) -> SetVersion {
         var union = self
         union.sum &+= other.sum
         return union
     }
 
-    /// Of all of them.
+    /// The version of the whole set.
     public var version: ResourceVersion { ResourceVersion(hash: Self.mix(sum)) }
 
     /// SplitMix64's finaliser: a bijection that spreads every bit.

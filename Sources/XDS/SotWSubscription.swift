@@ -42,7 +42,7 @@ public struct SotWSubscription: Sendable {
     private var wanted: Set<ResourceName> = []
     /// The memory that they take, in bytes, about.
     private var nameBytes = 0
-    /// Tells the names of the last request from others without a look at each; nil if `wanted` may be different.
+    /// A hash of the last request's names; nil if `wanted` may be different.
     private var digest: UInt64?
     /// Whether the client wants all resources of the type.
     private(set) var isWildcard = false
@@ -152,7 +152,7 @@ public struct SotWSubscription: Sendable {
                 if isResent || sent[name] != version { changed.append(VersionedName(name: name, version: version)) }
                 missing.remove(name)
             } else {
-                // SotW can say that a resource went only where responses are whole.
+                // Only whole SotW responses can report a removal.
                 if sent[name] != nil { hasRemovals = true }
                 if wanted.contains(name), missing.insert(name).inserted {
                     newlyMissing.append(name)
@@ -175,7 +175,7 @@ public struct SotWSubscription: Sendable {
         return response
     }
 
-    /// The subscription as people may look at it.
+    /// The status of the subscription.
     ///
     /// - Parameter limit: how many resources are listed; the rest is only counted.
     public func status(listing limit: Int = .max) -> SubscriptionStatus {

@@ -1,21 +1,21 @@
-/// What one stream wants and has, of every type on it.
+/// The subscriptions of one stream, by type.
 ///
-/// There is one kind of stream: an aggregated one (ADS). A stream of one service is the same, restricted to one type.
+/// An aggregated stream (ADS) has all types. The stream of one service is the same, restricted to one type.
 ///
-/// A cluster's endpoints have the cluster's name. They are sent after it, even if they are the same as before: an Envoy
-/// whose cluster changed takes it into use only when it has heard of its endpoints again, and doesn't ask for them. So
-/// it is with a listener and its routes. Nothing waits for an ACK: Envoy gives a cluster's after its endpoints came.
+/// An Envoy cluster's endpoints have its name, and are sent after it even if they have not changed: Envoy warms a changed
+/// Envoy cluster until its endpoints are sent again, but doesn't request them. The same holds for a listener and its
+/// routes. Nothing waits for an ACK: Envoy sends an Envoy cluster's ACK after its endpoints came.
 public struct StreamSubscriptions: Sendable {
-    /// What a stream may want, so that no client can fill the server's memory.
+    /// Limits on a stream's subscriptions, which protect the server's memory.
     public struct Limits: Hashable, Sendable {
-        /// Names, of all types together.
+        /// The maximum number of names, of all types together.
         public var names: Int
-        /// Types.
+        /// The maximum number of types.
         public var types: Int
-        /// The longest type URL, in bytes.
+        /// The maximum length of a type URL, in bytes.
         public var typeBytes: Int
 
-        /// Limits.
+        /// Creates limits.
         public init(names: Int, types: Int = 32, typeBytes: Int = 256) {
             self.names = names
             self.types = types
@@ -28,19 +28,17 @@ public struct StreamSubscriptions: Sendable {
         var subscription: Subscription
     }
 
-    /// SotW or delta; the method that was called decides.
+    /// SotW or delta, by the method that the client called.
     public let variant: Variant
     private let onlyType: TypeURL?
     private let limits: Limits
-    /// In the order in which they are served.
-    ///
-    /// A stream has few types.
+    /// In serving order; a stream has few types.
     private var entries: [Entry] = []
     private var nonce = Nonce.none
 
-    /// Of the last response.
+    /// The nonce of the last response.
     public var lastNonce: Nonce { nonce }
-    /// By type, what belongs to resources that were sent before the client first asked for this type.
+    /// By type, resources to send as soon as the client subscribes to the type: their parents were sent before.
     private var resent: [TypeURL: Set<ResourceName>] = [:]
 
     /// The order in which types are served.
@@ -51,21 +49,21 @@ public struct StreamSubscriptions: Sendable {
         }
     }
 
-    /// A stream of one type, or an aggregated one where `type` is nil.
+    /// A stream of one type, or an aggregated one if `type` is nil.
     public init(variant: Variant, type: TypeURL?, limits: Limits) {
         self.variant = variant
         self.onlyType = type
         self.limits = limits
     }
 
-    /// Takes one request in.
+    /// Notes what one request asks for and answers.
     ///
-    /// - Throws: where the stream has to end.
+    /// - Throws: if the stream has to end.
     public mutating func receive(_ request: DiscoveryRequest, type url: String, from client: ClientDialect)
         throws(ProtocolViolation)
     {
         guard url.utf8.count <= limits.typeBytes else { throw .longType(limit: limits.typeBytes) }
-        // A stream of one service may leave the type out.
+        // The stream of one service may leave the type out.
         let type = url.isEmpty ? onlyType : TypeURL(rawValue: url)
         guard let type, onlyType == nil || onlyType == type else { throw .wrongType(url) }
         let index: Int
@@ -84,9 +82,9 @@ public struct StreamSubscriptions: Sendable {
         }
     }
 
-    /// Takes an ACK that asks for nothing else.
+    /// Notes an ACK that changes nothing else.
     ///
-    /// - Returns: false where it has to be taken in as a whole request.
+    /// - Returns: false if `receive` is needed.
     public mutating func acknowledge(_ acknowledgement: Acknowledgement) -> Bool {
         guard let type = acknowledgement.type ?? onlyType, onlyType == nil || onlyType == type,
             let index = entries.firstIndex(where: { $0.type == type })
@@ -94,29 +92,29 @@ public struct StreamSubscriptions: Sendable {
         return entries[index].subscription.acknowledge(acknowledgement)
     }
 
-    /// Notes that content of one type changed, appeared or went.
+    /// Notes that resources of one type changed, appeared or went.
     public mutating func publish(_ type: TypeURL, _ changes: ChangedNames) {
         for index in entries.indices where entries[index].type == type { entries[index].subscription.publish(changes) }
     }
 
-    /// Notes that any content may have changed.
+    /// Notes that any resource may have changed.
     public mutating func publishAll() {
         for index in entries.indices { entries[index].subscription.publishAll() }
     }
 
-    /// Whether the client wants whatever there is of a type.
+    /// Whether the client uses the wildcard for a type.
     public func wantsAll(_ type: TypeURL) -> Bool { entries.contains { $0.type == type && $0.subscription.isWildcard } }
 
-    /// Whether the client has asked for anything of a type.
+    /// Whether the client subscribes to any resource of a type.
     public func wants(_ type: TypeURL) -> Bool { entries.contains { $0.type == type && $0.subscription.nameCount > 0 } }
 
-    /// Whether the client has asked for nothing.
+    /// Whether the client has no subscription.
     public var isIdle: Bool { entries.isEmpty }
 
-    /// Whether `next` has to look for something to send.
+    /// Whether `next` has names to look at.
     public var hasNews: Bool { entries.contains { $0.subscription.isPending } }
 
-    /// The next response to send, if there is one; the caller sends it.
+    /// The next response to send, if one is due; the caller sends it.
     public mutating func next<Index: VersionIndex>(
         in content: (TypeURL) -> Index
     ) -> (type: TypeURL, response: DiscoveryResponse)? {
@@ -126,7 +124,7 @@ public struct StreamSubscriptions: Sendable {
                 nonce = nonce.next
                 if let child = type.child { resend(child, response.changed, in: content(child)) }
                 if case .delta(let response) = response, type == .clusterLoadAssignment {
-                    // Whoever takes endpoints into use anew takes their collections anew.
+                    // New endpoints need their collections again.
                     let collections = response.renewed.flatMap(content(type).collections)
                     for index in entries.indices where entries[index].type == .endpoint {
                         entries[index].subscription.resendCollections(collections)
@@ -138,7 +136,7 @@ public struct StreamSubscriptions: Sendable {
         return nil
     }
 
-    /// Has what belongs to changed resources sent, again or for the first time.
+    /// Has the children of changed resources sent, even if they have not changed.
     private mutating func resend(_ type: TypeURL, _ names: [ResourceName], in content: some VersionIndex) {
         let names = names.filter { content.version(of: $0) != nil }
         if let index = entries.firstIndex(where: { $0.type == type }) {
@@ -148,18 +146,17 @@ public struct StreamSubscriptions: Sendable {
         }
     }
 
-    /// The memory that the client has this stream keep, in bytes, about: the names that it wants, of all types, and the
-    /// reasons of its rejections.
+    /// The approximate memory of the stream's subscriptions, in bytes: the names of all types, and the messages of NACKs.
     public var memoryBytes: Int { entries.reduce(0) { $0 + $1.subscription.memoryBytes } }
 
-    /// Set while the client's last answer about a type was a NACK.
+    /// The client's last answer about a type, if it was a NACK.
     public func rejection(of type: TypeURL) -> Rejection? {
         entries.first { $0.type == type }?.subscription.status(listing: 0)?.rejection
     }
 
-    /// Every type's subscription, in the order in which they are served.
+    /// The status of each subscription, in serving order.
     ///
-    /// - Parameter limit: how many resources of each type are listed; the rest is only counted.
+    /// - Parameter limit: the maximum number of resources listed for each type; the others are only counted.
     public func status(listing limit: Int = .max) -> [(type: TypeURL, subscription: SubscriptionStatus)] {
         entries.compactMap { entry in entry.subscription.status(listing: limit).map { (entry.type, $0) } }
     }

@@ -1,6 +1,6 @@
 /// The subscription of one type, in the stream's variant.
 struct Subscription: Sendable {
-    // One of them is there. Two optionals and no enum, so that what is in them is changed in place and never copied.
+    // Exactly one is set. Not an enum, so that it changes in place and is never copied.
 
     private var sotw: SotWSubscription?
     private var delta: DeltaSubscription?
@@ -13,14 +13,14 @@ struct Subscription: Sendable {
         }
     }
 
-    /// Whether the client wants whatever there is.
+    /// Whether the client uses the wildcard.
     var isWildcard: Bool { sotw?.isWildcard ?? delta?.isWildcard ?? false }
 
     var nameCount: Int { (sotw?.nameCount ?? 0) + (delta?.nameCount ?? 0) }
 
     var memoryBytes: Int { sotw?.memoryBytes ?? delta?.memoryBytes ?? 0 }
 
-    /// Whether `next` has to look for something to send.
+    /// Whether `next` has names to look at.
     var isPending: Bool { sotw?.isPending ?? delta?.isPending ?? false }
 
     func status(listing limit: Int) -> SubscriptionStatus? {

@@ -1,11 +1,11 @@
-/// A refusal (NACK), kept until the client takes a later response.
+/// A NACK, kept until the client accepts a later response.
 public struct Rejection: Hashable, Sendable {
-    /// What was refused: SotW's `version_info`, or delta's `system_version_info`.
+    /// The rejected version: SotW's `version_info`, or delta's `system_version_info`.
     public var version: ResourceVersion
-    /// The client's own words (`error_detail.message`), cut to a length that a page can show.
+    /// The client's message (`error_detail.message`), cut to `longestMessage`.
     public var message: String
 
-    /// The longest message that is kept, in bytes.
+    /// The maximum length of a message that is kept, in bytes.
     ///
     /// Envoy quotes whole resources.
     static let longestMessage = 2_000
@@ -16,32 +16,32 @@ public struct Rejection: Hashable, Sendable {
     }
 }
 
-/// What a client has of one resource that it asked for.
+/// A client's state of one resource.
 public struct SubscribedResource: Hashable, Sendable {
     /// Its name.
     public var name: ResourceName
-    /// What was sent last; nil where nothing was, because it doesn't exist or not yet.
+    /// The last version sent; nil if there was none, because the resource doesn't exist or is still due.
     public var sent: ResourceVersion?
-    /// What the client took last, as far as this stream knows; nil before the first ACK.
+    /// The last version that the client accepted on this stream; nil before the first ACK.
     public var acknowledged: ResourceVersion?
 }
 
-/// One type's subscription, for whoever wants to look at it.
+/// The status of one type's subscription.
 public struct SubscriptionStatus: Hashable, Sendable {
-    /// In the order of their names; the first ones, if there are more than were asked for.
+    /// Sorted by name; the first ones, if there are more than were requested.
     public var resources: [SubscribedResource]
-    /// How many there are.
+    /// The number of all resources.
     public var count: Int
     /// The version of the last response; nil before the first.
     public var sent: ResourceVersion?
-    /// The version of the last response that the client took.
+    /// The version of the last response that the client accepted.
     public var acknowledged: ResourceVersion?
-    /// Set while the last answer was a NACK.
+    /// The last answer, if it was a NACK.
     public var rejection: Rejection?
 }
 
 extension String {
-    /// The first characters that fit into so many bytes of UTF-8; a copy, which doesn't keep the whole text alive.
+    /// The first characters that fit into this many bytes of UTF-8; a copy, so that the whole text isn't kept.
     public func prefix(utf8Count limit: Int) -> String {
         guard utf8.count > limit else { return self }
         // A character cut in half is replaced.
@@ -50,7 +50,7 @@ extension String {
 }
 
 extension Collection<ResourceName> {
-    /// The first ones in order, at most so many.
+    /// The first names in order, up to the limit.
     fileprivate func first(_ limit: Int) -> [ResourceName] {
         var first: [ResourceName] = []
         for name in self {
@@ -63,12 +63,12 @@ extension Collection<ResourceName> {
         return first
     }
 
-    /// The first ones in order, at most so many; costs little more than a look at each if there are many more.
+    /// The first names in order, up to the limit; fast even if there are many more.
     func smallest(_ limit: Int) -> [ResourceName] { count <= limit ? sorted() : first(limit) }
 }
 
 extension [ResourceName] {
-    /// The first index whose element fulfils the condition, as all after it do.
+    /// The first index for which the condition holds; it must hold for all after it.
     fileprivate func partitioningIndex(where isSecond: (ResourceName) -> Bool) -> Int {
         var range = startIndex..<endIndex
         while !range.isEmpty {

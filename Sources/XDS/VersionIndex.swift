@@ -1,22 +1,22 @@
-/// What there is to serve of one type at one moment, by name and version.
+/// The resources of one type at one moment, by name and version.
 ///
-/// A snapshot is one; tests have their own.
+/// Snapshots are one; tests have their own.
 public protocol VersionIndex {
-    /// Nil where no such resource exists.
+    /// Nil if the resource doesn't exist.
     func version(of name: ResourceName) -> ResourceVersion?
 
     /// All names, in any order.
     var names: [ResourceName] { get }
 
-    /// What is in a collection; nil where nothing is.
+    /// The contents of a collection; nil if it is empty.
     func content(of collection: ResourceName) -> (any CollectionContent)?
 
-    /// The collections that a resource refers to, which its user subscribes to.
+    /// The collections that a resource refers to; its clients subscribe to them.
     func collections(of name: ResourceName) -> [ResourceName]
 }
 
 extension VersionIndex {
-    /// Looks at all names.
+    /// Searches all names.
     public func content(of collection: ResourceName) -> (any CollectionContent)? {
         let members = names.filter { $0.collection == collection }
         return members.isEmpty
@@ -29,21 +29,21 @@ extension VersionIndex {
     public func collections(of name: ResourceName) -> [ResourceName] { [] }
 }
 
-/// What is in a collection at one moment.
+/// The contents of a collection at one moment.
 ///
-/// Never changes, so that all who have it can share it.
+/// Immutable, so that all streams share it.
 public protocol CollectionContent: AnyObject, Sendable {
-    /// Of all that is in it.
+    /// The version of all its resources.
     var version: ResourceVersion { get }
 
-    /// Nil where no such resource is in it.
+    /// Nil if the resource is not in the collection.
     func version(of name: ResourceName) -> ResourceVersion?
 
     /// All names, in any order.
     var names: [ResourceName] { get }
 }
 
-/// What somebody says is in a collection.
+/// The contents that a client claims to hold.
 final class StatedContent: CollectionContent {
     private let versions: [ResourceName: ResourceVersion]
 
@@ -60,7 +60,7 @@ final class StatedContent: CollectionContent {
     var names: [ResourceName] { Array(versions.keys) }
 }
 
-/// The names of resources that came, went or changed; sorted out once, whatever the number of streams.
+/// The names of resources that came, went or changed; grouped once for all streams.
 public struct ChangedNames: Sendable, ExpressibleByArrayLiteral {
     /// All of them.
     public let names: Set<ResourceName>

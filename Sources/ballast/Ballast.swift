@@ -4,7 +4,7 @@ import ArgumentParser
 struct Ballast: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ballast",
-        abstract: "A mini xDS control plane that balances a mesh federation at discovery time.",
+        abstract: "A small xDS control plane for services that run in several clusters.",
         version: version,
         subcommands: [Serve.self, Validate.self, Release.self, Load.self]
     )

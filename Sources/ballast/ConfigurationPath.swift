@@ -2,10 +2,10 @@ import ArgumentParser
 
 /// The path of the configuration file, as an argument or as `--config`.
 struct ConfigurationPath: ParsableArguments {
-    @Argument(help: "The configuration file; docs/reference/configuration.md describes it.")
+    @Argument(help: "The configuration file; see docs/reference/configuration.md.")
     var file: String?
 
-    @Option(help: ArgumentHelp("The same.", valueName: "file"))
+    @Option(help: ArgumentHelp("The configuration file, as an option.", valueName: "file"))
     var config: String?
 
     func validate() throws {

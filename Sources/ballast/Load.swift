@@ -7,33 +7,33 @@ import XDS
 /// `ballast load`: puts many xDS clients on a server.
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Puts many xDS clients on a server, and tells how fast they get what they want.",
+        abstract: "Connects many xDS clients to a server and measures how fast they get what they subscribe to.",
         discussion: """
-            For a server of your own: `ballast load --prepare load`, `ballast serve --config load/ballast.yaml` and, beside \
-            it, `ballast load --endpoints load/endpoints.yaml --rate 100`. docs/reference/load.md tells more.
+            An example: `ballast load --prepare load`, then `ballast serve --config load/ballast.yaml`, and in another \
+            terminal `ballast load --endpoints load/endpoints.yaml --rate 100`. See docs/reference/load.md.
             """)
 
     @OptionGroup(title: "The clients") var clients: ClientOptions
     @OptionGroup(title: "Changes") var changes: ChangeOptions
     @OptionGroup(title: "TLS") var security: SecurityOptions
 
-    @Option(help: "The server's process on this machine: its CPU time and memory are told, too.")
+    @Option(help: "The server's process ID on this machine; the report then has its CPU time and memory.")
     var pid: Int?
 
-    @Option(help: "How long to listen in the end, in seconds.")
+    @Option(help: "How long clients stay connected after the last change, in seconds.")
     var seconds = 0.0
 
-    @Option(help: "How long to wait for everyone to be in sync, and to have the last change, in seconds.")
+    @Option(help: "How long to wait until all clients are in sync, and have the last change, in seconds.")
     var patience = 60.0
 
-    @Flag(help: "Print the report as JSON, and no progress.")
+    @Flag(help: "Print the report as JSON, without progress.")
     var json = false
 
     @Option(
-        help: "Write ballast.yaml and endpoints.yaml for `--services` of `--pods` to this directory, and do no more.")
+        help: "Only write ballast.yaml and endpoints.yaml with `--services` of `--pods` to this directory.")
     var prepare: String?
 
-    @Option(help: "Pods of each service, for `--prepare`.")
+    @Option(help: "The number of pods of each service, for `--prepare`.")
     var pods = 100
 
     func run() async throws {
@@ -72,13 +72,13 @@ struct ClientOptions: ParsableArguments {
     @Option(help: "The server: an IP address and a port.")
     var server = "127.0.0.1:18000"
 
-    @Option(help: "Clients.")
+    @Option(help: "The number of clients.")
     var streams = 100
 
-    @Option(help: "Connections; one for each client unless given.")
+    @Option(help: "The number of connections; one for each client by default.")
     var connections: Int?
 
-    @Option(help: "How many names there are: `--pattern` with 0, 1 and so on.")
+    @Option(help: "The number of names: `--pattern` with 0, 1 and so on.")
     var services = 1
 
     @Option(help: "The EDS names, with {} for the number.")
@@ -87,19 +87,19 @@ struct ClientOptions: ParsableArguments {
     @Option(help: "EDS names, instead of `--services` and `--pattern`.")
     var name: [String] = []
 
-    @Option(help: "How many of the names each client subscribes to.")
+    @Option(help: "The number of names that each client subscribes to.")
     var perStream = 1
 
-    @Flag(help: "Incremental xDS instead of state of the world.")
+    @Flag(help: "Use incremental xDS instead of state of the world.")
     var delta = false
 
-    @Flag(help: "Aggregated streams (ADS).")
+    @Flag(help: "Use aggregated streams (ADS).")
     var ads = false
 
-    @Flag(help: "Endpoints as collections (LEDS): implies --delta and --ads.")
+    @Flag(help: "Subscribe to endpoints as collections (LEDS); implies --delta and --ads.")
     var leds = false
 
-    @Option(help: "A string of each node's metadata, KEY=VALUE, such as cluster=east.")
+    @Option(help: "A field of each node's metadata, KEY=VALUE, for example cluster=east.")
     var metadata: [String] = []
 
     func validate() throws {
@@ -129,19 +129,19 @@ struct ClientOptions: ParsableArguments {
 
 /// What changes, and how often.
 struct ChangeOptions: ParsableArguments {
-    @Option(help: "The endpoints file that `--prepare` wrote, to be changed while clients are connected.")
+    @Option(help: "The endpoints file that `--prepare` wrote; it is changed while clients are connected.")
     var endpoints: String?
 
-    @Option(help: "A shell command that changes a service of another server; {} stands for its number.")
+    @Option(help: "A shell command that changes a service of another server; {} is replaced by its number.")
     var command: String?
 
-    @Option(help: "Changes one after the other, each when everyone has the last.")
+    @Option(help: "The number of changes, each made when all clients have the one before.")
     var rounds: Int?
 
-    @Option(help: "Changes a second; of a file only.")
+    @Option(help: "Changes per second; with `--endpoints` only.")
     var rate: Double?
 
-    @Option(name: .customLong("for"), help: "For how many seconds, with `--rate`.")
+    @Option(name: .customLong("for"), help: "The duration of `--rate`, in seconds.")
     var duration = 10.0
 
     func validate() throws {
@@ -174,7 +174,7 @@ struct ChangeOptions: ParsableArguments {
 
 /// The transport security of the clients.
 struct SecurityOptions: ParsableArguments {
-    @Option(help: "Who vouches for the server (PEM file); in the clear unless given.")
+    @Option(help: "The authorities for the server's certificate (PEM file); plaintext by default.")
     var ca: String?
 
     @Option(help: "The clients' certificate (PEM file), for mutual TLS.")
@@ -183,7 +183,7 @@ struct SecurityOptions: ParsableArguments {
     @Option(help: "Its key (PEM file).")
     var key: String?
 
-    @Option(help: "The name that the server's certificate is for.")
+    @Option(help: "The name that the server's certificate must have.")
     var serverName = "localhost"
 
     func security() throws -> ChannelSecurity {

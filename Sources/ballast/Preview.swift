@@ -80,8 +80,8 @@ struct Preview {
             let remote = intent.clusters.first(where: { $0.name != intent.cluster && !$0.gateways.isEmpty })?.name
         else { return nil }
         return """
-            \(plain) has no `envoy.tls`: an Envoy that takes its clusters from Ballast speaks plaintext to it, and a gateway of \
-            \(remote) that tells pods by TLS answers such requests itself, mostly with 404
+            \(plain) has no `envoy.tls`: an Envoy that gets its Envoy clusters from Ballast sends plaintext to it, and a gateway \
+            of \(remote) that chooses pods by SNI answers such requests itself, mostly with 404
             """
     }
 }

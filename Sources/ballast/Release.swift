@@ -11,23 +11,23 @@ import YAMLFile
 /// `ballast release`: releases held pods.
 struct Release: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Ends the hold on pods that are served though their source no longer names them.",
+        abstract: "Releases held pods, which are served although their source no longer lists them.",
         discussion: """
-            GET /readyz shows what is held, why, and until when. Each replica holds for itself: name all of them, or a host \
-            name that stands for all of their addresses, such as a headless Service's.
+            GET /readyz shows the held pods, the reasons and the ends. Each replica has holds of its own: give all replicas, \
+            or a host name with all their addresses, such as a headless Service's.
             """
     )
 
     @Argument(help: "The service.")
     var service: String
 
-    @Option(help: "Only in this cluster.")
+    @Option(help: "Only in this mesh cluster.")
     var cluster: String?
 
-    @Option(help: "A running Ballast's admin API; may be given for each replica.")
+    @Option(help: "The admin API of a replica; may be repeated.")
     var admin: [String] = ["http://127.0.0.1:18080"]
 
-    @Option(help: "A file with the token that it asks for (admin.tokenFile).")
+    @Option(help: "The file with the admin API's token (admin.tokenFile).")
     var tokenFile: String?
 
     func validate() throws {

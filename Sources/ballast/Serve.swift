@@ -16,14 +16,14 @@ import YAMLFile
 /// `ballast serve`: connects all parts of the program.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serves endpoints over xDS until SIGTERM or SIGINT; SIGHUP reads the configuration again."
+        abstract: "Serves xDS until SIGTERM or SIGINT; SIGHUP reads the configuration again."
     )
 
     @OptionGroup var configuration: ConfigurationPath
 
     @Option(
         help:
-            "The least severe level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
+            "The lowest level that is logged, info by default: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).",
         transform: { text in
             guard let level = Logger.Level(rawValue: text) else {
                 throw ValidationError("there is no log level \(text)")

@@ -13,10 +13,10 @@ import YAMLFile
 /// `ballast validate`: reads what `serve` would read, and reports errors and what would be served.
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a configuration and all files that it names, and tells what would be served.",
+        abstract: "Checks a configuration and all files that it names, and prints the shares that it gives.",
         discussion: """
-            Errors are what `serve` would refuse. Warnings are what it would serve though it is probably not meant. Nothing is \
-            connected to: what API servers and other Ballasts bring is not known here.
+            `serve` would refuse a configuration with an error. A warning is about something that would be served and is \
+            probably not intended. No connection is made: pods of API servers and of other Ballasts are not known here.
             """
     )
 

@@ -24,7 +24,7 @@ import Testing
         text.replacing(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/, with: "2026-01-01T00:00:00Z")
             .replacing(/127\.0\.0\.1:\d+/, with: "127.0.0.1:1")
             .replacing(/"[0-9a-f]{16}"/, with: "\"0123456789abcdef\"")
-            .replacing(/\/tmp\/[^"]*\//, with: "/etc/ballast/")
+            .replacing(/\/[^" ]*\/(east|west)\.yaml/) { "/etc/ballast/\($0.1).yaml" }
     }
 
     /// Asks for a page, and compares it with its file.

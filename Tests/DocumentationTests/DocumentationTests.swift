@@ -1,5 +1,7 @@
 import AdminAPI
 import Foundation
+import Intent
+@testable import MeshConfiguration
 import Model
 import Serving
 import TestBench
@@ -37,7 +39,7 @@ private func codeWords(_ text: String) -> Set<String> {
 
     /// The keys that the code reads from the two files.
     private func configurationKeys() throws -> Set<String> {
-        var keys: Set<String> = []
+        var keys = Set(EndpointsSettings.Kind.allCases.map(\.rawValue))
         for file in files("Sources/MeshConfiguration", ".swift") {
             let text = try read(file)
             for call in text.matches(of: /mapping\(([^()]*)\)/) {

@@ -95,7 +95,7 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
     }
 
     @Test
-    func `a client that would speak plaintext to pods behind a gateway is told so, and once that nobody serves a name`()
+    func `a client that would send plaintext to pods behind a gateway gets a note, and one line about a missing name`()
         async throws
     {
         try await running { plane, channel in
@@ -104,7 +104,7 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
             _ = try await stream.response()
             let notes = try #require(await plane.controlPlane.clients().first?.notes)
             #expect(
-                notes.contains { $0.contains("is told to speak plaintext to") && $0.contains("`envoy.tls`") },
+                notes.contains { $0.contains("sends plaintext to") && $0.contains("`envoy.tls`") },
                 "\(notes)")
             await stream.ask(DeltaRequest(subscribe: ["htpbin"]), type: .clusterLoadAssignment)
             #expect(try await stream.response().removed == ["htpbin"])
