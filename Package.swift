@@ -224,7 +224,9 @@ let package = Package(
                 "TestBench", "TestSupport", "XDS", "YAMLFile", logging, metrics,
             ]),
         tests("EventsTests", ["Events"]),
-        tests("DocumentationTests", ["AdminAPI", "Intent", "MeshConfiguration", "Model", "Serving", "TestBench", "TestSupport"]),
+        tests(
+            "DocumentationTests",
+            ["AdminAPI", "Intent", "MeshConfiguration", "Model", "Serving", "TestBench", "TestSupport"]),
         tests(
             "AdminTests",
             [
