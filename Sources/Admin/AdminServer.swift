@@ -8,8 +8,8 @@ import HummingbirdCore
 public import Logging
 import Model
 import NIOCore
-import Serving
 public import ServiceLifecycle
+import Serving
 import Snapshots
 
 /// The admin API: JSON over HTTP, for operators and health checks.

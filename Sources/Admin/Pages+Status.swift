@@ -1,10 +1,10 @@
-import Events
-import Intent
 import AdminAPI
 import Balancing
 import ControlPlane
 import Discovery
+import Events
 import Foundation
+import Intent
 import Model
 import Serving
 import Snapshots

@@ -1,8 +1,8 @@
-public import Events
-import Intent
 public import CoreMetrics
 public import Discovery
+public import Events
 import Foundation
+import Intent
 public import Logging
 public import MeshConfiguration
 public import Model

@@ -1,7 +1,7 @@
-import Events
-import Intent
 import CoreMetrics
 import Discovery
+import Events
+import Intent
 import Pacing
 import Serving
 import Snapshots

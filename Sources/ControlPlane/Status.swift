@@ -1,5 +1,5 @@
-public import Events
 public import Discovery
+public import Events
 public import Foundation
 public import Intent
 public import Model

@@ -1,10 +1,10 @@
-import XDS
 import EnvoyAPI
 import GRPCTransport
 import Intent
 import Model
 import Snapshots
 import Synchronization
+import XDS
 
 /// Decides which view each client is served, and whether it is authorized.
 ///

@@ -1,4 +1,3 @@
-import Snapshots
 import Balancing
 import CoreMetrics
 import EnvoyAPI
@@ -7,6 +6,7 @@ import HashTreeCollections
 import Logging
 import MeshConfiguration
 import Model
+import Snapshots
 import XDS
 
 /// One discovery stream: receives requests and sends responses from the current snapshot.

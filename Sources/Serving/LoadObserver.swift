@@ -1,7 +1,7 @@
-public import Snapshots
 import Balancing
 import EnvoyAPI
 public import Model
+public import Snapshots
 import Synchronization
 import XDS
 

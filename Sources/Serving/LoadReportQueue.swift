@@ -1,7 +1,7 @@
-import Snapshots
 import CoreMetrics
-import EnvoyAPI
 import DequeModule
+import EnvoyAPI
+import Snapshots
 import Synchronization
 
 /// A queue of load reports that have not been added up yet.

@@ -1,6 +1,6 @@
-import Snapshots
 import EnvoyAPI
 import GRPCTransport
+import Snapshots
 
 /// One stream of load reports: sends one request, then receives reports.
 final class LoadReportStream: StreamService {

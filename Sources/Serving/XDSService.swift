@@ -1,12 +1,12 @@
-public import Foundation
-public import Intent
-public import Snapshots
-public import Model
 import CoreMetrics
 import EnvoyAPI
+public import Foundation
 public import GRPCTransport
+public import Intent
 public import Logging
 public import MeshConfiguration
+public import Model
+public import Snapshots
 import Synchronization
 import XDS
 public import YAMLFile

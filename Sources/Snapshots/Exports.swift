@@ -1,6 +1,6 @@
-import Intent
 import EnvoyAPI
 import Foundation
+import Intent
 import Model
 import XDS
 

@@ -1,15 +1,15 @@
-import Intent
-import Serving
 import Admin
 import ArgumentParser
 import ControlPlane
 import Discovery
 import Foundation
+import Intent
 import KubernetesDiscovery
 import Logging
 import MeshConfiguration
 import Model
 import ServiceLifecycle
+import Serving
 import UnixSignals
 import YAMLFile
 

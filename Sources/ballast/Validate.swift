@@ -1,13 +1,13 @@
-import Intent
-import Serving
 import ArgumentParser
 import Balancing
 import ControlPlane
 import Discovery
 import Foundation
+import Intent
 import KubernetesDiscovery
 import MeshConfiguration
 import Model
+import Serving
 import YAMLFile
 
 /// `ballast validate`: reads what `serve` would read, and reports errors and what would be served.

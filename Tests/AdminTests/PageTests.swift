@@ -1,17 +1,17 @@
-import Serving
-import ControlPlane
-import XDS
 @testable import Admin
 import AdminAPI
+import ControlPlane
 import EnvoyAPI
 import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Logging
+import Serving
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
+import XDS
 
 /// The pages of the admin API, in process, as the files in `Golden` have them.
 ///

@@ -1,7 +1,7 @@
 import Attacks
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// The short forms of all attacks, on the `ballast` that was built with the tests.
 ///

@@ -1,7 +1,7 @@
 import Balancing
 import Model
-import TestSupport
 import Testing
+import TestSupport
 
 /// A mesh of one to six clusters, with gateways, zones, weights, multipliers and healths of all kinds.
 private struct RandomMesh {

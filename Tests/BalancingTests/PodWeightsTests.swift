@@ -1,7 +1,7 @@
 import Balancing
 import Model
-import TestSupport
 import Testing
+import TestSupport
 
 /// What pods shall weigh, as exact ratios to each other: numerators over one denominator.
 private func wanted(_ pods: [(weight: Int, multiplier: Ratio)]) -> [UInt128] {

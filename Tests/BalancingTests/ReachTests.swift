@@ -1,7 +1,7 @@
 import Balancing
 import Model
-import TestSupport
 import Testing
+import TestSupport
 
 private let service = Service(name: "s")
 

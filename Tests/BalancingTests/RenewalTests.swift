@@ -1,7 +1,7 @@
 import Balancing
 import Model
-import TestSupport
 import Testing
+import TestSupport
 
 /// A tracker over a cluster whose pods and clock the test moves.
 private struct Tracked {

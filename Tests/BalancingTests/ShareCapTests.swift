@@ -1,7 +1,7 @@
 import Balancing
 import Model
-import TestSupport
 import Testing
+import TestSupport
 
 /// Clusters that may take a share of the traffic at most.
 @Suite struct ShareCapTests {

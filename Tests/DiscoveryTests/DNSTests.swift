@@ -1,12 +1,12 @@
-import Intent
 @testable import Discovery
 import Foundation
+import Intent
 import Logging
 import MeshConfiguration
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// Gateways given as names.
 @Suite struct DNSTests {

@@ -4,8 +4,8 @@ import MeshConfiguration
 import Model
 import Synchronization
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import YAMLFile
 
 /// What a directory source has reported, applied one after the other.

@@ -3,8 +3,8 @@ import Foundation
 import Model
 import Synchronization
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// A file source at work, and what it has told.
 private final class Observed: Sendable {

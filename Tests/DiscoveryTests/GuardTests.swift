@@ -1,13 +1,13 @@
-import Pacing
-import Intent
 @testable import Discovery
 import Foundation
+import Intent
 import MeshConfiguration
 import Model
+import Pacing
 import Synchronization
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// When a service that shrinks is held: the rule alone.
 @Suite struct ShrinkGuardTests {

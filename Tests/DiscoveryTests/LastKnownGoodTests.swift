@@ -1,14 +1,14 @@
-import EnvoyAPI
-import XXHash
-import Intent
 @testable import Discovery
+import EnvoyAPI
 import Foundation
+import Intent
 import Logging
 import MeshConfiguration
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
+import XXHash
 
 @Test func `state files are for their owner only, and replaced as a whole`() async throws {
     try await withTemporaryDirectory { directory in

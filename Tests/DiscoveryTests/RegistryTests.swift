@@ -1,13 +1,13 @@
-import Intent
-import Pacing
 @testable import Discovery
+import Intent
 import Logging
 import MeshConfiguration
 import Model
+import Pacing
 import Synchronization
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 private func configuration(_ clusters: String...) throws -> Configuration {
     let entries = clusters.map { "  \($0): {endpoints: {file: \($0).yaml}}" }

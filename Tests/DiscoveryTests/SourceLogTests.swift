@@ -1,9 +1,9 @@
-import Intent
 @testable import Discovery
+import Intent
 import MeshConfiguration
 import Model
-import TestSupport
 import Testing
+import TestSupport
 
 /// How much is said of sources.
 @Suite struct SourceLogTests {

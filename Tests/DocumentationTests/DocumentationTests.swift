@@ -5,8 +5,8 @@ import Intent
 import Model
 import Serving
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// The repository's root.
 private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

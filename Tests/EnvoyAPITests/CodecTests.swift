@@ -1,8 +1,8 @@
 import Balancing
 import EnvoyAPI
 import Model
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 private let node = Node(

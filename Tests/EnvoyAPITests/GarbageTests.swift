@@ -1,7 +1,7 @@
 import EnvoyAPI
 import Model
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 private let good = DiscoveryRequest.delta(

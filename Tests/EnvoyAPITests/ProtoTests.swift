@@ -1,6 +1,6 @@
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 @Test func `proto holds what Envoy's own descriptors hold`() throws {
     let report = try run(

@@ -1,6 +1,6 @@
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// An Envoy's side of mutual TLS to Ballast.
 let transportSocket = """

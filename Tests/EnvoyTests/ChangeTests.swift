@@ -2,8 +2,8 @@ import EnvoyAPI
 import Foundation
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 private let east = ["e1", "e2"]
 private let west = ["w1", "w2", "w3"]

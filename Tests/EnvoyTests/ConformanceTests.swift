@@ -1,8 +1,8 @@
 import Conformance
 import Foundation
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     /// The conformance suite against a running Ballast.

@@ -1,7 +1,7 @@
 import Foundation
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     @Suite(.serialized) struct FaultTests {

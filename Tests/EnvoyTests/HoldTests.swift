@@ -1,7 +1,7 @@
 import Foundation
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     /// The guard, the admin API and `ballast release`, on a running Ballast.

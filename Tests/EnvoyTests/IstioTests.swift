@@ -2,8 +2,8 @@ import EnvoyAPI
 import Foundation
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import Yams
 
 /// What a sidecar is configured with: what istiod would send it, and what EnvoyFilters make of that.

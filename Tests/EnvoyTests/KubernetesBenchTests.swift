@@ -2,8 +2,8 @@ import AdminAPI
 import Foundation
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     /// West's pods and gateways as an API server tells them, with real Envoys.

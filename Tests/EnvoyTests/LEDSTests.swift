@@ -2,8 +2,8 @@ import EnvoyAPI
 import Foundation
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     @Suite(.serialized) struct LEDSTests {

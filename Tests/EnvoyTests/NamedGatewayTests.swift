@@ -1,7 +1,7 @@
 import Foundation
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     /// A gateway that is given as a name.

@@ -1,8 +1,8 @@
 import AdminAPI
 import Foundation
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     /// West and east, each with a Ballast of its own; east learns west's pods from west's.

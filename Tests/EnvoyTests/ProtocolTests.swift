@@ -2,8 +2,8 @@ import AdminAPI
 import Foundation
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     /// What the protocol promises, on a real Envoy.

@@ -3,8 +3,8 @@ import Balancing
 import Foundation
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// `NAME=COUNT` in the line of the client's output that ends with the failed; gRPC's own log may follow it.
 private func counts(in output: String) -> [String: Int] {

@@ -2,8 +2,8 @@ import Balancing
 import EnvoyAPI
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     @Suite(.serialized) struct SharesTests {

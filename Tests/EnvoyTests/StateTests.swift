@@ -1,8 +1,8 @@
 import Foundation
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 extension EnvoyTests {
     /// What Ballast does without its sources, with and without what it knew before.

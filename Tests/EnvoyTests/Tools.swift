@@ -1,8 +1,8 @@
 import EnvoyAPI
 import Foundation
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// The Envoy that is tested with: `BALLAST_ENVOY`, or the newest.
 let envoyVersion: EnvoyVersion = {

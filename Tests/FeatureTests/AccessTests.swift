@@ -3,8 +3,8 @@ import EnvoyAPI
 import Foundation
 import GRPCTransport
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 /// A mesh's certificates, and a client with one of them.

@@ -1,10 +1,10 @@
-import Serving
 import ControlPlane
 import EnvoyAPI
 import GRPCTransport
+import Serving
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 private let node = Node(id: "good", userAgent: "envoy")

@@ -1,8 +1,8 @@
-import MeshConfiguration
 import Admin
 import ControlPlane
-import TestSupport
+import MeshConfiguration
 import Testing
+import TestSupport
 import YAMLFile
 
 /// Which configuration is in force, and what is known of one that is not.

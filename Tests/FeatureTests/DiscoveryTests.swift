@@ -1,14 +1,14 @@
-import Snapshots
-import Serving
 import Balancing
 import ControlPlane
 import Discovery
 import EnvoyAPI
 import GRPCTransport
 import Model
+import Serving
+import Snapshots
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 private let east = Node(id: "envoy-1", cluster: "app", userAgent: "envoy", metadata: ["cluster": "east"])

@@ -1,13 +1,13 @@
-import Snapshots
-import Serving
 import Admin
 import Balancing
 import ControlPlane
 import EnvoyAPI
 import Model
+import Serving
+import Snapshots
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 private let node = Node(

@@ -1,12 +1,12 @@
-import Serving
-import Snapshots
 import ControlPlane
 import EnvoyAPI
 import GRPCTransport
 import Model
+import Serving
+import Snapshots
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 /// A field of a message, on the wire.

@@ -1,5 +1,3 @@
-import Snapshots
-import Serving
 import Balancing
 import ControlPlane
 import Discovery
@@ -7,9 +5,11 @@ import EnvoyAPI
 import Foundation
 import GRPCTransport
 import Model
+import Serving
+import Snapshots
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 /// Two Ballasts in one process, west and east, over mutual TLS.

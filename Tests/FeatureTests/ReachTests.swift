@@ -1,14 +1,14 @@
-import Snapshots
-import Serving
 import Balancing
 import ControlPlane
 import EnvoyAPI
 import GRPCTransport
 import MeshConfiguration
 import Model
+import Serving
+import Snapshots
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 private let client = Node(id: "client", userAgent: "envoy", metadata: ["cluster": "east", "lanes": "true"])

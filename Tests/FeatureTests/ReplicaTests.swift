@@ -1,11 +1,11 @@
-import Snapshots
 import Balancing
 import ControlPlane
 import EnvoyAPI
 import Model
+import Snapshots
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 private let configuration = """

@@ -1,8 +1,8 @@
 import Foundation
 import GRPCTransport
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// Streams of clients whose certificates no longer count.
 @Suite struct CertificateEndTests {

@@ -3,8 +3,8 @@ import GRPCTransport
 import Logging
 import Synchronization
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct ServerTests {
     @Test func `messages of all sizes come back whole and in order`() async throws {

@@ -1,10 +1,10 @@
-import Serving
-@testable import GRPCTransport
 import Foundation
+@testable import GRPCTransport
 import MeshConfiguration
+import Serving
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import YAMLFile
 
 /// Certificates and keys are looked into before they are used.

@@ -2,8 +2,8 @@ import Foundation
 import KubernetesClient
 import Logging
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import YAMLFile
 
 private let entries = Resource(

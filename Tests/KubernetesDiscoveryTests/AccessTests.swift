@@ -3,8 +3,8 @@ import Foundation
 @testable import KubernetesDiscovery
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import YAMLFile
 
 /// How a kubeconfig is read.

@@ -4,8 +4,8 @@ import Foundation
 import Model
 import NIOCore
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// What is said where an API server can't be asked: what is wrong, of which server, and what to do.
 @Suite struct ConnectionFailureTests {

@@ -1,13 +1,13 @@
-import Intent
 import Discovery
 import Foundation
+import Intent
 @testable import KubernetesClient
 @testable import KubernetesDiscovery
 import MeshConfiguration
 import Model
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// What EndpointSlices mean.
 @Suite struct MeaningTests {

@@ -6,8 +6,8 @@ import Model
 import NIOCore
 import Synchronization
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 
 /// What a real server without watch-list says.
 private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recording"

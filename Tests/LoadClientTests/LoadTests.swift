@@ -3,8 +3,8 @@ import Foundation
 import LoadClient
 import MeshConfiguration
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 /// How clients ask.

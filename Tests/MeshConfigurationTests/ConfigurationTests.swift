@@ -1,9 +1,9 @@
-import Intent
 import Foundation
+import Intent
 import MeshConfiguration
 import Model
-import TestSupport
 import Testing
+import TestSupport
 import YAMLFile
 
 private let good = """

@@ -1,8 +1,8 @@
 import Foundation
 import MeshConfiguration
 import Model
-import TestSupport
 import Testing
+import TestSupport
 import YAMLFile
 
 /// Services with pods, as text, in the layout that is read in parts.

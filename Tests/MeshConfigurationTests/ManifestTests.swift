@@ -1,8 +1,8 @@
 import Foundation
 import MeshConfiguration
 import Model
-import TestSupport
 import Testing
+import TestSupport
 import Yams
 
 /// The manifests for Kubernetes, as far as they can be checked without a cluster.

@@ -1,14 +1,14 @@
-import Snapshots
-import Model
-@testable import Serving
 import CoreMetrics
 import GRPCTransport
 import Logging
 import MeshConfiguration
+import Model
+@testable import Serving
+import Snapshots
 import Synchronization
 import TestBench
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 @Test func `the configuration's defaults are those of the transport`() {

@@ -1,6 +1,6 @@
-@testable import Serving
 import EnvoyAPI
 import Model
+@testable import Serving
 import Testing
 
 /// What clients report is hostile input.

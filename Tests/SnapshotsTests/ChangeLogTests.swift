@@ -1,8 +1,8 @@
 import Balancing
-@testable import Snapshots
 import Model
-import TestSupport
+@testable import Snapshots
 import Testing
+import TestSupport
 
 /// What is told of a publication.
 @Suite struct ChangeLogTests {

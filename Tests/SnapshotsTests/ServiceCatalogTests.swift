@@ -1,10 +1,9 @@
 import Intent
-import Intent
-@testable import Snapshots
 import MeshConfiguration
 import Model
-import TestSupport
+@testable import Snapshots
 import Testing
+import TestSupport
 
 private func configuration(_ services: String) throws -> Configuration {
     try Configuration(

@@ -4,8 +4,8 @@ import Intent
 import MeshConfiguration
 import Model
 @testable import Snapshots
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 /// A builder, what its gateways have taken, and a clock that the test sets.

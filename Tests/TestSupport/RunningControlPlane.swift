@@ -1,7 +1,7 @@
-public import CoreMetrics
 public import ControlPlane
-public import GRPCTransport
+public import CoreMetrics
 import Foundation
+public import GRPCTransport
 import Logging
 public import MeshConfiguration
 import ServiceLifecycle

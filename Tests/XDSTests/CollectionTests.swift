@@ -1,5 +1,5 @@
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 /// A client of one collection, which asks, reads late, drops and comes back at random, and a server whose content changes.

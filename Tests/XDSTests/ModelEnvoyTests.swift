@@ -1,5 +1,5 @@
-import TestSupport
 import Testing
+import TestSupport
 import XDS
 
 /// A client as a value: it asks, takes, refuses, changes its mind and reconnects, as Envoy would.

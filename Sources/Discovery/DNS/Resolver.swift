@@ -1,8 +1,8 @@
 import Intent
 public import Logging
 public import MeshConfiguration
-import Pacing
 import Model
+import Pacing
 
 /// Looks up the gateways' host names and repeats that for as long as the registry needs them.
 public struct Resolver: Sendable {

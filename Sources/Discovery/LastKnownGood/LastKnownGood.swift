@@ -1,8 +1,8 @@
 import EnvoyAPI
-import Pacing
 import Foundation
 public import Logging
 import Model
+import Pacing
 
 /// Keeps what the registry knows in the state directory, and brings it back where sources are out of reach at the start.
 public struct LastKnownGood: Sendable {

@@ -1,5 +1,5 @@
-import Intent
 import EnvoyAPI
+import Intent
 import MeshConfiguration
 import Model
 import XDS

@@ -1,10 +1,10 @@
-public import Intent
 import EnvoyAPI
 import GRPCTransport
+public import Intent
 import Logging
 public import MeshConfiguration
-import Pacing
 public import Model
+import Pacing
 import Synchronization
 import XDS
 import YAMLFile

@@ -1,6 +1,6 @@
 import EnvoyAPI
-import Intent
 import Foundation
+import Intent
 import MeshConfiguration
 import Model
 

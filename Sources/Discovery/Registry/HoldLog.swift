@@ -1,7 +1,7 @@
-import Model
-import Pacing
 import Foundation
 public import Logging
+import Model
+import Pacing
 
 /// Logs when pods are held that their source no longer lists: for how long, and what to do.
 public struct HoldLog {

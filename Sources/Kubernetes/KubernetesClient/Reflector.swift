@@ -1,7 +1,7 @@
 import AsyncHTTPClient
 import Foundation
-import Pacing
 import NIOCore
+import Pacing
 
 /// A Kubernetes object that a reflector can follow.
 public protocol KubernetesObject: Decodable, Sendable {

@@ -1,10 +1,10 @@
-import KubernetesClient
-import Pacing
-public import Intent
 public import Discovery
+public import Intent
+import KubernetesClient
 public import Logging
 public import MeshConfiguration
 import Model
+import Pacing
 import Synchronization
 
 /// Reads a cluster's gateways from its API server: addresses of LoadBalancer Services, or of nodes.

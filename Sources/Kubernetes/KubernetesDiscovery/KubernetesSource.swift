@@ -1,10 +1,10 @@
-import KubernetesClient
-import Pacing
-public import Intent
 public import Discovery
+public import Intent
+import KubernetesClient
 public import Logging
 public import MeshConfiguration
 public import Model
+import Pacing
 import Synchronization
 public import YAMLFile
 

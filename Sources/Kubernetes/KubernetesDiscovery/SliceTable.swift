@@ -1,6 +1,6 @@
-import KubernetesClient
-import Intent
 import Discovery
+import Intent
+import KubernetesClient
 import MeshConfiguration
 import Model
 

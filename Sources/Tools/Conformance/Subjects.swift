@@ -1,7 +1,7 @@
-import TestBench
 import EnvoyAPI
 import Foundation
 import Synchronization
+import TestBench
 
 /// Ballast servers in separate processes, one for each form.
 public final class BallastServers: Sendable {

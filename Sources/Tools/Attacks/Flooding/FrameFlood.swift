@@ -1,6 +1,6 @@
-import XDS
 import EnvoyAPI
 import NIOCore
+import XDS
 
 /// Floods the server with frames of one kind that cost the sender nothing.
 struct FrameFlood: Attack {

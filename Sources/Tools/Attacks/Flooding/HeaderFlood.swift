@@ -1,6 +1,6 @@
-import XDS
 import EnvoyAPI
 import NIOCore
+import XDS
 
 /// Sends a header block that never ends (CVE-2024-27316, CVE-2023-33953).
 struct HeaderFlood: Attack {

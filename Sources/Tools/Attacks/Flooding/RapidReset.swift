@@ -1,6 +1,6 @@
-import XDS
 import EnvoyAPI
 import NIOCore
+import XDS
 
 /// Opens streams and resets each one at once (CVE-2023-44487).
 struct RapidReset: Attack {

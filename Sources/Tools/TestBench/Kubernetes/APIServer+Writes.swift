@@ -1,5 +1,5 @@
-import Synchronization
 import Foundation
+import Synchronization
 
 // Requests for one object: reads, server-side applies and deletes.
 
