@@ -99,7 +99,7 @@ private final class Backlog: Sendable {
 }
 
 /// Passes received messages to the iterator, and sends the queued ones.
-final class ClientHandler: ServerStream {
+final class ClientHandler: StreamHandler {
     fileprivate var outgoing: [[UInt8]] = []
     private let messages: AsyncThrowingStream<[UInt8], any Error>.Continuation
     private let backlog: Backlog

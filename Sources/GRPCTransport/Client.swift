@@ -1,7 +1,7 @@
 import CGRPC
 
 /// A gRPC client with many streams over several connections, on a few threads.
-public final class Client<Handler: ServerStream>: @unchecked Sendable {
+public final class Client<Handler: StreamHandler>: @unchecked Sendable {
     // Safety: the pointers are set once, and C-core's channels are thread-safe.
 
     /// Owned: destroyed by `shutdown`.
@@ -129,7 +129,7 @@ public struct Keepalive: Hashable, Sendable {
 }
 
 /// A reference to a client's stream, usable from any thread.
-public struct StreamReference<Handler: ServerStream>: Sendable {
+public struct StreamReference<Handler: StreamHandler>: Sendable {
     fileprivate let shard: StreamShard<Handler>
     /// Nil for a stream that was opened after `shutdown`.
     fileprivate let id: OwnerID?

@@ -7,7 +7,7 @@ import CGRPC
 /// A stream that waits has no handler, and costs no more than to notice its end.
 ///
 /// Used on one queue's thread only.
-final class MessageStream<Handler: ServerStream>: OperationOwner {
+final class MessageStream<Handler: StreamHandler>: OperationOwner {
     private enum State {
         case open
         /// To be ended with this status as soon as no message is in flight.

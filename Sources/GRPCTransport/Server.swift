@@ -4,7 +4,7 @@ public import Logging
 import Synchronization
 
 /// A gRPC server for bidirectional streams, based on C-core.
-public final class Server<Handler: ServerStream>: @unchecked Sendable {
+public final class Server<Handler: StreamHandler>: @unchecked Sendable {
     // Safety: the pointer is set once, and C-core's server is thread-safe.
 
     /// Owned: destroyed by `shutdown`.

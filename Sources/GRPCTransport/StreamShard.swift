@@ -1,7 +1,7 @@
 import CGRPC
 
 /// The streams of one completion queue, isolated to that queue's thread.
-actor StreamShard<Handler: ServerStream> {
+actor StreamShard<Handler: StreamHandler> {
     nonisolated let queue = CompletionQueue()
     private var streams: [OwnerID: MessageStream<Handler>] = [:]
     /// Owners of other operations: pending calls, and the shutdown notice.

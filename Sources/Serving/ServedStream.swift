@@ -1,7 +1,7 @@
 import GRPCTransport
 
 /// The interface of the streams of every service.
-protocol StreamService: ServerStream {
+protocol StreamService: StreamHandler {
     /// Applies a newer snapshot.
     func publish(_ item: PublicationQueue.Item)
 
@@ -17,7 +17,7 @@ protocol StreamService: ServerStream {
 }
 
 /// A client's stream of any service.
-final class ServedStream: ServerStream {
+final class ServedStream: StreamHandler {
     private let service: any StreamService
 
     init(_ service: any StreamService) { self.service = service }

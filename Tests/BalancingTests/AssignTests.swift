@@ -234,7 +234,7 @@ private func addressShares(_ assignment: Assignment) -> [String: Double] {
     #expect(problem?.contains("its gateway 10.1.0.1:8000 has the address of a pod of cluster east") == true)
 }
 
-@Test func `a gateway with the address of a pod that takes no traffic takes some`() {
+@Test func `a gateway with the address of a pod that gets no traffic gets some`() {
     let shared = address("10.1.0.1:8000")
     var east = pods("e", 2, network: 1)
     east[0].health = .draining

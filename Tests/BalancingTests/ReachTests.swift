@@ -120,7 +120,7 @@ extension Assignment {
     "{service}.x", "{pod}.x", "{pod}{port}.{service}", "{pod}.x{service}", "{pod}.{service}.{Zone}", "{pod}..{service}",
     "{pod}.{service}.", "",
 ])
-func `a template that couldn't tell pods apart, or makes no host names, is refused`(text: String) {
+func `a template that gives two pods one name, or makes no host names, is refused`(text: String) {
     #expect(throws: SNITemplate.Problem.self) { try SNITemplate(text) }
 }
 
@@ -151,7 +151,7 @@ func `a template that couldn't tell pods apart, or makes no host names, is refus
 }
 
 @Test(arguments: [Reach.pods(sni: .standard), .lanes(LaneSettings()), .connect])
-func `who can't take more gets gateways`(reach: Reach) {
+func `a client without more capabilities gets gateways`(reach: Reach) {
     let assignment = mesh(reach).assign(service, from: "east", for: .plain)
     #expect(assignment.west.map(\.address.description) == ["172.16.0.0:15443", "172.16.0.1:15443"])
     #expect(assignment.west.map(\.weight).reduce(0, +) == 3)

@@ -40,7 +40,7 @@ import TestSupport
         #expect(found == [0.5, 0.5])
     }
 
-    @Test func `where nobody else can, it takes everything`() {
+    @Test func `a cluster with a cap gets everything if no other cluster has pods`() {
         #expect(shares([(nil, []), ("0.6", [3, 4])]) == [0, 1])
     }
 
@@ -56,7 +56,7 @@ import TestSupport
         #expect(share.reason.contains("held to 0.5 of the traffic (maxShare)"))
     }
 
-    @Test func `whatever the weights, no cap is passed while others can take the rest`() {
+    @Test func `for any weights, no cap is exceeded while other clusters have room`() {
         var random = SeededGenerator(seed: .random(in: 0...UInt64.max))
         for _ in 0..<2_000 {
             let clusters = (0..<Int.random(in: 2...5, using: &random)).map { _ in

@@ -127,7 +127,7 @@ import TestSupport
         #expect(await registry.state.holds.isEmpty)
     }
 
-    @Test func `a list after deletes takes no evidence back`() async throws {
+    @Test func `a list after deletes keeps the evidence`() async throws {
         let (registry, source) = try registry("{pace: 100ms}")
         await registry.receive(.pods(["s": pods("p", 16, network: 1)]), from: source)
         _ = await registry.takeChanges()
@@ -160,7 +160,7 @@ import TestSupport
         #expect(await registry.state.pods["a"]?["s"]?.count == 3)
     }
 
-    @Test func `pods that stand under a name that nobody is served are not to be released`() async throws {
+    @Test func `pods under a name that is not served can't be released`() async throws {
         let (registry, source) = try registry()
         await registry.receive(.pods(["s": pods("p", 4, network: 1)]), from: source)
         await registry.receive(.pods(["S1": pods("p", 4, network: 1)]), from: source)
@@ -176,7 +176,7 @@ import TestSupport
         #expect(pace.admit("x", at: start + .seconds(8)) == nil)
     }
 
-    @Test func `a held set is shown, ends in time, and can be let go`() async throws {
+    @Test func `a held set is shown, ends in time, and can be released`() async throws {
         let (registry, source) = try registry()
         await registry.receive(.pods(["s": pods("p", 10, network: 1)]), from: source)
         await registry.receive(.pods(["s": pods("p", 1, network: 1)]), from: source)

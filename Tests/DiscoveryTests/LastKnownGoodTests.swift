@@ -173,7 +173,7 @@ import XXHash
         #expect(await registry.state.pods["a"]?["s"]?.count ?? 0 == left)
     }
 
-    @Test func `what the guard lets go is gone at once, and without a guard everything`() async throws {
+    @Test func `pods that the guard releases are gone at once, and all pods without a guard`() async throws {
         var (registry, source) = try await remembering()
         await registry.receive(.pods(["s": pods("p", 6, network: 1), "t": pods("t", 1, network: 2)]), from: source)
         #expect(await registry.state.pods["a"]?["s"]?.count == 6)

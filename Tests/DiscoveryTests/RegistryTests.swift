@@ -78,7 +78,7 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         #expect(changes.withLock { $0 } == 1)
     }
 
-    @Test func `only the services that changed are told, once`() async throws {
+    @Test func `only the services that changed are reported, once`() async throws {
         let configuration = try configuration("east", "west")
         let registry = Registry(configuration.mesh) {}
         let sources = configuration.mesh.clusters.map(SourceID.init)

@@ -10,7 +10,7 @@ import TestSupport
     private let bad = ReportOutcome(isNews: true, isStale: true, hasState: true)
     private let good = ReportOutcome(isNews: true, isStale: false, hasState: true)
 
-    @Test func `an outage that lasts an hour is told three times, and once a minute`() {
+    @Test func `an outage that lasts an hour is logged three times, and once a minute`() {
         var log = SourceLog()
         let start = ContinuousClock.now
         var told = 0
@@ -23,7 +23,7 @@ import TestSupport
         #expect(log.verdict(isFailure: false, good, at: start + .seconds(3_601)) == .logged)
     }
 
-    @Test func `the same failure again is told once`() {
+    @Test func `the same failure again is logged once`() {
         var log = SourceLog()
         #expect(log.verdict(isFailure: true, bad) == .logged)
         let again = ReportOutcome(isNews: false, isStale: true, hasState: true)
@@ -63,7 +63,7 @@ import TestSupport
             file: "/c/b.yaml")
     }
 
-    @Test func `a mistyped service is told from both sides, until it is mended`() async throws {
+    @Test func `a mistyped service is reported by both sides, until it is mended`() async throws {
         let configuration = try configuration("{orders: {}, cart: {}}")
         let registry = Registry(configuration.mesh) {}
         let (eu, us) = (SourceID(configuration.mesh.clusters[0]), SourceID(configuration.mesh.clusters[1]))

@@ -11,7 +11,7 @@ extension EnvoyTests {
             "bench/gateway.yaml",
             "bench/pod.yaml", "client.yaml", "eds-lanes.yaml", "gateway.yaml",
         ])
-        func `Envoy takes the example without a warning`(file: String) async throws {
+        func `Envoy accepts the example without a warning`(file: String) async throws {
             try await withTemporaryDirectory { directory in
                 let bench = try Bench(tools, directory: "\(directory)/bench")
                 try bench.routeGateway(to: [])
@@ -29,8 +29,7 @@ extension EnvoyTests {
         }
 
         @Test(arguments: ["eds-sotw.yaml", "eds-delta.yaml", "ads-sotw.yaml", "ads-delta.yaml"])
-        func `an Envoy with the example takes its endpoints from Ballast, and their changes`(file: String) async throws
-        {
+        func `an Envoy with the example gets its endpoints from Ballast, and their changes`(file: String) async throws {
             try await withBench { bench in
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
                 try bench.publish(["w1"].map(bench.pod), in: "west")
@@ -80,7 +79,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `an Envoy that chooses TLS by tlsMode, as Istio's sidecars do, takes what Ballast sends`()
+        @Test func `an Envoy that chooses TLS by tlsMode, as Istio's sidecars do, accepts what Ballast sends`()
             async throws
         {
             try await withBench { bench in
@@ -116,7 +115,7 @@ extension EnvoyTests {
                 try await stage.wait(plan)
                 let result = try await Load.run(500, on: bench)
                 #expect(result.failed == 0)
-                #expect(result.byPod["e1"] == 100 && result.byPod["e2"] == 100)
+                #expect(["e1", "e2"].allSatisfy { (98...102).contains(result.byPod[$0] ?? 0) }, "\(result.byPod)")
             }
         }
     }

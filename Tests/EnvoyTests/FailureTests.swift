@@ -90,7 +90,7 @@ extension EnvoyTests {
                         return log.contains("of the requests to west")
                             && log.contains("the last gateway of west that asked this Ballast for its pods left at")
                     }
-                    try await bench.startGateway(.told, name: "gateway-1", at: 1)
+                    try await bench.startGateway(.allClusters, name: "gateway-1", at: 1)
                     try await eventually("all is well") {
                         try await !page(bench, "/readyz").contains("of the requests to west")
                     }
@@ -111,7 +111,7 @@ extension EnvoyTests {
                 try await eventually("requests after that") { load.result.requests > start.requests + 3_000 }
                 after.withLock { $0 = load.result - start }
             }
-            try await bench.startGateway(.told, name: "gateway-1", at: 1)
+            try await bench.startGateway(.allClusters, name: "gateway-1", at: 1)
             return try #require(after.withLock { $0 })
         }
 

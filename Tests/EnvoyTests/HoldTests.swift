@@ -58,7 +58,7 @@ extension EnvoyTests {
                 + (1...count).map { "    - {name: p\($0), address: \"10.0.0.\($0):80\", weight: 2}\n" }.joined()
         }
 
-        @Test func `a set that shrinks without evidence is held, explained, and let go on an operator's word`()
+        @Test func `a set that shrinks without evidence is held, explained, and released by an operator`()
             async throws
         {
             try await withBench { bench in

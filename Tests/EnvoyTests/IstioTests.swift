@@ -170,7 +170,7 @@ extension EnvoyTests {
         }
 
         @Test(arguments: Bench.UpstreamProtocol.allCases)
-        func `a gateway and pods that match ALPN take who offers Istio's protocol, and nobody else`(
+        func `a gateway and pods that match ALPN accept clients that offer Istio's protocol, and no others`(
             upstream: Bench.UpstreamProtocol
         ) async throws {
             try await withSidecars(upstream) { stage in
@@ -215,7 +215,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test(arguments: filters) func `a sidecar takes gateway addresses with the right weights`(file: String)
+        @Test(arguments: filters) func `a sidecar gets gateway addresses with the right weights`(file: String)
             async throws
         {
             try await withSidecars { stage in
@@ -236,7 +236,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test(arguments: filters) func `a sidecar starts while Ballast is away, and takes its endpoints later`(
+        @Test(arguments: filters) func `a sidecar starts while Ballast is down, and gets its endpoints later`(
             file: String
         )
             async throws

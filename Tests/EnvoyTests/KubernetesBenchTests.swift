@@ -70,7 +70,7 @@ extension EnvoyTests {
                     try await bench.startBallast()
                     try await bench.startBallast(name: "replica", config: "replica.yaml", at: "\(bench.network)9")
                     for number in [1, 2] {
-                        try await bench.startGateway(.told, name: "gateway-\(number)", at: number)
+                        try await bench.startGateway(.allClusters, name: "gateway-\(number)", at: number)
                     }
                     try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
                     try await play(bench, server, all)

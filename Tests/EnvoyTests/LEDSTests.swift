@@ -87,7 +87,7 @@ extension EnvoyTests {
         }
 
         @Test(.enabled(if: envoyVersion >= .firstWithStableCollections))
-        func `whoever can't take collections gets assignments, though they are the rule`() async throws {
+        func `a client that can't use collections gets assignments, though collections are the default`() async throws {
             try await withStage { stage in
                 let bench = stage.bench
                 let plan = Plan(.pods)

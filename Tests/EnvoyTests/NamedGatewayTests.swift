@@ -34,7 +34,7 @@ extension EnvoyTests {
             try bench.publish(west.map(bench.pod), in: "west")
             try await bench.startPods(["e1", "e2"] + west)
             try await bench.startBallast()
-            for number in [1, 2] { try await bench.startGateway(.told, name: "gateway-\(number)", at: number) }
+            for number in [1, 2] { try await bench.startGateway(.allClusters, name: "gateway-\(number)", at: number) }
             try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
             let addresses = {
                 let cluster = reach == "pods" ? "west_gateway" : "httpbin"

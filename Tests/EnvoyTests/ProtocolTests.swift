@@ -32,7 +32,7 @@ extension EnvoyTests {
         }
 
         @Test(arguments: ["GRPC", "DELTA_GRPC"])
-        func `an Envoy takes its routes by RDS, and a changed cluster warms at once`(variant: String) async throws {
+        func `an Envoy gets its routes by RDS, and a changed cluster warms at once`(variant: String) async throws {
             try await withBench { bench in
                 try await bench.startPods(["e1", "e2"])
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")

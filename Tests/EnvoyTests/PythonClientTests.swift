@@ -83,7 +83,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `a gRPC client's TLS passes a gateway that Ballast tells its pods, by the name that it calls`()
+        @Test func `a gRPC client's TLS passes a gateway configured by Ballast, by the name that it calls`()
             async throws
         {
             try await withBench { bench in
@@ -94,7 +94,7 @@ extension EnvoyTests {
                 try bench.write(config.replacingOnce(sni, with: ""), to: "ballast.yaml")
                 let pods = try ["e1", "e2", "w1", "w2", "w3"].map(bench.pod)
                 try await bench.startBallast()
-                try await bench.startGateway(.told)
+                try await bench.startGateway(.allClusters)
                 try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
                 let output = try run(
                     "/usr/bin/env",
@@ -110,7 +110,7 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `a gRPC client takes weighted shares of local pods and a gateway, and no change fails a call`()
+        @Test func `a gRPC client sends weighted shares to local pods and a gateway, and no change fails a call`()
             async throws
         {
             try await withBench { bench in

@@ -53,7 +53,7 @@ extension EnvoyTests {
         }
 
         @Test(arguments: [ClientSettings.Policy.leastRequest, .random])
-        func `policies that don't take turns come close`(policy: ClientSettings.Policy) async throws {
+        func `policies other than round robin come close`(policy: ClientSettings.Policy) async throws {
             try await withBench { bench in
                 let id = policy == .random ? "f3" : "f2"
                 let scenes = Scene.all.filter { $0.title.id == id }

@@ -25,7 +25,7 @@ let tools = BenchTools(
 )
 
 /// The kinds of gateway that Ballast tells pods, as far as this Envoy can be one.
-let gatewayKinds: [Bench.GatewayKind] = [.told] + (envoyVersion < .firstWithOnDemandClusters ? [] : [.onDemand])
+let gatewayKinds: [Bench.GatewayKind] = [.allClusters] + (envoyVersion < .firstWithOnDemandClusters ? [] : [.onDemand])
 
 /// Tests that share the machine's few cores one after the other: what they measure is not to be disturbed.
 @Suite(.serialized) enum EnvoyTests {}

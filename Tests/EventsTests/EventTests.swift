@@ -11,7 +11,7 @@ import Testing
         return numbers
     }
 
-    @Test func `who follows gets the events that are kept, and then every new one`() async {
+    @Test func `a follower gets the events that are kept, and then every new one`() async {
         let feed = EventFeed()
         for count in 1...3 { feed.post(.serving(services: count)) }
         let stream = feed.follow(after: 1)

@@ -120,7 +120,7 @@ private func besideAGoodClient(
         }
     }
 
-    @Test func `a client that never reads costs nobody else anything`() async throws {
+    @Test func `a client that never reads doesn't affect other clients`() async throws {
         try await besideAGoodClient(.of(.clusterLoadAssignment, .sotw)) { plane, channel in
             let names = (0..<900).map { ResourceName(rawValue: "n\($0)") } + ["httpbin"]
             let request = DiscoveryRequest.sotw(SotWRequest(names: names))

@@ -91,7 +91,7 @@ private let fromEast = ["10.0.1.1:80 1", "10.0.1.2:80 1", "127.0.0.9:15443 3"]
         }
     }
 
-    @Test(arguments: Method.endpointMethods) func `nobody is answered before every source has synced`(method: Method)
+    @Test(arguments: Method.endpointMethods) func `no client is answered before every source has synced`(method: Method)
         async throws
     {
         try await running(isFed: false) { plane, channel in

@@ -112,7 +112,7 @@ func `Envoys that collections would end are served whole assignments, whatever t
         (EnvoyVersion(1, 39, 3), ["w1.httpbin.west.ballast"], true), (EnvoyVersion(1, 39, 3), [], false),
         (EnvoyVersion(1, 40, 0), ["w1.httpbin.west.ballast"], false),
     ] as [(EnvoyVersion, [ResourceName], Bool)])
-func `a gateway that asks on demand and drops what it gets is told so`(
+func `a gateway that asks on demand and drops what it gets gets a note`(
     _ version: EnvoyVersion, _ names: [ResourceName], _ isTold: Bool
 ) async throws {
     try await withTemporaryDirectory { directory in

@@ -121,7 +121,7 @@ import XDS
         }
     }
 
-    @Test func `more than an importer takes is refused with the limit's name`() async throws {
+    @Test func `more than an importer allows is refused with the limit's name`() async throws {
         try await running { west, directory in
             let text = east(west.port) + "\nsources: {endpoints: 2}"
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
@@ -296,7 +296,7 @@ import XDS
         ("other.example", "peer", "UNAVAILABLE"),
         ("ballast.example", "client", "nothing is exported to spiffe://mesh.example/client"),
     ])
-    func `both ends look at who the other is`(_ serverName: String, _ name: String, _ reason: String) async throws {
+    func `both ends check the other's identity`(_ serverName: String, _ name: String, _ reason: String) async throws {
         try await running { west, directory in
             let text = east(west.port, serverName: serverName, as: name)
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { east in
@@ -308,7 +308,7 @@ import XDS
         }
     }
 
-    @Test func `a Ballast that imports from itself is told so`() async throws {
+    @Test func `a Ballast that imports from itself reports so`() async throws {
         try await running { west, directory in
             let text = east(west.port, cluster: "west")
             try await RunningControlPlane.run(in: directory, isFed: false, configuration: text) { other in
@@ -393,7 +393,7 @@ import XDS
         }
     }
 
-    @Test func `before all is known nobody but importers is answered`() async throws {
+    @Test func `before all sources have synced only importers are answered`() async throws {
         try await running { west, directory in
             // A third cluster whose source says nothing: west's own is known, and it starts anew.
             let text = try self.west().replacingOnce(
@@ -425,7 +425,7 @@ import XDS
         }
     }
 
-    @Test func `an export that takes its time to arrive is taken`() async throws {
+    @Test func `an export that arrives slowly is accepted`() async throws {
         try await running { west, directory in
             let pods = (0..<1_500).map { ("w\($0)", "10.2.\($0 / 250).\($0 % 250 + 1):80") }
             try west.write(RunningControlPlane.endpoints(pods), to: "west.yaml")

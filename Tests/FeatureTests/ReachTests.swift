@@ -37,7 +37,9 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
 
 @Suite struct ReachTests {
     @Test(arguments: Method.endpointMethods)
-    func `who says lanes gets pods, gRPC and everyone else get the gateway, and the status says so`(method: Method)
+    func `a client that says lanes gets pods, gRPC and other clients get the gateway, and the status says so`(
+        method: Method
+    )
         async throws
     {
         try await running { plane, channel in
@@ -69,7 +71,7 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
         }
     }
 
-    @Test func `a client that refuses its listeners gets endpoints without them, until it takes them`() async throws {
+    @Test func `a client that refuses its listeners gets endpoints without them, until it accepts them`() async throws {
         try await running { plane, channel in
             let stream = await XDSClient(channel, .deltaAggregatedResources)
             await stream.ask(DeltaRequest(subscribe: ["*"]), node: client, type: .listener)
@@ -152,7 +154,9 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
         }
     }
 
-    @Test func `a new pod is announced when the gateway that is told all has acknowledged it`() async throws {
+    @Test func `a new pod is announced when the gateway that subscribes to all clusters has acknowledged it`()
+        async throws
+    {
         try await running { plane, channel in
             let told = await XDSClient(channel, .of(.cluster, .delta))
             await told.ask(DeltaRequest(), node: gateway, type: .cluster)

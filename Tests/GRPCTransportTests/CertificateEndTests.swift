@@ -54,7 +54,7 @@ import TestSupport
         }
     }
 
-    @Test func `handshakes that fail are told with the peer, and so are clients without TLS`() async throws {
+    @Test func `handshakes that fail are logged with the peer, and so are clients without TLS`() async throws {
         try await withTemporaryDirectory { directory in
             let others = "\(directory)/others"
             try FileManager.default.createDirectory(atPath: others, withIntermediateDirectories: true)
@@ -91,7 +91,7 @@ import TestSupport
         }
     }
 
-    @Test func `with the guard off nothing is told of connections`() async throws {
+    @Test func `with the guard off nothing is reported about connections`() async throws {
         try await withTemporaryDirectory { directory in
             _ = try Certificates(in: directory)
             var configuration = ServerConfiguration()

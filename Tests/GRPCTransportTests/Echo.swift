@@ -4,7 +4,7 @@ import Synchronization
 import TestBench
 
 /// Answers every message with itself; what it shall write is counted.
-final class Echo: ServerStream {
+final class Echo: StreamHandler {
     private var waiting: [[UInt8]] = []
     private let log: EchoLog
 

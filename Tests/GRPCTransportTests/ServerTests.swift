@@ -182,7 +182,7 @@ import TestSupport
         }
     }
 
-    @Test func `a peer that never reads holds one write, and slows nobody`() async throws {
+    @Test func `a peer that never reads holds one write, and delays no other peer`() async throws {
         try await withEcho { server, channel, port, log in
             let slow = try Channel(address: "127.0.0.1:\(port)")
             let deaf = await slow.open("/test/Echo", isReading: false)
@@ -202,7 +202,7 @@ import TestSupport
         }
     }
 
-    @Test func `a shutdown ends streams with UNAVAILABLE, frees the port, and waits for no one who doesn't read`()
+    @Test func `a shutdown ends streams with UNAVAILABLE, frees the port, and doesn't wait for peers that don't read`()
         async throws
     {
         let log = EchoLog()
@@ -281,7 +281,7 @@ import TestSupport
     }
 }
 
-@Test func `a storm of streams is taken one after the other, and nobody is refused`() async throws {
+@Test func `a storm of streams is accepted one after the other, and none is refused`() async throws {
     var configuration = ServerConfiguration()
     configuration.limits.streamsPerSecond = 20
     try await withEcho(configuration) { _, channel, _, _ in
@@ -317,7 +317,7 @@ import TestSupport
     }
 }
 
-@Test func `streams that end while they are paused leave those that take their place alone`() async throws {
+@Test func `a paused stream that ends does not affect the stream that replaces it`() async throws {
     var configuration = ServerConfiguration()
     configuration.limits.messagesPerSecond = 50
     configuration.queues = 1

@@ -379,7 +379,7 @@ import YAMLFile
         }
     }
 
-    @Test func `an unknown authority is refused; insecure-skip-tls-verify takes it, with a warning`() async throws {
+    @Test func `an unknown authority is refused; insecure-skip-tls-verify accepts it, with a warning`() async throws {
         try await watching(
             patience: impatient,
             kubeconfig: { try $0.replacingOnce(", certificate-authority: ca.crt", with: "") },

@@ -31,7 +31,7 @@ import TestSupport
         }
     }
 
-    @Test func `nobody listens`() async throws {
+    @Test func `no server listens on the port`() async throws {
         let start = ContinuousClock.now
         try await expect(
             "https://127.0.0.1:1 refuses the connection: does a server listen on that port?",
@@ -41,7 +41,7 @@ import TestSupport
         #expect(ContinuousClock.now - start < .seconds(10), "told at once, not at the end of some patience")
     }
 
-    @Test func `a name that nobody has`() async throws {
+    @Test func `a host name that doesn't exist`() async throws {
         // A label of more than 63 bytes is looked up nowhere.
         let name = String(repeating: "a", count: 64) + ".example"
         try await expect(
@@ -85,7 +85,7 @@ import TestSupport
         await relay.stop()
     }
 
-    @Test func `a server that takes the connection and says nothing`() async throws {
+    @Test func `a server that accepts the connection and sends nothing`() async throws {
         let relay = try await Relay()
         relay.cut()
         try await expect(

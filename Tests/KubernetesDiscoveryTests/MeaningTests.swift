@@ -189,7 +189,7 @@ import TestSupport
         #expect(found.allSatisfy { $0.health == .healthy })
     }
 
-    @Test func `services that carry the label are taken as whole sets, and let go with it`() async throws {
+    @Test func `services that have the label are selected as whole sets, and dropped with the label`() async throws {
         try await watching(
             "{kubeconfig: config, export: true}",
             before: { server, _ in

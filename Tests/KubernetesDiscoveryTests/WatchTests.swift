@@ -29,7 +29,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
             && server.watchCount > 0
     }
 
-    @Test func `what is there is told, and what changes; a watch's deletes are evidence`() async throws {
+    @Test func `what exists is reported, and what changes; a watch's deletes are evidence`() async throws {
         try await watching(before: { server, _ in fill(server) }) { watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("all slices of the service") { reports.names("httpbin") == ["a", "b", "c"] }
@@ -222,7 +222,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         }
     }
 
-    @Test func `403 is told in a sentence with the rule that is missing`() async throws {
+    @Test func `403 is reported with the RBAC rule that is missing`() async throws {
         try await watching(before: { server, _ in
             for _ in 0..<2 { server.fail(.any, .status(403, try recorded("anonymous.json"))) }
             fill(server)
@@ -304,7 +304,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         }
     }
 
-    @Test func `a server that ends every watch at once is told, and not stormed`() async throws {
+    @Test func `a server that ends every watch at once is reported, and asked with a back-off`() async throws {
         try await watching(options: noWatchList, before: { server, _ in fill(server) }) { watched in
             let (server, reports) = (watched.server, watched.reports)
             try await eventually("watching") { isWatching(server) }
@@ -365,7 +365,8 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         }
     }
 
-    @Test func `a storage that was replaced, and has overtaken what was known, is what is told`() async throws {
+    @Test func `after its storage was replaced and has newer versions, the server's objects are reported`() async throws
+    {
         try await watching(options: noWatchList, patience: impatient, before: { server, _ in fill(server) }) {
             watched in
             let (server, reports) = (watched.server, watched.reports)
@@ -381,7 +382,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         }
     }
 
-    @Test func `after its storage went back in time, the server's world is what is told`() async throws {
+    @Test func `after its storage went back in time, the server's objects are reported`() async throws {
         try await watching(options: noWatchList, patience: impatient, before: { server, _ in fill(server) }) {
             watched in
             let (server, reports) = (watched.server, watched.reports)
@@ -401,7 +402,7 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         }
     }
 
-    @Test func `more watches than a connection takes are spread over connections`() async throws {
+    @Test func `more watches than a connection allows are spread over connections`() async throws {
         let namespaces = (1...60).map { "n\($0)" }
         try await watching(
             "{kubeconfig: config, namespaces: [\(namespaces.joined(separator: ", "))], export: true}",

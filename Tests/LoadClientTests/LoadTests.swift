@@ -61,7 +61,7 @@ func `every client gets every change, one after the other and all at once`(form:
     }
 }
 
-@Test func `metrics tell of the way of a change through the house`() async throws {
+@Test func `metrics show each step of a change`() async throws {
     try await withTemporaryDirectory { directory in
         let metrics = PrometheusMetrics()
         try await withPlane(directory, services: 2, metrics: metrics) { plane, file in

@@ -363,7 +363,7 @@ func `a mistake in an endpoints file is named`(text: String, expected: String) {
     }
 }
 
-@Test func `mistakes of several clusters, services and of the servers are all told`() {
+@Test func `mistakes of several clusters, services and of the servers are all reported`() {
     let error = #expect(throws: ConfigurationError.self) {
         try Configuration(
             text: """
@@ -402,7 +402,7 @@ private func refusal(reach: String, _ rest: String) -> ConfigurationError? {
     ("{resources: [API.example.com]}", "{resources: [api.example.com]}", "both have api.example.com"),
     ("{sni: orders}", "{}", "gateways can't tell it from"),
 ])
-func `services that gateways couldn't tell apart are refused`(_ payments: String, _ orders: String, _ message: String) {
+func `services that have the same SNI are refused`(_ payments: String, _ orders: String, _ message: String) {
     let error = refusal(reach: "pods", "services: {payments: \(payments), orders: \(orders)}")
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
 }
@@ -413,7 +413,7 @@ func `connect without TLS to the pods is refused, with the line`(_ envoy: String
     #expect(error?.line == 4)
 }
 
-@Test func `mistakes of several services of an endpoints file are all told`() {
+@Test func `mistakes of several services of an endpoints file are all reported`() {
     let error = #expect(throws: ConfigurationError.self) {
         try EndpointsFile(
             text: """

@@ -104,7 +104,7 @@ func `YAML in any other layout is read too, again and again`(text: String) throw
     }
 }
 
-@Test func `comments and empty lines between pods don't move the lines that are told`() throws {
+@Test func `comments and empty lines between pods don't shift the lines in errors`() throws {
     let text = """
         services:
           a:

@@ -86,7 +86,7 @@ import XDS
         return items.withLock { $0 }
     }
 
-    @Test func `a few are told one after the other`() async {
+    @Test func `a few are reported one after the other`() async {
         let queue = PublicationQueue()
         let metrics = ServingMetrics(NOOPMetricsHandler.instance)
         for number in 1...5 { queue.add(publication(UInt64(number)), PublicationProgress(metrics, at: .now)) }

@@ -39,7 +39,7 @@ import TestSupport
         #expect(line == "orders in eu: +w1, +w2, +w3, +w4, +w5 and 2 more; shares eu 0→78 %, us 100→22 %")
     }
 
-    @Test func `a change is told at once, and those that follow are summed up`() {
+    @Test func `a change is logged at once, and those that follow are summed up`() {
         var log = ChangeLog()
         let now = ContinuousClock.now
         log.note("orders", before: facts(eu(1)))

@@ -65,7 +65,8 @@ private func change(_ services: String) throws -> IntentChange {
         #expect(catalog.note("a", hasPods: true, at: now).isEmpty)
     }
 
-    @Test(arguments: [["a", "c"], ["c", "a"]] as [[ServiceName]]) func `a listed service's resource is nobody else's`(
+    @Test(arguments: [["a", "c"], ["c", "a"]] as [[ServiceName]])
+    func `no other service can have a listed service's resource name`(
         _ order: [ServiceName]
     ) throws {
         var catalog = try catalog("{\"*\": {resources: [\"{service}\", \"x-{service}\"]}, b: {resources: [a]}}")
@@ -89,7 +90,7 @@ private func change(_ services: String) throws -> IntentChange {
         #expect(catalog.problems.isEmpty)
     }
 
-    @Test func `names that differ in case only, and the way to a gateway, are told`() throws {
+    @Test func `names that differ in case only, and a gateway's own name, are reported`() throws {
         var catalog = try catalog("{\"*\": {}, Shop: {}}")
         #expect(catalog.note("shop", hasPods: true, at: now) == ["shop"])
         #expect(catalog["shop"] == nil)

@@ -103,7 +103,7 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         #expect(!wasBuilt)
     }
 
-    @Test func `services that nobody listed come and go with their pods, and replicas agree`() throws {
+    @Test func `services that the configuration doesn't list come and go with their pods, and replicas agree`() throws {
         var long = Builder()
         long.views = [client]
         _ = long.build(["s": west(1)], configuration: try Builder.configuration())
@@ -128,7 +128,7 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         }
     }
 
-    @Test func `views are built for those who want them, and for gateways, and go with them`() throws {
+    @Test func `a view is built for the clients and gateways that use it, and removed with them`() throws {
         var builder = Builder()
         builder.views = [client, ClientView(cluster: "west", kind: .plain)]
         #expect(builder.build(configuration: try Builder.configuration()).builtViews.count == 3)
@@ -201,7 +201,7 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         #expect(next.endpoints("s", gateway).count == 4)
     }
 
-    @Test func `without a gateway that takes all of CDS nobody is waited for`() throws {
+    @Test func `without a gateway that subscribes to all of CDS no publication waits`() throws {
         var builder = Builder()
         builder.views = [client]
         _ = builder.build(["s": west(3)], configuration: try Builder.configuration())

@@ -174,7 +174,7 @@ extension DeltaResponse {
         #expect(responses[2] == nil)
     }
 
-    @Test func `a stream of one service takes its own type, or none`() {
+    @Test func `a stream of one service accepts its own type, or none`() {
         var stream = StreamSubscriptions(variant: .sotw, type: .clusterLoadAssignment, limits: limits)
         let request = DiscoveryRequest.sotw(SotWRequest(names: ["a"]))
         let refusals = [

@@ -125,7 +125,7 @@ extension SotWResponse {
         #expect(tester.next()?.names == ["a"])
     }
 
-    @Test func `a name that doesn't exist is told once, and sent once it does`() throws {
+    @Test func `a name that doesn't exist is reported once, and sent once it exists`() throws {
         let tester = SotWTester([:])
         try tester.ask(["a"])
         let first = try #require(tester.next())

@@ -138,7 +138,7 @@ private struct Delta {
     #expect(client.next(Content(hashes: ["a": 8, "b": 8])) == nil)
 }
 
-@Test func `delta: names that don't exist are told, and come when they do`() throws {
+@Test func `delta: names that don't exist are reported as removed, and sent when they exist`() throws {
     var client = Delta()
     try client.ask(DeltaRequest(subscribe: ["later"]))
     #expect(client.next(content)?.removed == ["later"])
@@ -209,7 +209,7 @@ private let foreignVersions = [
 ]
 
 @Test(arguments: foreignVersions, [[], ["*"], ["*", "a"], ["*", "gone"]] as [[ResourceName]])
-func `delta: a client that comes from another server is told what is gone, and sent what is there`(
+func `delta: a client that comes from another server gets what exists, and learns what is gone`(
     _ version: String, _ names: [ResourceName]
 ) throws {
     var client = Delta()
@@ -220,7 +220,8 @@ func `delta: a client that comes from another server is told what is gone, and s
     #expect(client.next(content) == nil)
 }
 
-@Test(arguments: foreignVersions) func `delta: names that another server had are told, if they are asked for`(
+@Test(arguments: foreignVersions)
+func `delta: names that another server had are reported as removed, if they are asked for`(
     _ version: String
 ) throws {
     var client = Delta()

@@ -150,27 +150,27 @@ struct ClusterRecord: Sendable {
                 change.services = Set(all.keys).union(pods?.keys ?? [:].keys)
             }
             let missing = (pods ?? [:]).keys.filter { all[$0] == nil }
-            for (service, told) in all { admit(service, told, at: now, &change) }
+            for (service, listed) in all { admit(service, listed, at: now, &change) }
             for service in missing { admit(service, SourceUpdate.ServicePods([]), at: now, &change) }
         case .changed(let changed):
             // Changes before the first whole state can't be used.
             guard pods != nil else { return }
-            for (service, told) in changed { admit(service, told, at: now, &change) }
+            for (service, listed) in changed { admit(service, listed, at: now, &change) }
         }
         if confirm(id, allParts: false) { change.isNews = true }
     }
 
-    private mutating func receive(_ told: [Gateway], from id: SourceID, _ change: inout Change) {
+    private mutating func receive(_ listed: [Gateway], from id: SourceID, _ change: inout Change) {
         // An empty list would make all pods unreachable; some of the last gateways may still work.
-        if told.isEmpty, let last = gateways ?? remembered?.gateways, !last.isEmpty {
+        if listed.isEmpty, let last = gateways ?? remembered?.gateways, !last.isEmpty {
             change.hasOtherGateways = gateways != last
             gateways = last
             let reason = "it names no gateway; the last ones stay: \(last.map(\.description).joined(separator: ", "))"
             if withSource(id, { $0.fail(reason) }) == true || change.hasOtherGateways { change.isNews = true }
             return
         }
-        change.hasOtherGateways = gateways != told
-        gateways = told
+        change.hasOtherGateways = gateways != listed
+        gateways = listed
         if confirm(id, allParts: false) || change.hasOtherGateways { change.isNews = true }
     }
 
@@ -189,22 +189,24 @@ struct ClusterRecord: Sendable {
     }
 
     private mutating func admit(
-        _ service: ServiceName, _ told: SourceUpdate.ServicePods, at now: ContinuousClock.Instant,
+        _ service: ServiceName, _ listed: SourceUpdate.ServicePods, at now: ContinuousClock.Instant,
         _ change: inout Change
     ) {
-        let (told, evidence) = (told.pods, told.evidence)
+        let (listed, evidence) = (listed.pods, listed.evidence)
         let served = pods?[service] ?? []
-        guard told != served || shrinking[service]?.hold != nil else { return }
-        var next = told
+        guard listed != served || shrinking[service]?.hold != nil else { return }
+        var next = listed
         if let shrinkGuard, isServed(service) {
             let last = shrinking[service]?.hold
             var evidence = evidence
             // Earlier evidence still counts, even if a later list has none.
             if evidence == .none, let last, last.nextStep != nil {
-                let told = Set(told.map(\.name))
-                if served.allSatisfy({ told.contains($0.name) || last.held.contains($0.name) }) { evidence = .deletes }
+                let listed = Set(listed.map(\.name))
+                if served.allSatisfy({ listed.contains($0.name) || last.held.contains($0.name) }) {
+                    evidence = .deletes
+                }
             }
-            next = shrinkGuard.admit(told, over: served, evidence, &shrinking[service], at: now)
+            next = shrinkGuard.admit(listed, over: served, evidence, &shrinking[service], at: now)
             let hold = shrinking[service]?.hold
             change.isNews = change.isNews || last != hold
             if let hold, !hold.held.isSubset(of: last?.held ?? []) {
@@ -244,7 +246,7 @@ struct ClusterRecord: Sendable {
     mutating func expireHolds(at now: ContinuousClock.Instant) -> Set<ServiceName> {
         var change = Change()
         for (service, hold) in holds where hold.until > now && hold.nextStep.map({ $0 <= now }) == true {
-            admit(service, SourceUpdate.ServicePods(hold.told, .deletes), at: now, &change)
+            admit(service, SourceUpdate.ServicePods(hold.listed, .deletes), at: now, &change)
         }
         return change.services.union(release(.expired) { $1.until <= now })
     }
@@ -278,7 +280,7 @@ struct ClusterRecord: Sendable {
         var change = Change()
         for (service, hold) in holds where isDue(service, hold) {
             shrinking[service] = nil
-            serve(service, hold.told, &change)
+            serve(service, hold.listed, &change)
             change.services.insert(service)
             holdEvents.append((service, .ended(hold.held, end)))
         }
@@ -345,8 +347,8 @@ struct ClusterRecord: Sendable {
     var staleCount: Int { [endpoints.staleReason, gatewaySource?.staleReason].compactMap(\.self).count }
 
     var statuses: [SourceStatus] {
-        let told = endpoints.id.providesGateways ? gateways.map { $0.map(\.description) } : nil
-        var statuses = [SourceStatus(endpoints, podCount: podCount, gateways: told)]
+        let listed = endpoints.id.providesGateways ? gateways.map { $0.map(\.description) } : nil
+        var statuses = [SourceStatus(endpoints, podCount: podCount, gateways: listed)]
         if let gatewaySource {
             statuses.append(
                 SourceStatus(gatewaySource, podCount: 0, gateways: (gateways ?? []).map(\.description)))

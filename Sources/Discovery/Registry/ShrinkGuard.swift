@@ -7,7 +7,7 @@ struct ShrinkRecord: Hashable, Sendable {
     /// Pods that are served although their source no longer lists them.
     struct Hold: Hashable, Sendable {
         /// The pods that the source lists.
-        var told: [Pod]
+        var listed: [Pod]
         /// The names of the other pods that are served.
         var held: Set<String>
         var reason: String
@@ -43,7 +43,7 @@ extension [ShrinkRecord.Peak] {
 }
 
 extension ShrinkGuard {
-    /// The pods to serve for a service whose source now lists `told`.
+    /// The pods to serve for a service whose source now lists `listed`.
     ///
     /// Only pods that take traffic or could do so are counted: a pod that was draining had its notice and may go. A
     /// service is held if its count falls by more than `share` (if it was at least `from`) or to zero. During a hold,
@@ -55,17 +55,17 @@ extension ShrinkGuard {
     ///
     /// - Parameter record: the service's record, updated by the call.
     func admit(
-        _ told: [Pod], over served: [Pod], _ evidence: SourceUpdate.Evidence, _ record: inout ShrinkRecord?,
+        _ listed: [Pod], over served: [Pod], _ evidence: SourceUpdate.Evidence, _ record: inout ShrinkRecord?,
         at now: ContinuousClock.Instant
     ) -> [Pod] {
         guard evidence != .vouched else {
             record = nil
-            return told
+            return listed
         }
-        let health = Dictionary(told.map { ($0.name, $0.health) }, uniquingKeysWith: { first, _ in first })
+        let health = Dictionary(listed.map { ($0.name, $0.health) }, uniquingKeysWith: { first, _ in first })
         let counted = served.filter { $0.health != .draining }
         let noticed = counted.count { health[$0.name] == .draining }
-        let after = told.count { $0.health != .draining }
+        let after = listed.count { $0.health != .draining }
         let before = counted.count - noticed
 
         let window = evidence == .deletes ? pace : holdFor
@@ -78,9 +78,9 @@ extension ShrinkGuard {
         guard before > after, fallsTooFar || vanishes else {
             if before > after { peaks.note(before, until: now) }
             record = peaks.isEmpty ? nil : ShrinkRecord(peaks: peaks)
-            return told
+            return listed
         }
-        let addresses = Set(told.map(\.address))
+        let addresses = Set(listed.map(\.address))
         var rest = served.filter { health[$0.name] == nil && !addresses.contains($0.address) }
         var nextStep: ContinuousClock.Instant?
         if evidence == .deletes {
@@ -95,9 +95,9 @@ extension ShrinkGuard {
         record = ShrinkRecord(
             peaks: peaks,
             hold: ShrinkRecord.Hold(
-                told: told, held: Set(rest.map(\.name)), reason: reason(after, of: reference, evidence),
+                listed: listed, held: Set(rest.map(\.name)), reason: reason(after, of: reference, evidence),
                 since: since, until: record?.hold?.until ?? since + holdFor, nextStep: nextStep))
-        return told + rest
+        return listed + rest
     }
 
     private func reason(_ after: Int, of reference: Int, _ evidence: SourceUpdate.Evidence) -> String {

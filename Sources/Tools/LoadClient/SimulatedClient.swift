@@ -3,7 +3,7 @@ import GRPCTransport
 import XDS
 
 /// One client of a load: it subscribes, ACKs every response, and reconnects with its state if its stream is lost.
-final class SimulatedClient: ServerStream {
+final class SimulatedClient: StreamHandler {
     /// The state that survives the loss of a stream.
     struct Memory: Sendable {
         var assignments: ClientSubscription

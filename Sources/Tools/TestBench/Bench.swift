@@ -202,7 +202,7 @@ public final class Bench: Sendable {
         /// Like `passthrough`, but selects pods in turn.
         case passthroughInTurn
         /// Gets all pods of its cluster from Ballast: envoy-configs/gateway.yaml.
-        case told
+        case allClusters
         /// Requests Envoy clusters from Ballast on demand: envoy-configs/gateway-on-demand.yaml, for Envoy 1.40 and
         /// newer.
         case onDemand
@@ -229,7 +229,7 @@ public final class Bench: Sendable {
         case .passthrough: try template("bench/gateway.yaml")
         case .passthroughInTurn:
             try template("bench/gateway.yaml").replacing("lb_policy: LEAST_REQUEST", with: "lb_policy: ROUND_ROBIN")
-        case .told: try template("gateway.yaml")
+        case .allClusters: try template("gateway.yaml")
         case .onDemand: try template("gateway-on-demand.yaml")
         }
     }

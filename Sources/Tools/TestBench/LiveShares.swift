@@ -24,7 +24,7 @@ public struct LiveShares: Sendable {
             bench.template("ballast.yaml").replacing("guard: off", with: "guard: on"), to: "ballast.yaml")
         try await bench.startPods(["e1", "e2", "w1", "w2", "w3"] + Self.idlePods)
         try await bench.startBallast()
-        try await bench.startGateway(.told)
+        try await bench.startGateway(.allClusters)
         try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
     }
 

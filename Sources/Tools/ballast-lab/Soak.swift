@@ -53,7 +53,7 @@ struct Soak: AsyncParsableCommand {
         try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
         try bench.publish(west.map(bench.pod), in: "west")
         try await bench.startBallast()
-        try await bench.startGateway(.told)
+        try await bench.startGateway(.allClusters)
         try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
         try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
         let python = try ManagedProcess(

@@ -3,7 +3,7 @@ import GRPCTransport
 import XDS
 
 /// One importer's stream.
-final class PeerStream: ServerStream {
+final class PeerStream: StreamHandler {
     private let isHostile: Shared<Bool>
     private let export: HostilePeer.Export
     private var isAsked = false

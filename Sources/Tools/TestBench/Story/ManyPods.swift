@@ -9,7 +9,7 @@ extension Story {
     ///
     /// - Parameter kind: the kind of gateway.
     public func measureManyPods(
-        _ count: Int = 200, requests: Int = 40_400, through kind: Bench.GatewayKind = .told
+        _ count: Int = 200, requests: Int = 40_400, through kind: Bench.GatewayKind = .allClusters
     ) async throws -> Report.ManyPods {
         let plan = Plan(.pods)
         let stage = Stage(bench, .http2, workers: 2)

@@ -87,7 +87,7 @@ public struct Scene: Sendable {
             gateway.signal(SIGKILL)
             _ = await gateway.waitForExit()
             try await measure(400, ideal)
-            try await stage.bench.startGateway(.told, name: "gateway-2", at: 2)
+            try await stage.bench.startGateway(.allClusters, name: "gateway-2", at: 2)
             try await measure(400, ideal)
         }
     }

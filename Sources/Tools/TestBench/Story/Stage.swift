@@ -32,8 +32,8 @@ public struct Stage: Sendable {
         try bench.publish([bench.pod("w1")], in: "west")
         try await bench.startPods(["e1", "e2"] + (1...6).map { "w\($0)" }, areSidecars: withSidecars)
         try await bench.startBallast()
-        try await bench.startGateway(.told, name: "gateway-1", at: 1)
-        try await bench.startGateway(.told, name: "gateway-2", at: 2)
+        try await bench.startGateway(.allClusters, name: "gateway-1", at: 1)
+        try await bench.startGateway(.allClusters, name: "gateway-2", at: 2)
         try await bench.startGateway(.passthrough, name: "gateway-3", at: 3)
         try await bench.startGateway(.passthroughInTurn, name: "gateway-4", at: 4)
     }

@@ -4,7 +4,7 @@ import Synchronization
 /// Handles the messages of one stream.
 ///
 /// A handler is used on one queue's thread only.
-public protocol ServerStream: AnyObject, SendableMetatype {
+public protocol StreamHandler: AnyObject, SendableMetatype {
     /// Receives one whole message; its bytes are valid until this returns.
     ///
     /// An error ends the stream with that status.
@@ -27,7 +27,7 @@ public protocol ServerStream: AnyObject, SendableMetatype {
     func closed(_ status: GRPCStatus)
 }
 
-extension ServerStream {
+extension StreamHandler {
     /// By default always true.
     public var canReceive: Bool { true }
 }
