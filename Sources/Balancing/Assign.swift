@@ -13,16 +13,25 @@ extension Mesh {
     /// are sent, because Envoy counts them for failover. If no pod of the whole service is healthy, all are sent as
     /// unhealthy, and the client's panic threshold decides.
     ///
+    /// A drained pod, and a pod of a cluster with multiplier 0, is sent as draining, so that its connections stay. If
+    /// that leaves the service without a healthy pod, drains and multipliers of 0 don't apply.
+    ///
     /// The result depends on the content of the mesh only, not on the order of clusters, pods or gateways.
     ///
-    /// - Parameter renewals: for clusters whose endpoints' identities change over time.
+    /// - Parameters:
+    ///   - renewals: for clusters whose endpoints' identities change over time.
+    ///   - tuning: the effects of overrides.
     public func assign(
         _ service: Service, from client: ClusterName, for kind: ClientKind = .lanes,
-        renewals: [ClusterName: Renewal] = [:]
+        renewals: [ClusterName: Renewal] = [:], tuning: Tuning = .none
     ) -> Assignment {
         let capabilities = kind.capabilities
-        var members = members(of: service, from: client, for: capabilities, renewals: renewals)
-        members.capShares()
+        var members = members(of: service, from: client, for: capabilities, renewals: renewals, tuning)
+        if tuning.shares.isEmpty {
+            members.capShares()
+        } else {
+            members.setShares(tuning, localFirst: (tuning.balance ?? service.balance) == .localFirst ? client : nil)
+        }
         members.scale()
 
         var placement = Placement()
@@ -38,16 +47,22 @@ extension Mesh {
     /// All clusters with their pods in a fixed order; the client's own cluster comes first.
     private func members(
         of service: Service, from client: ClusterName, for capabilities: ClientCapabilities,
-        renewals: [ClusterName: Renewal]
+        renewals: [ClusterName: Renewal], _ tuning: Tuning
     ) -> [Member] {
         let network = clusters.first { $0.name == client }?.network ?? client.rawValue
         let ordered =
             clusters.filter { !capabilities.isGateway || $0.name == client }
             .sorted { ($0.name == client ? 0 : 1, $0.name) < ($1.name == client ? 0 : 1, $1.name) }
-        let anyHealthy = ordered.contains { cluster in
-            service.weights[cluster.name]?.numerator != 0
-                && pods[cluster.name, default: []].contains { $0.health == .healthy }
+        let anyHealthy = ordered.contains { pods[$0.name, default: []].contains { $0.health == .healthy } }
+        let isDrained = { (pod: Pod, cluster: Cluster) in
+            service.weights[cluster.name]?.numerator == 0 || tuning.drains(pod, of: cluster)
         }
+        let appliesDrains = ordered.contains { cluster in
+            (cluster.isDirect(from: network) || !cluster.gateways.isEmpty)
+                && pods[cluster.name, default: []].contains { $0.health == .healthy && !isDrained($0, cluster) }
+        }
+        // Shares need all clusters at one priority.
+        let balance = tuning.shares.isEmpty ? tuning.balance ?? service.balance : .global
         let counts = ordered.map { pods[$0.name]?.count ?? 0 }.filter { $0 > 0 }
         var seen: [SocketAddress: ClusterName] = [:]
         // Within one cluster, the pods of one address are adjacent after sorting, so one cluster needs no set.
@@ -64,7 +79,7 @@ extension Mesh {
                 : Route(
                     to: cluster, of: service, for: capabilities, renewal: renewals[cluster.name], pods: pods,
                     taken: seen)
-            let priority: UInt32 = service.balance == .localFirst && !isOwn ? 1 : 0
+            let priority: UInt32 = balance == .localFirst && !isOwn ? 1 : 0
             if priority > 0 { route.leaveOut(seen, of: client) }
             var member = Member(
                 cluster: cluster,
@@ -73,10 +88,13 @@ extension Mesh {
                 sharedSNI: service.sni == nil ? service.sni(at: cluster)?.description : nil,
                 multiplier: service.weights[cluster.name] ?? .one,
                 active: anyHealthy ? .healthy : .unhealthy,
-                sendsUnhealthy: service.balance == .localFirst && isOwn
+                sendsUnhealthy: balance == .localFirst && isOwn
             )
+            if member.multiplier.numerator == 0, !appliesDrains {
+                member.multiplier = .one
+                member.keepsTraffic = true
+            }
             let sendsAddresses = route.sendsPodAddresses
-            let receivesTraffic = member.multiplier.numerator > 0 && route.parts > 0
             var last: SocketAddress?
             member.pods = pods.map { pod in
                 // A directly reachable pod that two sources report counts once.
@@ -84,10 +102,15 @@ extension Mesh {
                 if sendsAddresses, pod.address == last { owner = cluster.name }
                 if sendsAddresses, owner == nil, counts.count > 1 { seen[pod.address] = cluster.name }
                 last = pod.address
+                let drains = appliesDrains && pod.health == .healthy && isDrained(pod, cluster)
+                let health = drains ? .draining : pod.health
                 return Member.Entry(
-                    pod: pod, duplicateOf: owner,
-                    isActive: receivesTraffic && owner == nil && pod.health == member.active)
+                    pod: pod, health: health, millionths: tuning.millionths(for: pod, of: cluster), duplicateOf: owner,
+                    isActive: route.parts > 0 && owner == nil && health == member.active)
             }
+            member.keepsTraffic =
+                member.keepsTraffic
+                || !appliesDrains && pods.contains { $0.health == .healthy && tuning.drains($0, of: cluster) }
             return member
         }
     }

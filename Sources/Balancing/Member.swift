@@ -5,12 +5,19 @@ import XXHash
 struct Member: Hashable, Sendable {
     struct Entry: Hashable, Sendable {
         var pod: Pod
+        /// The pod's health, with drains.
+        var health: Pod.Health
+        /// The product of the pod's multipliers by overrides, in millionths.
+        var millionths: UInt64 = 1_000_000
         /// The cluster that already contributed a pod with this address.
         var duplicateOf: ClusterName?
         /// Whether the pod takes traffic.
         var isActive: Bool
         /// The weight on the service's common scale; 0 if the pod takes no traffic.
         var weight: UInt32 = 0
+
+        /// The pod's own weight times the multipliers by overrides, in millionths.
+        var tunedWeight: UInt64 { UInt64(pod.weight.value) * millionths }
     }
 
     var cluster: Cluster
@@ -19,12 +26,26 @@ struct Member: Hashable, Sendable {
     /// The SNI by which gateways select the service for clients that set none of their own; nil if they do.
     var sharedSNI: String?
     var multiplier: Ratio
+    /// Whether a drain or a multiplier of 0 doesn't apply, because no other pod of the service is healthy.
+    var keepsTraffic = false
+    /// The share that overrides set; nil if they set none.
+    var share: SetShare?
     /// Whether the multiplier was reduced because of the cluster's `maxShare`.
     var isCapped = false
     /// The health of the pods that take traffic: healthy, or unhealthy if no pod of the service is healthy.
     var active: Pod.Health
     var sendsUnhealthy: Bool
     var pods: [Entry] = []
+
+    /// The share of one cluster that overrides set.
+    struct SetShare: Hashable, Sendable {
+        /// The factor on the pods' weights that gives this share.
+        var factor: Ratio
+        /// The share, 0 to 1.
+        var share: Double
+        /// The share before a limit reduced it; nil if none did.
+        var wanted: Double?
+    }
 
     var weight: UInt64 { pods.reduce(0) { $0 + UInt64($1.weight) } }
 
@@ -33,7 +54,10 @@ struct Member: Hashable, Sendable {
 
     /// Adds the endpoints of this cluster's pods.
     func place(in placement: inout Placement) {
-        for endpoint in sharedEndpoints { placement.add(shared: endpoint, in: sharedLocality, at: priority) }
+        for endpoint in sharedEndpoints {
+            placement.add(
+                shared: endpoint, activeWeight: weight > 0 ? endpoint.weight : 0, in: sharedLocality, at: priority)
+        }
         for entry in pods where isSent(entry) {
             placement.add(
                 pod: endpoint(of: entry), activeWeight: entry.weight, in: locality(of: entry.pod), at: priority)
@@ -60,16 +84,15 @@ struct Member: Hashable, Sendable {
 
     /// Whether the pod is an endpoint of its own.
     private func isSent(_ entry: Entry) -> Bool {
-        route.sendsPods && entry.duplicateOf == nil && route.parts > 0 && multiplier.numerator > 0
-            && (entry.isActive || entry.pod.health == .draining
-                || (sendsUnhealthy && entry.pod.health == .unhealthy))
+        route.sendsPods && entry.duplicateOf == nil && route.parts > 0
+            && (entry.isActive || entry.health == .draining || (sendsUnhealthy && entry.health == .unhealthy))
     }
 
     private func endpoint(of entry: Entry) -> Assignment.Endpoint {
         var endpoint = Assignment.Endpoint(
             address: address(of: entry.pod),
             // A pod that takes no traffic doesn't count in its locality's weight, but its endpoint's weight can't be 0.
-            weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.pod.health
+            weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.health
         )
         guard case .pods(let identity) = route.endpoints else { return endpoint }
         switch identity {
@@ -89,10 +112,16 @@ struct Member: Hashable, Sendable {
     }
 
     /// The endpoints that stand for all pods together.
+    ///
+    /// If some pods are draining and no other takes traffic, the endpoints are draining too: connections stay.
     private var sharedEndpoints: [Assignment.Endpoint] {
-        guard case .shared(let addresses, _) = route.endpoints, multiplier.numerator > 0,
-            let weight = UInt32(exactly: weight), weight > 0
-        else { return [] }
+        guard case .shared(let addresses, _) = route.endpoints, let weight = UInt32(exactly: weight) else { return [] }
+        guard weight > 0 else {
+            guard pods.contains(where: { $0.health == .draining }) else { return [] }
+            return addresses.map {
+                Assignment.Endpoint(address: $0, hostname: sharedSNI, weight: 1, health: .draining)
+            }
+        }
         return zip(addresses, splitEvenly(weight, into: addresses.count)).map {
             Assignment.Endpoint(address: $0, hostname: sharedSNI, weight: $1, health: active)
         }
@@ -121,11 +150,14 @@ extension [Member] {
 
     private mutating func scale(_ priority: UInt32) {
         let members = indices.filter { self[$0].priority == priority }
+        // Without multipliers by overrides, weights stay the pods' own.
+        let divisor: UInt64 = members.contains { self[$0].pods.contains { $0.millionths != 1_000_000 } } ? 1 : 1_000_000
         let weights = scaleToIntegers(
             members.map { index in
                 let member = self[index]
                 return WeightClaim(
-                    weights: member.pods.lazy.filter(\.isActive).map(\.pod.weight), multiplier: member.multiplier,
+                    weights: member.pods.filter(\.isActive).map { $0.tunedWeight / divisor },
+                    multiplier: member.share?.factor ?? member.multiplier,
                     parts: member.route.parts
                 )
             }

@@ -38,9 +38,13 @@ struct Placement {
     ///
     /// If two clusters share a gateway, the second endpoint's weight is added to the first. Both have the same
     /// priority: see `Route.leaveOut`.
-    mutating func add(shared endpoint: Assignment.Endpoint, in locality: Locality, at priority: UInt32) {
-        if !merge(endpoint, endpoint.weight) {
-            append(endpoint, endpoint.weight, Key(priority: priority, locality: locality))
+    ///
+    /// - Parameter activeWeight: its weight in the locality; 0 if it takes no traffic.
+    mutating func add(
+        shared endpoint: Assignment.Endpoint, activeWeight: UInt32, in locality: Locality, at priority: UInt32
+    ) {
+        if !merge(endpoint, activeWeight) {
+            append(endpoint, activeWeight, Key(priority: priority, locality: locality))
         }
         shared.insert(endpoint.address)
     }

@@ -2,8 +2,8 @@ import Model
 
 /// The weights of one cluster's pods, and the cluster's multiplier.
 struct WeightClaim {
-    /// The weight of each pod that takes traffic.
-    var weights: [Weight]
+    /// The weight of each pod that takes traffic, at most 10^18.
+    var weights: [UInt64]
     var multiplier: Ratio
     /// The number of addresses that share the sum; each needs at least 1.
     var parts: Int
@@ -25,10 +25,7 @@ func scaleToIntegers(_ claims: [WeightClaim]) -> [[UInt32]] {
         let denominator = UInt128(claim.multiplier.denominator)
         return common / greatestCommonDivisor(common, denominator) * denominator
     }
-    var exact = claims.map { claim in
-        let factor = UInt128(claim.multiplier.numerator) * (common / UInt128(claim.multiplier.denominator))
-        return claim.weights.map { UInt128($0.value) * factor }
-    }
+    var exact = products(claims, common)
     let fits = { $0 <= UInt128(UInt32.max) }
     let divisor = fits(exact.joined().reduce(0, +)) ? 1 : max(exact.joined().commonDivisor, 1)
     let stretch = zip(claims, exact).reduce(UInt128(1)) { stretch, claim in
@@ -43,6 +40,22 @@ func scaleToIntegers(_ claims: [WeightClaim]) -> [[UInt32]] {
     let raised = exact.reduce(0) { $0 + UInt128($1.count) } + claims.reduce(0) { $0 + UInt128($1.parts) }
     var rounded = apportion(UInt128(UInt32.max) - raised, by: Array(exact.joined()), total).makeIterator()
     return exact.map { $0.compactMap { _ in rounded.next() } }
+}
+
+/// The products of weights and multipliers, times `common`; rounded to 15 digits if one of them is above 2^90.
+///
+/// The limit leaves room for the sum of a million products, and for its product with a 32-bit number.
+private func products(_ claims: [WeightClaim], _ common: UInt128) -> [[UInt128]] {
+    let limit = UInt128(1) << 90
+    let factors = claims.map { UInt128($0.multiplier.numerator) * (common / UInt128($0.multiplier.denominator)) }
+    let fits = zip(claims, factors).allSatisfy { claim, factor in
+        let (product, overflows) = UInt128(claim.weights.max() ?? 0).multipliedReportingOverflow(by: factor)
+        return !overflows && product < limit
+    }
+    if fits { return zip(claims, factors).map { claim, factor in claim.weights.map { UInt128($0) * factor } } }
+    let values = claims.map { claim in claim.weights.map { Double($0) * claim.multiplier.value } }
+    let greatest = values.joined().max() ?? 1
+    return values.map { $0.map { $0 == 0 ? 0 : UInt128(max(1, ($0 / greatest * 1e15).rounded())) } }
 }
 
 extension Sequence<UInt128> {

@@ -38,13 +38,23 @@ extension [Member] {
 extension Member {
     fileprivate func reason(isFirst: Bool) -> String {
         guard !pods.isEmpty else { return "no pods" }
-        guard multiplier.numerator > 0 else { return "taken out: its multiplier is 0" }
         guard route.parts > 0 else { return "not reached: \(route.problem ?? "it has no gateways")" }
         let active = pods.filter(\.isActive)
-        guard !active.isEmpty else { return "none of \(pods.count) pods is healthy" }
+        guard !active.isEmpty else {
+            if multiplier.numerator == 0 { return "drained: its multiplier is 0" }
+            if share?.share == 0 { return "drained: an override sets its share to 0 %" }
+            if pods.contains(where: \.isDrained) { return "drained by an override" }
+            return "none of \(pods.count) pods is healthy"
+        }
         var reason = "\(active.count) of \(pods.count) pods"
         reason += self.active == .healthy ? " healthy" : " served, though unhealthy: no pod of the service is healthy"
-        if isCapped, let most = cluster.maxShare {
+        if keepsTraffic { reason += ", not drained, since no other pod of the service is healthy" }
+        let drained = pods.count(where: \.isDrained)
+        if drained > 0 { reason += ", \(drained) drained by an override" }
+        if let share {
+            reason += ", share set to \(percent(share.wanted ?? share.share)) by an override"
+            if share.wanted != nil { reason += ", held to \(percent(share.share)) by its limit" }
+        } else if isCapped, let most = cluster.maxShare {
             reason += ", held to \(most) of the traffic (maxShare)"
         } else if multiplier != .one {
             reason += ", multiplier \(multiplier)"
@@ -56,8 +66,24 @@ extension Member {
 
     fileprivate func note(on entry: Entry) -> String? {
         if let owner = entry.duplicateOf { return "the same address as a pod of cluster \(owner): counted there" }
-        if multiplier.numerator == 0 { return "its cluster is taken out" }
-        if entry.pod.health != active { return "\(entry.pod.health.rawValue): gets nothing new" }
+        if entry.isDrained { return multiplier.numerator == 0 ? "its cluster's multiplier is 0" : "drained by an override" }
+        if entry.health != active { return "\(entry.health.rawValue): gets nothing new" }
+        guard entry.millionths == 1_000_000 else {
+            return "weight \(entry.pod.weight.value) x \(Double(entry.millionths) / 1e6) by overrides"
+        }
         return entry.pod.weight == .one ? nil : "weight \(entry.pod.weight.value)"
     }
+}
+
+extension Member.Entry {
+    /// Whether the pod is healthy, but gets nothing new because of a drain.
+    var isDrained: Bool { health == .draining && pod.health == .healthy }
+}
+
+/// A share in percent, with up to two decimals.
+private func percent(_ share: Double) -> String {
+    let hundredths = Int((share * 10_000).rounded())
+    let (whole, rest) = hundredths.quotientAndRemainder(dividingBy: 100)
+    guard rest > 0 else { return "\(whole) %" }
+    return rest % 10 == 0 ? "\(whole).\(rest / 10) %" : "\(whole).\(rest < 10 ? "0" : "")\(rest) %"
 }

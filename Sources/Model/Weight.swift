@@ -42,6 +42,9 @@ public struct Ratio: Hashable, Sendable, CustomStringConvertible {
         return Ratio(numerator: UInt64(min(max(trillionths, 1), 1e18)), denominator: 1_000_000_000_000)
     }
 
+    /// A whole number as a ratio.
+    package init(whole number: UInt64) { self.init(numerator: number, denominator: 1) }
+
     private init(numerator: UInt64, denominator: UInt64) {
         let divisor = greatestCommonDivisor(numerator, denominator)
         self.numerator = numerator / divisor

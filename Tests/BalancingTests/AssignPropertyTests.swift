@@ -70,12 +70,13 @@ private let seeds = (0..<400).map { UInt64($0) }
         let shares = assignment.shares.filter { $0.priority == first }
         var ideal: [String: Double] = [:]
         for share in shares {
-            let multiplier = random.service.weights[share.cluster] ?? .one
+            var multiplier = random.service.weights[share.cluster] ?? .one
             let pods = random.mesh.pods[share.cluster] ?? []
-            let anyHealthy = random.mesh.pods.contains { cluster, pods in
-                random.service.weights[cluster]?.numerator != 0
-                    && pods.contains { $0.health == .healthy }
+            let anyHealthy = random.mesh.pods.values.joined().contains { $0.health == .healthy }
+            let drainsZero = random.mesh.pods.contains { cluster, pods in
+                random.service.weights[cluster]?.numerator != 0 && pods.contains { $0.health == .healthy }
             }
+            if multiplier.numerator == 0, !drainsZero { multiplier = .one }
             for pod in pods where pod.health == (anyHealthy ? .healthy : .unhealthy) {
                 ideal[pod.name] =
                     Double(pod.weight.value) * Double(multiplier.numerator) / Double(multiplier.denominator)

@@ -1,0 +1,124 @@
+public import Model
+
+/// The effects of overrides on one service, for the clients of one cluster, at one moment.
+///
+/// The order of multipliers and drains doesn't matter. Shares are ordered: a later one counts over an earlier one.
+public struct Tuning: Hashable, Sendable {
+    /// Selects pods.
+    public enum Target: Hashable, Sendable {
+        /// All pods of a cluster.
+        case cluster(ClusterName)
+        /// The pods of a cluster in a zone: the pod's own zone, or else the cluster's.
+        case zone(ClusterName, String)
+        /// One pod, by its name in its cluster.
+        case pod(ClusterName, String)
+
+        /// The cluster of the pods.
+        public var cluster: ClusterName {
+            switch self {
+            case .cluster(let name), .zone(let name, _), .pod(let name, _): name
+            }
+        }
+    }
+
+    /// A factor for the weight of each selected pod.
+    public struct Multiplier: Hashable, Sendable {
+        /// The selected pods.
+        public var target: Target
+        /// The factor in millionths, at least 1.
+        public var millionths: UInt64
+
+        /// Creates a multiplier.
+        public init(target: Target, millionths: UInt64) {
+            self.target = target
+            self.millionths = max(millionths, 1)
+        }
+    }
+
+    /// The shares that some clusters get, whatever their pods are.
+    public struct Shares: Hashable, Sendable {
+        /// The final share of each cluster in millionths of the traffic; their sum is at most 1,000,000.
+        public var targets: [ClusterName: UInt64]
+        /// How far the shares have moved from those beneath to the final ones: a fraction between 0 and 1.
+        public var level: Fraction
+
+        /// Creates shares.
+        public init(targets: [ClusterName: UInt64], level: Fraction = .whole) {
+            self.targets = targets
+            self.level = level
+        }
+    }
+
+    /// A fraction between 0 and 1.
+    public struct Fraction: Hashable, Comparable, Sendable {
+        /// The numerator, at most the denominator.
+        public let numerator: UInt64
+        /// The denominator, at least 1.
+        public let denominator: UInt64
+
+        /// The fraction 0.
+        public static let zero = Fraction(0, of: 1)
+        /// The fraction 1.
+        public static let whole = Fraction(1, of: 1)
+
+        /// Creates a fraction; a numerator above the denominator becomes 1.
+        public init(_ numerator: UInt64, of denominator: UInt64) {
+            self.denominator = max(denominator, 1)
+            self.numerator = min(numerator, self.denominator)
+        }
+
+        /// The fraction as a floating-point number.
+        public var value: Double { Double(numerator) / Double(denominator) }
+
+        /// Compares the values.
+        public static func < (left: Fraction, right: Fraction) -> Bool { left.value < right.value }
+    }
+
+    /// The multipliers; they compose with each other and with the configured ones.
+    public var multipliers: [Multiplier] = []
+    /// The shares, from the lowest layer to the highest.
+    public var shares: [Shares] = []
+    /// The pods that get no new requests; their connections stay.
+    public var drains: Set<Target> = []
+    /// Replaces the service's balance; nil to keep it.
+    public var balance: Service.Balance?
+    /// How many times its part by pod weights a cluster may get by `shares`.
+    public var ceiling = 3.0
+
+    /// No effects.
+    public static let none = Tuning()
+
+    /// Creates a tuning without effects.
+    public init() {}
+}
+
+extension Tuning {
+    /// The largest product of multipliers of one pod, and the inverse of the smallest.
+    static let maxFactor: UInt64 = 1_000_000
+
+    /// Whether a target selects a pod.
+    static func selects(_ target: Target, _ pod: Pod, of cluster: Cluster) -> Bool {
+        switch target {
+        case .cluster(let name): name == cluster.name
+        case .zone(let name, let zone): name == cluster.name && (pod.zone ?? cluster.locality.zone) == zone
+        case .pod(let name, let podName): name == cluster.name && podName == pod.name
+        }
+    }
+
+    /// Whether a drain selects the pod.
+    func drains(_ pod: Pod, of cluster: Cluster) -> Bool {
+        !drains.isEmpty && drains.contains { Self.selects($0, pod, of: cluster) }
+    }
+
+    /// The product of the pod's multipliers, in millionths.
+    func millionths(for pod: Pod, of cluster: Cluster) -> UInt64 {
+        let unit: UInt64 = 1_000_000
+        var product = UInt128(unit)
+        // The order is fixed, since each step is rounded.
+        for factor in multipliers.filter({ Self.selects($0.target, pod, of: cluster) }).map(\.millionths).sorted() {
+            product = (product * UInt128(factor) + UInt128(unit / 2)) / UInt128(unit)
+            product = min(max(product, 1), UInt128(Self.maxFactor * unit))
+        }
+        return UInt64(product)
+    }
+}
