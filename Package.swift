@@ -90,6 +90,7 @@ let package = Package(
             "GRPCTransport", ["CAbseil", "CCertificates", "CConnectionGuard", "CGRPC", "YAMLFile", deque, logging],
             settings: swift),
         library("Intent", ["Model"]),
+        library("Overrides", ["Balancing", "Model"]),
         library("MeshConfiguration", ["Intent", "Model", "XXHash", "YAMLFile"]),
         library(
             "Discovery",
@@ -114,7 +115,8 @@ let package = Package(
         library(
             "Snapshots",
             [
-                "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "Intent", "Model", "XDS", "XXHash", hashTrees,
+                "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "Intent", "Model", "Overrides", "XDS", "XXHash",
+                hashTrees,
             ]),
         library(
             "Serving",
@@ -126,17 +128,17 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing",
-                "Serving",
+                "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Overrides",
+                "Pacing", "Serving",
                 "Snapshots", "XDS", "YAMLFile", lifecycle, logging, metrics,
             ]),
-        library("AdminAPI"),
+        library("AdminAPI", ["Overrides"]),
         library(
             "Admin",
             [
-                "AdminAPI", "Balancing", "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Serving",
-                "Snapshots",
-                "XDS", "YAMLFile", lifecycle, logging, metrics, nioCore,
+                "AdminAPI", "Balancing", "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Overrides",
+                "Serving", "Snapshots",
+                "XDS", "XXHash", "YAMLFile", lifecycle, logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -145,8 +147,8 @@ let package = Package(
             name: "ballast",
             dependencies: [
                 "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
-                "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Serving", "XDS",
-                "YAMLFile",
+                "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Overrides", "Serving",
+                "XDS", "YAMLFile",
                 arguments, httpClient, lifecycle, logging, nioCore,
                 nioHTTP1, signals,
             ],
@@ -193,6 +195,7 @@ let package = Package(
             "GRPCTransportTests",
             ["CConnectionGuard", "GRPCTransport", "TestBench", "TestSupport", "YAMLFile", logging, nioCore, nioPosix]),
         tests("IntentTests", ["Intent", "Model"]),
+        tests("OverridesTests", ["Balancing", "Model", "Overrides", "TestSupport"]),
         tests(
             "MeshConfigurationTests", ["Intent", "MeshConfiguration", "Model", "TestSupport", "YAMLFile", yams]),
         tests(
@@ -244,7 +247,8 @@ let package = Package(
         tests(
             "EnvoyTests",
             [
-                "AdminAPI", "ballast", "Balancing", "Conformance", "EnvoyAPI", "Model", "TestBench", "TestSupport",
+                "AdminAPI", "ballast", "Balancing", "Conformance", "EnvoyAPI", "Model", "Overrides", "TestBench",
+                "TestSupport",
                 "XDS",
                 yams,
             ], exclude: ["discover.py", "grpc_client.py"]),

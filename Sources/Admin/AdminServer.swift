@@ -14,7 +14,7 @@ import Snapshots
 
 /// The admin API: JSON over HTTP, for operators and health checks.
 public struct AdminServer: ServiceLifecycle.Service {
-    private let controlPlane: ControlPlane
+    let controlPlane: ControlPlane
     private let host: String
     private let port: Int
     private let tokenFile: String?
@@ -94,6 +94,13 @@ public struct AdminServer: ServiceLifecycle.Service {
         case .service: router.get(path) { request, context in try await service(request, context) }
         case .release: router.post(path) { request, context in try await release(request, context) }
         case .clients: router.get(path) { request, _ in try await clients(request) }
+        case .plans: router.post(path) { request, _ in try await answer { try await plan(request) } }
+        case .overrides:
+            router.get(path) { _, _ in try overrides() }
+            router.post(path) { request, _ in try await answer { try await create(request) } }
+        case .override: router.get(path) { _, context in try await answer { try override(context) } }
+        case .transitions:
+            router.post(path) { request, context in try await answer { try await append(request, context) } }
         case .metrics:
             router.get(path) { _, _ in
                 Response(

@@ -14,6 +14,14 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     case release = "/v1/services/{name}/release"
     /// GET: `ClientsPage`; parameter `node`.
     case clients = "/v1/clients"
+    /// POST an `OverrideSpec`: `PlanPage`; parameter `view`.
+    case plans = "/v1/plans"
+    /// GET: `OverridesPage`. POST an `OverrideSpec` with `If-Match`: `OverridePage`.
+    case overrides = "/v1/overrides"
+    /// GET: `OverridePage`.
+    case override = "/v1/overrides/{name}"
+    /// POST a `TransitionRequest`: `OverridePage`.
+    case transitions = "/v1/overrides/{name}/transitions"
     /// GET: Prometheus' text format.
     case metrics = "/metrics"
 

@@ -26,6 +26,10 @@ extension Mesh {
         renewals: [ClusterName: Renewal] = [:], tuning: Tuning = .none
     ) -> Assignment {
         let capabilities = kind.capabilities
+        var tuning = tuning
+        if !service.shares.isEmpty {
+            tuning.shares.insert(Tuning.Shares(targets: service.shares, origin: "the configuration"), at: 0)
+        }
         var members = members(of: service, from: client, for: capabilities, renewals: renewals, tuning)
         if tuning.shares.isEmpty {
             members.capShares()

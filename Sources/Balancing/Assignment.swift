@@ -87,6 +87,9 @@ public struct Assignment: Hashable, Sendable {
     /// Ordered by cluster name.
     public var shares: [ClusterShare] { members.shares() }
 
+    /// Whether drains or multipliers of 0 don't apply, because no other pod is healthy.
+    public var ignoresDrains: Bool { members.contains(where: \.keepsTraffic) }
+
     /// The cluster and pod of each address; computed on demand.
     public var origins: [Endpoint.Address: Origin] {
         Dictionary(members.flatMap(\.origins).map { ($0.address, $0.origin) }, uniquingKeysWith: { first, _ in first })

@@ -28,7 +28,7 @@ struct Member: Hashable, Sendable {
     var multiplier: Ratio
     /// Whether a drain or a multiplier of 0 doesn't apply, because no other pod of the service is healthy.
     var keepsTraffic = false
-    /// The share that overrides set; nil if they set none.
+    /// The share that the configuration or overrides set; nil if they set none.
     var share: SetShare?
     /// Whether the multiplier was reduced because of the cluster's `maxShare`.
     var isCapped = false
@@ -37,7 +37,7 @@ struct Member: Hashable, Sendable {
     var sendsUnhealthy: Bool
     var pods: [Entry] = []
 
-    /// The share of one cluster that overrides set.
+    /// The share of one cluster that the configuration or overrides set.
     struct SetShare: Hashable, Sendable {
         /// The factor on the pods' weights that gives this share.
         var factor: Ratio
@@ -45,6 +45,8 @@ struct Member: Hashable, Sendable {
         var share: Double
         /// The share before a limit reduced it; nil if none did.
         var wanted: Double?
+        /// What set it; nil for a part of what other clusters leave.
+        var origin: String?
     }
 
     var weight: UInt64 { pods.reduce(0) { $0 + UInt64($1.weight) } }

@@ -1,9 +1,9 @@
 import Model
 
 extension [Member] {
-    /// Sets the factor of each cluster so that the clusters get the shares that overrides set.
+    /// Sets the factor of each cluster so that the clusters get the shares that are set.
     ///
-    /// Clusters that no override names keep their proportions to each other. A cluster without active pods gets
+    /// Clusters without a share keep their proportions to each other. A cluster without active pods gets
     /// nothing. A cluster whose final share is 0 is drained.
     ///
     /// - Parameter localFirst: the client's cluster, if it has all traffic beneath the overrides; nil if all clusters
@@ -14,7 +14,9 @@ extension [Member] {
         for (index, factor) in zip(indices, factors(table.shares, capacities)) {
             let wanted = table.wanted[index] - table.shares[index] > 1e-9 ? table.wanted[index] : nil
             guard capacities[index] > 0 else { continue }
-            self[index].share = Member.SetShare(factor: factor, share: table.shares[index], wanted: wanted)
+            let origin = tuning.shares.last { $0.targets[self[index].cluster.name] != nil }?.origin
+            self[index].share = Member.SetShare(
+                factor: factor, share: table.shares[index], wanted: wanted, origin: origin)
             guard table.shares[index] == 0 else { continue }
             for entry in self[index].pods.indices where self[index].pods[entry].isActive {
                 self[index].pods[entry].isActive = false

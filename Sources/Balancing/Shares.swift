@@ -42,7 +42,7 @@ extension Member {
         let active = pods.filter(\.isActive)
         guard !active.isEmpty else {
             if multiplier.numerator == 0 { return "drained: its multiplier is 0" }
-            if share?.share == 0 { return "drained: an override sets its share to 0 %" }
+            if let share, share.share == 0 { return "drained: \(share.origin ?? "an override") sets its share to 0 %" }
             if pods.contains(where: \.isDrained) { return "drained by an override" }
             return "none of \(pods.count) pods is healthy"
         }
@@ -52,7 +52,8 @@ extension Member {
         let drained = pods.count(where: \.isDrained)
         if drained > 0 { reason += ", \(drained) drained by an override" }
         if let share {
-            reason += ", share set to \(percent(share.wanted ?? share.share)) by an override"
+            let set = percent(share.wanted ?? share.share)
+            reason += share.origin.map { ", share set to \(set) by \($0)" } ?? ", gets \(set), which set shares leave"
             if share.wanted != nil { reason += ", held to \(percent(share.share)) by its limit" }
         } else if isCapped, let most = cluster.maxShare {
             reason += ", held to \(most) of the traffic (maxShare)"

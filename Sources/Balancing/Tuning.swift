@@ -41,11 +41,14 @@ public struct Tuning: Hashable, Sendable {
         public var targets: [ClusterName: UInt64]
         /// How far the shares have moved from those beneath to the final ones: a fraction between 0 and 1.
         public var level: Fraction
+        /// What sets them, such as `override k7m2`.
+        public var origin: String
 
         /// Creates shares.
-        public init(targets: [ClusterName: UInt64], level: Fraction = .whole) {
+        public init(targets: [ClusterName: UInt64], level: Fraction = .whole, origin: String = "an override") {
             self.targets = targets
             self.level = level
+            self.origin = origin
         }
     }
 

@@ -6,6 +6,7 @@ import Intent
 public import Logging
 public import MeshConfiguration
 public import Model
+public import Overrides
 import Pacing
 public import ServiceLifecycle
 public import Serving
@@ -17,6 +18,8 @@ public import YAMLFile
 public final class ControlPlane: ServiceLifecycle.Service {
     /// Events as they happen.
     public let events: EventFeed
+    /// The overrides in force.
+    public let overrides: OverrideController
 
     private let initial: Configuration
     private let registry: Registry
@@ -24,6 +27,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let resolver: Resolver
     private let lastKnownGood: LastKnownGood?
     private let service: XDSService
+    private let publisher: Publisher
     private let problems: ProblemBoard
     private let metrics: ServingMetrics
     private let logger: Logger
@@ -74,6 +78,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         ) { debounce.signal() }
         events = EventFeed()
         problems = ProblemBoard(events) { [metrics] in metrics.problems.set($0) }
+        overrides = OverrideController(store: server.overrideStore) { debounce.signal() }
+        publisher = Publisher(registry, service, debounce, metrics, problems, events, overrides)
         initial = configuration
         self.configuration = Mutex(ConfigurationStatus(configuration))
         self.resolver = resolver
@@ -102,6 +108,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
         self.watchdog.withLock { $0 = watchdog }
         started(port)
         await lastKnownGood?.load()
+        for warning in await overrides.load() { logger.warning("\(warning)") }
         sources.replaceSources(of: initial.mesh)
         await withTaskGroup { group in
             group.addTask { await self.sources.run() }
@@ -111,11 +118,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
                 var log = EventLog(self.logger)
                 await log.follow(self.events)
             }
-            group.addTask {
-                var publisher = Publisher(
-                    self.registry, self.service, self.debounce, self.metrics, self.problems, self.events)
-                await publisher.run()
-            }
+            group.addTask { await self.publisher.run() }
             group.addTask { await self.service.run() }
             group.addTask { await watchdog.run() }
             group.addTask { await self.watchLoad() }
@@ -213,6 +216,12 @@ public final class ControlPlane: ServiceLifecycle.Service {
         await service.services(of: view)?.service(name)
     }
 
+    /// Where overrides are kept, as in `overrides.store`.
+    public var overrideStore: String { initial.server.overrides.rawValue }
+
+    /// What is in force, as a builder: what it builds is not published.
+    public func snapshotBuilder() async -> SnapshotBuilder { await publisher.builder }
+
     /// The source object of each of a service's pods, by cluster and pod name.
     public func origins(of service: ServiceName) async -> [ClusterName: [String: PodOrigin]] {
         await sources.origins(of: service)
@@ -233,6 +242,17 @@ public final class ControlPlane: ServiceLifecycle.Service {
 extension ConfigurationStatus {
     fileprivate init(_ configuration: Configuration) {
         self.init(version: configuration.version, loaded: Date(), weightOrigins: configuration.weightOrigins)
+    }
+}
+
+extension ServerSettings {
+    /// The store of overrides; nil if they are off.
+    fileprivate var overrideStore: (any OverrideStore)? {
+        switch overrides {
+        case .file: state.map { OverrideJournal(directory: $0) }
+        case .memory: MemoryStore()
+        case .off: nil
+        }
     }
 }
 

@@ -1,28 +1,32 @@
 import CoreMetrics
 import Discovery
 import Events
+import Foundation
 import Intent
+import Overrides
 import Pacing
 import Serving
 import Snapshots
 
 /// Builds and publishes a snapshot whenever something changed.
-struct Publisher {
+actor Publisher {
     let registry: Registry
     let service: XDSService
     let debounce: Debounce<ContinuousClock>
     let metrics: ServingMetrics
     let problems: ProblemBoard
     let events: EventFeed
+    let overrides: OverrideController
 
-    private var builder = SnapshotBuilder()
+    /// The builder, with all that is in force; copies are independent.
+    private(set) var builder = SnapshotBuilder()
     private var changeLog = ChangeLog()
     private var isServing = false
     private var timer: Task<Void, Never>?
 
     init(
         _ registry: Registry, _ service: XDSService, _ debounce: Debounce<ContinuousClock>, _ metrics: ServingMetrics,
-        _ problems: ProblemBoard, _ events: EventFeed
+        _ problems: ProblemBoard, _ events: EventFeed, _ overrides: OverrideController
     ) {
         self.registry = registry
         self.service = service
@@ -30,23 +34,29 @@ struct Publisher {
         self.metrics = metrics
         self.problems = problems
         self.events = events
+        self.overrides = overrides
     }
 
     /// Runs until the task is cancelled.
-    mutating func run() async {
-        let debounce = debounce
+    func run() async {
         await debounce.forEach { await publish() }
         timer?.cancel()
     }
 
-    private mutating func publish() async {
+    private func publish() async {
         guard let changes = await registry.takeChanges() else { return }
         let now = ContinuousClock.now
         let demand = service.demand.views(at: now)
         let progress = service.progress(ofClients: builder.waitsForClients(at: now))
-        let names = changes.intent.map { builder.names.union($0.services) } ?? Set(changes.pods.keys)
+        let (book, time) = (overrides.book, Date())
+        let tunings = Tunings(book, at: time)
+        let names = (changes.intent.map { builder.names.union($0.services) } ?? Set(changes.pods.keys))
+            .union(builder.servicesChanged(by: tunings))
         let before = isServing ? names.map { ($0, builder.facts(of: $0)) } : []
-        guard let outcome = builder.build(changes, for: demand.wanted, progress: progress, at: now) else { return }
+        guard
+            let outcome = builder.build(
+                changes, for: demand.wanted, tunings: tunings, progress: progress, at: now)
+        else { return }
 
         if let since = changes.since { metrics.sourceToSnapshot.record(since: since) }
         if !changes.isEmpty { metrics.publications.increment() }
@@ -65,11 +75,12 @@ struct Publisher {
         if !isServing, changes.isComplete { events.post(.serving(services: builder.names.count)) }
         isServing = isServing || changes.isComplete
         metrics.ready.set(isServing ? 1 : 0)
-        wake(at: [outcome.next, changes.nextRelease, demand.next, changeLog.next].compactMap(\.self).min())
+        let nextStep = book.next(after: time).map { now + .seconds($0.timeIntervalSince(time)) }
+        wake(at: [outcome.next, changes.nextRelease, demand.next, changeLog.next, nextStep].compactMap(\.self).min())
     }
 
     /// Schedules the next build; nil for none.
-    private mutating func wake(at instant: ContinuousClock.Instant?) {
+    private func wake(at instant: ContinuousClock.Instant?) {
         timer?.cancel()
         timer = instant.map { instant in
             Task { [debounce] in

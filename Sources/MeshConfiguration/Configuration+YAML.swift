@@ -14,7 +14,7 @@ extension Configuration {
     public init(text: String, file: String) throws(ConfigurationError) {
         let root = try YAMLReader(text: text, file: file)
         let fields = try root.mapping(
-            "cluster", "xds", "admin", "state", "guard", "dns", "envoy", "sources", "clusters", "services",
+            "cluster", "xds", "admin", "state", "overrides", "guard", "dns", "envoy", "sources", "clusters", "services",
             "export")
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
         var reader = MeshReader(root, fields) { URL(fileURLWithPath: $0, relativeTo: directory).path }
@@ -38,8 +38,17 @@ extension Configuration {
         if let entry = fields["sources"] { server.sources = try SourceLimits(entry) }
         server.state = try fields["state"]?.text()
         server.state = server.state.map(reader.path)
+        server.overrides = try OverrideStoreKind(fields["overrides"], hasState: server.state != nil)
         version = String(xxHash64(text), radix: 16)
         weightOrigins = reader.weightOrigins
+    }
+}
+
+extension OverrideStoreKind {
+    fileprivate init(_ entry: YAMLReader?, hasState: Bool) throws(ConfigurationError) {
+        let store = try entry?.mapping("store")["store"]
+        self = try store?.choice(OverrideStoreKind.self) ?? (hasState ? .file : .off)
+        if let store, self == .file, !hasState { throw store.error("needs `state`, the directory of the journal") }
     }
 }
 

@@ -25,6 +25,8 @@ public struct ServerSettings: Hashable, Sendable {
     public var admin: Configuration.AdminServer
     /// The directory of the last-known-good state; nil to keep none.
     public var state: String?
+    /// Where overrides are kept.
+    public var overrides = OverrideStoreKind.off
     /// How gateways' host names are resolved.
     public var dns = Configuration.DNS()
     /// Limits on each source.
@@ -34,9 +36,19 @@ public struct ServerSettings: Hashable, Sendable {
     public func differences(from other: ServerSettings) -> [String] {
         [
             ("xds", xds != other.xds), ("admin", admin != other.admin), ("state", state != other.state),
-            ("dns", dns != other.dns), ("sources", sources != other.sources),
+            ("overrides", overrides != other.overrides), ("dns", dns != other.dns), ("sources", sources != other.sources),
         ].filter(\.1).map(\.0)
     }
+}
+
+/// Where overrides are kept.
+public enum OverrideStoreKind: String, Hashable, Sendable, CaseIterable {
+    /// In a journal in the directory `state`.
+    case file
+    /// In memory: a restart ends them.
+    case memory
+    /// Nowhere: there are no overrides.
+    case off
 }
 
 extension Configuration {

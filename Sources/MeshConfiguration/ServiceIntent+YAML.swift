@@ -1,3 +1,4 @@
+import Foundation
 import Intent
 import Model
 import YAMLFile
@@ -9,7 +10,7 @@ extension ServiceIntent {
     init(
         _ name: ServiceName, _ entry: YAMLReader, clusters: Set<ClusterName>, client: ClientSettings
     ) throws(ConfigurationError) {
-        let fields = try entry.mapping("resources", "balance", "weights", "sni", "port", "metadata", "envoy")
+        let fields = try entry.mapping("resources", "balance", "weights", "shares", "sni", "port", "metadata", "envoy")
         var service = Service(name: name)
         service.balance = try fields["balance"]?.choice(Service.Balance.self) ?? .global
         for (key, multiplier) in try fields["weights"]?.entries() ?? [] {
@@ -23,6 +24,7 @@ extension ServiceIntent {
         if let field = fields["weights"], clusters.allSatisfy({ weights[$0]?.numerator == 0 }) {
             throw field.error("every cluster is taken out (0), so that all requests would fail: leave one above 0")
         }
+        if let field = fields["shares"] { service.shares = try field.shares(of: service, clusters) }
         service.sni = try fields["sni"]?.value("should be a host name, at most 253 bytes", DNSName.init(_:))
         if let port = fields["port"] { service.port = UInt16(try port.integer(in: 1...65_535)) }
         for (filter, values) in try fields["metadata"]?.entries() ?? [] {
@@ -49,6 +51,36 @@ extension ServiceTemplate {
 }
 
 extension YAMLReader {
+    /// The shares of clusters, in millionths.
+    fileprivate func shares(
+        of service: Service, _ clusters: Set<ClusterName>
+    ) throws(ConfigurationError) -> [ClusterName: UInt64] {
+        var shares: [ClusterName: UInt64] = [:]
+        for (key, share) in try entries() {
+            let cluster = ClusterName(rawValue: key)
+            guard clusters.contains(cluster) else { throw share.error("`clusters` has no cluster of this name") }
+            guard service.weights[cluster] == nil else {
+                throw share.error("`weights` has the cluster as well: leave one of them out")
+            }
+            shares[cluster] = try share.value("should be a percentage from 0% to 100%, with up to two decimals") { text in
+                guard text.hasSuffix("%"), let percent = Ratio(text.dropLast().trimmingCharacters(in: .whitespaces)),
+                    percent.value <= 100
+                else { return nil }
+                let hundredths = (percent.value * 100).rounded()
+                return abs(hundredths - percent.value * 100) < 1e-6 ? UInt64(hundredths) * 100 : nil
+            }
+        }
+        let sum = shares.values.reduce(0, +)
+        guard sum <= 1_000_000 else { throw error("add up to \(Double(sum) / 10_000)%, which is more than 100%") }
+        guard sum > 0 || shares.count < clusters.count else {
+            throw error("every cluster has 0%, so that all requests would fail: leave one above 0%")
+        }
+        guard service.balance == .global else {
+            throw error("need `balance: global`: with `local-first` the own cluster has all traffic")
+        }
+        return shares
+    }
+
     fileprivate func resources(_ field: YAMLReader?, of name: ServiceName) throws(ConfigurationError) -> [String] {
         guard let field else { return [name.rawValue] }
         var resources: [String] = []

@@ -16,6 +16,11 @@ public struct Service: Hashable, Sendable {
     ///
     /// The default is 1; 0 takes the cluster out.
     public var weights: [ClusterName: Ratio]
+    /// The shares that some clusters get whatever their pods are, in millionths of the traffic; their sum is at most
+    /// 1,000,000.
+    ///
+    /// They replace these clusters' multipliers; the other clusters share the rest.
+    public var shares: [ClusterName: UInt64] = [:]
     /// The SNI that stands for any of the service's pods, at every gateway.
     ///
     /// If nil, Ballast's own gateways use a default: see `sni(at:)`.

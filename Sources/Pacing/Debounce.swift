@@ -44,7 +44,7 @@ public final class Debounce<C: Clock>: Sendable where C.Duration == Duration {
     /// Calls `body` once for every group of signals, until the task is cancelled.
     ///
     /// Must be called by one task only.
-    public func forEach(_ body: () async -> Void) async {
+    public func forEach(isolation: isolated (any Actor)? = #isolation, _ body: () async -> Void) async {
         for await _ in signals {
             do {
                 while let due, clock.now < due { try await clock.sleep(until: due, tolerance: .zero) }

@@ -1,5 +1,6 @@
 import Balancing
 public import Model
+import Overrides
 
 /// Describes in the log what publications change: `orders in eu: +w4, w2 weight 1→2, −w3; shares eu 60→67 %`.
 ///
@@ -21,17 +22,18 @@ public struct ChangeLog {
         /// The cluster whose clients' shares are described.
         var client: ClusterName
         var pods: [ClusterName: [Pod]]
+        var tuning = Tuning.none
 
-        /// Whether service, clusters and pods are equal.
+        /// Whether service, clusters, pods and overrides are equal.
         public func isSame(as other: Facts) -> Bool {
-            service == other.service && clusters == other.clusters && pods == other.pods
+            service == other.service && clusters == other.clusters && pods == other.pods && tuning == other.tuning
         }
 
         fileprivate var shares: [ClusterName: Double] {
             guard let service else { return [:] }
             let mesh = Mesh(clusters: clusters, pods: pods)
             return Dictionary(
-                mesh.assign(service, from: client, for: .plain).shares.map { ($0.cluster, $0.share) },
+                mesh.assign(service, from: client, for: .plain, tuning: tuning).shares.map { ($0.cluster, $0.share) },
                 uniquingKeysWith: { first, _ in first })
         }
     }

@@ -1,14 +1,15 @@
-import Balancing
+public import Balancing
 public import Discovery
 import Foundation
 import Intent
 public import Model
+public import Overrides
 
 /// Turns changes of the registry and of the intent into snapshots.
 ///
 /// Recomputes only services that changed, and only for views that are in use. A value without a clock: the caller
 /// passes the time.
-public struct SnapshotBuilder {
+public struct SnapshotBuilder: Sendable {
     /// The result of `build`.
     public struct Outcome {
         /// The new snapshot, ready to publish.
@@ -21,6 +22,8 @@ public struct SnapshotBuilder {
     }
 
     private var intent: MeshIntent?
+    /// The effects of overrides.
+    private var tunings = Tunings.none
     private var gateways: [ClusterName: [SocketAddress]] = [:]
     /// The clusters of `intent` with the addresses of `gateways`.
     private var clusters: [Cluster] = []
@@ -57,18 +60,44 @@ public struct SnapshotBuilder {
     /// The facts of a service that `ChangeLog` compares.
     public func facts(of name: ServiceName) -> ChangeLog.Facts {
         ChangeLog.Facts(
-            service: catalog[name]?.service, clusters: clusters, client: federation.ownCluster, pods: pods[name] ?? [:])
+            service: catalog[name]?.service, clusters: clusters, client: federation.ownCluster, pods: pods[name] ?? [:],
+            tuning: tunings.tuning(of: name, for: federation.ownCluster, isGateway: false))
     }
+
+    /// The services whose effects by overrides differ from those in force.
+    public func servicesChanged(by next: Tunings) -> Set<ServiceName> {
+        guard next != tunings else { return [] }
+        let candidates: Set<ServiceName> =
+            if let some = tunings.services, let others = next.services {
+                some.union(others).intersection(catalog.names)
+            } else { catalog.names }
+        return candidates.filter { !tunings.isSame(as: next, for: $0) }
+    }
+
+    /// What a view would be served of a service with these overrides; nil if there is no such service or cluster.
+    public func assignment(of name: ServiceName, for view: ClientView, with tunings: Tunings) -> Assignment? {
+        guard let service = catalog[name], federation.clusters.contains(view.cluster) else { return nil }
+        return announced(mesh(of: name), of: name, to: .client(view)).assign(
+            service.service, from: view.cluster, for: view.kind, renewals: inForce[name] ?? [:],
+            tuning: tunings.tuning(of: name, for: view.cluster, isGateway: view.kind == .gateway))
+    }
+
+    /// The cluster of clients that don't name one.
+    public var ownCluster: ClusterName { federation.ownCluster }
+
+    /// The names of all clusters.
+    public var clusterNames: Set<ClusterName> { federation.clusters }
 
     /// Builds the snapshot after these changes.
     ///
     /// - Parameters:
     ///   - wanted: the views that are in use.
+    ///   - tunings: the effects of overrides.
     ///   - progress: the publications that clients and gateways have answered.
     /// - Returns: nil if the task was cancelled; building then stops after the current service.
     public mutating func build(
-        _ changes: RegistryChanges, for wanted: Set<ViewKey>, progress: ClientProgress = ClientProgress(),
-        at now: ContinuousClock.Instant
+        _ changes: RegistryChanges, for wanted: Set<ViewKey>, tunings: Tunings = .none,
+        progress: ClientProgress = ClientProgress(), at now: ContinuousClock.Instant
     ) -> Outcome? {
         number += 1
         assignedCount = 0
@@ -82,6 +111,8 @@ public struct SnapshotBuilder {
         var due = apply(changes.intent, changes.gateways, progress, at: moment)
         for (name, next) in changes.pods { due.formUnion(replacePods(of: name, with: next, progress, at: moment)) }
         due.formUnion(catalog.expire(at: now))
+        due.formUnion(servicesChanged(by: tunings))
+        self.tunings = tunings
         let settled = announcements.settle(at: now, gateways: progress.gateways)
         due.formUnion(settled.services)
         if isFirst || settled.reach { due.formUnion(catalog.names) }
@@ -261,8 +292,7 @@ public struct SnapshotBuilder {
         // Most views have the same endpoints as the plain one: these are assigned, kept and encoded once.
         var assignments: [ClientView: Assignment] = [:]
         for view in Set((clients + (audits ? auditedViews : [])).map(whole.equivalent)) {
-            assignments[view] = announced(whole, of: name, to: .client(view)).assign(
-                service.service, from: view.cluster, for: view.kind, renewals: inForce[name] ?? [:])
+            assignments[view] = assignment(of: name, for: view, with: tunings)
         }
         for view in clients {
             guard let assignment = assignments[whole.equivalent(to: view)] else { continue }

@@ -6,7 +6,9 @@ struct Ballast: AsyncParsableCommand {
         commandName: "ballast",
         abstract: "A small xDS control plane for services that run in several clusters.",
         version: version,
-        subcommands: [Serve.self, Validate.self, Release.self, Load.self]
+        subcommands: [
+            Serve.self, Validate.self, Weights.self, Drain.self, Undo.self, OverridesList.self, Release.self, Load.self,
+        ]
     )
 
     static let version = "0.9.0"

@@ -330,6 +330,19 @@ public final class Bench: Sendable {
         return counts
     }
 
+    /// The number of TLS handshakes that pods have completed since they started, by their own counters.
+    public func handshakeCount(_ names: [String]) async throws -> Int {
+        var total = 0
+        for name in names {
+            let admin = EnvoyAdmin(host: try pod(name).address.host.description, port: 9901)
+            let lines = try await admin.page("/stats?filter=ssl.handshake").split(separator: "\n")
+            for line in lines where line.hasPrefix("listener.") {
+                total += Int(line.split(separator: " ").last ?? "") ?? 0
+            }
+        }
+        return total
+    }
+
     /// Stops all processes.
     public func stop() async {
         let all = processes.withLock { processes in

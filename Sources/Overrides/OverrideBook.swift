@@ -1,0 +1,147 @@
+public import Balancing
+public import Foundation
+public import Model
+
+/// All known overrides, and what they do at one moment.
+public struct OverrideBook: Hashable, Sendable {
+    /// The largest number of overrides of one service that are not ended.
+    public static let maxDepth = 8
+
+    private var overrides: [String: Override] = [:]
+
+    /// Creates an empty book.
+    public init() {}
+
+    /// All overrides, oldest first.
+    public var all: [Override] { overrides.values.sorted(by: Self.precedes) }
+
+    /// The override of that name; nil if there is none.
+    public subscript(id: String) -> Override? { overrides[id] }
+
+    /// Adds an override, or transitions to one that is known.
+    public mutating func merge(_ override: Override) {
+        guard let known = overrides[override.id] else {
+            overrides[override.id] = override
+            return
+        }
+        let ids = Set(known.transitions.map(\.id))
+        overrides[override.id]?.transitions += override.transitions.filter { !ids.contains($0.id) }
+    }
+
+    /// Removes overrides that ended before a time.
+    public mutating func removeEnded(before time: Date) {
+        overrides = overrides.filter { OverrideTimeline($0.value).state(at: time).phase != .ended }
+    }
+
+    /// The overrides that are not ended, oldest first.
+    public func current(at now: Date) -> [Override] {
+        all.filter { OverrideTimeline($0).state(at: now).phase != .ended }
+    }
+
+    /// The overrides of a service that are not ended, oldest first; those of all services are included.
+    public func current(of service: ServiceName, at now: Date) -> [Override] {
+        current(at: now).filter { $0.spec.service == service.rawValue || $0.spec.service == "*" }
+    }
+
+    /// When an override changes next by itself; nil for never.
+    public func next(after now: Date) -> Date? {
+        overrides.values.compactMap { OverrideTimeline($0).state(at: now).next }.min()
+    }
+
+    /// The age, then the name.
+    private static func precedes(_ left: Override, _ right: Override) -> Bool {
+        (left.createdAt, left.id) < (right.createdAt, right.id)
+    }
+}
+
+/// The effects of all overrides at one moment.
+public struct Tunings: Hashable, Sendable {
+    private struct Entry: Hashable, Sendable {
+        var id: String
+        var spec: OverrideSpec
+        var level: Tuning.Fraction
+    }
+
+    private var entries: [Entry]
+    private let ceiling: Double
+
+    /// No effects.
+    public static let none = Tunings(OverrideBook(), at: Date(timeIntervalSince1970: 0))
+
+    /// The effects at a time.
+    ///
+    /// - Parameter addition: a spec that is not in the book, and the level to show; it counts over all others.
+    public init(
+        _ book: OverrideBook, at now: Date, adding addition: (spec: OverrideSpec, level: Tuning.Fraction)? = nil,
+        ceiling: Double = 3
+    ) {
+        self.ceiling = ceiling
+        entries = book.all.compactMap { override in
+            let state = OverrideTimeline(override).state(at: now)
+            return state.level > .zero ? Entry(id: override.id, spec: override.spec, level: state.level) : nil
+        }
+        if let addition { entries.append(Entry(id: "planned", spec: addition.spec, level: addition.level)) }
+    }
+
+    /// The services with effects; nil for all.
+    public var services: Set<ServiceName>? {
+        entries.contains { $0.spec.service == "*" } ? nil : Set(entries.map { ServiceName(rawValue: $0.spec.service) })
+    }
+
+    /// Whether there are no effects.
+    public var isEmpty: Bool { entries.isEmpty }
+
+    /// Whether a service has the same effects as in others.
+    public func isSame(as other: Tunings, for service: ServiceName) -> Bool {
+        entries(of: service) == other.entries(of: service)
+    }
+
+    private func entries(of service: ServiceName) -> [Entry] {
+        entries.filter { $0.spec.service == service.rawValue || $0.spec.service == "*" }
+    }
+
+    /// The effects on a service for the clients of a cluster.
+    ///
+    /// - Parameter isGateway: whether the client is the cluster's own gateway, to which only overrides for all views
+    ///   apply: it serves clients of every cluster.
+    public func tuning(of service: ServiceName, for client: ClusterName, isGateway: Bool) -> Tuning {
+        var tuning = Tuning()
+        guard !entries.isEmpty else { return tuning }
+        tuning.ceiling = ceiling
+        for entry in entries(of: service) {
+            if let views = entry.spec.views, isGateway || !views.contains(client.rawValue) { continue }
+            entry.spec.apply(to: &tuning, at: entry.level, origin: "override \(entry.id)")
+        }
+        return tuning
+    }
+}
+
+extension OverrideSpec {
+    /// Adds the effects at a level above 0.
+    fileprivate func apply(to tuning: inout Tuning, at level: Tuning.Fraction, origin: String) {
+        if let shares {
+            let targets = shares.map { (ClusterName(rawValue: $0.key), UInt64(($0.value * 10_000).rounded())) }
+            tuning.shares.append(
+                Tuning.Shares(targets: Dictionary(uniqueKeysWithValues: targets), level: level, origin: origin))
+        }
+        if let multiplier, let full = Self.millionths(multiplier.by) {
+            // 1 + level x (by - 1), rounded.
+            let (unit, parts) = (Int64(1_000_000), Int64(clamping: level.denominator))
+            let change = (Int64(full) - unit) * Int64(clamping: level.numerator)
+            tuning.multipliers.append(
+                Tuning.Multiplier(
+                    target: multiplier.target.selector, millionths: UInt64(max(1, unit + change / parts))))
+        }
+        if let drain { tuning.drains.insert(drain.selector) }
+        if let balance = balance.flatMap(Service.Balance.init) { tuning.balance = balance }
+    }
+}
+
+extension OverrideSpec.Target {
+    /// The selected pods.
+    public var selector: Tuning.Target {
+        let cluster = ClusterName(rawValue: cluster)
+        if let pod { return .pod(cluster, pod) }
+        return zone.map { .zone(cluster, $0) } ?? .cluster(cluster)
+    }
+}

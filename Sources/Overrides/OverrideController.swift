@@ -1,0 +1,153 @@
+public import Foundation
+import Model
+import Synchronization
+
+/// Why an override can't be created or changed.
+public enum OverrideError: Error, Hashable, Sendable {
+    /// Fields of the spec can't be used.
+    case invalid([FieldProblem])
+    /// There is no override of that name.
+    case unknown(String)
+    /// The transition doesn't fit the override's phase, in a sentence.
+    case phase(String)
+    /// There are too many overrides, in a sentence.
+    case full(String)
+    /// Overrides are off, in a sentence.
+    case noStore(String)
+    /// The store failed, in a sentence.
+    case store(String)
+    /// Something changed since the caller looked.
+    case outdated
+}
+
+/// Creates and changes overrides; everything is in the store before it takes effect.
+public actor OverrideController {
+    /// The largest number of overrides that are not ended.
+    public static let maxCurrent = 1_000
+
+    private let store: (any OverrideStore)?
+    private let changed: @Sendable () -> Void
+    private let shared = Mutex(OverrideBook())
+    /// Increases before each write.
+    private var revision: UInt64 = 0
+    private var loadFailure: String?
+
+    /// Creates a controller without overrides.
+    ///
+    /// - Parameters:
+    ///   - store: nil if overrides are off.
+    ///   - changed: called after each change.
+    public init(store: (any OverrideStore)?, changed: @escaping @Sendable () -> Void) {
+        self.store = store
+        self.changed = changed
+    }
+
+    /// All overrides.
+    public nonisolated var book: OverrideBook { shared.withLock { $0 } }
+
+    /// Reads the store; overrides that it contains take effect again.
+    ///
+    /// - Returns: warnings about what could not be read.
+    public func load() async -> [String] {
+        guard let store else { return [] }
+        do throws(OverrideStoreError) {
+            let (overrides, warnings) = try await store.load()
+            shared.withLock { book in for override in overrides { book.merge(override) } }
+            loadFailure = nil
+            if !overrides.isEmpty { changed() }
+            return warnings
+        } catch {
+            loadFailure = error.description
+            return [error.description]
+        }
+    }
+
+    /// The state of the overrides, for `create`: it changes with every write.
+    public var state: (book: OverrideBook, revision: UInt64) { (book, revision) }
+
+    /// Creates an override.
+    ///
+    /// - Parameters:
+    ///   - author: who wants it.
+    ///   - expected: the revision that the caller looked at.
+    public func create(
+        _ spec: OverrideSpec, by author: String, ifRevision expected: UInt64, at now: Date = Date()
+    ) async throws(OverrideError) -> Override {
+        let store = try writableStore()
+        let problems = spec.problems
+        guard problems.isEmpty else { throw .invalid(problems) }
+        guard expected == revision else { throw .outdated }
+        try checkRoom(for: spec, at: now)
+        revision += 1
+        var id = Self.makeID()
+        while book[id] != nil { id = Self.makeID() }
+        let override = Override(id: id, spec: spec, createdAt: now.rounded, createdBy: author)
+        do throws(OverrideStoreError) { try await store.create(override) } catch { throw .store(error.description) }
+        shared.withLock { $0.merge(override) }
+        changed()
+        return override
+    }
+
+    /// Adds a transition to an override.
+    public func append(
+        _ kind: Override.Transition.Kind, to id: String, by author: String, reason: String, at now: Date = Date()
+    ) async throws(OverrideError) -> Override {
+        let store = try writableStore()
+        guard let override = book[id] else { throw .unknown(id) }
+        guard reason.count <= 300, !reason.contains(where: \.isNewline) else {
+            throw .invalid([FieldProblem("/reason", "should be one line of at most 300 characters")])
+        }
+        let phase = OverrideTimeline(override).state(at: now).phase
+        let fits =
+            switch kind {
+            case .pause: phase == .ramping || phase == .scheduled
+            case .resume: phase == .paused
+            case .revert: phase != .ended && phase != .restoring
+            }
+        guard fits, override.transitions.count < 1_000 else {
+            throw .phase("\(id) is \(phase.rawValue), which \(kind.rawValue) doesn't fit")
+        }
+        revision += 1
+        let number = override.transitions.count + 1
+        let transition = Override.Transition(
+            id: "\(number)-\(Self.makeID())", at: now.rounded, by: author, type: kind, reason: reason)
+        do throws(OverrideStoreError) {
+            try await store.append(transition, to: id)
+        } catch {
+            throw .store(error.description)
+        }
+        var addition = override
+        addition.transitions = [transition]
+        shared.withLock { $0.merge(addition) }
+        changed()
+        return book[id] ?? override
+    }
+
+    private func writableStore() throws(OverrideError) -> any OverrideStore {
+        guard let store else { throw .noStore("overrides are off: set `state`, or `overrides: {store: memory}`") }
+        if let loadFailure { throw .store(loadFailure) }
+        return store
+    }
+
+    private func checkRoom(for spec: OverrideSpec, at now: Date) throws(OverrideError) {
+        let current = book.current(at: now)
+        guard current.count < Self.maxCurrent else {
+            throw .full("there are \(current.count) overrides that are not ended, the most that can be")
+        }
+        let ofService = current.count { $0.spec.service == spec.service }
+        guard ofService < OverrideBook.maxDepth else {
+            throw .full("\(spec.service) has \(ofService) overrides that are not ended, the most that can be; end one first")
+        }
+    }
+
+    /// Four characters of Crockford's base 32.
+    private static func makeID() -> String {
+        let digits = Array("0123456789abcdefghjkmnpqrstvwxyz")
+        return String((0..<4).map { _ in digits[Int.random(in: 0..<32)] })
+    }
+}
+
+extension Date {
+    /// The time in whole milliseconds, as stores keep it.
+    fileprivate var rounded: Date { Date(timeIntervalSince1970: (timeIntervalSince1970 * 1_000).rounded() / 1_000) }
+}

@@ -1,0 +1,218 @@
+public import Foundation
+
+/// What an operator wants: one change of one service's traffic, with its start and end.
+///
+/// The JSON form is the same in the API and in the store. Values are checked by `problems`.
+public struct OverrideSpec: Codable, Hashable, Sendable {
+    /// Selects pods: all of a cluster, those in one of its zones, or one pod.
+    public struct Target: Codable, Hashable, Sendable {
+        /// The cluster's name.
+        public var cluster: String
+        /// A zone of the cluster; nil for all.
+        public var zone: String?
+        /// The name of one pod; nil for all.
+        public var pod: String?
+
+        /// Creates a target.
+        public init(cluster: String, zone: String? = nil, pod: String? = nil) {
+            self.cluster = cluster
+            self.zone = zone
+            self.pod = pod
+        }
+    }
+
+    /// A factor on the weights of the selected pods.
+    public struct Multiplier: Codable, Hashable, Sendable {
+        /// The selected pods.
+        public var target: Target
+        /// The factor as a decimal: 0.01 to 100, with up to six decimal places.
+        public var by: String
+
+        /// Creates a multiplier.
+        public init(target: Target, by: String) {
+            self.target = target
+            self.by = by
+        }
+    }
+
+    /// A change in equal steps.
+    public struct Ramp: Codable, Hashable, Sendable {
+        /// The time from the start to the last step, such as `10m`.
+        public var over: String
+        /// The number of steps, 1 to 100; step k takes effect at k / steps of the time.
+        public var steps: Int
+
+        /// Creates a ramp.
+        public init(over: String, steps: Int) {
+            self.over = over
+            self.steps = steps
+        }
+    }
+
+    /// The service's name; `*` for all services, with drains only.
+    public var service: String
+    /// The clusters whose clients are affected; nil for all.
+    public var views: [String]?
+    /// The share of each named cluster in percent, with up to two decimals; the others share the rest in proportion.
+    public var shares: [String: Double]?
+    /// A factor on pods' weights.
+    public var multiplier: Multiplier?
+    /// The pods that get no new requests.
+    public var drain: Target?
+    /// The service's balance: `global` or `local-first`.
+    public var balance: String?
+    /// When it starts; nil for at once.
+    public var start: Date?
+    /// How it begins; nil for in one step.
+    public var ramp: Ramp?
+    /// When it ends; nil if it is permanent.
+    public var until: Date?
+    /// True if it doesn't end by itself; otherwise nil or false.
+    public var permanent: Bool?
+    /// How it ends; nil for in one step.
+    public var restore: Ramp?
+    /// Why, in 3 to 300 characters.
+    public var reason: String
+
+    /// Creates a spec without an action.
+    public init(service: String, reason: String) {
+        self.service = service
+        self.reason = reason
+    }
+}
+
+/// A field of a spec that can't be used.
+public struct FieldProblem: Codable, Hashable, Sendable {
+    /// A JSON pointer to the field, such as `/shares/west`.
+    public var pointer: String
+    /// What is wrong, and what to do.
+    public var reason: String
+
+    /// Creates a problem.
+    public init(_ pointer: String, _ reason: String) {
+        self.pointer = pointer
+        self.reason = reason
+    }
+}
+
+extension OverrideSpec {
+    /// The longest time from start to end.
+    public static let longest = Duration.seconds(366 * 86_400)
+
+    /// The fields that can't be used, whatever the mesh contains.
+    public var problems: [FieldProblem] {
+        var problems = actionProblems
+        if service.isEmpty || service.count > 253 { problems.append(FieldProblem("/service", "should be a service's name")) }
+        if views?.isEmpty == true { problems.append(FieldProblem("/views", "should name a cluster, or be left out")) }
+        if !(3...300).contains(reason.count) || reason.contains(where: \.isNewline) {
+            problems.append(FieldProblem("/reason", "should be one line of 3 to 300 characters"))
+        }
+        switch (until, permanent ?? false) {
+        case (nil, false): problems.append(FieldProblem("/until", "is needed, or `permanent: true`"))
+        case (_?, true): problems.append(FieldProblem("/permanent", "can't be true together with `until`"))
+        default: break
+        }
+        if let until, let start, until <= start { problems.append(FieldProblem("/until", "should be after `start`")) }
+        for (field, ramp) in [("/ramp", ramp), ("/restore", restore)] {
+            guard let ramp else { continue }
+            if shares == nil, multiplier == nil {
+                problems.append(FieldProblem(field, "only shares and multipliers change in steps"))
+            }
+            problems += ramp.problems(at: field)
+        }
+        return problems
+    }
+
+    private var actionProblems: [FieldProblem] {
+        var problems: [FieldProblem] = []
+        let actions = [shares != nil, multiplier != nil, drain != nil, balance != nil].count { $0 }
+        if actions != 1 {
+            problems.append(FieldProblem("", "should have exactly one of: shares, multiplier, drain, balance"))
+        }
+        if service == "*", drain == nil { problems.append(FieldProblem("/service", "`*` is for drains only")) }
+        if let shares {
+            if shares.isEmpty { problems.append(FieldProblem("/shares", "should name a cluster")) }
+            for (name, percent) in shares.sorted(by: { $0.key < $1.key }) {
+                let pointer = "/shares/\(Self.escaped(name))"
+                if name.contains("/") {
+                    problems.append(FieldProblem(pointer, "shares of zones are not supported; use a multiplier"))
+                } else if !(0...100).contains(percent) || abs((percent * 100).rounded() - percent * 100) > 1e-6 {
+                    problems.append(FieldProblem(pointer, "should be 0 to 100 percent, with up to two decimals"))
+                }
+            }
+            if shares.values.reduce(0, +) > 100.000_001 {
+                problems.append(FieldProblem("/shares", "add up to more than 100 percent"))
+            }
+        }
+        if let multiplier, Self.millionths(multiplier.by) == nil {
+            problems.append(
+                FieldProblem("/multiplier/by", "should be a decimal from 0.01 to 100, with up to six decimal places"))
+        }
+        for (field, target) in [("/multiplier/target", multiplier?.target), ("/drain", drain)] {
+            if let target, target.zone != nil, target.pod != nil {
+                problems.append(FieldProblem(field, "should have `zone` or `pod`, not both"))
+            }
+        }
+        if let balance, !["global", "local-first"].contains(balance) {
+            problems.append(FieldProblem("/balance", "should be one of: global, local-first"))
+        }
+        return problems
+    }
+
+    /// A decimal from 0.01 to 100 in millionths; nil for any other text.
+    public static func millionths(_ decimal: String) -> UInt64? {
+        let parts = decimal.split(separator: ".", omittingEmptySubsequences: false)
+        guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }),
+            parts[0].count <= 3, parts.count == 1 || parts[1].count <= 6, let whole = UInt64(parts[0])
+        else { return nil }
+        let digits = parts.count == 2 ? parts[1] : ""
+        let value = whole * 1_000_000 + (UInt64(digits + String(repeating: "0", count: 6 - digits.count)) ?? 0)
+        return (10_000...100_000_000).contains(value) ? value : nil
+    }
+
+    /// A name as a part of a JSON pointer (RFC 6901).
+    static func escaped(_ name: String) -> String {
+        name.replacing("~", with: "~0").replacing("/", with: "~1")
+    }
+}
+
+extension OverrideSpec.Ramp {
+    /// The time from the start to the last step; nil if it can't be read.
+    public var duration: Duration? { TimeSpan(over)?.duration }
+
+    fileprivate func problems(at pointer: String) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if !(1...100).contains(steps) { problems.append(FieldProblem("\(pointer)/steps", "should be 1 to 100")) }
+        guard let duration, duration <= .seconds(7 * 86_400) else {
+            return problems + [FieldProblem("\(pointer)/over", "should be a time such as 90s, 10m or 2h, at most 168h")]
+        }
+        if (1...100).contains(steps), duration < .seconds(5 * steps) {
+            problems.append(FieldProblem("\(pointer)/over", "leaves less than 5s for a step"))
+        }
+        return problems
+    }
+}
+
+/// A length of time as an operator writes it: `90s`, `10m`, `1h30m`, `2d`.
+public struct TimeSpan: Hashable, Sendable {
+    /// The length.
+    public var duration: Duration
+
+    /// Parses a text; nil if it is none, or more than 10 years.
+    public init?(_ text: String) {
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
+        var (total, digits): (Int64, String) = (0, "")
+        guard text.count <= 20 else { return nil }
+        for character in text {
+            if character.isASCII, character.isNumber {
+                digits.append(character)
+            } else {
+                guard let unit = units[character], let number = Int64(digits), number <= 315_360_000 / unit else { return nil }
+                total += number * unit
+                digits = ""
+            }
+        }
+        guard digits.isEmpty, total > 0, total <= 315_360_000 else { return nil }
+        duration = .seconds(total)
+    }
+}

@@ -1,0 +1,109 @@
+import AdminAPI
+import Foundation
+import Overrides
+import TestBench
+import Testing
+import TestSupport
+
+private let east = ["e1", "e2"]
+private let west = ["w1", "w2", "w3"]
+
+extension EnvoyTests {
+    /// Overrides on real Envoys, by the command line.
+    @Suite(.serialized) struct OverrideTests {
+        /// Calls a command of `ballast` with the bench's admin API.
+        private func ballast(_ bench: Bench, _ arguments: String...) throws -> String {
+            try run(
+                tools.ballast, arguments + ["--admin", "http://\(bench.host):\(Bench.adminPort)"],
+                directory: bench.directory)
+        }
+
+        private func open(_ stage: Stage, _ plan: Plan) async throws {
+            try await stage.open(plan, east: east, west: west)
+            await stage.bench.stop("ballast")
+            try stage.bench.write(
+                plan.configuration(stage.bench, .http2) + "overrides: {store: memory}\n", to: "ballast.yaml")
+            try await stage.bench.startBallast()
+            try await stage.wait(plan)
+        }
+
+        @Test(arguments: [Plan.Reach.gateway, .lanes, .pods, .connect])
+        func `a drain and its end under load fail no request and open no connection`(_ reach: Plan.Reach) async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                try await open(stage, Plan(reach))
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    try await eventually("all connections are open") { load.result.requests > 1_000 }
+                    let before = try await bench.handshakeCount(west)
+                    _ = try ballast(bench, "drain", "cluster", "west", "--for", "10m", "--reason", "a test", "--yes")
+                    try await eventually("west gets nothing") {
+                        let start = load.result
+                        try await eventually("requests") { load.result.requests > start.requests + 100 }
+                        return !(load.result - start).byPod.keys.contains { $0.hasPrefix("w") }
+                    }
+                    _ = try ballast(bench, "undo")
+                    try await eventually("west is back") {
+                        let start = load.result
+                        try await eventually("requests") { load.result.requests > start.requests + 200 }
+                        let west = (load.result - start).byPod.filter { $0.key.hasPrefix("w") }
+                        return west.values.reduce(0, +) > 80
+                    }
+                    #expect(try await bench.handshakeCount(west) == before)
+                }
+                #expect(result.failed == 0)
+            }
+        }
+
+        @Test func `a ramp under load fails no request, and each step is what clients do`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                try await open(stage, Plan(.pods))
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    let plan = try ballast(
+                        bench, "weights", "set", "httpbin", "west=20%", "--over", "20s", "--steps", "4", "--for", "10m",
+                        "--reason", "a test", "--yes")
+                    #expect(plan.contains("Steps      west: 50 40 30 20 %"), "\(plan)")
+                    for share in [50.0, 40, 30, 20] {
+                        try await eventually("west gets \(share) %") {
+                            let start = load.result
+                            try await eventually("requests") { load.result.requests > start.requests + 500 }
+                            let part = load.result - start
+                            let west = part.byPod.filter { $0.key.hasPrefix("w") }.values.reduce(0, +)
+                            return abs(Double(west) / Double(part.requests) * 100 - share) < 2
+                        }
+                    }
+                }
+                #expect(result.failed == 0)
+                let shown = try ballast(bench, "weights", "show", "httpbin")
+                #expect(shown.contains("west     20 %") && shown.contains("Active at 100 %"), "\(shown)")
+            }
+        }
+
+        @Test func `an override survives kill -9, and its ramp goes on as if nothing had happened`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                let plan = Plan(.pods)
+                try await open(stage, plan)
+                await bench.stop("ballast")
+                try bench.write(plan.configuration(bench, .http2) + "state: state\n", to: "ballast.yaml")
+                try await bench.startBallast()
+                _ = try ballast(
+                    bench, "weights", "set", "httpbin", "west=20%", "--over", "10s", "--steps", "2", "--for", "10m",
+                    "--reason", "a test", "--yes")
+                try bench.process("ballast").signal(SIGKILL)
+                await bench.stop("ballast")
+                try await bench.startBallast()
+                try await eventually("the ramp is over") {
+                    let page = try AdminJSON.decode(
+                        OverridesPage.self, from: Data(try ballast(bench, "overrides", "-o", "json").utf8))
+                    return page.overrides.first?.phase == .active
+                }
+                try await eventually("west gets 20 %") {
+                    let part = try await Load.run(500, on: bench)
+                    let west = part.byPod.filter { $0.key.hasPrefix("w") }.values.reduce(0, +)
+                    return part.failed == 0 && abs(west - 100) <= 2
+                }
+            }
+        }
+    }
+}
