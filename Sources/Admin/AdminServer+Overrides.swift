@@ -25,7 +25,8 @@ extension AdminServer {
         let omitted = ended.count - Self.maxEnded
         return try json(
             OverridesPage(
-                store: controlPlane.overrideStore, overrides: pages.filter { $0.phase != .ended } + ended.prefix(Self.maxEnded),
+                store: controlPlane.overrideStore,
+                overrides: pages.filter { $0.phase != .ended } + ended.prefix(Self.maxEnded),
                 omitted: omitted > 0 ? omitted : nil))
     }
 
@@ -46,7 +47,9 @@ extension AdminServer {
         guard let expected = request.headers[.ifMatch] else {
             throw ProblemPage(
                 type: "unconditional", status: 428,
-                detail: "send the `etag` of the plan as `If-Match`: POST the same body to \(AdminRoute.plans.rawValue) first")
+                detail:
+                    "send the `etag` of the plan as `If-Match`: POST the same body to \(AdminRoute.plans.rawValue) first"
+            )
         }
         let planner = Planner(controlPlane)
         let view = view(request, spec)

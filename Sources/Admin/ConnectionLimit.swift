@@ -52,10 +52,11 @@ final class ConnectionLimit: Sendable {
     func makeHandler() -> some RemovableChannelHandler { RequestLimit(self) }
 }
 
-/// Closes its connection if the request isn't complete in time, if a second request arrives, or if the client doesn't
-/// read the answer in time.
-private final class RequestLimit: ChannelInboundHandler, RemovableChannelHandler {
+/// Closes its connection after the answer, or if the request isn't complete in time, if a second request arrives, or if
+/// the client doesn't read the answer in time.
+private final class RequestLimit: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
 
     private static let requestTime = TimeAmount.seconds(10)
     private static let answerTime = TimeAmount.seconds(60)
@@ -88,6 +89,14 @@ private final class RequestLimit: ChannelInboundHandler, RemovableChannelHandler
         case .end: close(context.channel, after: Self.answerTime)
         }
         context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+        let written = promise ?? context.eventLoop.makePromise(of: Void.self)
+        let channel = context.channel
+        written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        context.write(data, promise: written)
     }
 
     private func close(_ channel: any Channel, after time: TimeAmount) {

@@ -41,7 +41,8 @@ struct Planner {
         let shares = (1...steps).map { step -> [String: Double] in
             let shares = step == steps ? after.shares : assign(Tuning.Fraction(UInt64(step), of: UInt64(steps)))?.shares
             return Dictionary(
-                (shares ?? []).map { ($0.cluster.rawValue, percent($0.share)) }, uniquingKeysWith: { first, _ in first })
+                (shares ?? []).map { ($0.cluster.rawValue, percent($0.share)) }, uniquingKeysWith: { first, _ in first }
+            )
         }
         let clusters = zip(before.shares, after.shares).map(PlanPage.Cluster.init)
         return PlanPage(
@@ -82,7 +83,9 @@ struct Planner {
             let names = hot.prefix(5).map(\.0).joined(separator: ", ")
             let more = hot.count > 5 ? " and \(hot.count - 5) more" : ""
             warnings.append(
-                PlanPage.Warning(code: "hot", says: "\(names)\(more) get up to \((most.1 * 10).rounded() / 10) times what they get now"))
+                PlanPage.Warning(
+                    code: "hot",
+                    says: "\(names)\(more) get up to \((most.1 * 10).rounded() / 10) times what they get now"))
         }
         var last = Dictionary(clusters.map { ($0.cluster, $0.before) }, uniquingKeysWith: { first, _ in first })
         var jump = 0.0
@@ -92,13 +95,16 @@ struct Planner {
         }
         if jump > 25 {
             warnings.append(
-                PlanPage.Warning(code: "jump", says: "\((jump * 10).rounded() / 10) points move at once; a ramp moves them in steps"))
+                PlanPage.Warning(
+                    code: "jump", says: "\((jump * 10).rounded() / 10) points move at once; a ramp moves them in steps")
+            )
         }
         for cluster in after.shares where cluster.reason.contains("held to") {
             warnings.append(PlanPage.Warning(code: "limited", says: "\(cluster.cluster): \(cluster.reason)"))
         }
         for other in others where spec.shares != nil && other.spec.shares != nil {
-            warnings.append(PlanPage.Warning(code: "superseded", says: "it counts over the shares of override \(other.id)"))
+            warnings.append(
+                PlanPage.Warning(code: "superseded", says: "it counts over the shares of override \(other.id)"))
         }
         return warnings
     }

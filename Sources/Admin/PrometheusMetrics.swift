@@ -71,8 +71,10 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
 
     /// Does nothing, because metrics are kept.
     public func destroyCounter(_ handler: any CounterHandler) {}
-    /// Does nothing, because metrics are kept.
-    public func destroyMeter(_ handler: any MeterHandler) {}
+    /// Removes a gauge.
+    public func destroyMeter(_ handler: any MeterHandler) {
+        entries.withLock { $0 = $0.filter { $0.value.metric !== handler } }
+    }
     /// Does nothing, because metrics are kept.
     public func destroyRecorder(_ handler: any RecorderHandler) {}
     /// Does nothing, because metrics are kept.

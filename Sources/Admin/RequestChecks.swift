@@ -49,6 +49,10 @@ struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
         if let name = HTTPField.Name("X-Content-Type-Options") { response.headers[name] = "nosniff" }
         response.headers[.cacheControl] = "no-store"
         response.headers[.connection] = "close"
+        if request.method == .head {
+            response.headers[.contentLength] = response.body.contentLength.map(String.init)
+            response.body = ResponseBody()
+        }
         return response
     }
 }

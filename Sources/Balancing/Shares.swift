@@ -67,7 +67,9 @@ extension Member {
 
     fileprivate func note(on entry: Entry) -> String? {
         if let owner = entry.duplicateOf { return "the same address as a pod of cluster \(owner): counted there" }
-        if entry.isDrained { return multiplier.numerator == 0 ? "its cluster's multiplier is 0" : "drained by an override" }
+        if entry.isDrained {
+            return multiplier.numerator == 0 ? "its cluster's multiplier is 0" : "drained by an override"
+        }
         if entry.health != active { return "\(entry.health.rawValue): gets nothing new" }
         guard entry.millionths == 1_000_000 else {
             return "weight \(entry.pod.weight.value) x \(Double(entry.millionths) / 1e6) by overrides"

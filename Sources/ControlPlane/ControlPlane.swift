@@ -109,7 +109,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         started(port)
         await lastKnownGood?.load()
         for warning in await overrides.load() { logger.warning("\(warning)") }
-        sources.replaceSources(of: initial.mesh)
+        // A reload may have come before.
+        await registry.withIntent { [sources] in sources.replaceSources(of: $0) }
         await withTaskGroup { group in
             group.addTask { await self.sources.run() }
             group.addTask { await self.resolver.run(for: self.registry) }
@@ -142,9 +143,12 @@ public final class ControlPlane: ServiceLifecycle.Service {
             )
         }
         note(status)
-        await service.replaceAccess(with: configuration.access)
+        // Rules about certificates are of no use, or permit everyone, with the TLS settings of another configuration.
+        if configuration.server.xds.tls == initial.server.xds.tls {
+            await service.replaceAccess(with: configuration.access)
+        }
         await registry.replaceIntent(with: configuration.mesh)
-        sources.replaceSources(of: configuration.mesh)
+        await registry.withIntent { [sources] in sources.replaceSources(of: $0) }
         logger.info(
             "configuration reloaded",
             metadata: [
@@ -169,7 +173,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             defer { configuration = status }
             return configuration
         }
-        if last.version != status.version { metrics.configurationInfo(last.version).set(0) }
+        if last.version != status.version { metrics.configurationInfo(last.version).destroy() }
         metrics.configurationInfo(status.version).set(1)
         metrics.configurationRefused.set(0)
         metrics.configurationLoaded.set(status.loaded.timeIntervalSince1970)

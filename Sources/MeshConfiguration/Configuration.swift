@@ -36,7 +36,8 @@ public struct ServerSettings: Hashable, Sendable {
     public func differences(from other: ServerSettings) -> [String] {
         [
             ("xds", xds != other.xds), ("admin", admin != other.admin), ("state", state != other.state),
-            ("overrides", overrides != other.overrides), ("dns", dns != other.dns), ("sources", sources != other.sources),
+            ("overrides", overrides != other.overrides), ("dns", dns != other.dns),
+            ("sources", sources != other.sources),
         ].filter(\.1).map(\.0)
     }
 }

@@ -106,7 +106,9 @@ private struct EndpointsLines {
     private var line = 0..<0
     /// The current line, counted from 1.
     private(set) var number = 0
-    /// Whether all comments so far are printable ASCII: the parser refuses a file for what isn't text in a comment, too.
+    /// Whether all comments so far are printable ASCII without asterisks.
+    ///
+    /// The parser refuses a file for what isn't text in a comment, too, and the limit on aliases counts them there.
     private(set) var hasPlainComments = true
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
@@ -124,8 +126,10 @@ private struct EndpointsLines {
         let text = bytes[line]
         guard text.count > 3, text.starts(with: "  ".utf8), text.last == UInt8(ascii: ":") else { return .some(nil) }
         let name = text.dropFirst(2).dropLast()
-        // Other characters may have a meaning in YAML.
-        guard name.allSatisfy(Self.isPlain), name.contains(where: Self.isLetter) else { return .some(nil) }
+        // Other characters may have a meaning in YAML, and libyaml limits the length of keys to 1,024.
+        guard name.count <= 1_000, name.allSatisfy(Self.isPlain), name.contains(where: Self.isLetter) else {
+            return .some(nil)
+        }
         return .some(ServiceName(rawValue: String(decoding: name, as: UTF8.self)))
     }
 
@@ -158,7 +162,7 @@ private struct EndpointsLines {
             number += 1
             start = end
             if !line.isEmpty, bytes[line.lowerBound] == UInt8(ascii: "#") {
-                hasPlainComments = hasPlainComments && bytes[line].allSatisfy { (0x20...0x7e).contains($0) || $0 == 9 }
+                hasPlainComments = hasPlainComments && bytes[line].allSatisfy(Self.isPlainInComment)
             }
         } while line.isEmpty || bytes[line.lowerBound] == UInt8(ascii: "#")
     }
@@ -173,6 +177,10 @@ private struct EndpointsLines {
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
+
+    private static func isPlainInComment(_ byte: UInt8) -> Bool {
+        ((0x20...0x7e).contains(byte) || byte == 9) && byte != UInt8(ascii: "*")
+    }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
         isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")

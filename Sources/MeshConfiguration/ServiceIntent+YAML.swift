@@ -62,7 +62,8 @@ extension YAMLReader {
             guard service.weights[cluster] == nil else {
                 throw share.error("`weights` has the cluster as well: leave one of them out")
             }
-            shares[cluster] = try share.value("should be a percentage from 0% to 100%, with up to two decimals") { text in
+            shares[cluster] = try share.value("should be a percentage from 0% to 100%, with up to two decimals") {
+                text in
                 guard text.hasSuffix("%"), let percent = Ratio(text.dropLast().trimmingCharacters(in: .whitespaces)),
                     percent.value <= 100
                 else { return nil }

@@ -136,7 +136,8 @@ public actor OverrideController {
         }
         let ofService = current.count { $0.spec.service == spec.service }
         guard ofService < OverrideBook.maxDepth else {
-            throw .full("\(spec.service) has \(ofService) overrides that are not ended, the most that can be; end one first")
+            throw .full(
+                "\(spec.service) has \(ofService) overrides that are not ended, the most that can be; end one first")
         }
     }
 

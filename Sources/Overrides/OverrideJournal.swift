@@ -96,7 +96,9 @@ public actor OverrideJournal: OverrideStore {
         (book, length) = (OverrideBook(), 0)
         try read(content)
         if length < content.count {
-            warnings = ["\(path): its last line is incomplete, and was dropped: a crash interrupted it before it counted"]
+            warnings = [
+                "\(path): its last line is incomplete, and was dropped: a crash interrupted it before it counted"
+            ]
         }
         do {
             try file.truncate(atOffset: UInt64(length))
@@ -203,7 +205,8 @@ public actor OverrideJournal: OverrideStore {
     }
 
     private func failure(_ what: String, _ error: any Error) -> OverrideStoreError {
-        let reason = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError ?? error as NSError).localizedDescription
+        let reason = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError ?? error as NSError)
+            .localizedDescription
         return OverrideStoreError("\(path): \(what): \(reason)")
     }
 }

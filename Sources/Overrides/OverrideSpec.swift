@@ -102,7 +102,9 @@ extension OverrideSpec {
     /// The fields that can't be used, whatever the mesh contains.
     public var problems: [FieldProblem] {
         var problems = actionProblems
-        if service.isEmpty || service.count > 253 { problems.append(FieldProblem("/service", "should be a service's name")) }
+        if service.isEmpty || service.count > 253 {
+            problems.append(FieldProblem("/service", "should be a service's name"))
+        }
         if views?.isEmpty == true { problems.append(FieldProblem("/views", "should name a cluster, or be left out")) }
         if !(3...300).contains(reason.count) || reason.contains(where: \.isNewline) {
             problems.append(FieldProblem("/reason", "should be one line of 3 to 300 characters"))
@@ -162,7 +164,8 @@ extension OverrideSpec {
     /// A decimal from 0.01 to 100 in millionths; nil for any other text.
     public static func millionths(_ decimal: String) -> UInt64? {
         let parts = decimal.split(separator: ".", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }),
+        guard (1...2).contains(parts.count),
+            parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }),
             parts[0].count <= 3, parts.count == 1 || parts[1].count <= 6, let whole = UInt64(parts[0])
         else { return nil }
         let digits = parts.count == 2 ? parts[1] : ""
@@ -207,7 +210,9 @@ public struct TimeSpan: Hashable, Sendable {
             if character.isASCII, character.isNumber {
                 digits.append(character)
             } else {
-                guard let unit = units[character], let number = Int64(digits), number <= 315_360_000 / unit else { return nil }
+                guard let unit = units[character], let number = Int64(digits), number <= 315_360_000 / unit else {
+                    return nil
+                }
                 total += number * unit
                 digits = ""
             }

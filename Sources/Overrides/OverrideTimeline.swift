@@ -62,7 +62,9 @@ public struct OverrideTimeline: Sendable {
 
     /// The state before the end.
     private func forward(at now: Date) -> State {
-        let first = { (next: Date?) in [next, end].compactMap(\.self).filter { $0 > now }.min() }
+        // A transition of another replica, whose clock is ahead, may be in the future.
+        let pause = pauses.first { $0.at > now }?.at
+        let first = { (next: Date?) in [next, end, pause].compactMap(\.self).filter { $0 > now }.min() }
         guard now >= start else {
             return State(phase: .scheduled, level: .zero, step: nil, next: first(start), end: end)
         }
@@ -76,7 +78,8 @@ public struct OverrideTimeline: Sendable {
         }
         let wait = ramp.seconds * Double(step + 1) / Double(ramp.steps) - elapsed
         return State(
-            phase: isPaused ? .paused : .ramping, level: Tuning.Fraction(UInt64(step), of: UInt64(ramp.steps)), step: step,
+            phase: isPaused ? .paused : .ramping, level: Tuning.Fraction(UInt64(step), of: UInt64(ramp.steps)),
+            step: step,
             next: first(isPaused ? nil : now + max(wait, 0.001)), end: end)
     }
 

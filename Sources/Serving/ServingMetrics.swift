@@ -54,7 +54,7 @@ public enum MetricName: String, CaseIterable, Sendable {
         case .staleSources: "Sources, and names in DNS, that are stale."
         case .heldEndpoints: "Pods that are served although their source no longer lists them."
         case .certificateExpiry: "The end of a certificate's validity, in seconds since 1970, by file."
-        case .configurationInfo: "1 for the configuration in force, by version; 0 for others."
+        case .configurationInfo: "1 for the configuration in force, by version."
         case .configurationRefused: "1 while a newer configuration can't be used."
         case .configurationLoaded: "The time when the configuration in force was loaded, in seconds since 1970."
         }

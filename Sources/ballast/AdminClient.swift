@@ -10,7 +10,8 @@ import YAMLFile
 
 /// How a command reaches the admin API, and how it prints.
 struct AdminOptions: ParsableArguments {
-    @Option(help: "The admin API's address; by default the environment variable BALLAST_ADMIN, or http://127.0.0.1:18080.")
+    @Option(
+        help: "The admin API's address; by default the environment variable BALLAST_ADMIN, or http://127.0.0.1:18080.")
     var admin: String?
 
     @Option(help: "The file with the admin API's token (admin.tokenFile).")
@@ -91,7 +92,8 @@ struct AdminClient {
         do {
             return try AdminJSON.decode(type, from: data)
         } catch {
-            throw CommandFailure("\(address)\(path) answered with something else: is it a Ballast's admin API?", .failed)
+            throw CommandFailure(
+                "\(address)\(path) answered with something else: is it a Ballast's admin API?", .failed)
         }
     }
 }
@@ -143,7 +145,9 @@ func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)
 
 /// Prints rows with aligned columns; the first row has the titles.
 func printTable(_ rows: [[String]]) {
-    let widths = (rows.first ?? []).indices.map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
+    let widths = (rows.first ?? []).indices.map { column in
+        rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0
+    }
     for row in rows {
         let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
         print(cells.joined(separator: "  ").trimmingSuffix(" "))
@@ -159,7 +163,9 @@ extension String {
 }
 
 /// A page as JSON, as the API sends it.
-func printJSON(_ page: some Encodable) throws { print(String(decoding: try AdminJSON.encode(page), as: UTF8.self), terminator: "") }
+func printJSON(_ page: some Encodable) throws {
+    print(String(decoding: try AdminJSON.encode(page), as: UTF8.self), terminator: "")
+}
 
 /// A number with up to two decimals.
 func decimal(_ number: Double) -> String {

@@ -35,7 +35,10 @@ struct Validate: ParsableCommand {
         for cluster in settings.mesh.clusters {
             do throws(ConfigurationError) {
                 switch cluster.endpoints {
-                case .file(let path): pods[cluster.name] = try EndpointsFile(path: path).pods
+                case .file(let path):
+                    pods[cluster.name] = try EndpointsFile(path: path).pods
+                    // The limits on a source.
+                    _ = try FileSource(file: path, limits: settings.server.sources).readOnce()
                 case .directory(let path):
                     pods[cluster.name] = try FileSource(directory: path, limits: settings.server.sources).readOnce()
                 case .kubernetes(let endpoints): try KubernetesSource.check(endpoints.access)

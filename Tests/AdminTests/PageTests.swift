@@ -130,9 +130,15 @@ import XDS
                 try await Application(router: server.router(), logger: quiet).test(.router) { client in
                     for route in AdminRoute.allCases {
                         let isHealth = [.health, .readiness].contains(route)
-                        let method: HTTPRequest.Method = route == .release ? .post : .get
-                        // Nothing is held: an allowed release finds nothing.
-                        let allowed = route == .release ? 404 : 200
+                        let isPost = [.release, .plans, .transitions].contains(route)
+                        let method: HTTPRequest.Method = isPost ? .post : .get
+                        // Nothing is held, there is no override, and a plan needs a body.
+                        let allowed =
+                            switch route {
+                            case .release, .override: 404
+                            case .plans, .transitions: 415
+                            default: 200
+                            }
                         try await client.execute(
                             uri: route.path(name: "httpbin"), method: method, headers: headers
                         ) { response in

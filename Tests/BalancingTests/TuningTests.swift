@@ -69,7 +69,8 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
             Set(after.localities.flatMap(\.endpoints).map(\.address))
                 == Set(before.localities.flatMap(\.endpoints).map(\.address)))
         let remote = after.localities.filter { $0.locality.region == "west" }
-        #expect(remote.flatMap(\.endpoints).allSatisfy { $0.health == .draining } && remote.allSatisfy { $0.weight == nil })
+        #expect(
+            remote.flatMap(\.endpoints).allSatisfy { $0.health == .draining } && remote.allSatisfy { $0.weight == nil })
         #expect(mesh.assign(service, from: east, tuning: share([west: 0])).localities == after.localities)
         let zero = Service(name: "s", weights: [west: Ratio("0") ?? .one])
         #expect(mesh.assign(zero, from: east).localities == after.localities)

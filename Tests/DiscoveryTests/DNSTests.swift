@@ -156,6 +156,41 @@ import TestSupport
         }
     }
 
+    @Test func `names without an answer delay no other name`() async throws {
+        let server = try await NameServer()
+        let dead = (0..<20).map { "dead\($0).example" }
+        for name in dead { server.set(name, "A", .silence) }
+        server.set("gw.example", "A", .addresses(["192.0.2.1"], ttl: 60))
+        var settings = Configuration.DNS()
+        settings.servers = [try #require(SocketAddress(server.address))]
+        let servers = NameServers(settings: settings, patience: .seconds(60))
+        let lookups = Task {
+            await withTaskGroup { group in
+                for name in dead { group.addTask { _ = await servers.find(name, .a) } }
+            }
+        }
+        try await eventually("all are asked") { Set(server.questions).count >= dead.count }
+        guard case .addresses = await servers.find("gw.example", .a) else {
+            return #expect(Bool(false), "there was no answer")
+        }
+        lookups.cancel()
+        await lookups.value
+        await server.stop()
+    }
+
+    @Test func `each name server is asked, however many before it are silent`() async throws {
+        var all: [NameServer] = []
+        for _ in 0..<5 { all.append(try await NameServer()) }
+        for server in all.dropLast() { server.set("gw.example", "A", .silence) }
+        all.last?.set("gw.example", "A", .addresses(["192.0.2.1"], ttl: 60))
+        var settings = Configuration.DNS()
+        settings.servers = all.compactMap { SocketAddress($0.address) }
+        let servers = NameServers(settings: settings, patience: .milliseconds(300))
+        let expected = [IPAddress("192.0.2.1")].compactMap(\.self)
+        #expect(await servers.find("gw.example", .a) == .addresses(expected, ttl: 60))
+        for server in all { await server.stop() }
+    }
+
     @Test func `a look-up that is cancelled ends at once`() async throws {
         let server = try await NameServer()
         server.set("gw.example", "A", .silence)

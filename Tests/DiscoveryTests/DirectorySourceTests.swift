@@ -17,7 +17,10 @@ private final class Received: Sendable {
         var updates: [Set<ServiceName>] = []
     }
 
+    let directory: String
     private let state = Mutex(State())
+
+    init(_ directory: String) { self.directory = directory }
 
     func apply(_ report: SourceReport) {
         state.withLock { state in
@@ -73,7 +76,7 @@ private func observing(
             try text.write(toFile: path, atomically: true, encoding: .utf8)
         }
         for (name, text) in files { try write(name, text) }
-        let received = Received()
+        let received = Received(directory)
         let source = FileSource(directory: directory, limits: limits, recheckInterval: .milliseconds(100))
         let task = Task { await source.run { received.apply($0) } }
         defer { task.cancel() }
@@ -99,6 +102,8 @@ private func observing(
     @Test func `files come and go; other files, and those with a dot, are left alone`() async throws {
         try await observing(["a.yaml": file(["a": ["p"]]), ".hidden.yaml": "x", "README": "x"]) { received, write, _ in
             try await eventually("a is read") { received.pods == ["a: p"] && received.failure == nil }
+            try FileManager.default.createDirectory(
+                atPath: "\(received.directory)/sub.yaml", withIntermediateDirectories: true)
             try write("b.yaml", file(["b": ["p"]]))
             try await eventually("b is read") { received.pods == ["a: p", "b: p"] }
             try write("a.yaml", nil)

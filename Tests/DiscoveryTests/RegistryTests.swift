@@ -69,6 +69,30 @@ private let onePod: [ServiceName: [Pod]] = ["s": pods("p", 1, network: 1)]
         #expect(await registry.state.clusters[0].gateways.map(\.description) == expected)
     }
 
+    @Test func `without gateways in the configuration any more, those that the peer exported count`() async throws {
+        let text = """
+            cluster: a
+            guard: off
+            clusters:
+              a:
+                endpoints: {ballast: {address: "b:1", services: ["*"], tls: {certificate: c, key: k, ca: a}}}
+                gateways: ["192.0.2.1:1"]
+            services: {s: {}}
+            """
+        let listed = try Configuration(text: text, file: "/c/b.yaml").mesh
+        let exported = try Configuration(
+            text: text.replacingOnce("    gateways: [\"192.0.2.1:1\"]\n", with: ""), file: "/c/b.yaml"
+        ).mesh
+        let registry = Registry(listed) {}
+        let source = SourceID(listed.clusters[0])
+        await registry.receive(.pods(onePod), from: source)
+        await registry.receive(.gateways([.address(address("192.0.2.3:3"))]), from: source)
+        for (intent, expected) in [(exported, "192.0.2.3:3"), (listed, "192.0.2.1:1"), (exported, "192.0.2.3:3")] {
+            await registry.replaceIntent(with: intent)
+            #expect(await registry.state.clusters[0].gateways.map(\.description) == [expected])
+        }
+    }
+
     @Test func `a report that says nothing new changes nothing`() async throws {
         let changes = Mutex(0)
         let configuration = try configuration("east")

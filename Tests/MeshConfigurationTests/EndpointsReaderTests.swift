@@ -93,6 +93,19 @@ func `YAML in any other layout is read too, again and again`(text: String) throw
     #expect(throws: ConfigurationError.self) { _ = try reader.read(text([])) }
 }
 
+@Test(arguments: [
+    String(repeating: "# *x\n", count: 9), String(repeating: "# 2 * 3\n", count: 9), "  # *x\n# y\n",
+    String(repeating: "# *x\n", count: 8),
+]) func `what counts as an alias in a comment is the same when a file is read in parts`(_ comments: String) {
+    for name in ["a", String(repeating: "a", count: 1_000), String(repeating: "a", count: 1_025)] {
+        let text = "services:\n\(comments)  \(name):\n\(comments)    - {name: p, address: \"10.0.0.1:80\"}\n"
+        var reader = EndpointsReader(file: "e.yaml")
+        for text in [text, text.replacing("10.0.0.1", with: "10.0.0.2")] {
+            #expect((try? reader.read(Data(text.utf8))) == (try? EndpointsFile(text: text, file: "e.yaml")))
+        }
+    }
+}
+
 @Test func `bytes that aren't text are refused in a comment, too`() throws {
     let good = "# pods\nservices:\n  a:\n    - {name: p, address: \"10.0.0.1:80\"}\n"
     var reader = EndpointsReader(file: "e.yaml")

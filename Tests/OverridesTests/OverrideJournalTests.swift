@@ -36,7 +36,8 @@ private func file(_ directory: String) -> URL { URL(fileURLWithPath: "\(director
             let (found, warnings) = try await OverrideJournal(directory: directory).load()
             var first = override("aaaa")
             first.transitions = [revert]
-            #expect(found == [first, override("bbbb", created: Date(timeIntervalSince1970: 2_000))] && warnings.isEmpty)
+            #expect(
+                found == [first, override("bbbb", created: Date(timeIntervalSince1970: 2_000))] && warnings.isEmpty)
             let permissions = try FileManager.default.attributesOfItem(atPath: file(directory).path)[.posixPermissions]
             #expect(permissions as? Int == 0o600)
         }
@@ -50,7 +51,9 @@ private func file(_ directory: String) -> URL { URL(fileURLWithPath: "\(director
                 try await journal.create(override("bbbb"))
             }
             let whole = try Data(contentsOf: file(directory))
-            let first = try #require(whole.firstRange(of: Data("\n{\"create\":{\"createdAt\":1000000,\"createdBy\":\"anna\",\"id\":\"bbbb\"".utf8)))
+            let first = try #require(
+                whole.firstRange(
+                    of: Data("\n{\"create\":{\"createdAt\":1000000,\"createdBy\":\"anna\",\"id\":\"bbbb\"".utf8)))
             for cut in (first.lowerBound + 2)..<whole.count {
                 try whole.prefix(cut).write(to: file(directory))
                 let (found, warnings) = try await OverrideJournal(directory: directory).load()

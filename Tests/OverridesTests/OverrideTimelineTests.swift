@@ -7,7 +7,8 @@ import TestSupport
 private let start = Date(timeIntervalSince1970: 1_000_000)
 
 private func override(
-    _ transitions: [(at: Double, type: Override.Transition.Kind)] = [], _ change: (inout OverrideSpec) -> Void = { _ in }
+    _ transitions: [(at: Double, type: Override.Transition.Kind)] = [],
+    _ change: (inout OverrideSpec) -> Void = { _ in }
 ) -> Override {
     var spec = OverrideSpec(service: "s", reason: "a test")
     spec.shares = ["west": 20]
@@ -80,7 +81,9 @@ private func state(_ override: Override, at seconds: Double) -> OverrideTimeline
                 ) {
                     $0.ramp = Bool.random(using: &random) ? ramp : nil
                     $0.restore = Bool.random(using: &random) ? OverrideSpec.Ramp(over: "1m", steps: 3) : nil
-                    $0.shares = ["c\(Int.random(in: 0...2, using: &random))": Double(Int.random(in: 0...100, using: &random))]
+                    $0.shares = [
+                        "c\(Int.random(in: 0...2, using: &random))": Double(Int.random(in: 0...100, using: &random))
+                    ]
                 }
                 one.id = "o\(number)"
                 return one

@@ -68,9 +68,12 @@ public struct RunningControlPlane: Sendable {
     /// Runs one for as long as `body` does.
     ///
     /// With two pods in east and three in west, unless `isFed` is false.
+    ///
+    /// - Parameter before: called before it runs.
     public static func run(
         in directory: String, isFed: Bool = true, configuration: String = configuration,
         metrics: any MetricsFactory = NOOPMetricsHandler.instance,
+        before: (ControlPlane, _ directory: String) async throws -> Void = { _, _ in },
         _ body: (RunningControlPlane) async throws -> Void
     ) async throws {
         let started = AsyncStream.makeStream(of: UInt16.self)
@@ -85,6 +88,7 @@ public struct RunningControlPlane: Sendable {
             try endpoints([("w1", "10.0.2.1:80"), ("w2", "10.0.2.2:80"), ("w3", "10.0.2.3:80")])
                 .write(toFile: "\(directory)/west.yaml", atomically: true, encoding: .utf8)
         }
+        try await before(controlPlane, directory)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(services: [controlPlane], logger: quiet)
         )

@@ -10,6 +10,8 @@
 #include <time.h>
 
 static const int attempts = 2;
+/// More name servers than these don't make a look-up last longer.
+static const int most_servers = 16;
 
 /// The state of one query, on the stack of `cresolver_find`.
 typedef struct {
@@ -25,6 +27,18 @@ static void answered(void *argument, int status, int timeouts, struct ares_addri
     question->is_done = 1;
     question->status = status;
     question->found = found;
+}
+
+/// Enough time for each server to be asked once, and for the answer of the last one; at least two attempts with two.
+static long longest(ares_channel channel, int patience) {
+    struct ares_addr_port_node *servers = NULL;
+    int count = 0;
+    if (ares_get_servers_ports(channel, &servers) == ARES_SUCCESS) {
+        for (struct ares_addr_port_node *server = servers; server; server = server->next) count++;
+        ares_free_data(servers);
+    }
+    if (count > most_servers) count = most_servers;
+    return (count > 2 ? count + 2L : 4L) * patience;
 }
 
 static void initialize(void) { ares_library_init(ARES_LIB_INIT_ALL); }
@@ -121,7 +135,7 @@ CResolverResult cresolver_find(
     int family = wants_ipv6 ? AF_INET6 : AF_INET;
     struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
     ares_getaddrinfo(channel, name, NULL, &hints, answered, &question);
-    wait_for_answer(channel, &question, milliseconds() + 4L * patience);
+    wait_for_answer(channel, &question, milliseconds() + longest(channel, patience));
     int count = question.found ? write_addresses(question.found, family, addresses, addresses_size, ttl) : 0;
     if (question.found) ares_freeaddrinfo(question.found);
     ares_destroy(channel);

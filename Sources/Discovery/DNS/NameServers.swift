@@ -19,28 +19,29 @@ struct NameServers: Sendable {
         case failure(String)
     }
 
-    /// A look-up blocks its thread, so the resolver has its own pool and file reads don't wait for it.
+    /// A look-up blocks its thread until name servers answer or its time is over, so that 32 names without an answer
+    /// (A and AAAA) delay no other name.
     private static let threads: NIOThreadPool = {
-        let pool = NIOThreadPool(numberOfThreads: 4)
+        let pool = NIOThreadPool(numberOfThreads: 64)
         pool.start()
         return pool
     }()
 
     let settings: Configuration.DNS
-    /// The timeout per server and attempt; a look-up takes at most four times as long.
+    /// The timeout per server and attempt; a look-up takes at most as long as `cresolver_find` says.
     var patience = Duration.seconds(2)
     /// The `resolv.conf` to read.
     var resolverFile = "/etc/resolv.conf"
 
     /// Looks up a name in the hosts file, then as it is, then in the search domains.
     ///
-    /// Returns at once when the task is cancelled; the look-up itself runs on.
+    /// Returns at once when the task is cancelled; a look-up that has begun runs on.
     func find(_ name: String, _ type: RecordType) async -> Finding {
         let answer = FirstAnswer()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 answer.wait(continuation)
-                Self.threads.submit { _ in answer.resolve(findBlocking(name, type)) }
+                Self.threads.submit { _ in if !answer.isResolved { answer.resolve(findBlocking(name, type)) } }
             }
         } onCancel: {
             answer.resolve(.failure("nobody waits for the answer"))
@@ -92,6 +93,9 @@ private final class FirstAnswer: Sendable {
         }
         if let found { continuation.resume(returning: found) }
     }
+
+    /// Whether there is an answer, or nobody waits for it.
+    var isResolved: Bool { state.withLock { if case .found = $0 { true } else { false } } }
 
     func resolve(_ finding: NameServers.Finding) {
         let continuation: CheckedContinuation<NameServers.Finding, Never>? = state.withLock { state in

@@ -186,7 +186,10 @@ extension FileChanges.Scope {
             guard let all = try? FileManager.default.contentsOfDirectory(atPath: path) else {
                 throw DirectoryFailure("\(path): there is no such directory, or it can't be read")
             }
-            let names = all.filter { !$0.hasPrefix(".") && ($0.hasSuffix(".yaml") || $0.hasSuffix(".yml")) }
+            let names = all.filter { name in
+                !name.hasPrefix(".") && (name.hasSuffix(".yaml") || name.hasSuffix(".yml"))
+                    && !isDirectory("\(path)/\(name)")
+            }
             guard !names.isEmpty else { throw DirectoryFailure("\(path): it has no `.yaml` file") }
             guard names.count <= limit else {
                 throw DirectoryFailure("\(path): it has \(names.count) files, more than \(limit) (sources.services)")
@@ -194,6 +197,11 @@ extension FileChanges.Scope {
             return names.sorted().map { "\(path)/\($0)" }
         }
     }
+}
+
+private func isDirectory(_ path: String) -> Bool {
+    (try? URL(fileURLWithPath: path).resolvingSymlinksInPath().resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory
+        == true
 }
 
 private struct DirectoryFailure: Error, CustomStringConvertible {

@@ -51,6 +51,8 @@ struct ClusterRecord: Sendable {
     private(set) var podCount = 0
     /// From the configuration or a source; nil before anything is known.
     private(set) var gateways: [Gateway]?
+    /// The gateways that the source of the pods reported last, used or not.
+    private var exportedGateways: [Gateway]?
     /// The source whose gateways are used; nil if the configuration lists them.
     private var gatewaySourceID: SourceID?
     private var shrinking: [ServiceName: ShrinkRecord] = [:]
@@ -84,6 +86,7 @@ struct ClusterRecord: Sendable {
         self.isServed = isServed
         if next.endpoints.id != endpoints.id {
             endpoints = next.endpoints
+            exportedGateways = nil
             if pods != nil { wait(for: &endpoints) }
         }
         if next.gatewaySource?.id != gatewaySource?.id {
@@ -93,8 +96,13 @@ struct ClusterRecord: Sendable {
                 gatewaySource = record
             }
         }
+        let last = gatewaySourceID
         gatewaySourceID = next.gatewaySourceID
         if let listed = next.gateways { gateways = listed }
+        // The source keeps running, and need not report them again.
+        if gatewaySourceID != last, gatewaySourceID == endpoints.id, let exportedGateways {
+            gateways = exportedGateways
+        }
         shrinkGuard = next.shrinkGuard
         let isGuarded = shrinkGuard != nil
         return release(.released) { service, _ in !isGuarded || !isServed(service) }
@@ -119,7 +127,10 @@ struct ClusterRecord: Sendable {
         case .update(let update):
             if let pods = update.pods { receive(pods, from: id, at: now, &change) }
             // Gateways in the configuration take precedence over those that another Ballast exports.
-            if let gateways = update.gateways, gatewaySourceID == id { receive(gateways, from: id, &change) }
+            if let gateways = update.gateways {
+                if endpoints.id == id, !gateways.isEmpty { exportedGateways = gateways }
+                if gatewaySourceID == id { receive(gateways, from: id, &change) }
+            }
             change.isNews = change.isNews || !change.services.isEmpty
             isUnsaved = isUnsaved || change.isNews
         case .confirmed:

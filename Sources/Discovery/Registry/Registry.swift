@@ -45,6 +45,11 @@ public actor Registry {
         namesChanged(wanted)
     }
 
+    /// Calls `body` with the intent in force, which doesn't change meanwhile.
+    ///
+    /// Calls from several tasks can't leave the state of an older intent behind.
+    public func withIntent(_ body: @Sendable (MeshIntent) -> Void) { body(intent) }
+
     /// Replaces the intent.
     public func replaceIntent(with intent: MeshIntent) {
         guard intent != self.intent else { return }

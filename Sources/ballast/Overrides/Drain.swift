@@ -39,7 +39,8 @@ struct Drain: AsyncParsableCommand {
             case (.cluster, nil), (.pod, _?): return named
             case (.zone, let zone?): return OverrideSpec.Target(cluster: named.cluster, zone: zone)
             case (.cluster, _?): throw ValidationError("\(name): should be a mesh cluster")
-            case (.zone, nil), (.pod, nil): throw ValidationError("\(name): should be CLUSTER/\(kind.rawValue.uppercased())")
+            case (.zone, nil), (.pod, nil):
+                throw ValidationError("\(name): should be CLUSTER/\(kind.rawValue.uppercased())")
             }
         }
     }

@@ -5,7 +5,9 @@ import Overrides
 
 /// When a change begins and ends, why, and whether to ask first.
 struct OverrideOptions: ParsableArguments {
-    @Option(name: .customLong("for"), help: ArgumentHelp("It ends by itself after this time, such as 2h.", valueName: "time"))
+    @Option(
+        name: .customLong("for"),
+        help: ArgumentHelp("It ends by itself after this time, such as 2h.", valueName: "time"))
     var lasting: String?
 
     @Flag(help: "It doesn't end by itself.")
@@ -66,7 +68,9 @@ struct OverrideOptions: ParsableArguments {
     }
 
     private func confirm() throws {
-        guard isatty(STDIN_FILENO) == 1 else { throw CommandFailure("nothing changed: without a terminal, say --yes", .failed) }
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw CommandFailure("nothing changed: without a terminal, say --yes", .failed)
+        }
         print("Apply? [y/N] ", terminator: "")
         try? FileHandle.standardOutput.synchronize()
         guard let line = readLine(), ["y", "yes"].contains(line.lowercased()) else {
@@ -96,6 +100,8 @@ extension PlanPage {
                 print("Steps      \(cluster.cluster): \(list) %")
             }
         }
-        for warning in warnings { print("! \(warning.code)\(String(repeating: " ", count: max(1, 9 - warning.code.count)))\(warning.says)") }
+        for warning in warnings {
+            print("! \(warning.code)\(String(repeating: " ", count: max(1, 9 - warning.code.count)))\(warning.says)")
+        }
     }
 }

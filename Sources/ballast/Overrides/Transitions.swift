@@ -47,7 +47,8 @@ struct WeightsEnd: AsyncParsableCommand {
 
 /// `ballast undo`: ends the latest override, or the named one.
 struct Undo: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Ends the latest override that is in force, or the named one.")
+    static let configuration = CommandConfiguration(
+        abstract: "Ends the latest override that is in force, or the named one.")
     @Argument(help: "The override; the latest by default.") var id: String?
     @OptionGroup var options: TransitionOptions
 

@@ -40,11 +40,15 @@ struct WeightsSet: AsyncParsableCommand {
             var spec = options.spec(service)
             for change in changes {
                 let parts = change.split(separator: "=", maxSplits: 1).map(String.init)
-                guard parts.count == 2 else { throw ValidationError("\(change): should be such as west=20% or west=x0.5") }
+                guard parts.count == 2 else {
+                    throw ValidationError("\(change): should be such as west=20% or west=x0.5")
+                }
                 let (name, value) = (parts[0], parts[1])
                 if value.hasSuffix("%"), let percent = Double(value.dropLast()) {
                     spec.shares = (spec.shares ?? [:]).merging([name: percent]) { _, last in last }
-                } else if value.hasPrefix("x"), spec.multiplier == nil, OverrideSpec.millionths(String(value.dropFirst())) != nil {
+                } else if value.hasPrefix("x"), spec.multiplier == nil,
+                    OverrideSpec.millionths(String(value.dropFirst())) != nil
+                {
                     spec.multiplier = OverrideSpec.Multiplier(
                         target: try OverrideSpec.Target(argument: name), by: String(value.dropFirst()))
                 } else {

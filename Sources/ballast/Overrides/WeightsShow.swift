@@ -6,7 +6,8 @@ import Overrides
 /// `ballast weights show`: the intended and observed shares of a service, and its overrides.
 struct WeightsShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows the intended and the observed share of each mesh cluster, and the overrides.")
+        commandName: "show",
+        abstract: "Shows the intended and the observed share of each mesh cluster, and the overrides.")
 
     @Argument(help: "The service.")
     var service: String

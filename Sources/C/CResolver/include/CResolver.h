@@ -17,7 +17,8 @@ typedef enum {
 
 /// Looks up a name with c-ares: in the hosts file, then with the name servers, both as it is and in the search domains.
 ///
-/// Blocks for at most `patience` milliseconds per server and attempt, and at most four times that in total.
+/// Blocks for at most `patience` milliseconds per server and attempt. In total it blocks for at most that times 4, or with
+/// more than two servers, that times their number (at most 16) plus 2.
 ///
 /// - wants_ipv6: whether to look up AAAA records instead of A records.
 /// - servers: for example `127.0.0.1:53,[::1]:53`; empty for those of the resolver file.
