@@ -233,7 +233,8 @@ let package = Package(
         tests(
             "AdminTests",
             [
-                "Admin", "AdminAPI", "EnvoyAPI", "TestBench", "TestSupport", logging, metrics,
+                "Admin", "AdminAPI", "Balancing", "ControlPlane", "EnvoyAPI", "Model", "Overrides", "Serving", "Snapshots",
+                "TestBench", "TestSupport", "XDS", logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ], exclude: ["Golden"]),

@@ -98,7 +98,7 @@ extension AdminServer {
         } catch let error as DecodingError {
             let problem = FieldProblem(error)
             throw ProblemPage(
-                type: "invalid", status: 422, detail: "\(problem.pointer): \(problem.reason)", fields: [problem])
+                type: "invalid", status: 422, detail: problem.sentence, fields: [problem])
         } catch {
             throw ProblemPage(type: "invalid", status: 422, detail: "the body is not JSON")
         }
@@ -128,7 +128,7 @@ extension ProblemPage {
     init(_ error: OverrideError) {
         switch error {
         case .invalid(let fields):
-            let detail = fields.map { "\($0.pointer.isEmpty ? "the spec" : $0.pointer) \($0.reason)" }
+            let detail = fields.map(\.sentence)
             self.init(type: "invalid", status: 422, detail: detail.joined(separator: "; "), fields: fields)
         case .unknown(let id): self.init(type: "unknown", status: 404, detail: "there is no override \(id)")
         case .phase(let sentence): self.init(type: "phase", status: 409, detail: sentence)
@@ -156,6 +156,8 @@ extension ProblemPage {
 }
 
 extension FieldProblem {
+    fileprivate var sentence: String { "\(pointer.isEmpty ? "the body" : pointer): \(reason)" }
+
     /// The field at which decoding failed.
     fileprivate init(_ error: DecodingError) {
         let (path, reason): ([any CodingKey], String) =

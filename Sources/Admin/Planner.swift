@@ -46,7 +46,7 @@ struct Planner {
         }
         let clusters = zip(before.shares, after.shares).map(PlanPage.Cluster.init)
         return PlanPage(
-            spec: spec, view: view.cluster.rawValue, clusters: clusters, steps: shares,
+            spec: spec, service: service.rawValue, view: view.cluster.rawValue, clusters: clusters, steps: shares,
             warnings: warnings(spec, clusters, after, shares, book.current(of: service, at: now)),
             etag: etag(spec, clusters, book.current(of: service, at: now)))
     }

@@ -50,8 +50,7 @@ struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
         response.headers[.cacheControl] = "no-store"
         response.headers[.connection] = "close"
         if request.method == .head {
-            response.headers[.contentLength] = response.body.contentLength.map(String.init)
-            response.body = ResponseBody()
+            response.body = ResponseBody(contentLength: response.body.contentLength) { try await $0.finish(nil) }
         }
         return response
     }

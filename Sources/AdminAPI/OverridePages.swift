@@ -121,6 +121,8 @@ public struct PlanPage: Codable, Hashable, Sendable {
 
     /// The spec.
     public var spec: OverrideSpec
+    /// The service that is shown; for a spec of all services, the first by name.
+    public var service: String
     /// The cluster whose clients the shares are for.
     public var view: String
     /// The clusters, ordered by name.
@@ -134,10 +136,12 @@ public struct PlanPage: Codable, Hashable, Sendable {
 
     /// Creates a page.
     public init(
-        spec: OverrideSpec, view: String, clusters: [Cluster], steps: [[String: Double]], warnings: [Warning],
+        spec: OverrideSpec, service: String, view: String, clusters: [Cluster], steps: [[String: Double]],
+        warnings: [Warning],
         etag: String
     ) {
         self.spec = spec
+        self.service = service
         self.view = view
         self.clusters = clusters
         self.steps = steps

@@ -87,7 +87,7 @@ public struct Assignment: Hashable, Sendable {
     /// Ordered by cluster name.
     public var shares: [ClusterShare] { members.shares() }
 
-    /// Whether drains or multipliers of 0 don't apply, because no other pod is healthy.
+    /// Whether drains, or multipliers or shares of 0, don't apply, because no other pod is healthy.
     public var ignoresDrains: Bool { members.contains(where: \.keepsTraffic) }
 
     /// The cluster and pod of each address; computed on demand.

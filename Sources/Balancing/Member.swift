@@ -26,7 +26,7 @@ struct Member: Hashable, Sendable {
     /// The SNI by which gateways select the service for clients that set none of their own; nil if they do.
     var sharedSNI: String?
     var multiplier: Ratio
-    /// Whether a drain or a multiplier of 0 doesn't apply, because no other pod of the service is healthy.
+    /// Whether a drain, or a multiplier or share of 0, doesn't apply, because no other pod of the service is healthy.
     var keepsTraffic = false
     /// The share that the configuration or overrides set; nil if they set none.
     var share: SetShare?

@@ -14,9 +14,12 @@ extension [Member] {
         for (index, factor) in zip(indices, factors(table.shares, capacities)) {
             let wanted = table.wanted[index] - table.shares[index] > 1e-9 ? table.wanted[index] : nil
             guard capacities[index] > 0 else { continue }
-            let origin = tuning.shares.last { $0.targets[self[index].cluster.name] != nil }?.origin
+            let layer = tuning.shares.last { $0.targets[self[index].cluster.name] != nil }
             self[index].share = Member.SetShare(
-                factor: factor, share: table.shares[index], wanted: wanted, origin: origin)
+                factor: factor, share: table.shares[index], wanted: wanted, origin: layer?.origin)
+            if layer?.targets[self[index].cluster.name] == 0, layer?.level == .whole, table.shares[index] > 0 {
+                self[index].keepsTraffic = true
+            }
             guard table.shares[index] == 0 else { continue }
             for entry in self[index].pods.indices where self[index].pods[entry].isActive {
                 self[index].pods[entry].isActive = false

@@ -53,7 +53,7 @@ extension Member {
         if drained > 0 { reason += ", \(drained) drained by an override" }
         if let share {
             let set = percent(share.wanted ?? share.share)
-            reason += share.origin.map { ", share set to \(set) by \($0)" } ?? ", gets \(set), which set shares leave"
+            reason += share.origin.map { ", share set to \(set) by \($0)" } ?? ", gets the \(set) that set shares leave"
             if share.wanted != nil { reason += ", held to \(percent(share.share)) by its limit" }
         } else if isCapped, let most = cluster.maxShare {
             reason += ", held to \(most) of the traffic (maxShare)"

@@ -259,12 +259,3 @@ extension ServerSettings {
         }
     }
 }
-
-extension HoldAdvice {
-    fileprivate init(_ admin: Configuration.AdminServer) {
-        var options = ""
-        if admin.listen.description != "127.0.0.1:18080" { options += " --admin http://\(admin.listen)" }
-        if let file = admin.tokenFile { options += " --token-file \(file)" }
-        self.init(options: options)
-    }
-}

@@ -41,17 +41,6 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         case closed
     }
 
-    /// What C-core writes into while operations run.
-    struct Outputs {
-        /// Owned by this side once the read has completed.
-        var message: UnsafeMutablePointer<grpc_byte_buffer>?
-        var isCancelled: Int32 = 0
-        var initialMetadata = grpc_metadata_array()
-        var trailingMetadata = grpc_metadata_array()
-        var status = GRPC_STATUS_OK
-        var statusDetails = grpc_empty_slice()
-    }
-
     /// Which end of the stream this is.
     enum Role {
         case server
@@ -66,7 +55,9 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
     private let role: Role
     private var handler: Handler?
     /// Owned; C-core writes into it until the last operation has completed.
-    private let outputs: UnsafeMutablePointer<Outputs>
+    private let outputs: UnsafeMutablePointer<StreamOutputs>
+    /// The address of `outputs.pointee.message`, which every read needs.
+    private let message: UnsafeMutablePointer<UnsafeMutablePointer<grpc_byte_buffer>?>
     /// Called once, after the last operation.
     private let gone: (OwnerID) -> Void
     /// How fast the peer may send; nil for no limit.
@@ -103,7 +94,8 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         self.role = role
         self.gone = gone
         outputs = .allocate(capacity: 1)
-        outputs.initialize(to: Outputs())
+        outputs.initialize(to: StreamOutputs())
+        message = outputs.address(of: \.message)
         grpc_metadata_array_init(&outputs.pointee.initialMetadata)
         grpc_metadata_array_init(&outputs.pointee.trailingMetadata)
     }
@@ -270,7 +262,7 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
         reading = .inFlight
         var receive = grpc_op()
         receive.op = GRPC_OP_RECV_MESSAGE
-        receive.data.recv_message.recv_message = outputs.address(of: \.message)
+        receive.data.recv_message.recv_message = message
         begin(&receive, received)
     }
 
@@ -317,4 +309,15 @@ final class MessageStream<Handler: StreamHandler>: OperationOwner {
             String(copying: outputs.pointee.statusDetails)
         )
     }
+}
+
+/// What C-core writes into while operations run.
+private struct StreamOutputs {
+    /// Owned by this side once the read has completed.
+    var message: UnsafeMutablePointer<grpc_byte_buffer>?
+    var isCancelled: Int32 = 0
+    var initialMetadata = grpc_metadata_array()
+    var trailingMetadata = grpc_metadata_array()
+    var status = GRPC_STATUS_OK
+    var statusDetails = grpc_empty_slice()
 }

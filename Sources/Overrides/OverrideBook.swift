@@ -57,7 +57,8 @@ public struct OverrideBook: Hashable, Sendable {
 /// The effects of all overrides at one moment.
 public struct Tunings: Hashable, Sendable {
     private struct Entry: Hashable, Sendable {
-        var id: String
+        /// Nil for a spec that is planned.
+        var id: String?
         var spec: OverrideSpec
         var level: Tuning.Fraction
     }
@@ -80,7 +81,7 @@ public struct Tunings: Hashable, Sendable {
             let state = OverrideTimeline(override).state(at: now)
             return state.level > .zero ? Entry(id: override.id, spec: override.spec, level: state.level) : nil
         }
-        if let addition { entries.append(Entry(id: "planned", spec: addition.spec, level: addition.level)) }
+        if let addition { entries.append(Entry(id: nil, spec: addition.spec, level: addition.level)) }
     }
 
     /// The services with effects; nil for all.
@@ -109,8 +110,9 @@ public struct Tunings: Hashable, Sendable {
         guard !entries.isEmpty else { return tuning }
         tuning.ceiling = ceiling
         for entry in entries(of: service) {
+            let origin = entry.id.map { "override \($0)" } ?? "the planned override"
             if let views = entry.spec.views, isGateway || !views.contains(client.rawValue) { continue }
-            entry.spec.apply(to: &tuning, at: entry.level, origin: "override \(entry.id)")
+            entry.spec.apply(to: &tuning, at: entry.level, origin: origin)
         }
         return tuning
     }

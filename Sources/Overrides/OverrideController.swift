@@ -149,6 +149,8 @@ public actor OverrideController {
 }
 
 extension Date {
-    /// The time in whole milliseconds, as stores keep it.
-    fileprivate var rounded: Date { Date(timeIntervalSince1970: (timeIntervalSince1970 * 1_000).rounded() / 1_000) }
+    /// The time in whole milliseconds, as stores keep it; never in the future.
+    fileprivate var rounded: Date {
+        Date(timeIntervalSince1970: (timeIntervalSince1970 * 1_000).rounded(.down) / 1_000)
+    }
 }

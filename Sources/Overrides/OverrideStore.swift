@@ -23,7 +23,10 @@ public struct OverrideStoreError: Error, Hashable, CustomStringConvertible {
 public struct MemoryStore: OverrideStore {
     /// Creates a store.
     public init() {}
+    /// Nothing.
     public func load() async throws(OverrideStoreError) -> (overrides: [Override], warnings: [String]) { ([], []) }
+    /// Does nothing.
     public func create(_ override: Override) async throws(OverrideStoreError) {}
+    /// Does nothing.
     public func append(_ transition: Override.Transition, to id: String) async throws(OverrideStoreError) {}
 }

@@ -11,5 +11,5 @@ struct Ballast: AsyncParsableCommand {
         ]
     )
 
-    static let version = "0.9.0"
+    static let version = "0.10.0"
 }

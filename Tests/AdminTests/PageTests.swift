@@ -1,5 +1,6 @@
 @testable import Admin
 import AdminAPI
+import Balancing
 import ControlPlane
 import EnvoyAPI
 import Foundation
@@ -7,7 +8,11 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Logging
+import Model
+import NIOCore
+import Overrides
 import Serving
+import Snapshots
 import TestBench
 import Testing
 import TestSupport
@@ -99,6 +104,136 @@ import XDS
                         await check(client, "release", "/v1/services/httpbin/release", method: .post))
                     _ = try await check(
                         client, "error-release", "/v1/services/httpbin/release", method: .post, status: .notFound)
+                }
+            }
+        }
+    }
+
+    /// Posts a body, and compares the answer with its file.
+    private func post(
+        _ client: some TestClientProtocol, _ name: String, _ uri: String, _ body: String, match: String? = nil,
+        type: String = "application/json", origin: String? = nil, status: HTTPResponse.Status
+    ) async throws -> Data {
+        var headers: HTTPFields = [.contentType: type]
+        headers[.ifMatch] = match.map { "\"\($0)\"" }
+        headers[.origin] = origin
+        return try await client.execute(
+            uri: uri, method: .post, headers: headers, body: ByteBuffer(string: body)
+        ) { response in
+            #expect(response.status == status, "\(name)")
+            let text = Self.stable(String(buffer: response.body))
+                .replacing(/"id" : "[0-9a-z]{4}"/, with: "\"id\" : \"k7m2\"")
+                .replacing(/"1-[0-9a-z]{4}"/, with: "\"1-k7m2\"")
+                .replacing(/override [0-9a-z]{4}\b/, with: "override k7m2")
+                .replacing(#/"[0-9a-z]{4} is /#, with: "\"k7m2 is ")
+                .replacing(/"[0-9a-f]{15,16}"/, with: "\"0123456789abcdef\"")
+            let file = Self.golden.appending(path: "\(name).json")
+            if ProcessInfo.processInfo.environment["BALLAST_RECORD"] != nil {
+                try Data(text.utf8).write(to: file)
+            }
+            #expect(text == (try String(contentsOf: file, encoding: .utf8)), "\(name)")
+            return Data(String(buffer: response.body).utf8)
+        }
+    }
+
+    @Test func `a plan, the override that it describes, its transitions, and every error`() async throws {
+        try await withTemporaryDirectory { directory in
+            let configuration = RunningControlPlane.configuration + "\noverrides: {store: memory}\n"
+            try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
+                let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                let server = AdminServer(
+                    plane.controlPlane, host: "127.0.0.1", port: 0, metrics: PrometheusMetrics(help: [:]),
+                    logger: quiet)
+                try await Application(router: server.router(), logger: quiet).test(.router) { client in
+                    let until = "\"until\": \"2099-01-01T00:00:00Z\", \"reason\": \"a test\""
+                    let spec = "{\"service\": \"httpbin\", \"shares\": {\"west\": 20}, \(until)}"
+                    let data = try await post(client, "plan", "/v1/plans", spec, status: .ok)
+                    try checkContract(PlanPage.self, data)
+                    let plan = try AdminJSON.decode(PlanPage.self, from: data)
+
+                    _ = try await post(
+                        client, "problem-unconditional", "/v1/overrides", spec, status: .preconditionRequired)
+                    _ = try await post(
+                        client, "problem-outdated", "/v1/overrides", spec, match: "other", status: .preconditionFailed)
+                    _ = try await post(
+                        client, "problem-origin", "/v1/plans", spec, origin: "http://localhost", status: .forbidden)
+                    _ = try await post(
+                        client, "problem-type", "/v1/plans", spec, type: "text/plain", status: .unsupportedMediaType)
+                    for (name, body) in [
+                        ("json", "{"), ("missing", "{\"service\": \"httpbin\"}"),
+                        ("kind", "{\"service\": 1, \"reason\": \"a test\"}"),
+                        ("fields", "{\"service\": \"htpbin\", \"shares\": {\"mars\": 120}, \"reason\": \"x\"}"),
+                    ] {
+                        _ = try await post(
+                            client, "problem-\(name)", "/v1/plans", body, status: .unprocessableContent)
+                    }
+                    let both = "{\"service\": \"*\", \"drain\": {\"cluster\": \"west\"}, \(until)}"
+                    _ = try await post(client, "plan-drain", "/v1/plans", both, status: .ok)
+
+                    let created = try await post(
+                        client, "override-created", "/v1/overrides", spec, match: plan.etag, status: .created)
+                    try checkContract(OverridePage.self, created)
+                    let id = try AdminJSON.decode(OverridePage.self, from: created).override.id
+                    // The same plan again is outdated: there is an override now.
+                    _ = try await post(
+                        client, "problem-again", "/v1/overrides", spec, match: plan.etag, status: .preconditionFailed)
+                    try await eventually("it is served") {
+                        await plane.controlPlane.service("httpbin", of: ClientView(cluster: "east", kind: .lanes))?
+                            .assignment.shares.map(\.share) == [0.8, 0.2]
+                    }
+                    _ = try await post(
+                        client, "problem-phase", "/v1/overrides/\(id)/transitions", "{\"type\": \"Resume\"}",
+                        status: .conflict)
+                    _ = try await post(
+                        client, "problem-unknown", "/v1/overrides/none/transitions", "{\"type\": \"Revert\"}",
+                        status: .notFound)
+                    try checkContract(
+                        OverridePage.self,
+                        await post(
+                            client, "override-reverted", "/v1/overrides/\(id)/transitions", "{\"type\": \"Revert\"}",
+                            status: .created))
+                    try await eventually("it is gone") {
+                        await plane.controlPlane.service("httpbin", of: ClientView(cluster: "east", kind: .lanes))?
+                            .assignment.shares.map(\.share) == [0.4, 0.6]
+                    }
+                    // A drain of the last healthy pods.
+                    try plane.write(RunningControlPlane.endpoints([]), to: "east.yaml")
+                    try await eventually("only west has pods") {
+                        await plane.controlPlane.service("httpbin", of: ClientView(cluster: "east", kind: .lanes))?
+                            .assignment.shares.map(\.share) == [0, 1]
+                    }
+                    let last = both.replacing("*", with: "httpbin")
+                    _ = try await post(client, "problem-empty", "/v1/plans", last, status: .conflict)
+                    let zero = spec.replacing("20", with: "0")
+                    _ = try await post(client, "problem-empty-share", "/v1/plans", zero, status: .conflict)
+                }
+            }
+        }
+    }
+
+    /// Of two operators who saw the same plan, one succeeds.
+    @Test func `of writers that saw the same plan exactly one succeeds`() async throws {
+        try await withTemporaryDirectory { directory in
+            let configuration = RunningControlPlane.configuration + "\noverrides: {store: memory}\n"
+            try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
+                let controller = plane.controlPlane.overrides
+                for round in 0..<1_000 {
+                    let revision = await controller.state.revision
+                    let created = await withTaskGroup(of: Override?.self) { group in
+                        for writer in ["anna", "ben"] {
+                            group.addTask {
+                                var spec = OverrideSpec(service: "httpbin", reason: "race \(round)")
+                                spec.shares = ["west": 20]
+                                spec.permanent = true
+                                return try? await controller.create(spec, by: writer, ifRevision: revision)
+                            }
+                        }
+                        return await group.reduce(into: [Override]()) { if let one = $1 { $0.append(one) } }
+                    }
+                    #expect(created.count == 1)
+                    for one in created {
+                        _ = try await controller.append(.revert, to: one.id, by: "anna", reason: "")
+                    }
                 }
             }
         }

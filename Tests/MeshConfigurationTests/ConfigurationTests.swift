@@ -425,3 +425,40 @@ func `connect without TLS to the pods is refused, with the line`(_ envoy: String
     }
     #expect(error?.all.map(\.line) == [2, 4])
 }
+
+private let shares = """
+    cluster: east
+    clusters: {east: {endpoints: {file: e}}, west: {endpoints: {file: w}}}
+    services:
+      httpbin:
+        shares: {west: 20.25%}
+    """
+
+@Test func `shares are percentages`() throws {
+    let service = try Configuration(text: shares, file: "b.yaml").mesh.services[0].service
+    #expect(service.shares == ["west": 202_500])
+}
+
+@Test(arguments: [
+    ("20.25%", "20", "should be a percentage"), ("20.25%", "0.2", "should be a percentage"),
+    ("20.25%", "-1%", "should be a percentage"), ("20.25%", "101%", "should be a percentage"),
+    ("20.25%", "20.255%", "should be a percentage"), ("west: 20.25%", "north: 20%", "`clusters` has no cluster"),
+    ("{west: 20.25%}", "{west: 60%, east: 60%}", "add up to 120.0%"),
+    ("{west: 20.25%}", "{west: 0%, east: 0%}", "every cluster has 0%"),
+    ("shares:", "weights: {west: 2}\n    shares:", "`weights` has the cluster as well"),
+    ("shares:", "balance: local-first\n    shares:", "need `balance: global`"),
+]) func `shares that can't be meant are refused`(_ old: String, _ new: String, _ message: String) throws {
+    let text = try shares.replacingOnce(old, with: new)
+    let error = #expect(throws: ConfigurationError.self) { try Configuration(text: text, file: "b.yaml") }
+    #expect("\(try #require(error))".contains(message), "\(text) \(String(describing: error))")
+}
+
+@Test func `overrides are kept in the state directory, and otherwise nowhere, unless it says so`() throws {
+    let kind = { (lines: String) in try Configuration(text: shares + "\n" + lines, file: "b.yaml").server.overrides }
+    #expect(try kind("") == .off)
+    #expect(try kind("state: s") == .file)
+    #expect(try kind("state: s\noverrides: {store: off}") == .off)
+    #expect(try kind("overrides: {store: memory}") == .memory)
+    #expect(throws: ConfigurationError.self) { try kind("overrides: {store: file}") }
+    #expect(throws: ConfigurationError.self) { try kind("overrides: {store: disk}") }
+}

@@ -1,4 +1,5 @@
 public import Foundation
+public import MeshConfiguration
 public import Model
 
 /// A hold: pods that are served although their source no longer lists them.
@@ -69,4 +70,14 @@ public struct HoldAdvice: Hashable, Sendable {
 
     /// Creates advice with these options.
     public init(options: String = "") { self.options = options }
+}
+
+extension HoldAdvice {
+    /// The options for `ballast release` with these settings.
+    public init(_ admin: Configuration.AdminServer) {
+        var options = ""
+        if admin.listen.description != "127.0.0.1:18080" { options += " --admin http://\(admin.listen)" }
+        if let file = admin.tokenFile { options += " --token-file \(file)" }
+        self.init(options: options)
+    }
 }

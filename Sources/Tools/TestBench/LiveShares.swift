@@ -21,7 +21,8 @@ public struct LiveShares: Sendable {
     public func start(say: (String) -> Void) async throws {
         say("starting nine pods, a gateway, Ballast and a client")
         try bench.write(
-            bench.template("ballast.yaml").replacing("guard: off", with: "guard: on"), to: "ballast.yaml")
+            bench.template("ballast.yaml").replacing("guard: off", with: "guard: on") + "overrides: {store: memory}\n",
+            to: "ballast.yaml")
         try await bench.startPods(["e1", "e2", "w1", "w2", "w3"] + Self.idlePods)
         try await bench.startBallast()
         try await bench.startGateway(.allClusters)

@@ -42,6 +42,8 @@ struct Run: AsyncParsableCommand {
             Try            edit \(bench.directory)/west.yaml (or east.yaml): weights, health, fewer pods; or one more:
                            - \(try live.idlePod("w4"))    idle: \(LiveShares.idlePods.joined(separator: ", "))
                            (few pods at once, unannounced, are held: the log says so, and how to let them go)
+                           \(options.tools.ballast) weights set httpbin west=20% --over 30s --for 10m --reason "a try"
+                           and back: \(options.tools.ballast) undo
                            edit \(bench.directory)/ballast.yaml, then: kill -HUP \(try bench.process("ballast").identifier)
 
             Requests of the last second; after each cluster, measured and (intended) share. Ctrl-C ends everything.

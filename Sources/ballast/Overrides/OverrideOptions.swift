@@ -64,7 +64,7 @@ struct OverrideOptions: ParsableArguments {
             throw problem
         }
         if admin.output == .json { return try printJSON(page) }
-        print("\(page.override.id) created.  ballast weights show \(spec.service)   ballast undo \(page.override.id)")
+        print("\(page.override.id) created.  ballast weights show \(plan.service)   ballast undo \(page.override.id)")
     }
 
     private func confirm() throws {
@@ -92,7 +92,7 @@ extension PlanPage {
             }
             if cluster.pods.count > 10 { rows.append(["", "and \(cluster.pods.count - 10) more"]) }
         }
-        print("\(spec.service), for clients of \(view)")
+        print("\(service), for clients of \(view)")
         printTable(rows)
         if steps.count > 1 {
             for cluster in clusters where cluster.before != cluster.after {
