@@ -128,7 +128,8 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Overrides",
+                "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model",
+                "Overrides",
                 "Pacing", "Serving",
                 "Snapshots", "XDS", "YAMLFile", lifecycle, logging, metrics,
             ]),
@@ -147,7 +148,8 @@ let package = Package(
             name: "ballast",
             dependencies: [
                 "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
-                "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Overrides", "Serving",
+                "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Overrides",
+                "Serving",
                 "XDS", "YAMLFile",
                 arguments, httpClient, lifecycle, logging, nioCore,
                 nioHTTP1, signals,
@@ -233,7 +235,8 @@ let package = Package(
         tests(
             "AdminTests",
             [
-                "Admin", "AdminAPI", "Balancing", "ControlPlane", "EnvoyAPI", "Model", "Overrides", "Serving", "Snapshots",
+                "Admin", "AdminAPI", "Balancing", "ControlPlane", "EnvoyAPI", "Model", "Overrides", "Serving",
+                "Snapshots",
                 "TestBench", "TestSupport", "XDS", logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

@@ -192,8 +192,6 @@ public final class ControlPlane: ServiceLifecycle.Service {
         }
     }
 
-    // MARK: What to look at, and what to do by hand
-
     /// Why the xDS port doesn't answer; nil while it does.
     public var xdsPortFailure: String? { watchdog.withLock { $0 }?.failure }
 

@@ -51,11 +51,13 @@ public actor OverrideJournal: OverrideStore {
         self.clock = clock
     }
 
+    /// Reads the file at the first call; it is locked from then on.
     public func load() async throws(OverrideStoreError) -> (overrides: [Override], warnings: [String]) {
         if file == nil { try open() }
         return (book.all, warnings)
     }
 
+    /// Writes a line for the override, and one for each transition that it has already.
     public func create(_ override: Override) async throws(OverrideStoreError) {
         var bare = override
         bare.transitions = []
@@ -63,6 +65,7 @@ public actor OverrideJournal: OverrideStore {
         book.merge(override)
     }
 
+    /// Writes a line for the transition.
     public func append(_ transition: Override.Transition, to id: String) async throws(OverrideStoreError) {
         guard var override = book[id] else { throw OverrideStoreError("\(path): has no override \(id)") }
         try write([Line(append: transition, to: id)])
