@@ -62,7 +62,9 @@ extension YAMLReader {
             guard service.weights[cluster] == nil else {
                 throw share.error("`weights` has the cluster as well: leave one of them out")
             }
-            shares[cluster] = try share.value("should be a percentage from 0% to 100%, with up to two decimals") {
+            // With a type of its own: an optional value would take a nil of the closure for a value.
+            let millionths: UInt64 = try share.value("should be a percentage from 0% to 100%, with up to two decimals")
+            {
                 text in
                 guard text.hasSuffix("%"), let percent = Ratio(text.dropLast().trimmingCharacters(in: .whitespaces)),
                     percent.value <= 100
@@ -70,6 +72,7 @@ extension YAMLReader {
                 let hundredths = (percent.value * 100).rounded()
                 return abs(hundredths - percent.value * 100) < 1e-6 ? UInt64(hundredths) * 100 : nil
             }
+            shares[cluster] = millionths
         }
         let sum = shares.values.reduce(0, +)
         guard sum <= 1_000_000 else { throw error("add up to \(Double(sum) / 10_000)%, which is more than 100%") }
