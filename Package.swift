@@ -217,7 +217,7 @@ let package = Package(
         tests(
             "SnapshotsTests",
             [
-                "Balancing", "Discovery", "EnvoyAPI", "Intent", "MeshConfiguration", "Model", "Snapshots",
+                "Balancing", "Discovery", "EnvoyAPI", "Intent", "MeshConfiguration", "Model", "Overrides", "Snapshots",
                 "TestSupport",
                 "XDS", hashTrees,
             ]),

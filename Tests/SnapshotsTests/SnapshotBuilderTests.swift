@@ -1,8 +1,10 @@
 import Balancing
 import Discovery
+import Foundation
 import Intent
 import MeshConfiguration
 import Model
+import Overrides
 @testable import Snapshots
 import Testing
 import TestSupport
@@ -31,7 +33,7 @@ private struct Builder {
     mutating func build(
         _ pods: [ServiceName: [ClusterName: [Pod]]] = [:], configuration: Configuration? = nil,
         after wait: Duration = .zero,
-        taken: UInt64 = 0
+        taken: UInt64 = 0, tunings: Tunings = .none
     ) -> Snapshot {
         now += wait
         var changes = RegistryChanges()
@@ -44,7 +46,9 @@ private struct Builder {
             lastGateways = gateways
         }
         let progress = ClientProgress(clients: taken, gateways: gateways)
-        guard let outcome = builder.build(changes, for: Set(views.map { .client($0) }), progress: progress, at: now)
+        guard
+            let outcome = builder.build(
+                changes, for: Set(views.map { .client($0) }), tunings: tunings, progress: progress, at: now)
         else { preconditionFailure("nobody cancels the task") }
         return outcome.publication.snapshot
     }
@@ -88,6 +92,63 @@ private func ways(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "west
         #expect(
             before[.client(client)]?.service("s7")?.service.weights
                 != after[.client(client)]?.service("s7")?.service.weights)
+    }
+
+    /// What a plan computes is what clients are served once the override is in force, byte for byte.
+    @Test func `a plan is what is served afterwards, in every view`() throws {
+        var random = SeededGenerator(seed: .random(in: 0...UInt64.max))
+        for _ in 0..<150 {
+            let reach = ["gateway", "lanes", "pods"].randomElement(using: &random) ?? "pods"
+            let balance = ["global", "local-first"].randomElement(using: &random) ?? "global"
+            var builder = Builder()
+            builder.views = Set(
+                ClientKind.allCases.map { ClientView(cluster: $0 == .gateway ? "west" : "east", kind: $0) })
+            let mesh: [ClusterName: [Pod]] = [
+                "east": pods("e", Int.random(in: 0...3, using: &random), network: 1),
+                "west": pods("w", Int.random(in: 1...4, using: &random), network: 2),
+            ]
+            _ = builder.build(
+                ["s": mesh, "other": mesh],
+                configuration: try Builder.configuration(
+                    reach: reach, services: "{s: {balance: \(balance)}, other: {}}"))
+            var book = OverrideBook()
+            let start = Date(timeIntervalSince1970: 1_000)
+            for number in 0..<Int.random(in: 0...3, using: &random) {
+                let one = Self.spec(&random)
+                book.merge(Override(id: "o\(number)", spec: one, createdAt: start, createdBy: "anna"))
+            }
+            let spec = Self.spec(&random)
+            let now = start + 1
+            let planned = Tunings(book, at: now, adding: (spec, .whole))
+            _ = builder.build(tunings: Tunings(book, at: now))
+            let plans = builder.views.map { ($0, builder.builder.assignment(of: "s", for: $0, with: planned)) }
+            book.merge(Override(id: "z", spec: spec, createdAt: start + 0.5, createdBy: "anna"))
+            let served = builder.build(tunings: Tunings(book, at: now))
+            for (view, plan) in plans {
+                let status = served[.client(view)]?.service("s")
+                #expect(plan?.localities == status?.assignment.localities, "\(view) \(spec)")
+                #expect(plan?.shares.map(\.share) == status?.assignment.shares.map(\.share))
+            }
+            #expect(builder.builder.assignedCount <= 1, "the other service is left alone")
+        }
+    }
+
+    private static func spec(_ random: inout SeededGenerator) -> OverrideSpec {
+        var spec = OverrideSpec(service: "s", reason: "a test")
+        spec.permanent = true
+        let cluster = ["east", "west"].randomElement(using: &random) ?? "east"
+        let pod = Bool.random(using: &random) ? "\(cluster.prefix(1))0" : nil
+        switch Int.random(in: 0...3, using: &random) {
+        case 0: spec.shares = [cluster: Double(Int.random(in: 0...100, using: &random))]
+        case 1: spec.drain = OverrideSpec.Target(cluster: cluster, pod: pod)
+        case 2: spec.balance = ["global", "local-first"].randomElement(using: &random)
+        default:
+            spec.multiplier = OverrideSpec.Multiplier(
+                target: OverrideSpec.Target(cluster: cluster, pod: pod),
+                by: ["0.01", "0.5", "3", "100"].randomElement(using: &random) ?? "1")
+        }
+        if Int.random(in: 0...3, using: &random) == 0 { spec.views = ["west"] }
+        return spec
     }
 
     @Test func `a task that is cancelled builds no further services`() async throws {
