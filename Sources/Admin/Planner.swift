@@ -46,7 +46,8 @@ struct Planner {
         }
         let clusters = zip(before.shares, after.shares).map(PlanPage.Cluster.init)
         return PlanPage(
-            spec: spec, service: service.rawValue, view: view.cluster.rawValue, clusters: clusters, steps: shares,
+            spec: spec, service: service.rawValue, view: view.cluster.rawValue, clusters: clusters.map(\.listed),
+            steps: shares,
             warnings: warnings(spec, clusters, after, shares, book.current(of: service, at: now)),
             etag: etag(spec, clusters, book.current(of: service, at: now)))
     }
@@ -119,6 +120,17 @@ struct Planner {
 }
 
 extension PlanPage.Cluster {
+    /// The most pods of a cluster on a page.
+    private static let maxPods = 1_000
+
+    /// The cluster with the pods that are listed.
+    fileprivate var listed: Self {
+        var cluster = self
+        cluster.pods = Array(pods.prefix(Self.maxPods))
+        cluster.omitted = pods.count > Self.maxPods ? pods.count - Self.maxPods : nil
+        return cluster
+    }
+
     fileprivate init(_ before: ClusterShare, _ after: ClusterShare) {
         self.init(
             cluster: after.cluster.rawValue, before: percent(before.share), after: percent(after.share),

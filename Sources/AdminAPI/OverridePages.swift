@@ -72,16 +72,21 @@ public struct PlanPage: Codable, Hashable, Sendable {
         public var after: Double
         /// How the share comes about then.
         public var reason: String
-        /// The pods, ordered by name.
+        /// The pods, ordered by name; at most 1,000.
         public var pods: [Pod]
+        /// The number of pods left out; nil if all are listed.
+        public var omitted: Int?
 
         /// Creates a cluster.
-        public init(cluster: String, before: Double, after: Double, reason: String, pods: [Pod]) {
+        public init(
+            cluster: String, before: Double, after: Double, reason: String, pods: [Pod], omitted: Int? = nil
+        ) {
             self.cluster = cluster
             self.before = before
             self.after = after
             self.reason = reason
             self.pods = pods
+            self.omitted = omitted
         }
     }
 

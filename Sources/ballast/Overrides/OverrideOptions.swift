@@ -90,7 +90,8 @@ extension PlanPage {
                     "", pod.pod, "\(decimal(pod.before)) %", "\(decimal(pod.after)) %", pod.times.map(decimal) ?? "",
                 ])
             }
-            if cluster.pods.count > 10 { rows.append(["", "and \(cluster.pods.count - 10) more"]) }
+            let more = cluster.pods.count + (cluster.omitted ?? 0) - 10
+            if more > 0 { rows.append(["", "and \(more) more"]) }
         }
         print("\(service), for clients of \(view)")
         printTable(rows)
