@@ -94,14 +94,23 @@ extension AdminServer {
             throw ProblemPage(type: "invalid", status: 413, detail: "the body is larger than \(Self.maxBody) bytes")
         }
         do {
-            return try AdminJSON.decode(type, from: data)
+            let body = try AdminJSON.decode(type, from: data)
+            if type == OverrideSpec.self { try checkFields(data) }
+            return body
         } catch let error as DecodingError {
             let problem = FieldProblem(error)
             throw ProblemPage(
                 type: "invalid", status: 422, detail: problem.sentence, fields: [problem])
-        } catch {
-            throw ProblemPage(type: "invalid", status: 422, detail: "the body is not JSON")
         }
+    }
+
+    /// A mistyped field must not pass for one that was left out.
+    private func checkFields(_ data: Data) throws {
+        let fields = (try? JSONSerialization.jsonObject(with: data) as? [String: Any])?.keys.sorted() ?? []
+        let unknown = fields.filter { !OverrideSpec.fields.contains($0) }
+        guard !unknown.isEmpty else { return }
+        throw ProblemPage(
+            .invalid(unknown.map { FieldProblem("/\($0)", "there is no such field") }))
     }
 
     private func page(

@@ -18,7 +18,7 @@ struct Planner {
     /// - Parameter view: the cluster whose clients it is for; nil for this Ballast's own.
     func plan(_ spec: OverrideSpec, view: ClusterName?) async throws -> PlanPage {
         let builder = await controlPlane.snapshotBuilder()
-        let problems = spec.problems + unknownNames(in: spec, builder)
+        let problems = spec.problems(at: Date()) + unknownNames(in: spec, builder)
         guard problems.isEmpty else { throw ProblemPage(.invalid(problems)) }
         let view = ClientView(cluster: view ?? builder.ownCluster, kind: .lanes)
         // An override of all services is shown by one of them.
@@ -33,10 +33,7 @@ struct Planner {
         guard let before = assign(nil), let after = assign(.whole) else {
             throw ProblemPage(type: "unknown", status: 404, detail: "there is no cluster \(view.cluster)")
         }
-        if after.ignoresDrains || spec.drain != nil && after.shares.allSatisfy({ $0.share == 0 }) {
-            throw ProblemPage(
-                type: "empty", status: 409, detail: "\(service) would be left without a healthy pod that takes traffic")
-        }
+        try checkServices(spec, builder, Tunings(book, at: now, adding: (spec, .whole)))
         let steps = spec.ramp?.steps ?? 1
         let shares = (1...steps).map { step -> [String: Double] in
             let shares = step == steps ? after.shares : assign(Tuning.Fraction(UInt64(step), of: UInt64(steps)))?.shares
@@ -50,6 +47,23 @@ struct Planner {
             steps: shares,
             warnings: warnings(spec, clusters, after, shares, book.current(of: service, at: now)),
             etag: etag(spec, clusters, book.current(of: service, at: now)))
+    }
+
+    /// Refuses a spec that would leave a service without a pod for some clients.
+    private func checkServices(_ spec: OverrideSpec, _ builder: SnapshotBuilder, _ tunings: Tunings) throws {
+        let services = spec.service == "*" ? builder.names.sorted() : [ServiceName(rawValue: spec.service)]
+        let views = spec.views?.map(ClusterName.init(rawValue:)) ?? builder.clusterNames.sorted()
+        for service in services {
+            for view in views {
+                let client = ClientView(cluster: view, kind: .lanes)
+                guard builder.assignment(of: service, for: client, with: tunings)?.ignoresDrains == true else {
+                    continue
+                }
+                throw ProblemPage(
+                    type: "empty", status: 409,
+                    detail: "\(service) would be left without a healthy pod that takes traffic, for clients of \(view)")
+            }
+        }
     }
 
     /// Names in a spec that the mesh doesn't have.
@@ -103,6 +117,15 @@ struct Planner {
         for cluster in after.shares where cluster.reason.contains("held to") {
             warnings.append(PlanPage.Warning(code: "limited", says: "\(cluster.cluster): \(cluster.reason)"))
         }
+        if let target = spec.drain ?? spec.multiplier?.target, target.zone != nil || target.pod != nil {
+            let pods = after.shares.filter { $0.cluster.rawValue == target.cluster }.flatMap(\.pods)
+            if !pods.contains(where: { target.pod == nil ? $0.locality.zone == target.zone : $0.name == target.pod }) {
+                let name = target.pod ?? target.zone ?? ""
+                warnings.append(
+                    PlanPage.Warning(
+                        code: "absent", says: "\(target.cluster) has no pod of \(name) now: nothing changes"))
+            }
+        }
         for other in others where spec.shares != nil && other.spec.shares != nil {
             warnings.append(
                 PlanPage.Warning(code: "superseded", says: "it counts over the shares of override \(other.id)"))
@@ -114,7 +137,10 @@ struct Planner {
     private func etag(_ spec: OverrideSpec, _ clusters: [PlanPage.Cluster], _ others: [Override]) -> String {
         var text = (try? AdminJSON.encode(spec)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         for other in others { text += "\(other.id) \(other.transitions.map(\.id).sorted())\n" }
-        for cluster in clusters { text += "\(cluster.cluster) \(cluster.before) \(cluster.after)\n" }
+        for cluster in clusters {
+            text +=
+                "\(cluster.cluster) \(cluster.before) \(cluster.after) \(cluster.pods.map { "\($0.pod) \($0.before) \($0.after)" })\n"
+        }
         return String(xxHash64(text), radix: 16)
     }
 }

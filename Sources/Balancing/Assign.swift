@@ -61,10 +61,7 @@ extension Mesh {
         let isDrained = { (pod: Pod, cluster: Cluster) in
             service.weights[cluster.name]?.numerator == 0 || tuning.drains(pod, of: cluster)
         }
-        let appliesDrains = ordered.contains { cluster in
-            (cluster.isDirect(from: network) || !cluster.gateways.isEmpty)
-                && pods[cluster.name, default: []].contains { $0.health == .healthy && !isDrained($0, cluster) }
-        }
+        let appliesDrains = canServe(ordered, from: network, without: isDrained)
         // Shares need all clusters at one priority.
         let balance = tuning.shares.isEmpty ? tuning.balance ?? service.balance : .global
         let counts = ordered.map { pods[$0.name]?.count ?? 0 }.filter { $0 > 0 }
@@ -117,6 +114,29 @@ extension Mesh {
                 || !appliesDrains && pods.contains { $0.health == .healthy && tuning.drains($0, of: cluster) }
             return member
         }
+    }
+}
+
+extension Mesh {
+    /// Whether a healthy pod can take traffic without those that are drained.
+    ///
+    /// A pod that an earlier cluster has at the same address counts there.
+    private func canServe(
+        _ ordered: [Cluster], from network: String, without isDrained: (Pod, Cluster) -> Bool
+    ) -> Bool {
+        var drained: Set<SocketAddress> = []
+        for cluster in ordered {
+            let isDirect = cluster.isDirect(from: network)
+            guard isDirect || !cluster.gateways.isEmpty else { continue }
+            for pod in pods[cluster.name, default: []] {
+                if isDrained(pod, cluster) {
+                    if isDirect { drained.insert(pod.address) }
+                } else if pod.health == .healthy, !isDirect || !drained.contains(pod.address) {
+                    return true
+                }
+            }
+        }
+        return false
     }
 }
 

@@ -34,8 +34,10 @@ extension [Member] {
         let millionths = shares.map { UInt128(($0 * Double(unit)).rounded()) }
         // Exact while the numbers stay small, since small weights are easier to read.
         let common = zip(shares, capacities).reduce(UInt128(1)) { common, entry in
-            guard entry.0 > 0, common < 1 << 62 else { return common }
-            return common / greatestCommonDivisor(common, entry.1) * entry.1
+            guard entry.0 > 0 else { return common }
+            let (product, overflows) = (common / greatestCommonDivisor(common, entry.1))
+                .multipliedReportingOverflow(by: entry.1)
+            return overflows ? .max : product
         }
         var numerators: [UInt128]
         if common < 1 << 40 {
@@ -95,7 +97,14 @@ private struct ShareTable {
             let ceiling = max(tuning.ceiling * self.capacities[index] / all, beneath[index])
             return min(named.contains(index) ? ceiling : 1, members[index].cluster.maxShare?.value ?? 1)
         }
-        limit(to: limits)
+        // A cluster that is set to 0 doesn't get what others leave.
+        let drained = tuning.shares.last.map { layer in
+            Set(
+                members.indices.filter {
+                    layer.level == .whole && layer.targets[members[$0].cluster.name] == 0 && shares[$0] == 0
+                })
+        }
+        limit(to: limits, but: drained ?? [])
     }
 
     /// Moves the named clusters towards their targets; the others share the rest in proportion.
@@ -117,8 +126,10 @@ private struct ShareTable {
     }
 
     /// Reduces shares to their limits; the other clusters take the excess in proportion, within their own limits.
-    private mutating func limit(to limits: [Double]) {
-        var free = Set(shares.indices.filter { capacities[$0] > 0 })
+    ///
+    /// - Parameter drained: clusters that get nothing.
+    private mutating func limit(to limits: [Double], but drained: Set<Int>) {
+        var free = Set(shares.indices.filter { capacities[$0] > 0 }).subtracting(drained)
         while let index = free.sorted().first(where: { shares[$0] > limits[$0] + 1e-12 }), free.count > 1 {
             free.remove(index)
             let excess = shares[index] - limits[index]

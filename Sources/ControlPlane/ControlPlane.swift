@@ -121,6 +121,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             }
             group.addTask { await self.publisher.run() }
             group.addTask { await self.service.run() }
+            group.addTask { await self.overrides.retryLoading { self.problems.replace(.overrides, with: $0) } }
             group.addTask { await watchdog.run() }
             group.addTask { await self.watchLoad() }
             group.addTask { await renewal?.run { self.problems.replace(.certificates, with: [$0].compactMap(\.self)) } }

@@ -75,7 +75,7 @@ actor Publisher {
         if !isServing, changes.isComplete { events.post(.serving(services: builder.names.count)) }
         isServing = isServing || changes.isComplete
         metrics.ready.set(isServing ? 1 : 0)
-        let nextStep = book.next(after: time).map { now + .seconds($0.timeIntervalSince(time)) }
+        let nextStep = book.next(after: time).map { now + .seconds(min($0.timeIntervalSince(time), 3_600)) }
         wake(at: [outcome.next, changes.nextRelease, demand.next, changeLog.next, nextStep].compactMap(\.self).min())
     }
 

@@ -64,6 +64,15 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
     /// What happened since, in no particular order.
     public var transitions: [Transition]
 
+    /// The times that an override can have: the years 1970 to 2970.
+    static let times = Date(timeIntervalSince1970: 0)...Date(timeIntervalSince1970: 31_556_952_000)
+
+    /// Whether all of it can be used, without transitions.
+    var isValid: Bool {
+        let dates = [createdAt, spec.start ?? createdAt, spec.until ?? createdAt]
+        return spec.problems.isEmpty && dates.allSatisfy(Self.times.contains)
+    }
+
     /// Creates an override.
     public init(id: String, spec: OverrideSpec, createdAt: Date, createdBy: String, transitions: [Transition] = []) {
         self.id = id

@@ -28,6 +28,13 @@ public struct OverrideBook: Hashable, Sendable {
         overrides[override.id]?.transitions += override.transitions.filter { !ids.contains($0.id) }
     }
 
+    /// Removes ended overrides, the oldest first, beyond a number.
+    public mutating func forgetEnded(keeping most: Int, at now: Date) {
+        guard overrides.count > most else { return }
+        let ended = all.filter { OverrideTimeline($0).state(at: now).phase == .ended }
+        for override in ended.dropLast(most) { overrides[override.id] = nil }
+    }
+
     /// Removes overrides that ended before a time.
     public mutating func removeEnded(before time: Date) {
         overrides = overrides.filter { OverrideTimeline($0.value).state(at: time).phase != .ended }
@@ -122,7 +129,9 @@ extension OverrideSpec {
     /// Adds the effects at a level above 0.
     fileprivate func apply(to tuning: inout Tuning, at level: Tuning.Fraction, origin: String) {
         if let shares {
-            let targets = shares.map { (ClusterName(rawValue: $0.key), UInt64(($0.value * 10_000).rounded())) }
+            let targets = shares.map {
+                (ClusterName(rawValue: $0.key), UInt64((min(max($0.value, 0), 100) * 10_000).rounded()))
+            }
             tuning.shares.append(
                 Tuning.Shares(targets: Dictionary(uniqueKeysWithValues: targets), level: level, origin: origin))
         }

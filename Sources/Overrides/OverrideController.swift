@@ -24,13 +24,18 @@ public enum OverrideError: Error, Hashable, Sendable {
 public actor OverrideController {
     /// The largest number of overrides that are not ended.
     public static let maxCurrent = 1_000
+    /// The largest number of ended overrides that are kept in memory.
+    public static let maxEnded = 1_000
 
     private let store: (any OverrideStore)?
     private let changed: @Sendable () -> Void
     private let shared = Mutex(OverrideBook())
-    /// Increases before each write.
+    /// Increases with each write.
     private var revision: UInt64 = 0
-    private var loadFailure: String?
+    /// Whether a write is under way; others wait for it.
+    private var isWriting = false
+    /// Why the store could not be read; nil if it was.
+    public private(set) var loadFailure: String?
 
     /// Creates a controller without overrides.
     ///
@@ -52,7 +57,10 @@ public actor OverrideController {
         guard let store else { return [] }
         do throws(OverrideStoreError) {
             let (overrides, warnings) = try await store.load()
-            shared.withLock { book in for override in overrides { book.merge(override) } }
+            shared.withLock { book in
+                for override in overrides { book.merge(override) }
+                book.forgetEnded(keeping: Self.maxEnded, at: Date())
+            }
             loadFailure = nil
             if !overrides.isEmpty { changed() }
             return warnings
@@ -60,6 +68,18 @@ public actor OverrideController {
             loadFailure = error.description
             return [error.description]
         }
+    }
+
+    /// Reads the store again and again until it can be read: another process may still use it.
+    ///
+    /// - Parameter report: called with the problem before each attempt, and with none at the end.
+    public func retryLoading(_ report: @Sendable ([String]) -> Void) async {
+        while let loadFailure {
+            report(["no override is in force: \(loadFailure)"])
+            guard (try? await Task.sleep(for: .seconds(2))) != nil else { return }
+            _ = await load()
+        }
+        report([])
     }
 
     /// The state of the overrides, for `create`: it changes with every write.
@@ -73,17 +93,24 @@ public actor OverrideController {
     public func create(
         _ spec: OverrideSpec, by author: String, ifRevision expected: UInt64, at now: Date = Date()
     ) async throws(OverrideError) -> Override {
+        await beginWriting()
+        defer { isWriting = false }
         let store = try writableStore()
-        let problems = spec.problems
+        let problems = spec.problems(at: now)
         guard problems.isEmpty else { throw .invalid(problems) }
         guard expected == revision else { throw .outdated }
         try checkRoom(for: spec, at: now)
-        revision += 1
         var id = Self.makeID()
         while book[id] != nil { id = Self.makeID() }
-        let override = Override(id: id, spec: spec, createdAt: now.rounded, createdBy: author)
+        // Later overrides are younger, even if the clock was set back.
+        let createdAt = max(now.rounded, book.all.last.map { $0.createdAt + 0.001 } ?? now.rounded)
+        let override = Override(id: id, spec: spec, createdAt: createdAt, createdBy: author)
         do throws(OverrideStoreError) { try await store.create(override) } catch { throw .store(error.description) }
-        shared.withLock { $0.merge(override) }
+        shared.withLock { book in
+            book.merge(override)
+            book.forgetEnded(keeping: Self.maxEnded, at: now)
+        }
+        revision += 1
         changed()
         return override
     }
@@ -92,25 +119,28 @@ public actor OverrideController {
     public func append(
         _ kind: Override.Transition.Kind, to id: String, by author: String, reason: String, at now: Date = Date()
     ) async throws(OverrideError) -> Override {
+        await beginWriting()
+        defer { isWriting = false }
         let store = try writableStore()
         guard let override = book[id] else { throw .unknown(id) }
-        guard reason.count <= 300, !reason.contains(where: \.isNewline) else {
+        guard reason.count <= 300, reason.isPlain else {
             throw .invalid([FieldProblem("/reason", "should be one line of at most 300 characters")])
         }
-        let phase = OverrideTimeline(override).state(at: now).phase
+        // Each is younger than the one before: the order by time is the order in which they were made.
+        let time = max(now.rounded, override.transitions.map { $0.at + 0.001 }.max() ?? now.rounded)
+        let phase = OverrideTimeline(override).state(at: time).phase
         let fits =
             switch kind {
-            case .pause: phase == .ramping || phase == .scheduled
+            case .pause: phase == .ramping
             case .resume: phase == .paused
             case .revert: phase != .ended && phase != .restoring
             }
-        guard fits, override.transitions.count < 1_000 else {
+        guard fits, kind == .revert || override.transitions.count < 1_000 else {
             throw .phase("\(id) is \(phase.rawValue), which \(kind.rawValue) doesn't fit")
         }
-        revision += 1
         let number = override.transitions.count + 1
         let transition = Override.Transition(
-            id: "\(number)-\(Self.makeID())", at: now.rounded, by: author, type: kind, reason: reason)
+            id: "\(number)-\(Self.makeID())", at: time, by: author, type: kind, reason: reason)
         do throws(OverrideStoreError) {
             try await store.append(transition, to: id)
         } catch {
@@ -119,8 +149,15 @@ public actor OverrideController {
         var addition = override
         addition.transitions = [transition]
         shared.withLock { $0.merge(addition) }
+        revision += 1
         changed()
         return book[id] ?? override
+    }
+
+    /// Waits until no other write is under way.
+    private func beginWriting() async {
+        while isWriting { try? await Task.sleep(for: .milliseconds(1)) }
+        isWriting = true
     }
 
     private func writableStore() throws(OverrideError) -> any OverrideStore {

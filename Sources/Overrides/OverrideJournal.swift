@@ -36,6 +36,8 @@ public actor OverrideJournal: OverrideStore {
     private var file: FileHandle?
     /// Holds the lock on the directory's journal while the process lives.
     private var lock: FileHandle?
+    /// The file's number on its disk.
+    private var number: Int?
     /// The length of all complete lines.
     private var length = 0
     /// The length at which to compact next.
@@ -109,9 +111,24 @@ public actor OverrideJournal: OverrideStore {
             throw failure("can't be written", error)
         }
         self.file = file
+        number = Self.identity(path)?.number
         nextCompaction = compactionSize
         if length == 0 { try write([Line(version: Self.version)]) }
         if length > nextCompaction { try? compact() }
+    }
+
+    /// What tells the file from another at its path.
+    private struct Identity: Equatable {
+        var number: Int?
+        var size: Int
+    }
+
+    private static func identity(_ path: String) -> Identity? {
+        guard let found = try? FileManager.default.attributesOfItem(atPath: path), let size = found[.size] as? Int
+        else {
+            return nil
+        }
+        return Identity(number: found[.systemFileNumber] as? Int, size: size)
     }
 
     /// Opens a file for reading and writing; makes one for this user only.
@@ -137,9 +154,11 @@ public actor OverrideJournal: OverrideStore {
                 guard version == Self.version else {
                     throw OverrideStoreError("\(path): has version \(version), and this Ballast reads \(Self.version)")
                 }
-            } else if let override = line?.create {
+            } else if let override = line?.create, override.isValid {
                 book.merge(override)
-            } else if let transition = line?.append, let id = line?.to, var override = book[id] {
+            } else if let transition = line?.append, Override.times.contains(transition.at), let id = line?.to,
+                var override = book[id]
+            {
                 override.transitions = [transition]
                 book.merge(override)
             } else {
@@ -156,6 +175,10 @@ public actor OverrideJournal: OverrideStore {
     private func write(_ lines: [Line]) throws(OverrideStoreError) {
         if file == nil { try open() }
         guard let file else { throw OverrideStoreError("\(path): is not open") }
+        guard length == 0 || Self.identity(path) == Identity(number: number, size: length) else {
+            throw OverrideStoreError(
+                "\(path): was moved or changed by another program; restore it, or restart Ballast to go on without it")
+        }
         let data = try encode(lines)
         do {
             try file.seek(toOffset: UInt64(length))
@@ -204,6 +227,7 @@ public actor OverrideJournal: OverrideStore {
             try? directory.synchronize()
         }
         (file, length, book) = (handle, data.count, kept)
+        number = Self.identity(path)?.number
         nextCompaction = max(compactionSize, 2 * length)
     }
 

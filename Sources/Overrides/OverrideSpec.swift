@@ -99,6 +99,25 @@ extension OverrideSpec {
     /// The longest time from start to end.
     public static let longest = Duration.seconds(366 * 86_400)
 
+    /// The fields that can't be used, whatever the mesh contains, in a spec that is created now.
+    public func problems(at now: Date) -> [FieldProblem] {
+        var problems = problems
+        let latest = now + Double(Self.longest.components.seconds)
+        for (field, time) in [("/start", start), ("/until", until)] {
+            guard let time else { continue }
+            if time > latest { problems.append(FieldProblem(field, "should be within 366 days")) }
+            if time <= now, field == "/until" { problems.append(FieldProblem(field, "should be in the future")) }
+        }
+        return problems
+    }
+
+    /// The fields of a spec in JSON.
+    public static let fields: Set<String> = [
+        "service", "views", "shares", "multiplier", "drain", "balance", "start", "ramp", "until", "permanent",
+        "restore",
+        "reason",
+    ]
+
     /// The fields that can't be used, whatever the mesh contains.
     public var problems: [FieldProblem] {
         var problems = actionProblems
@@ -106,7 +125,7 @@ extension OverrideSpec {
             problems.append(FieldProblem("/service", "should be a service's name"))
         }
         if views?.isEmpty == true { problems.append(FieldProblem("/views", "should name a cluster, or be left out")) }
-        if !(3...300).contains(reason.count) || reason.contains(where: \.isNewline) {
+        if !(3...300).contains(reason.count) || !reason.isPlain {
             problems.append(FieldProblem("/reason", "should be one line of 3 to 300 characters"))
         }
         switch (until, permanent ?? false) {
@@ -176,6 +195,15 @@ extension OverrideSpec {
     /// A name as a part of a JSON pointer (RFC 6901).
     static func escaped(_ name: String) -> String {
         name.replacing("~", with: "~0").replacing("/", with: "~1")
+    }
+}
+
+extension String {
+    /// Whether the text is one line without control characters, which terminals would obey.
+    var isPlain: Bool {
+        unicodeScalars.allSatisfy {
+            ![.control, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
+        }
     }
 }
 

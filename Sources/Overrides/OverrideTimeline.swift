@@ -37,7 +37,7 @@ public struct OverrideTimeline: Sendable {
     }
 
     private static func parts(_ ramp: OverrideSpec.Ramp) -> (seconds: Double, steps: Int)? {
-        guard let duration = ramp.duration, ramp.steps > 0 else { return nil }
+        guard let duration = ramp.duration, (1...100).contains(ramp.steps) else { return nil }
         return (Double(duration.components.seconds), ramp.steps)
     }
 
@@ -100,6 +100,7 @@ public struct OverrideTimeline: Sendable {
 
     /// The number of whole steps; a tenth of a millisecond makes up for rounding.
     private func steps(in seconds: Double, _ ramp: (seconds: Double, steps: Int)) -> Int {
-        min(ramp.steps, Int((seconds + 0.000_1) * Double(ramp.steps) / ramp.seconds))
+        let steps = (seconds + 0.000_1) * Double(ramp.steps) / ramp.seconds
+        return steps < Double(ramp.steps) ? max(0, Int(steps)) : ramp.steps
     }
 }

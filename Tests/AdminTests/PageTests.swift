@@ -145,7 +145,8 @@ import XDS
                     plane.controlPlane, host: "127.0.0.1", port: 0, metrics: PrometheusMetrics(help: [:]),
                     logger: quiet)
                 try await Application(router: server.router(), logger: quiet).test(.router) { client in
-                    let until = "\"until\": \"2099-01-01T00:00:00Z\", \"reason\": \"a test\""
+                    let tomorrow = (Date() + 86_400).ISO8601Format()
+                    let until = "\"until\": \"\(tomorrow)\", \"reason\": \"a test\""
                     let spec = "{\"service\": \"httpbin\", \"shares\": {\"west\": 20}, \(until)}"
                     let data = try await post(client, "plan", "/v1/plans", spec, status: .ok)
                     try checkContract(PlanPage.self, data)
@@ -204,7 +205,7 @@ import XDS
                     }
                     let last = both.replacing("*", with: "httpbin")
                     _ = try await post(client, "problem-empty", "/v1/plans", last, status: .conflict)
-                    let zero = spec.replacing("20", with: "0")
+                    let zero = spec.replacing(": 20}", with: ": 0}")
                     _ = try await post(client, "problem-empty-share", "/v1/plans", zero, status: .conflict)
                 }
             }

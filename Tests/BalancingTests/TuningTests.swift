@@ -96,6 +96,36 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
         #expect(assignment.shares[1].reason.contains("share set to 90 % by an override, held to 30 % by its limit"))
     }
 
+    @Test func `a cluster at 0 % gets nothing of what a limit leaves`() {
+        var mesh = mesh(east: pods(1, 2), west: pods(2, 3))
+        mesh.clusters.append(Cluster(name: "north", locality: Locality(region: "north")))
+        mesh.pods["north"] = pods(3, 1)
+        let assignment = mesh.assign(service, from: east, tuning: share([ClusterName("north"): 100, west: 0]))
+        // By cluster name: east, north, west.
+        #expect(zip(shares(assignment), [0.5, 0.5, 0]).allSatisfy { abs($0 - $1) < 1e-6 })
+        #expect(assignment.shares[2].reason.contains("drained"))
+    }
+
+    @Test func `weights far apart, with multipliers, don't overflow`() {
+        var hostile = pods(1, 5, weight: 1_000_000)
+        hostile[4].weight = Weight(999_999) ?? .one
+        var tuning = share([west: 20])
+        tuning.multipliers = [97_330_002, 97_330_003, 97_330_007].map {
+            Tuning.Multiplier(target: .cluster(east), millionths: $0)
+        }
+        for _ in 0..<3 { tuning.multipliers.append(Tuning.Multiplier(target: .cluster(west), millionths: 100_000_000)) }
+        let assignment = mesh(east: hostile, west: pods(2, 300, weight: 1_000_000)).assign(
+            service, from: east, tuning: tuning)
+        #expect(abs(shares(assignment)[1] - 0.2) < 1e-4)
+    }
+
+    @Test func `a drain gives way if the other pods only have addresses of drained ones`() {
+        var mesh = mesh(east: pods(1, 1), west: pods(1, 1))
+        mesh.clusters[1].gateways = []
+        let assignment = mesh.assign(service, from: east, tuning: tuning { $0.drains = [.cluster(east)] })
+        #expect(shares(assignment) == [1, 0])
+    }
+
     @Test func `shares of local-first services move traffic across priorities`() {
         let local = Service(name: "s", balance: .localFirst)
         let assignment = mesh(east: pods(1, 2), west: pods(2, 3)).assign(local, from: east, tuning: share([west: 30]))

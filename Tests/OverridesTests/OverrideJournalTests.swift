@@ -65,6 +65,43 @@ private func file(_ directory: String) -> URL { URL(fileURLWithPath: "\(director
         }
     }
 
+    @Test func `a journal that was moved or cut while it is in use takes no more changes`() async throws {
+        for change in ["remove", "truncate"] {
+            try await withDirectory { directory in
+                let journal = OverrideJournal(directory: directory)
+                try await journal.create(override("aaaa"))
+                if change == "remove" {
+                    try FileManager.default.removeItem(at: file(directory))
+                } else {
+                    let handle = try FileHandle(forUpdating: file(directory))
+                    try handle.truncate(atOffset: 0)
+                    try handle.close()
+                }
+                let error = await #expect(throws: OverrideStoreError.self) {
+                    try await journal.create(override("bbbb"))
+                }
+                #expect(error?.description.contains("was moved or changed") == true)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "\"west\":20.25", "\"until\":1060500", "\"createdAt\":1000000",
+    ]) func `values that can't be are refused`(_ old: String) async throws {
+        for value in ["-5", "1e300", "-1e300", "150e100"] {
+            try await withDirectory { directory in
+                do { try await OverrideJournal(directory: directory).create(override("aaaa")) }
+                let text = try String(contentsOf: file(directory), encoding: .utf8)
+                let key = old.prefix { $0 != ":" }
+                try text.replacingOnce(old, with: "\(key):\(value)").write(
+                    to: file(directory), atomically: true, encoding: .utf8)
+                await #expect(throws: OverrideStoreError.self) {
+                    try await OverrideJournal(directory: directory).load()
+                }
+            }
+        }
+    }
+
     @Test(arguments: ["hello\n", "{\"version\":2}\n", "{\"version\":1}\nhello\n", "\u{0}\u{0}\u{0}\n"])
     func `another file is left as it is, with an error that names it`(_ content: String) async throws {
         try await withDirectory { directory in

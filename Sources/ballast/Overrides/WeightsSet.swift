@@ -44,7 +44,8 @@ struct WeightsSet: AsyncParsableCommand {
                     throw ValidationError("\(change): should be such as west=20% or west=x0.5")
                 }
                 let (name, value) = (parts[0], parts[1])
-                if value.hasSuffix("%"), let percent = Double(value.dropLast()) {
+                if value.wholeMatch(of: /[0-9]{1,3}(\.[0-9]{1,2})?%/) != nil, let percent = Double(value.dropLast()) {
+                    guard spec.shares?[name] == nil else { throw ValidationError("\(change): \(name) has two shares") }
                     spec.shares = (spec.shares ?? [:]).merging([name: percent]) { _, last in last }
                 } else if value.hasPrefix("x"), spec.multiplier == nil,
                     OverrideSpec.millionths(String(value.dropFirst())) != nil
