@@ -3,13 +3,12 @@ import Overrides
 import Testing
 import TestSupport
 
-/// A store whose writes take some milliseconds.
+/// A store whose writes let other tasks run meanwhile.
 private struct SlowStore: OverrideStore {
     func load() async throws(OverrideStoreError) -> (overrides: [Override], warnings: [String]) { ([], []) }
-    func create(_ override: Override) async throws(OverrideStoreError) { try? await Task.sleep(for: .milliseconds(3)) }
-    func append(_ transition: Override.Transition, to id: String) async throws(OverrideStoreError) {
-        try? await Task.sleep(for: .milliseconds(3))
-    }
+    func create(_ override: Override) async throws(OverrideStoreError) { await write() }
+    func append(_ transition: Override.Transition, to id: String) async throws(OverrideStoreError) { await write() }
+    private func write() async { for _ in 0..<100 { await Task.yield() } }
 }
 
 private var spec: OverrideSpec {
@@ -29,7 +28,7 @@ private var spec: OverrideSpec {
                 let (book, _) = await controller.state
                 for delay in 0..<5 {
                     group.addTask {
-                        try? await Task.sleep(for: .milliseconds(delay))
+                        for _ in 0..<(delay * 20) { await Task.yield() }
                         let (seen, revision) = await controller.state
                         // A plan on the same overrides is the same plan.
                         guard seen == book else { return nil }
