@@ -60,7 +60,7 @@ extension EnvoyTests {
                 try await open(stage, Plan(.pods))
                 let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
                     let plan = try ballast(
-                        bench, "weights", "set", "httpbin", "west=20%", "--over", "20s", "--steps", "4", "--for", "10m",
+                        bench, "weights", "set", "httpbin", "west=20%", "--over", "32s", "--steps", "4", "--for", "10m",
                         "--reason", "a test", "--yes")
                     #expect(plan.contains("Steps      west: 50 40 30 20 %"), "\(plan)")
                     for share in [50.0, 40, 30, 20] {
