@@ -100,8 +100,8 @@ extension EnvoyTests {
                     return Double(pods.reduce(0) { $0 + (after[$1] ?? 0) - (before[$1] ?? 0) }) / 1_000
                 }
                 let gateway = "\(bench.host):15443"
-                let applied = { (weight: Int?) in
-                    try await eventually("the gateway weighs \(weight ?? 0)") {
+                let applied = { (weight: Int) in
+                    try await eventually("the gateway weighs \(weight)") {
                         try await bench.client.weights(of: "httpbin")[gateway] == weight
                     }
                 }
@@ -128,9 +128,9 @@ extension EnvoyTests {
                     #expect(abs(try await share(["e1"]) - 0.25) < 0.01, "1 of 1 + 3, whatever rests")
                 }
 
-                // A multiplier shifts traffic, and a reload takes it back.
+                // A multiplier shifts traffic, and a reload takes it back; 0 drains the gateway, whose weight is then 1.
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
-                for (multiplier, weight, intended) in [("2.0", 6, 0.75), ("0", nil, 0), ("1.0", 3, 0.6)] {
+                for (multiplier, weight, intended) in [("2.0", 6, 0.75), ("0", 1, 0), ("1.0", 3, 0.6)] {
                     try bench.write(
                         bench.template("ballast.yaml").replacingOnce("{west: 1.0}", with: "{west: \(multiplier)}"),
                         to: "ballast.yaml"
