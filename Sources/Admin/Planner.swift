@@ -41,12 +41,12 @@ struct Planner {
                 (shares ?? []).map { ($0.cluster.rawValue, percent($0.share)) }, uniquingKeysWith: { first, _ in first }
             )
         }
+        let others = book.current(of: service, at: now)
         let clusters = zip(before.shares, after.shares).map(PlanPage.Cluster.init)
         return PlanPage(
             spec: spec, service: service.rawValue, view: view.cluster.rawValue, clusters: clusters.map(\.listed),
             steps: shares,
-            warnings: warnings(spec, clusters, after, shares, book.current(of: service, at: now)),
-            etag: etag(spec, clusters, book.current(of: service, at: now)))
+            warnings: warnings(spec, clusters, after, shares, others), etag: etag(spec, clusters, others))
     }
 
     /// Refuses a spec that would leave a service without a pod for some clients.

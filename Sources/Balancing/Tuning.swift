@@ -12,13 +12,6 @@ public struct Tuning: Hashable, Sendable {
         case zone(ClusterName, String)
         /// One pod, by its name in its cluster.
         case pod(ClusterName, String)
-
-        /// The cluster of the pods.
-        public var cluster: ClusterName {
-            switch self {
-            case .cluster(let name), .zone(let name, _), .pod(let name, _): name
-            }
-        }
     }
 
     /// A factor for the weight of each selected pod.
@@ -116,6 +109,7 @@ extension Tuning {
     /// The product of the pod's multipliers, in millionths.
     func millionths(for pod: Pod, of cluster: Cluster) -> UInt64 {
         let unit: UInt64 = 1_000_000
+        guard !multipliers.isEmpty else { return unit }
         var product = UInt128(unit)
         // The order is fixed, since each step is rounded.
         for factor in multipliers.filter({ Self.selects($0.target, pod, of: cluster) }).map(\.millionths).sorted() {

@@ -20,12 +20,17 @@ public struct OverrideBook: Hashable, Sendable {
 
     /// Adds an override, or transitions to one that is known.
     public mutating func merge(_ override: Override) {
-        guard let known = overrides[override.id] else {
+        guard overrides[override.id] != nil else {
             overrides[override.id] = override
             return
         }
-        let ids = Set(known.transitions.map(\.id))
-        overrides[override.id]?.transitions += override.transitions.filter { !ids.contains($0.id) }
+        for transition in override.transitions { add(transition, to: override.id) }
+    }
+
+    /// Adds a transition to an override that is known.
+    public mutating func add(_ transition: Override.Transition, to id: String) {
+        guard overrides[id]?.transitions.contains(where: { $0.id == transition.id }) == false else { return }
+        overrides[id]?.transitions.append(transition)
     }
 
     /// Removes ended overrides, the oldest first, beyond a number.
@@ -95,9 +100,6 @@ public struct Tunings: Hashable, Sendable {
     public var services: Set<ServiceName>? {
         entries.contains { $0.spec.service == "*" } ? nil : Set(entries.map { ServiceName(rawValue: $0.spec.service) })
     }
-
-    /// Whether there are no effects.
-    public var isEmpty: Bool { entries.isEmpty }
 
     /// Whether a service has the same effects as in others.
     public func isSame(as other: Tunings, for service: ServiceName) -> Bool {

@@ -146,9 +146,7 @@ public actor OverrideController {
         } catch {
             throw .store(error.description)
         }
-        var addition = override
-        addition.transitions = [transition]
-        shared.withLock { $0.merge(addition) }
+        shared.withLock { $0.add(transition, to: id) }
         revision += 1
         changed()
         return book[id] ?? override

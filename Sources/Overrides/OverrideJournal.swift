@@ -15,6 +15,13 @@ public actor OverrideJournal: OverrideStore {
         /// A transition, and its override.
         var append: Override.Transition?
         var to: String?
+
+        /// The lines of an override: one for itself, and one for each transition.
+        static func all(of override: Override) -> [Line] {
+            var bare = override
+            bare.transitions = []
+            return [Line(create: bare)] + override.transitions.map { Line(append: $0, to: override.id) }
+        }
     }
 
     /// The format's version.
@@ -61,18 +68,15 @@ public actor OverrideJournal: OverrideStore {
 
     /// Writes a line for the override, and one for each transition that it has already.
     public func create(_ override: Override) async throws(OverrideStoreError) {
-        var bare = override
-        bare.transitions = []
-        try write([Line(create: bare)] + override.transitions.map { Line(append: $0, to: override.id) })
+        try write(Line.all(of: override))
         book.merge(override)
     }
 
     /// Writes a line for the transition.
     public func append(_ transition: Override.Transition, to id: String) async throws(OverrideStoreError) {
-        guard var override = book[id] else { throw OverrideStoreError("\(path): has no override \(id)") }
+        guard book[id] != nil else { throw OverrideStoreError("\(path): has no override \(id)") }
         try write([Line(append: transition, to: id)])
-        override.transitions = [transition]
-        book.merge(override)
+        book.add(transition, to: id)
     }
 
     // MARK: Reading
@@ -157,10 +161,9 @@ public actor OverrideJournal: OverrideStore {
             } else if let override = line?.create, override.isValid {
                 book.merge(override)
             } else if let transition = line?.append, Override.times.contains(transition.at), let id = line?.to,
-                var override = book[id]
+                book[id] != nil
             {
-                override.transitions = [transition]
-                book.merge(override)
+                book.add(transition, to: id)
             } else {
                 throw OverrideStoreError(
                     "\(path):\(number + 1): is not a line of a journal of overrides; mend or remove the line")
@@ -210,12 +213,7 @@ public actor OverrideJournal: OverrideStore {
         nextCompaction = max(compactionSize, 2 * length)
         var kept = book
         kept.removeEnded(before: clock() - Self.keptFor)
-        let lines = kept.all.flatMap { override in
-            var bare = override
-            bare.transitions = []
-            return [Line(create: bare)] + override.transitions.map { Line(append: $0, to: override.id) }
-        }
-        let data = try encode([Line(version: Self.version)] + lines)
+        let data = try encode([Line(version: Self.version)] + kept.all.flatMap(Line.all))
         let next = "\(path).next"
         try? FileManager.default.removeItem(atPath: next)
         let handle = try Self.open(next)
