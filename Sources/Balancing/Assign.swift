@@ -44,7 +44,7 @@ extension Mesh {
         return Assignment(
             metadata: service.metadata,
             localities: capabilities.readsEndpointWeights ? localities : localities.proxyless,
-            members: members
+            members: members, tuning: tuning
         )
     }
 
@@ -79,7 +79,7 @@ extension Mesh {
                 ? .direct
                 : Route(
                     to: cluster, of: service, for: capabilities, renewal: renewals[cluster.name], pods: pods,
-                    taken: seen)
+                    taken: seen, drained: tuning.drainedGateways(of: cluster))
             let priority: UInt32 = balance == .localFirst && !isOwn ? 1 : 0
             if priority > 0 { route.leaveOut(seen, of: client) }
             var member = Member(

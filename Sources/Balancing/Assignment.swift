@@ -28,6 +28,9 @@ public struct Assignment: Hashable, Sendable {
             /// An internal listener in the client; endpoints of one listener differ in `id`.
             case listener(String, id: String)
 
+            /// Whether it is an address on the network.
+            var isSocket: Bool { if case .socket = self { true } else { false } }
+
             /// The address as text: `10.0.0.1:8443`, or `west_gateway/w1`.
             public var description: String {
                 switch self {
@@ -78,9 +81,11 @@ public struct Assignment: Hashable, Sendable {
     public var localities: [LocalityEndpoints]
     /// The input of the computation, from which shares and reasons are derived.
     let members: [Member]
+    /// The effects of overrides.
+    let tuning: Tuning
 
     /// The assignment without endpoints.
-    public static let vacant = Assignment(metadata: [:], localities: [], members: [])
+    public static let vacant = Assignment(metadata: [:], localities: [], members: [], tuning: .none)
 
     /// The intended share of every cluster and pod, with the reason; computed on demand.
     ///

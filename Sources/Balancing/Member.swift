@@ -30,6 +30,8 @@ struct Member: Hashable, Sendable {
     var keepsTraffic = false
     /// The share that the configuration or overrides set; nil if they set none.
     var share: SetShare?
+    /// The factors of zones that have shares of their own; the factor of `share` is for the other pods.
+    var zoneFactors: [String: Ratio] = [:]
     /// Whether the multiplier was reduced because of the cluster's `maxShare`.
     var isCapped = false
     /// The health of the pods that take traffic: healthy, or unhealthy if no pod of the service is healthy.
@@ -58,7 +60,8 @@ struct Member: Hashable, Sendable {
     func place(in placement: inout Placement) {
         for endpoint in sharedEndpoints {
             placement.add(
-                shared: endpoint, activeWeight: weight > 0 ? endpoint.weight : 0, in: sharedLocality, at: priority)
+                shared: endpoint, activeWeight: endpoint.health == active ? endpoint.weight : 0, in: sharedLocality,
+                at: priority)
         }
         for entry in pods where isSent(entry) {
             placement.add(
@@ -118,15 +121,17 @@ struct Member: Hashable, Sendable {
     /// If some pods are draining and no other takes traffic, the endpoints are draining too: connections stay.
     private var sharedEndpoints: [Assignment.Endpoint] {
         guard case .shared(let addresses, _) = route.endpoints, let weight = UInt32(exactly: weight) else { return [] }
+        let draining = { [sharedSNI] (address: Assignment.Endpoint.Address) in
+            Assignment.Endpoint(address: address, hostname: sharedSNI, weight: 1, health: .draining)
+        }
+        let drained = route.drained.map { draining(.socket($0)) }
         guard weight > 0 else {
             guard pods.contains(where: { $0.health == .draining }) else { return [] }
-            return addresses.map {
-                Assignment.Endpoint(address: $0, hostname: sharedSNI, weight: 1, health: .draining)
-            }
+            return addresses.map(draining) + drained
         }
         return zip(addresses, splitEvenly(weight, into: addresses.count)).map {
             Assignment.Endpoint(address: $0, hostname: sharedSNI, weight: $1, health: active)
-        }
+        } + drained
     }
 
     /// The locality of shared endpoints; pods' zones are ignored, because Envoy would drop the same address in a second
@@ -142,6 +147,14 @@ struct Member: Hashable, Sendable {
     }
 }
 
+extension Member {
+    /// The indices of the active pods in a zone that has a share of its own, or in none such.
+    fileprivate func activePods(in zone: String?) -> [Int] {
+        guard !zoneFactors.isEmpty else { return pods.indices.filter { pods[$0].isActive } }
+        return pods.indices.filter { pods[$0].isActive && self.zone(of: pods[$0].pod) == zone }
+    }
+}
+
 extension [Member] {
     /// Sets the weight of every pod that takes traffic.
     ///
@@ -154,20 +167,22 @@ extension [Member] {
         let members = indices.filter { self[$0].priority == priority }
         // Without multipliers by overrides, weights stay the pods' own.
         let divisor: UInt64 = members.contains { self[$0].pods.contains { $0.millionths != 1_000_000 } } ? 1 : 1_000_000
+        let parts = members.flatMap { index in
+            ([nil] + self[index].zoneFactors.keys.sorted()).map { (index: index, zone: $0) }
+        }
         let weights = scaleToIntegers(
-            members.map { index in
+            parts.map { index, zone in
                 let member = self[index]
                 return WeightClaim(
-                    weights: member.pods.filter(\.isActive).map { $0.tunedWeight / divisor },
-                    multiplier: member.share?.factor ?? member.multiplier,
+                    weights: member.activePods(in: zone).map { member.pods[$0].tunedWeight / divisor },
+                    multiplier: zone.flatMap { member.zoneFactors[$0] } ?? member.share?.factor ?? member.multiplier,
                     parts: member.route.parts
                 )
             }
         )
-        for (index, weights) in zip(members, weights) {
-            var next = weights.makeIterator()
-            for entry in self[index].pods.indices where self[index].pods[entry].isActive {
-                self[index].pods[entry].weight = next.next() ?? 0
+        for ((index, zone), weights) in zip(parts, weights) {
+            for (entry, weight) in zip(self[index].activePods(in: zone), weights) {
+                self[index].pods[entry].weight = weight
             }
         }
     }

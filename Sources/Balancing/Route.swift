@@ -27,6 +27,9 @@ struct Route: Hashable, Sendable {
     /// Why this isn't the configured route; nil if it is.
     var problem: String?
 
+    /// The gateways that are drained, if clients know gateways by their addresses.
+    var drained: [SocketAddress] = []
+
     /// Clients connect to the pods.
     static let direct = Route(endpoints: .pods(.address), description: "reached directly")
 
@@ -59,24 +62,27 @@ extension Route {
     ///   - taken: addresses that are endpoints already, with their clusters.
     init(
         to cluster: Cluster, of service: Service, for capabilities: ClientCapabilities, renewal: Renewal?,
-        pods: [Pod], taken: [SocketAddress: ClusterName]
+        pods: [Pod], taken: [SocketAddress: ClusterName], drained: Set<SocketAddress> = []
     ) {
-        let gateways = Set(cluster.gateways).sorted()
-        self.init(gateways: gateways)
+        let gateways = Set(cluster.gateways).subtracting(drained).sorted()
+        let drained = drained.sorted()
+        self.init(gateways: gateways, drained: drained)
         guard capabilities.supportsEveryReach || cluster.reach.kind == .gateway else { return }
         let listener = cluster.name.gatewayListener
         switch cluster.reach {
-        case .gateway(let refresh): self = Route(gateways: gateways, generation: refresh ? renewal?.generation : nil)
+        case .gateway(let refresh): self = Route(gateways: gateways, generation: refresh ? renewal?.generation : nil, drained: drained)
         case .lanes(let settings):
             let count = settings.count(pods: pods.count { $0.health == .healthy }, gateways: gateways.count)
             let lanes = renewal?.lanes ?? (0..<count).map { "lane-\($0)" }
             endpoints = .shared(lanes.map { .listener(listener, id: $0) }, generation: nil)
+            self.drained = []
             description = "reached in \(lanes.count) lanes"
         case .pods(let template):
             do throws(SNITemplate.Problem) {
                 endpoints = .pods(
                     .sni(try template.names(of: pods, of: service, in: cluster.name), listener: listener))
                 description = "each reached by its own SNI"
+                self.drained = []
             } catch {
                 problem = "\(error); reached through its gateways instead"
             }
@@ -88,16 +94,19 @@ extension Route {
                     """
             } else {
                 endpoints = .pods(.proxied(gateways))
+                self.drained = []
                 let proxies = gateways.count == 1 ? "the proxy" : "one of \(gateways.count) proxies"
                 description = "each reached through \(proxies)"
             }
         }
     }
 
-    private init(gateways: [SocketAddress], generation: String? = nil) {
+    private init(gateways: [SocketAddress], generation: String? = nil, drained: [SocketAddress] = []) {
         self.init(
             endpoints: .shared(gateways.map { .socket($0) }, generation: generation),
-            description: "reached through \(gateways.count) \(gateways.count == 1 ? "gateway" : "gateways")")
+            description: "reached through \(gateways.count) \(gateways.count == 1 ? "gateway" : "gateways")",
+            drained: drained)
+        if !drained.isEmpty { description += ", \(drained.count) more drained" }
     }
 
     /// Leaves out gateways that share their address with a pod of another priority.
@@ -110,10 +119,11 @@ extension Route {
     mutating func leaveOut(_ taken: [SocketAddress: ClusterName], of owner: ClusterName) {
         guard case .shared(let addresses, let generation) = endpoints else { return }
         let gateways = addresses.compactMap { if case .socket(let gateway) = $0 { gateway } else { nil } }
+        drained.removeAll { taken[$0] == owner }
+        let (problem, drained) = (self.problem, self.drained)
         let dropped = gateways.filter { taken[$0] == owner }
         guard !dropped.isEmpty else { return }
-        let problem = self.problem
-        self = Route(gateways: gateways.filter { taken[$0] != owner }, generation: generation)
+        self = Route(gateways: gateways.filter { taken[$0] != owner }, generation: generation, drained: drained)
         let list = dropped.map(\.description).joined(separator: ", ")
         self.problem = [
             problem,

@@ -20,28 +20,75 @@ public struct Tuning: Hashable, Sendable {
         public var target: Target
         /// The factor in millionths, at least 1.
         public var millionths: UInt64
+        /// What sets it, such as `override k7m2`.
+        public var origin: String
 
         /// Creates a multiplier.
-        public init(target: Target, millionths: UInt64) {
+        public init(target: Target, millionths: UInt64, origin: String = "an override") {
             self.target = target
             self.millionths = max(millionths, 1)
+            self.origin = origin
         }
     }
 
-    /// The shares that some clusters get, whatever their pods are.
+    /// Pods or a gateway that get nothing new; their connections stay.
+    public struct Drain: Hashable, Sendable {
+        /// What is drained.
+        public enum Subject: Hashable, Sendable {
+            /// Pods.
+            case pods(Target)
+            /// One gateway of a cluster.
+            case gateway(ClusterName, SocketAddress)
+        }
+
+        /// What is drained.
+        public var subject: Subject
+        /// What drains it, such as `override k7m2`.
+        public var origin: String
+
+        /// Creates a drain.
+        public init(_ subject: Subject, origin: String = "an override") {
+            self.subject = subject
+            self.origin = origin
+        }
+    }
+
+    /// A cluster, or the pods in one of its zones.
+    public struct Part: Hashable, Sendable {
+        /// The cluster.
+        public var cluster: ClusterName
+        /// The zone; nil for the whole cluster.
+        public var zone: String?
+
+        /// Creates a part.
+        public init(_ cluster: ClusterName, zone: String? = nil) {
+            self.cluster = cluster
+            self.zone = zone
+        }
+    }
+
+    /// The shares that some clusters or zones get, whatever their pods are.
     public struct Shares: Hashable, Sendable {
-        /// The final share of each cluster in millionths of the traffic; their sum is at most 1,000,000.
-        public var targets: [ClusterName: UInt64]
+        /// The final share of each part in millionths of the traffic; their sum is at most 1,000,000.
+        ///
+        /// A cluster and one of its zones can't both have one.
+        public var targets: [Part: UInt64]
         /// How far the shares have moved from those beneath to the final ones: a fraction between 0 and 1.
         public var level: Fraction
         /// What sets them, such as `override k7m2`.
         public var origin: String
 
         /// Creates shares.
-        public init(targets: [ClusterName: UInt64], level: Fraction = .whole, origin: String = "an override") {
+        public init(targets: [Part: UInt64], level: Fraction = .whole, origin: String = "an override") {
             self.targets = targets
             self.level = level
             self.origin = origin
+        }
+
+        /// Creates the shares of whole clusters.
+        public init(targets: [ClusterName: UInt64], level: Fraction = .whole, origin: String = "an override") {
+            let parts = targets.map { (Part($0.key), $0.value) }
+            self.init(targets: Dictionary(uniqueKeysWithValues: parts), level: level, origin: origin)
         }
     }
 
@@ -74,11 +121,11 @@ public struct Tuning: Hashable, Sendable {
     public var multipliers: [Multiplier] = []
     /// The shares, from the lowest layer to the highest.
     public var shares: [Shares] = []
-    /// The pods that get no new requests; their connections stay.
-    public var drains: Set<Target> = []
+    /// What gets nothing new.
+    public var drains: [Drain] = []
     /// Replaces the service's balance; nil to keep it.
     public var balance: Service.Balance?
-    /// How many times its part by pod weights a cluster may get by `shares`.
+    /// How many times its part by pod weights a cluster or zone may get by `shares`.
     public var ceiling = 3.0
 
     /// No effects.
@@ -103,7 +150,22 @@ extension Tuning {
 
     /// Whether a drain selects the pod.
     func drains(_ pod: Pod, of cluster: Cluster) -> Bool {
-        !drains.isEmpty && drains.contains { Self.selects($0, pod, of: cluster) }
+        !drains.isEmpty
+            && drains.contains {
+                guard case .pods(let target) = $0.subject else { return false }
+                return Self.selects(target, pod, of: cluster)
+            }
+    }
+
+    /// The cluster's gateways that are drained; none if that would leave it without a gateway.
+    public func drainedGateways(of cluster: Cluster) -> Set<SocketAddress> {
+        guard !drains.isEmpty else { return [] }
+        let named = drains.compactMap { drain -> SocketAddress? in
+            guard case .gateway(cluster.name, let address) = drain.subject else { return nil }
+            return address
+        }
+        let drained = Set(named).intersection(cluster.gateways)
+        return drained.count < Set(cluster.gateways).count ? drained : []
     }
 
     /// The product of the pod's multipliers, in millionths.

@@ -110,15 +110,31 @@ public struct Tunings: Hashable, Sendable {
         entries.filter { $0.spec.service == service.rawValue || $0.spec.service == "*" }
     }
 
+    /// The effects that all services have.
+    public var ofEveryService: Tunings {
+        var tunings = self
+        tunings.entries.removeAll { $0.spec.service != "*" }
+        return tunings
+    }
+
     /// The effects on a service for the clients of a cluster.
     ///
     /// - Parameter isGateway: whether the client is the cluster's own gateway, to which only overrides for all views
     ///   apply: it serves clients of every cluster.
     public func tuning(of service: ServiceName, for client: ClusterName, isGateway: Bool) -> Tuning {
+        tuning(entries(of: service), client, isGateway)
+    }
+
+    /// The effects that all services have for the clients of a cluster.
+    public func tuning(for client: ClusterName, isGateway: Bool) -> Tuning {
+        tuning(ofEveryService.entries, client, isGateway)
+    }
+
+    private func tuning(_ entries: [Entry], _ client: ClusterName, _ isGateway: Bool) -> Tuning {
         var tuning = Tuning()
         guard !entries.isEmpty else { return tuning }
         tuning.ceiling = ceiling
-        for entry in entries(of: service) {
+        for entry in entries {
             let origin = entry.id.map { "override \($0)" } ?? "the planned override"
             if let views = entry.spec.views, isGateway || !views.contains(client.rawValue) { continue }
             entry.spec.apply(to: &tuning, at: entry.level, origin: origin)
@@ -131,11 +147,12 @@ extension OverrideSpec {
     /// Adds the effects at a level above 0.
     fileprivate func apply(to tuning: inout Tuning, at level: Tuning.Fraction, origin: String) {
         if let shares {
-            let targets = shares.map {
-                (ClusterName(rawValue: $0.key), UInt64((min(max($0.value, 0), 100) * 10_000).rounded()))
+            let targets = shares.map { name, percent in
+                (Self.part(name), UInt64((min(max(percent, 0), 100) * 10_000).rounded()))
             }
             tuning.shares.append(
-                Tuning.Shares(targets: Dictionary(uniqueKeysWithValues: targets), level: level, origin: origin))
+                Tuning.Shares(
+                    targets: Dictionary(targets, uniquingKeysWith: { first, _ in first }), level: level, origin: origin))
         }
         if let multiplier, let full = Self.millionths(multiplier.by) {
             // 1 + level x (by - 1), rounded.
@@ -143,14 +160,29 @@ extension OverrideSpec {
             let change = (Int64(full) - unit) * Int64(clamping: level.numerator)
             tuning.multipliers.append(
                 Tuning.Multiplier(
-                    target: multiplier.target.selector, millionths: UInt64(max(1, unit + change / parts))))
+                    target: multiplier.target.selector, millionths: UInt64(max(1, unit + change / parts)),
+                    origin: origin))
         }
-        if let drain { tuning.drains.insert(drain.selector) }
+        if let drain { tuning.drains.append(Tuning.Drain(drain.subject, origin: origin)) }
         if let balance = balance.flatMap(Service.Balance.init) { tuning.balance = balance }
     }
 }
 
+extension OverrideSpec {
+    /// The part that a key of `shares` names: `west`, or `west/zone-a`.
+    public static func part(_ name: String) -> Tuning.Part {
+        let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        return Tuning.Part(ClusterName(rawValue: parts[0]), zone: parts.count == 2 ? parts[1] : nil)
+    }
+}
+
 extension OverrideSpec.Target {
+    /// What a drain of the target drains.
+    var subject: Tuning.Drain.Subject {
+        guard let address = gateway.flatMap(SocketAddress.init(_:)) else { return .pods(selector) }
+        return .gateway(ClusterName(rawValue: cluster), address)
+    }
+
     /// The selected pods.
     public var selector: Tuning.Target {
         let cluster = ClusterName(rawValue: cluster)

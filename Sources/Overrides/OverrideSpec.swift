@@ -1,10 +1,12 @@
+import Balancing
+import Model
 public import Foundation
 
 /// What an operator wants: one change of one service's traffic, with its start and end.
 ///
 /// The JSON form is the same in the API and in the store. Values are checked by `problems`.
 public struct OverrideSpec: Codable, Hashable, Sendable {
-    /// Selects pods: all of a cluster, those in one of its zones, or one pod.
+    /// Selects pods or, for a drain, a gateway: all pods of a cluster, those in one of its zones, or one pod.
     public struct Target: Codable, Hashable, Sendable {
         /// The cluster's name.
         public var cluster: String
@@ -12,12 +14,15 @@ public struct OverrideSpec: Codable, Hashable, Sendable {
         public var zone: String?
         /// The name of one pod; nil for all.
         public var pod: String?
+        /// The address of one of the cluster's gateways, for drains of all services; nil for pods.
+        public var gateway: String?
 
         /// Creates a target.
-        public init(cluster: String, zone: String? = nil, pod: String? = nil) {
+        public init(cluster: String, zone: String? = nil, pod: String? = nil, gateway: String? = nil) {
             self.cluster = cluster
             self.zone = zone
             self.pod = pod
+            self.gateway = gateway
         }
     }
 
@@ -155,8 +160,9 @@ extension OverrideSpec {
             if shares.isEmpty { problems.append(FieldProblem("/shares", "should name a cluster")) }
             for (name, percent) in shares.sorted(by: { $0.key < $1.key }) {
                 let pointer = "/shares/\(Self.escaped(name))"
-                if name.contains("/") {
-                    problems.append(FieldProblem(pointer, "shares of zones are not supported; use a multiplier"))
+                let part = Self.part(name)
+                if part.zone != nil, shares[part.cluster.rawValue] != nil {
+                    problems.append(FieldProblem(pointer, "can't be set together with the share of its whole cluster"))
                 } else if !(0...100).contains(percent) || abs((percent * 100).rounded() - percent * 100) > 1e-6 {
                     problems.append(FieldProblem(pointer, "should be 0 to 100 percent, with up to two decimals"))
                 }
@@ -170,8 +176,16 @@ extension OverrideSpec {
                 FieldProblem("/multiplier/by", "should be a decimal from 0.01 to 100, with up to six decimal places"))
         }
         for (field, target) in [("/multiplier/target", multiplier?.target), ("/drain", drain)] {
-            if let target, target.zone != nil, target.pod != nil {
-                problems.append(FieldProblem(field, "should have `zone` or `pod`, not both"))
+            guard let target else { continue }
+            if [target.zone, target.pod, target.gateway].count(where: { $0 != nil }) > 1 {
+                problems.append(FieldProblem(field, "should have one of `zone`, `pod` and `gateway` at most"))
+            }
+            guard let gateway = target.gateway else { continue }
+            let pointer = "\(field)/gateway"
+            if field != "/drain" || service != "*" {
+                problems.append(FieldProblem(pointer, "only a drain with service `*` can name a gateway"))
+            } else if SocketAddress(gateway) == nil {
+                problems.append(FieldProblem(pointer, "should be an address such as 10.0.0.1:15443"))
             }
         }
         if let balance, !["global", "local-first"].contains(balance) {

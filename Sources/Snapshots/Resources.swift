@@ -61,12 +61,18 @@ extension Mesh {
     }
 
     /// The listeners and Envoy clusters that lead a client to other clusters' gateways.
-    func paths(for view: ClientView) -> [NamedContent] {
+    ///
+    /// - Parameter tuning: the effects of the overrides of all services.
+    func paths(for view: ClientView, _ tuning: Tuning) -> [NamedContent] {
         guard view.kind.capabilities.supportsEveryReach else { return [] }
         return remotes(of: view).filter(\.reach.needsInternalListener).flatMap { cluster -> [NamedContent] in
             let name = ResourceName(rawValue: cluster.name.gatewayListener)
             return [
-                (name, .cluster(.gateways(Set(cluster.gateways).sorted()))),
+                (
+                    name,
+                    .cluster(
+                        .gateways(Set(cluster.gateways).sorted(), drained: tuning.drainedGateways(of: cluster)))
+                ),
                 (name, .listener(GatewayListener(to: cluster))),
             ]
         }

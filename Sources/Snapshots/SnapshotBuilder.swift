@@ -112,6 +112,7 @@ public struct SnapshotBuilder: Sendable {
         for (name, next) in changes.pods { due.formUnion(replacePods(of: name, with: next, progress, at: moment)) }
         due.formUnion(catalog.expire(at: now))
         due.formUnion(servicesChanged(by: tunings))
+        let changesPaths = tunings.ofEveryService != self.tunings.ofEveryService
         self.tunings = tunings
         let settled = announcements.settle(at: now, gateways: progress.gateways)
         due.formUnion(settled.services)
@@ -120,7 +121,8 @@ public struct SnapshotBuilder: Sendable {
 
         let views = views(wanted)
         replacePaths(
-            of: views, all: !(changes.intent == nil && changes.gateways.isEmpty) || settled.reach,
+            of: views,
+            all: !(changes.intent == nil && changes.gateways.isEmpty) || settled.reach || changesPaths,
             peers: changesStatus, but: due, at: moment)
         for name in due where !Task.isCancelled {
             guard catalog[name] != nil else {
@@ -267,7 +269,8 @@ public struct SnapshotBuilder: Sendable {
             return
         }
         let mesh = announced(Mesh(clusters: clusters, pods: [:]), of: ServiceName(rawValue: ""), to: key)
-        builders[key]?.replace(.paths, with: mesh.paths(for: view), at: moment)
+        let tuning = tunings.tuning(for: view.cluster, isGateway: view.kind == .gateway)
+        builders[key]?.replace(.paths, with: mesh.paths(for: view, tuning), at: moment)
         builders[key]?.note(reduced: mesh.reduced(for: view), gatewayed: mesh.gatewayed(for: view))
     }
 

@@ -61,7 +61,7 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
     @Test(arguments: [Reach.gateway(refresh: false), .pods(sni: .standard), .connect])
     func `a drained cluster stays known as draining`(_ reach: Reach) {
         let mesh = mesh(east: pods(1, 2), west: pods(2, 3), reach: reach)
-        let drain = tuning { $0.drains = [.cluster(west)] }
+        let drain = tuning { $0.drains = [Tuning.Drain(.pods(.cluster(west)))] }
         let before = mesh.assign(service, from: east)
         let after = mesh.assign(service, from: east, tuning: drain)
         #expect(shares(after) == [1, 0])
@@ -76,16 +76,54 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
         #expect(mesh.assign(zero, from: east).localities == after.localities)
     }
 
+    @Test func `a zone has a share of its own, and the rest of its cluster shares what is left`() {
+        var remote = pods(2, 4)
+        for index in 0..<2 { remote[index].zone = "a" }
+        let mesh = mesh(east: pods(1, 2), west: remote)
+        let zone = Tuning.Part(west, zone: "a")
+        let tuned = tuning { $0.shares = [Tuning.Shares(targets: [zone: 500_000])] }
+        let assignment = mesh.assign(service, from: east, tuning: tuned)
+        // East's two pods and west's other two share the other half.
+        #expect(zip(shares(assignment), [0.25, 0.75]).allSatisfy { abs($0 - $1) < 1e-6 })
+        let inZone = assignment.shares[1].pods.filter { $0.locality.zone == "a" }.map(\.share)
+        #expect(inZone.allSatisfy { abs($0 - 0.25) < 1e-6 })
+        let zero = mesh.assign(
+            service, from: east, tuning: tuning { $0.shares = [Tuning.Shares(targets: [zone: 0])] })
+        #expect(zip(shares(zero), [0.5, 0.5]).allSatisfy { abs($0 - $1) < 1e-6 })
+        #expect(
+            zero.localities.flatMap(\.endpoints).count { $0.health == .draining } == 2, "the zone's pods stay known")
+        // A share of the whole cluster beneath keeps the proportions of its zones.
+        let both = mesh.assign(
+            service, from: east,
+            tuning: tuning {
+                $0.shares = [Tuning.Shares(targets: [zone: 300_000]), Tuning.Shares(targets: [west: 200_000])]
+            })
+        #expect(zip(shares(both), [0.8, 0.2]).allSatisfy { abs($0 - $1) < 1e-6 })
+    }
+
+    @Test func `a drained gateway gets nothing, unless it is the last one`() {
+        var mesh = mesh(east: pods(1, 2), west: pods(2, 2), reach: .gateway(refresh: false))
+        mesh.clusters[1].gateways.append(address("10.9.0.2:15443"))
+        let drains = mesh.clusters[1].gateways.map { Tuning.Drain(.gateway(west, $0)) }
+        let one = mesh.assign(service, from: east, tuning: tuning { $0.drains = [drains[0]] })
+        #expect(shares(one) == [0.5, 0.5])
+        let gateways = one.localities.filter { $0.locality.region == "west" }.flatMap(\.endpoints)
+        #expect(gateways.map(\.health) == [.draining, .healthy])
+        #expect(one.localities.filter { $0.locality.region == "west" }.map(\.weight) == [gateways[1].weight])
+        let all = mesh.assign(service, from: east, tuning: tuning { $0.drains = drains })
+        #expect(all.localities.flatMap(\.endpoints).allSatisfy { $0.health == .healthy })
+    }
+
     @Test func `drains and zero shares give way when no other pod is healthy`() {
         let lone = mesh(east: [], west: pods(2, 3))
-        for tuning in [tuning { $0.drains = [.cluster(west)] }, share([west: 0])] {
+        for tuning in [tuning { $0.drains = [Tuning.Drain(.pods(.cluster(west)))] }, share([west: 0])] {
             let assignment = lone.assign(service, from: east, tuning: tuning)
             #expect(shares(assignment) == [0, 1])
         }
         let zero = Service(name: "s", weights: [west: Ratio("0") ?? .one])
         #expect(shares(lone.assign(zero, from: east)) == [0, 1])
         let sick = mesh(east: pods(1, 2, health: .unhealthy), west: pods(2, 1))
-        let assignment = sick.assign(service, from: east, tuning: tuning { $0.drains = [.cluster(west)] })
+        let assignment = sick.assign(service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.cluster(west)))] })
         #expect(shares(assignment) == [0, 1])
         #expect(assignment.shares[1].reason.contains("not drained, since no other pod of the service is healthy"))
     }
@@ -122,7 +160,7 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
     @Test func `a drain gives way if the other pods only have addresses of drained ones`() {
         var mesh = mesh(east: pods(1, 1), west: pods(1, 1))
         mesh.clusters[1].gateways = []
-        let assignment = mesh.assign(service, from: east, tuning: tuning { $0.drains = [.cluster(east)] })
+        let assignment = mesh.assign(service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.cluster(east)))] })
         #expect(shares(assignment) == [1, 0])
     }
 
@@ -151,7 +189,7 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
         all[2].zone = "b"
         let mesh = mesh(east: pods(1, 1), west: all)
         let assignment = mesh.assign(
-            service, from: east, tuning: tuning { $0.drains = [.pod(west, "p0"), .zone(west, "a")] })
+            service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.pod(west, "p0"))), Tuning.Drain(.pods(.zone(west, "a")))] })
         #expect(assignment.shares[1].pods.map { $0.weight > 0 } == [false, false, true])
         #expect(shares(assignment) == [0.5, 0.5])
     }
@@ -195,7 +233,7 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
             for name in names where Int.random(in: 0...3, using: &random) == 0 {
                 let target: Tuning.Target = Bool.random(using: &random) ? .cluster(name) : .pod(name, "p0")
                 if Bool.random(using: &random) {
-                    tuning.drains.insert(target)
+                    tuning.drains.append(Tuning.Drain(.pods(target)))
                 } else {
                     tuning.multipliers.append(
                         Tuning.Multiplier(
@@ -214,9 +252,9 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
             #expect(abs(shares(assignment).reduce(0, +) - 1) < 1e-9, "\(context)")
             guard tuning.shares.count == 1, let set = tuning.shares.first, set.level == .whole else { continue }
             for share in assignment.shares {
-                guard let target = set.targets[share.cluster], share.pods.contains(where: { $0.weight > 0 }),
+                guard let target = set.targets[Tuning.Part(share.cluster)], share.pods.contains(where: { $0.weight > 0 }),
                     !share.reason.contains("held to"), set.targets.values.reduce(0, +) <= 1_000_000,
-                    assignment.shares.contains(where: { set.targets[$0.cluster] == nil && $0.share > 0 })
+                    assignment.shares.contains(where: { set.targets[Tuning.Part($0.cluster)] == nil && $0.share > 0 })
                 else { continue }
                 // One pod's weight may be raised to 1 in 2^32.
                 #expect(abs(share.share - Double(target) / 1e6) < 1e-4, "\(share.cluster) \(context)")

@@ -11,8 +11,8 @@ public enum EnvoyCluster: Hashable, Sendable {
     ///
     /// TLS is configured in the gRPC channel.
     case proxyless
-    /// A remote cluster's gateways, for clients.
-    case gateways([SocketAddress])
+    /// A remote cluster's gateways, for clients; drained ones get no new connections.
+    case gateways([SocketAddress], drained: Set<SocketAddress> = [])
     /// All pods of a service, for their own gateway.
     case pods(Assignment)
     /// One pod, for its own gateway.
@@ -41,9 +41,9 @@ extension EncodedResource {
                         ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_SELF
                     source.`self` = arena.make(envoy__config__core__v3__self_config_source__init) { _ in }
                 }
-            case .gateways(let gateways):
+            case .gateways(let gateways, let drained):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
-                message.load_assignment = fixedHosts(gateways, name: name.rawValue, in: arena)
+                message.load_assignment = fixedHosts(gateways, drained: drained, name: name.rawValue, in: arena)
                 // Short, so that a gateway that is gone delays a client little before the next one is tried.
                 message.connect_timeout = arena.duration(.seconds(1))
             case .pods(let assignment):
@@ -60,7 +60,7 @@ extension EncodedResource {
 }
 
 private func fixedHosts(
-    _ hosts: [SocketAddress], name: String, in arena: Arena
+    _ hosts: [SocketAddress], drained: Set<SocketAddress> = [], name: String, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
     let endpoints = hosts.sorted().map { host in
         let endpoint = arena.make(envoy__config__endpoint__v3__endpoint__init) { message in
@@ -69,6 +69,7 @@ private func fixedHosts(
         return arena.make(envoy__config__endpoint__v3__lb_endpoint__init) { message in
             message.host_identifier_case = ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT
             message.endpoint = endpoint
+            if drained.contains(host) { message.health_status = ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__DRAINING }
         }
     }
     let locality = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init) { message in
