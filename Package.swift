@@ -124,11 +124,12 @@ let package = Package(
                 "Balancing", "Discovery", "EnvoyAPI", "GRPCTransport", "Intent", "MeshConfiguration", "Model", "Pacing",
                 "Snapshots", "XDS", "YAMLFile", deque, logging, metrics, nioCore, nioPosix, nioSSL,
             ]),
-        library("Events", ["Discovery", "Pacing", logging]),
+        library("Analysis", ["Balancing", "Model", "Overrides", "Serving", "Snapshots"]),
+        library("Events", ["Discovery", "Overrides", "Pacing", logging]),
         library(
             "ControlPlane",
             [
-                "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model",
+                "Analysis", "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model",
                 "Overrides",
                 "Pacing", "Serving",
                 "Snapshots", "XDS", "YAMLFile", lifecycle, logging, metrics,
@@ -197,6 +198,7 @@ let package = Package(
             "GRPCTransportTests",
             ["CConnectionGuard", "GRPCTransport", "TestBench", "TestSupport", "YAMLFile", logging, nioCore, nioPosix]),
         tests("IntentTests", ["Intent", "Model"]),
+        tests("AnalysisTests", ["Analysis", "Model", "Overrides", "Serving", "Snapshots", "TestSupport"]),
         tests("OverridesTests", ["Balancing", "Model", "Overrides", "TestSupport"]),
         tests(
             "MeshConfigurationTests", ["Intent", "MeshConfiguration", "Model", "TestSupport", "YAMLFile", yams]),

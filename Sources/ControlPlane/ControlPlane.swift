@@ -1,3 +1,4 @@
+public import Analysis
 public import CoreMetrics
 public import Discovery
 public import Events
@@ -21,6 +22,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
     /// The overrides in force.
     public let overrides: OverrideController
 
+    /// What clients reported in the last hour.
+    public let history = LoadHistory()
+
     private let initial: Configuration
     private let registry: Registry
     private let sources: SourceRunner
@@ -28,6 +32,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let lastKnownGood: LastKnownGood?
     private let service: XDSService
     private let publisher: Publisher
+    private let watch: OverrideWatch
     private let problems: ProblemBoard
     private let metrics: ServingMetrics
     private let logger: Logger
@@ -78,8 +83,12 @@ public final class ControlPlane: ServiceLifecycle.Service {
         ) { debounce.signal() }
         events = EventFeed()
         problems = ProblemBoard(events) { [metrics] in metrics.problems.set($0) }
-        overrides = OverrideController(store: server.overrideStore) { debounce.signal() }
+        overrides = OverrideController(store: server.overrideStore) { [events] change in
+            events.post(.override(change))
+            debounce.signal()
+        }
         publisher = Publisher(registry, service, debounce, metrics, problems, events, overrides)
+        watch = OverrideWatch(overrides, service, history) { [publisher] in await publisher.builder }
         initial = configuration
         self.configuration = Mutex(ConfigurationStatus(configuration))
         self.resolver = resolver
@@ -122,6 +131,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             group.addTask { await self.publisher.run() }
             group.addTask { await self.service.run() }
             group.addTask { await self.overrides.retryLoading { self.problems.replace(.overrides, with: $0) } }
+            group.addTask { await self.watch.run() }
             group.addTask { await watchdog.run() }
             group.addTask { await self.watchLoad() }
             group.addTask { await renewal?.run { self.problems.replace(.certificates, with: [$0].compactMap(\.self)) } }

@@ -1,5 +1,6 @@
 public import Discovery
 public import Foundation
+public import Overrides
 import Synchronization
 
 /// Something that happened, for operators and programs.
@@ -12,6 +13,8 @@ public struct Event: Sendable {
         case changed([String])
         /// A hold began or ended.
         case hold(HoldChange)
+        /// An override was created, or a transition was added to it.
+        case override(OverrideChange)
         /// A problem began.
         case problemBegan(Problem)
         /// A problem ended.

@@ -1,4 +1,5 @@
 import Discovery
+public import Overrides
 public import Logging
 import Pacing
 
@@ -24,6 +25,9 @@ public struct EventLog {
         case .serving(let services):
             logger.info("serving: the pods of every cluster are known", metadata: ["services": "\(services)"])
         case .changed(let lines): for line in lines { logger.info("\(line)") }
+        case .override(let change):
+            guard let sentence = change.sentence else { return }
+            logger.notice("\(sentence)", metadata: ["audit": "override"])
         case .hold(let change): holds.log([change])
         case .problemBegan(let problem):
             guard let line = problems.admit("something is wrong") else { return }
@@ -31,6 +35,19 @@ public struct EventLog {
         case .problemEnded(let problem):
             guard let line = problems.admit("a problem is over") else { return }
             logger.info("\(line)", metadata: ["problem": "\(problem.sentence)"])
+        }
+    }
+}
+
+extension OverrideChange {
+    /// What happened, who did it and why; nil if the overrides were only read.
+    public var sentence: String? {
+        switch self {
+        case .loaded: nil
+        case .created(let override):
+            "override \(override.id) of \(override.spec.service) created by \(override.createdBy): \(override.spec.summary): \(override.spec.reason)"
+        case .appended(let transition, let override):
+            "override \(override.id) of \(override.spec.service): \(transition.type.rawValue) by \(transition.by)\(transition.reason.isEmpty ? "" : ": \(transition.reason)")"
         }
     }
 }

@@ -40,6 +40,9 @@ public struct OverrideBook: Hashable, Sendable {
         for override in ended.dropLast(most) { overrides[override.id] = nil }
     }
 
+    /// Removes one override.
+    public mutating func remove(_ id: String) { overrides[id] = nil }
+
     /// Removes overrides that ended before a time.
     public mutating func removeEnded(before time: Date) {
         overrides = overrides.filter { OverrideTimeline($0.value).state(at: time).phase != .ended }

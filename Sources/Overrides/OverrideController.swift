@@ -20,6 +20,16 @@ public enum OverrideError: Error, Hashable, Sendable {
     case outdated
 }
 
+/// A change of the overrides.
+public enum OverrideChange: Sendable {
+    /// The store was read.
+    case loaded
+    /// An override was created.
+    case created(Override)
+    /// A transition was added to an override.
+    case appended(Override.Transition, to: Override)
+}
+
 /// Creates and changes overrides; everything is in the store before it takes effect.
 public actor OverrideController {
     /// The largest number of overrides that are not ended.
@@ -28,7 +38,7 @@ public actor OverrideController {
     public static let maxEnded = 1_000
 
     private let store: (any OverrideStore)?
-    private let changed: @Sendable () -> Void
+    private let changed: @Sendable (OverrideChange) -> Void
     private let shared = Mutex(OverrideBook())
     /// Increases with each write.
     private var revision: UInt64 = 0
@@ -42,7 +52,7 @@ public actor OverrideController {
     /// - Parameters:
     ///   - store: nil if overrides are off.
     ///   - changed: called after each change.
-    public init(store: (any OverrideStore)?, changed: @escaping @Sendable () -> Void) {
+    public init(store: (any OverrideStore)?, changed: @escaping @Sendable (OverrideChange) -> Void) {
         self.store = store
         self.changed = changed
     }
@@ -62,7 +72,7 @@ public actor OverrideController {
                 book.forgetEnded(keeping: Self.maxEnded, at: Date())
             }
             loadFailure = nil
-            if !overrides.isEmpty { changed() }
+            if !overrides.isEmpty { changed(.loaded) }
             return warnings
         } catch {
             loadFailure = error.description
@@ -111,7 +121,7 @@ public actor OverrideController {
             book.forgetEnded(keeping: Self.maxEnded, at: now)
         }
         revision += 1
-        changed()
+        changed(.created(override))
         return override
     }
 
@@ -148,8 +158,9 @@ public actor OverrideController {
         }
         shared.withLock { $0.add(transition, to: id) }
         revision += 1
-        changed()
-        return book[id] ?? override
+        let next = book[id] ?? override
+        changed(.appended(transition, to: next))
+        return next
     }
 
     /// Waits until no other write is under way.

@@ -76,6 +76,8 @@ public struct OverrideSpec: Codable, Hashable, Sendable {
     public var permanent: Bool?
     /// How it ends; nil for in one step.
     public var restore: Ramp?
+    /// What stops it by itself; nil for nothing.
+    public var abort: AbortConditions?
     /// Why, in 3 to 300 characters.
     public var reason: String
 
@@ -119,8 +121,7 @@ extension OverrideSpec {
     /// The fields of a spec in JSON.
     public static let fields: Set<String> = [
         "service", "views", "shares", "multiplier", "drain", "balance", "start", "ramp", "until", "permanent",
-        "restore",
-        "reason",
+        "restore", "abort", "reason",
     ]
 
     /// The fields that can't be used, whatever the mesh contains.
@@ -146,7 +147,7 @@ extension OverrideSpec {
             }
             problems += ramp.problems(at: field)
         }
-        return problems
+        return problems + (abort?.problems ?? [])
     }
 
     private var actionProblems: [FieldProblem] {

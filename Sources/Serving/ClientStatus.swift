@@ -1,4 +1,5 @@
 import EnvoyAPI
+public import Foundation
 import GRPCTransport
 public import Model
 public import Snapshots
@@ -22,6 +23,10 @@ public struct ClientStatus: Sendable {
     public var ownCluster: ClusterName
     /// Sentences about what the client can't be served, and about what doesn't work for it.
     public var notes: [String]
+    /// When the stream was opened; nil for a stream of load reports.
+    public var started: Date?
+    /// Whether the client has all that is served to it now; nil for a stream of load reports.
+    public var sync: SyncState?
     /// The names in the client's certificate; empty without mutual TLS.
     public var identities: [String]
     /// The client's subscriptions; nil for a stream of load reports.
@@ -39,6 +44,11 @@ public struct ClientStatus: Sendable {
         self.notes = session.notes + notes
         identities = session.head.identities.map(\.description)
         self.subscriptions = subscriptions
+    }
+
+    /// The first type whose last answer was a NACK, with the client's message.
+    public var rejection: (type: TypeURL, message: String)? {
+        subscriptions?.firstRejection.map { ($0.type, $0.rejection.message) }
     }
 
     /// The client's subscriptions by type, sorted here rather than on the threads that serve streams.

@@ -1,6 +1,7 @@
 import Balancing
 import CoreMetrics
 import EnvoyAPI
+import Foundation
 import GRPCTransport
 import HashTreeCollections
 import Logging
@@ -29,6 +30,9 @@ final class DiscoveryStream: StreamService {
     /// Why an Envoy that uses CDS can't reach pods behind gateways; nil if it can.
     private var plaintextProblem: String?
     private var hasLookedForPlaintext = false
+    /// When the last response was created.
+    private var lastResponse = ContinuousClock.now
+    private let started = Date()
     /// Why an on-demand gateway doesn't work properly; nil if it does.
     private var demandProblem: String?
 
@@ -109,6 +113,7 @@ final class DiscoveryStream: StreamService {
             }
             return nil
         }
+        lastResponse = .now
         let served = session.index(type) ?? ResourceIndex()
         if type == .clusterLoadAssignment { warn(aboutAbsent: response.absent, in: served) }
         var slices = response.resources.compactMap { served[$0.name]?.slice(subscriptions.variant) }
@@ -155,9 +160,41 @@ final class DiscoveryStream: StreamService {
     var taken: UInt64 { subscriptions.isIdle || isGateway ? .max : progress.taken }
 
     var status: ClientStatus {
-        ClientStatus(
+        var status = ClientStatus(
             session, notes: [demandProblem, plaintextProblem].compactMap(\.self), subscriptions: subscriptions)
+        status.started = started
+        status.sync = sync
+        return status
     }
+
+    func delivery(of name: ServiceName) -> Delivery? {
+        guard let view = session.view?.client, let service = session.content?.service(name) else { return nil }
+        let known = service.resources.compactMap { resource in
+            subscriptions.resource(resource.name, of: .clusterLoadAssignment).map { ($0, resource.version) }
+        }
+        guard !known.isEmpty else { return nil }
+        let rejection = subscriptions.rejection(of: .clusterLoadAssignment)
+        let state: SyncState =
+            if known.contains(where: { $0.sent != $1 }) {
+                .behind
+            } else if rejection != nil {
+                .nacked
+            } else if known.allSatisfy({ $0.acknowledged == $1 }) {
+                .synced
+            } else {
+                unanswered
+            }
+        return Delivery(node: session.node?.id ?? "", view: view, state: state, message: rejection?.message)
+    }
+
+    /// Whether the client has all that is served to it now.
+    private var sync: SyncState {
+        if subscriptions.firstRejection != nil { return .nacked }
+        if subscriptions.hasNews || session.content == nil { return .behind }
+        return progress.hasAnswered(subscriptions.lastNonce) ? .synced : unanswered
+    }
+
+    private var unanswered: SyncState { .now - lastResponse < SyncState.patience ? .pending : .stale }
 
     func reviewAccess() {
         let last = session.view

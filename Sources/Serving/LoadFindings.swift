@@ -32,7 +32,7 @@ public struct LoadFindings: Sendable {
         _ observations: [ClientView: [ServiceName: ObservedLoad]], holds: [HoldStatus],
         lastLeft: (ClusterName) -> Date?
     ) {
-        let observed = Self.total(observations)
+        let observed = ObservedLoad.total(observations)
         for (service, load) in observed {
             for (target, tally) in load.targets {
                 let (place, owner): (String, ClusterName)
@@ -54,19 +54,6 @@ public struct LoadFindings: Sendable {
         }
         failingHolds = holds.compactMap { hold in
             observed[hold.service].flatMap { FailingHold(hold, $0, fewest: Self.fewestOfPod) }
-        }
-    }
-
-    /// The observations of all views, summed for each service.
-    private static func total(_ observations: [ClientView: [ServiceName: ObservedLoad]]) -> [ServiceName: ObservedLoad]
-    {
-        observations.filter { $0.key.kind != .gateway }.values.reduce(into: [:]) { total, services in
-            total.merge(services) { first, second in
-                var sum = first
-                sum.reports += second.reports
-                sum.targets.merge(second.targets) { $0 + $1 }
-                return sum
-            }
         }
     }
 }

@@ -58,15 +58,19 @@ public final class LoadObserver: Sendable {
     }
 
     /// The observations of each view and service; services without reports are missing.
-    public func observations(at now: ContinuousClock.Instant) -> [ClientView: [ServiceName: ObservedLoad]] {
+    ///
+    /// - Parameter since: only reports that came after this time; all of the last 30 seconds by default.
+    public func observations(
+        at now: ContinuousClock.Instant, since: ContinuousClock.Instant? = nil
+    ) -> [ClientView: [ServiceName: ObservedLoad]] {
         buckets.withLock { buckets in
             buckets = buckets.compactMapValues { $0.filter { now < $0.start + Self.window } }.filter {
                 !$0.value.isEmpty
             }
             var observations: [ClientView: [ServiceName: ObservedLoad]] = [:]
             for (key, buckets) in buckets {
-                var load = ObservedLoad(window: Self.window)
-                for bucket in buckets {
+                var load = ObservedLoad(window: since.map { min(now - $0, Self.window) } ?? Self.window)
+                for bucket in buckets where since.map({ bucket.start >= $0 }) ?? true {
                     load.reports += bucket.reports
                     load.targets.merge(bucket.tallies) { $0 + $1 }
                 }

@@ -1,5 +1,6 @@
 import EnvoyAPI
 import GRPCTransport
+import Model
 import Snapshots
 
 /// One stream of load reports: sends one request, then receives reports.
@@ -45,6 +46,8 @@ final class LoadReportStream: StreamService {
     func closed(_ status: GRPCStatus) { session.end(status) }
 
     var taken: UInt64 { .max }
+
+    func delivery(of service: ServiceName) -> Delivery? { nil }
 
     var status: ClientStatus { ClientStatus(session) }
 

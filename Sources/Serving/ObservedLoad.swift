@@ -1,5 +1,6 @@
 import EnvoyAPI
 public import Model
+public import Snapshots
 
 /// The target of requests in a load report.
 public enum ObservedTarget: Hashable, Sendable {
@@ -74,7 +75,8 @@ public struct Tally: Hashable, Sendable {
 
     mutating func drop(_ count: UInt64) { dropped = dropped.addingSaturated(count) }
 
-    static func + (left: Tally, right: Tally) -> Tally {
+    /// The sums of both.
+    public static func + (left: Tally, right: Tally) -> Tally {
         var sum = left
         sum.issued = left.issued.addingSaturated(right.issued)
         sum.errors = left.errors.addingSaturated(right.errors)
@@ -96,6 +98,28 @@ public struct ObservedLoad: Sendable {
     public var reports = 0
     /// The sums for each target.
     public var targets: [ObservedTarget: Tally] = [:]
+
+    /// Creates a load without reports.
+    public init(window: Duration, reports: Int = 0, targets: [ObservedTarget: Tally] = [:]) {
+        self.window = window
+        self.reports = reports
+        self.targets = targets
+    }
+
+    /// The sums of all views for each service; gateways, which pass on requests of clients, don't count.
+    public static func total(
+        _ observations: [ClientView: [ServiceName: ObservedLoad]], of views: Set<ClusterName>? = nil
+    ) -> [ServiceName: ObservedLoad] {
+        observations.filter { $0.key.kind != .gateway && views?.contains($0.key.cluster) != false }
+            .values.reduce(into: [:]) { total, services in
+                total.merge(services) { first, second in
+                    var sum = first
+                    sum.reports += second.reports
+                    sum.targets.merge(second.targets) { $0 + $1 }
+                    return sum
+                }
+            }
+    }
 
     /// A sentence about failed requests to a target; nil unless most of enough requests failed.
     ///

@@ -69,6 +69,9 @@ struct PushProgress {
 
     init(_ metrics: ServingMetrics) { self.metrics = metrics }
 
+    /// Whether the client has answered a response.
+    func hasAnswered(_ nonce: Nonce) -> Bool { answered >= nonce }
+
     /// Notes that a publication changed something for this stream.
     ///
     /// If an earlier publication has not been written yet, both are written together.

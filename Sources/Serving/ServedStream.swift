@@ -1,4 +1,5 @@
 import GRPCTransport
+import Model
 
 /// The interface of the streams of every service.
 protocol StreamService: StreamHandler {
@@ -8,6 +9,9 @@ protocol StreamService: StreamHandler {
     /// The newest publication that the client has answered completely; the maximum if the client doesn't delay
     /// anything.
     var taken: UInt64 { get }
+
+    /// Whether the client has a service as it is served now; nil if it doesn't subscribe to it.
+    func delivery(of service: ServiceName) -> Delivery?
 
     /// The stream's current state.
     var status: ClientStatus { get }
@@ -31,6 +35,8 @@ final class ServedStream: StreamHandler {
     func publish(_ item: PublicationQueue.Item) { service.publish(item) }
 
     var taken: UInt64 { service.taken }
+
+    func delivery(of name: ServiceName) -> Delivery? { service.delivery(of: name) }
 
     var status: ClientStatus { service.status }
 

@@ -224,6 +224,11 @@ public final class XDSService: Sendable {
         return known
     }
 
+    /// An answer from every open stream, each on its own thread.
+    func streams<Answer: Sendable>(_ question: @escaping @Sendable (ServedStream) -> Answer) async -> [Answer] {
+        await server.collect(question)
+    }
+
     /// The status of every open stream, sorted by node.
     public func clients() async -> [ClientStatus] {
         await server.collect(\.status).sorted { ($0.node, $0.peer, $0.method) < ($1.node, $1.peer, $1.method) }

@@ -210,6 +210,11 @@ public struct DeltaSubscription: Sendable {
         )
     }
 
+    /// The client's state of one resource; nil if it doesn't subscribe to it.
+    func resource(_ name: ResourceName) -> SubscribedResource? {
+        entries[name].map { SubscribedResource(name: name, sent: $0.sent, acknowledged: $0.acknowledged) }
+    }
+
     /// Notes an ACK or a NACK.
     ///
     /// A nonce that this stream doesn't know (Envoy has sent an earlier stream's) answers nothing.

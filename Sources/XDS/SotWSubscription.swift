@@ -191,6 +191,14 @@ public struct SotWSubscription: Sendable {
         )
     }
 
+    /// The client's state of one resource; nil if it doesn't subscribe to it.
+    func resource(_ name: ResourceName) -> SubscribedResource? {
+        guard wanted.contains(name) || sent[name] != nil else { return nil }
+        let acknowledged = answers.acknowledged
+        let isAcknowledged = acknowledged != nil && acknowledged == phase.last?.version ?? acknowledged
+        return SubscribedResource(name: name, sent: sent[name], acknowledged: isAcknowledged ? sent[name] : nil)
+    }
+
     /// Replaces what the client wants.
     ///
     /// A name that was dropped and comes back is sent again: the client has forgotten it.

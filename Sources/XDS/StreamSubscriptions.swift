@@ -154,6 +154,19 @@ public struct StreamSubscriptions: Sendable {
         entries.first { $0.type == type }?.subscription.status(listing: 0)?.rejection
     }
 
+    /// The client's state of one resource; nil if it doesn't subscribe to it.
+    public func resource(_ name: ResourceName, of type: TypeURL) -> SubscribedResource? {
+        entries.first { $0.type == type }?.subscription.resource(name)
+    }
+
+    /// The first type whose last answer was a NACK, with that answer.
+    public var firstRejection: (type: TypeURL, rejection: Rejection)? {
+        for entry in entries {
+            if let rejection = rejection(of: entry.type) { return (entry.type, rejection) }
+        }
+        return nil
+    }
+
     /// The status of each subscription, in serving order.
     ///
     /// - Parameter limit: the maximum number of resources listed for each type; the others are only counted.

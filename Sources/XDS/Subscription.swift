@@ -27,6 +27,9 @@ struct Subscription: Sendable {
         sotw?.status(listing: limit) ?? delta?.status(listing: limit)
     }
 
+    /// The client's state of one resource; nil if it doesn't subscribe to it.
+    func resource(_ name: ResourceName) -> SubscribedResource? { sotw?.resource(name) ?? delta?.resource(name) }
+
     mutating func receive(_ request: DiscoveryRequest) {
         switch request {
         case .sotw(let request): sotw?.receive(request)

@@ -79,6 +79,35 @@ extension EnvoyTests {
             }
         }
 
+        @Test func `a ramp that brings errors is taken back within 15 seconds, and one without goes on`() async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                try await open(stage, Plan(.pods))
+                _ = try await Load(bench).around(pause: .milliseconds(1)) { _ in
+                    _ = try ballast(
+                        bench, "weights", "set", "httpbin", "west=20%", "--over", "64s", "--steps", "4", "--for", "10m",
+                        "--abort-on", "errors=1%", "--reason", "a test", "--yes")
+                    func override() throws -> OverridePage {
+                        let text = try ballast(bench, "overrides", "--all", "-o", "json")
+                        let page = try AdminJSON.decode(OverridesPage.self, from: Data(text.utf8))
+                        return try #require(page.overrides.first)
+                    }
+                    try await eventually("the second step") { try override().step == 2 }
+                    let second = try override()
+                    #expect(second.override.transitions.isEmpty, "\(second)")
+                    for pod in east { try await bench.setFailing(pod, percent: 5) }
+                    let failing = Date()
+                    try await eventually("it was taken back") { try override().phase == .ended }
+                    let revert = try #require(try override().override.transitions.last)
+                    #expect(revert.by == "ballast" && revert.reason.contains("limit 1 %"), "\(revert)")
+                    let seconds = revert.at.timeIntervalSince(failing)
+                    #expect(seconds <= 15, "\(seconds) s: \(revert.reason)")
+                    print("taken back after \(seconds) s: \(revert.reason)")
+                    for pod in east { try await bench.setFailing(pod, percent: 0) }
+                }
+            }
+        }
+
         @Test func `an override survives kill -9, and its ramp goes on as if nothing had happened`() async throws {
             try await withStage { stage in
                 let bench = stage.bench

@@ -21,7 +21,7 @@ private var spec: OverrideSpec {
 /// Creates and changes overrides.
 @Suite struct OverrideControllerTests {
     @Test func `of writers that saw the same state one succeeds, however slow the store is`() async throws {
-        let controller = OverrideController(store: SlowStore()) {}
+        let controller = OverrideController(store: SlowStore()) { _ in }
         for _ in 0..<40 {
             // Some look while another writes.
             let created = await withTaskGroup(of: Override?.self) { group in
@@ -43,7 +43,7 @@ private var spec: OverrideSpec {
     }
 
     @Test func `an override can be ended after any number of pauses, and only once`() async throws {
-        let controller = OverrideController(store: MemoryStore()) {}
+        let controller = OverrideController(store: MemoryStore()) { _ in }
         var ramped = spec
         ramped.ramp = OverrideSpec.Ramp(over: "1h", steps: 4)
         let one = try await controller.create(ramped, by: "anna", ifRevision: await controller.state.revision)
@@ -61,7 +61,7 @@ private var spec: OverrideSpec {
     }
 
     @Test func `at most 8 of a service are in force, and the past and control characters are refused`() async throws {
-        let controller = OverrideController(store: MemoryStore()) {}
+        let controller = OverrideController(store: MemoryStore()) { _ in }
         let create = { (change: (inout OverrideSpec) -> Void) async throws -> Override in
             var changed = spec
             change(&changed)

@@ -245,8 +245,13 @@ public final class Bench: Sendable {
 
     /// Makes a pod respond to every request with 503, or stops that.
     public func setFailing(_ name: String, _ isFailing: Bool) async throws {
+        try await setFailing(name, percent: isFailing ? 100 : 0)
+    }
+
+    /// Makes a pod respond to a part of the requests with 503.
+    public func setFailing(_ name: String, percent: Int) async throws {
         try await EnvoyAdmin(host: pod(name).address.host.description, port: 9901)
-            .setRuntime("fault.http.abort.abort_percent", to: isFailing ? "100" : "0")
+            .setRuntime("fault.http.abort.abort_percent", to: "\(percent)")
     }
 
     /// Waits until Ballast has read the published pods, and the client has applied the endpoints that Ballast serves

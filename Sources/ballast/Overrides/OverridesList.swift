@@ -31,19 +31,3 @@ struct OverridesList: AsyncParsableCommand {
         }
     }
 }
-
-extension OverrideSpec {
-    /// The action in words.
-    var summary: String {
-        if let shares {
-            return shares.sorted { $0.key < $1.key }.map { "\($0.key) \(decimal($0.value)) %" }.joined(separator: ", ")
-        }
-        if let multiplier { return "\(multiplier.target.name) x\(multiplier.by)" }
-        if let drain { return "drain \(drain.name)" }
-        return balance.map { "balance \($0)" } ?? ""
-    }
-}
-
-extension OverrideSpec.Target {
-    fileprivate var name: String { (zone.map { "zone \($0) of " } ?? "") + cluster + (pod.map { "/\($0)" } ?? "") }
-}

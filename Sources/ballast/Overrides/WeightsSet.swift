@@ -25,6 +25,7 @@ struct WeightsSet: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Return in steps over this time at the end; otherwise at once.", valueName: "time"))
     var restoreOver: String?
 
+    @OptionGroup(title: "Abort") var abort: AbortOptions
     @OptionGroup var options: OverrideOptions
     @OptionGroup var admin: AdminOptions
 
@@ -56,6 +57,7 @@ struct WeightsSet: AsyncParsableCommand {
                     throw ValidationError("\(change): should be such as west=20% or, once, west=x0.5 (0.01 to 100)")
                 }
             }
+            spec.abort = try abort.conditions
             if let over { spec.ramp = OverrideSpec.Ramp(over: over, steps: steps) }
             if let restoreOver { spec.restore = OverrideSpec.Ramp(over: restoreOver, steps: steps) }
             return spec

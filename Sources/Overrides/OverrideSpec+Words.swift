@@ -1,0 +1,28 @@
+import Foundation
+
+extension OverrideSpec {
+    /// The action in words, such as `west 20 %` or `drain zone a of west`.
+    public var summary: String {
+        if let shares {
+            return shares.sorted { $0.key < $1.key }.map { "\($0.key) \(Self.decimal($0.value)) %" }
+                .joined(separator: ", ")
+        }
+        if let multiplier { return "\(multiplier.target.words) x\(multiplier.by)" }
+        if let drain { return "drain \(drain.words)" }
+        return balance.map { "balance \($0)" } ?? ""
+    }
+
+    private static func decimal(_ number: Double) -> String {
+        number == number.rounded() ? "\(Int(number))" : "\((number * 100).rounded() / 100)"
+    }
+}
+
+extension OverrideSpec.Target {
+    /// The target in words, such as `zone a of west`.
+    public var words: String {
+        if let zone { return "zone \(zone) of \(cluster)" }
+        if let pod { return "\(cluster)/\(pod)" }
+        if let gateway { return "gateway \(gateway) of \(cluster)" }
+        return cluster
+    }
+}
