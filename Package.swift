@@ -91,7 +91,7 @@ let package = Package(
             settings: swift),
         library("Intent", ["Model"]),
         library("Overrides", ["Balancing", "Model"]),
-        library("MeshConfiguration", ["Intent", "Model", "XXHash", "YAMLFile"]),
+        library("MeshConfiguration", ["Intent", "Model", "Overrides", "XXHash", "YAMLFile"]),
         library(
             "Discovery",
             [
@@ -126,19 +126,26 @@ let package = Package(
             ]),
         library("Analysis", ["Balancing", "Model", "Overrides", "Serving", "Snapshots"]),
         library("Events", ["Discovery", "Overrides", "Pacing", logging]),
+        library("History", ["Balancing", "Discovery", "Events", "Model", "Overrides", "Snapshots"]),
         library(
             "ControlPlane",
             [
-                "Analysis", "Balancing", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model",
+                "Analysis", "Balancing", "History", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model",
                 "Overrides",
                 "Pacing", "Serving",
                 "Snapshots", "XDS", "YAMLFile", lifecycle, logging, metrics,
             ]),
         library("AdminAPI", ["Overrides"]),
         library(
+            "Planning",
+            [
+                "AdminAPI", "Balancing", "Discovery", "EnvoyAPI", "Intent", "Model", "Overrides", "Serving", "Snapshots",
+                "XDS", "XXHash",
+            ]),
+        library(
             "Admin",
             [
-                "AdminAPI", "Balancing", "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Overrides",
+                "AdminAPI", "Analysis", "Balancing", "History", "Intent", "MeshConfiguration", "Planning", "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Overrides",
                 "Serving", "Snapshots",
                 "XDS", "XXHash", "YAMLFile", lifecycle, logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -198,6 +205,7 @@ let package = Package(
             "GRPCTransportTests",
             ["CConnectionGuard", "GRPCTransport", "TestBench", "TestSupport", "YAMLFile", logging, nioCore, nioPosix]),
         tests("IntentTests", ["Intent", "Model"]),
+        tests("HistoryTests", ["History", "TestSupport"]),
         tests("AnalysisTests", ["Analysis", "Model", "Overrides", "Serving", "Snapshots", "TestSupport"]),
         tests("OverridesTests", ["Balancing", "Model", "Overrides", "TestSupport"]),
         tests(

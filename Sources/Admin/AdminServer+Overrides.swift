@@ -1,3 +1,5 @@
+import Logging
+import Planning
 import NIOFoundationEssentialsCompat
 import AdminAPI
 import Balancing
@@ -14,13 +16,16 @@ import Snapshots
 
 extension AdminServer {
     /// The largest body of a request, in bytes.
-    private static let maxBody = 65_536
+    static let maxBody = 65_536
     /// The most ended overrides on a page.
     private static let maxEnded = 100
 
-    func overrides() throws -> Response {
+    func overrides(_ request: Request) throws -> Response {
         let now = Date()
-        let pages = controlPlane.overrides.book.all.reversed().map { OverridePage($0, at: now) }
+        let service = request.uri.queryParameters["service"].map(String.init)
+        let pages = controlPlane.overrides.book.all.reversed().map { OverridePage($0, at: now) }.filter {
+            service == nil || $0.override.spec.service == service || $0.override.spec.service == "*"
+        }
         let ended = pages.filter { $0.phase == .ended }
         let omitted = ended.count - Self.maxEnded
         return try json(
@@ -30,77 +35,135 @@ extension AdminServer {
                 omitted: omitted > 0 ? omitted : nil))
     }
 
-    func override(_ context: BasicRequestContext) throws -> Response {
+    func override(_ context: AdminContext) throws -> Response {
         let id = context.parameters.get("name") ?? ""
-        guard let override = controlPlane.overrides.book[id] else { throw ProblemPage(.unknown(id)) }
+        guard let override = controlPlane.overrides.book[id] else { throw RequestError(ProblemPage(.unknown(id))) }
         return try page(OverridePage(override, at: Date()))
     }
 
     func plan(_ request: Request) async throws -> Response {
         let spec = try await body(OverrideSpec.self, of: request)
-        let plan = try await Planner(controlPlane).plan(spec, view: view(request, spec))
+        let plan = try await plan(spec, request)
         return try page(plan, etag: plan.etag)
     }
 
-    func create(_ request: Request) async throws -> Response {
+    private func plan(_ spec: OverrideSpec, _ request: Request) async throws -> PlanPage {
+        let parameters = request.uri.queryParameters
+        var premises = await controlPlane.premises(of: ServiceName(rawValue: spec.service))
+        for text in parameters.getAll("assume") {
+            guard let loss = Loss(String(text)) else {
+                throw RequestError(
+                    "invalid",
+                    "`assume` should be CLUSTER, CLUSTER/POD, zone:CLUSTER/ZONE or gateway:CLUSTER/ADDRESS", .badRequest)
+            }
+            premises.losses.append(loss)
+        }
+        if let text = parameters["rps"] {
+            guard let rps = Double(text), (0...1e9).contains(rps) else {
+                throw RequestError("invalid", "`rps` should be a number of requests per second", .badRequest)
+            }
+            premises.rps = rps
+        }
+        do throws(ProblemPage) {
+            return try Planner(premises).plan(spec, view: parameters["view"].map { ClusterName(rawValue: String($0)) })
+        } catch {
+            throw RequestError(error)
+        }
+    }
+
+    func create(_ request: Request, _ context: AdminContext) async throws -> Response {
+        try require(.operate, context)
         let spec = try await body(OverrideSpec.self, of: request)
         guard let expected = request.headers[.ifMatch] else {
-            throw ProblemPage(
-                type: "unconditional", status: 428,
-                detail:
-                    "send the `etag` of the plan as `If-Match`: POST the same body to \(AdminRoute.plans.rawValue) first"
-            )
+            throw RequestError(
+                "unconditional",
+                "send the `etag` of the plan as `If-Match`: POST the same body to \(AdminRoute.plans.rawValue) first",
+                .preconditionRequired)
         }
-        let planner = Planner(controlPlane)
-        let view = view(request, spec)
-        let revision = await controlPlane.overrides.state.revision
-        let plan = try await planner.plan(spec, view: view)
-        guard expected == "\"\(plan.etag)\"" else { throw ProblemPage(outdatedBy: plan) }
+        let key = try key(request)
+        let author = context.caller.name
         do {
-            let override = try await controlPlane.overrides.create(spec, by: author, ifRevision: revision)
+            if let known = try await controlPlane.overrides.created(with: key, by: author, spec) {
+                return try page(OverridePage(known, at: Date()), status: .created)
+            }
+            try writes.admit(author)
+            let revision = await controlPlane.overrides.state.revision
+            let plan = try await plan(spec, request)
+            guard expected == "\"\(plan.etag)\"" else { throw RequestError(ProblemPage(outdatedBy: plan)) }
+            try check(plan.rules, request, context)
+            let override = try await controlPlane.overrides.create(spec, by: author, ifRevision: revision, key: key)
             return try page(OverridePage(override, at: Date()), status: .created)
         } catch OverrideError.outdated {
-            throw ProblemPage(outdatedBy: try await planner.plan(spec, view: view))
+            throw RequestError(ProblemPage(outdatedBy: try await plan(spec, request)))
+        } catch let error as OverrideError {
+            throw RequestError(ProblemPage(error))
         }
     }
 
-    func append(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
-        let transition = try await body(TransitionRequest.self, of: request)
-        let override = try await controlPlane.overrides.append(
-            transition.type, to: context.parameters.get("name") ?? "", by: author, reason: transition.reason ?? "")
-        return try page(OverridePage(override, at: Date()), status: .created)
+    /// Refuses an override that breaks a rule, unless the caller says that it should, and may.
+    private func check(_ rules: [PlanPage.Rule], _ request: Request, _ context: AdminContext) throws {
+        let broken = rules.filter { !$0.kept }
+        guard !broken.isEmpty else { return }
+        let named = Set(request.uri.queryParameters.getAll("breakRule").map { String($0) })
+        guard broken.allSatisfy({ named.contains($0.name) }) else {
+            let list = broken.map { "\($0.name): \($0.says ?? "broken")" }.joined(separator: "; ")
+            throw RequestError("rule", "\(list); `breakRule` breaks a rule", .conflict)
+        }
+        try require(.breaker, context)
+        logger.notice(
+            "safety rules broken",
+            metadata: [
+                "audit": "override", "by": "\(context.caller.name)",
+                "rules": "\(broken.map(\.name).joined(separator: ", "))",
+            ])
     }
 
-    /// Who makes a change: there is one credential.
-    private var author: String { "admin" }
+    func append(_ request: Request, _ context: AdminContext) async throws -> Response {
+        try require(.operate, context)
+        let transition = try await body(TransitionRequest.self, of: request)
+        try writes.admit(context.caller.name)
+        let key = try key(request)
+        do {
+            let override = try await controlPlane.overrides.append(
+                transition.type, to: context.parameters.get("name") ?? "", by: context.caller.name,
+                reason: transition.reason ?? "", key: key)
+            return try page(OverridePage(override, at: Date()), status: .created)
+        } catch let error as OverrideError {
+            throw RequestError(ProblemPage(error))
+        }
+    }
 
-    /// The cluster whose clients a plan is for.
-    private func view(_ request: Request, _ spec: OverrideSpec) -> ClusterName? {
-        (request.uri.queryParameters["view"].map(String.init) ?? spec.views?.first).map(ClusterName.init(rawValue:))
+    /// The key by which the request can be repeated.
+    private func key(_ request: Request) throws -> String? {
+        guard let name = HTTPField.Name("Idempotency-Key"), let key = request.headers[name] else { return nil }
+        guard (1...128).contains(key.count) else {
+            throw RequestError("invalid", "`Idempotency-Key` should have 1 to 128 characters", .badRequest)
+        }
+        return key
+    }
+
+    /// The body's bytes.
+    func bytes(of request: Request, type: String, most: Int = AdminServer.maxBody) async throws -> Data {
+        guard request.headers[.contentType]?.hasPrefix(type) == true else {
+            throw RequestError("invalid", "send `Content-Type: \(type)`", .unsupportedMediaType)
+        }
+        do {
+            return Data(buffer: try await request.body.collect(upTo: most))
+        } catch {
+            throw RequestError("invalid", "the body is larger than \(most) bytes", .contentTooLarge)
+        }
     }
 
     private func body<Body: Decodable>(_ type: Body.Type, of request: Request) async throws -> Body {
-        // A page of another site can make a browser send requests, but not with this type and without an `Origin`.
-        guard request.headers[.origin] == nil else {
-            throw ProblemPage(type: "origin", status: 403, detail: "not for pages of other sites")
-        }
-        guard request.headers[.contentType]?.hasPrefix("application/json") == true else {
-            throw ProblemPage(type: "invalid", status: 415, detail: "send `Content-Type: application/json`")
-        }
-        let data: Data
-        do {
-            data = Data(buffer: try await request.body.collect(upTo: Self.maxBody))
-        } catch {
-            throw ProblemPage(type: "invalid", status: 413, detail: "the body is larger than \(Self.maxBody) bytes")
-        }
+        let data = try await bytes(of: request, type: "application/json")
         do {
             let body = try AdminJSON.decode(type, from: data)
             if type == OverrideSpec.self { try checkFields(data) }
             return body
         } catch let error as DecodingError {
             let problem = FieldProblem(error)
-            throw ProblemPage(
-                type: "invalid", status: 422, detail: problem.sentence, fields: [problem])
+            throw RequestError(
+                ProblemPage(type: "invalid", status: 422, detail: problem.sentence, fields: [problem]))
         }
     }
 
@@ -109,8 +172,8 @@ extension AdminServer {
         let fields = (try? JSONSerialization.jsonObject(with: data) as? [String: Any])?.keys.sorted() ?? []
         let unknown = fields.filter { !OverrideSpec.fields.contains($0) }
         guard !unknown.isEmpty else { return }
-        throw ProblemPage(
-            .invalid(unknown.map { FieldProblem("/\($0)", "there is no such field") }))
+        throw RequestError(
+            ProblemPage(.invalid(unknown.map { FieldProblem("/\($0)", "there is no such field") })))
     }
 
     private func page(
@@ -120,53 +183,16 @@ extension AdminServer {
         if let etag { response.headers[.eTag] = "\"\(etag)\"" }
         return response
     }
-
-    /// Answers errors as `application/problem+json`.
-    func answer(_ body: () async throws -> Response) async throws -> Response {
-        do {
-            return try await body()
-        } catch let error as OverrideError {
-            return try ProblemPage(error).response
-        } catch let error as ProblemPage {
-            return try error.response
-        }
-    }
 }
 
 extension ProblemPage {
-    init(_ error: OverrideError) {
-        switch error {
-        case .invalid(let fields):
-            let detail = fields.map(\.sentence)
-            self.init(type: "invalid", status: 422, detail: detail.joined(separator: "; "), fields: fields)
-        case .unknown(let id): self.init(type: "unknown", status: 404, detail: "there is no override \(id)")
-        case .phase(let sentence): self.init(type: "phase", status: 409, detail: sentence)
-        case .full(let sentence): self.init(type: "full", status: 409, detail: sentence)
-        case .noStore(let sentence): self.init(type: "no-store", status: 409, detail: sentence)
-        case .store(let sentence): self.init(type: "store", status: 503, detail: sentence)
-        case .outdated: self.init(type: "outdated", status: 412, detail: "something changed since the plan was made")
-        }
-    }
-
     init(outdatedBy plan: PlanPage) {
         self.init(.outdated)
         self.plan = plan
     }
-
-    fileprivate var response: Response {
-        get throws {
-            var page = self
-            page.type = "/problems/\(type)"
-            var response = try json(page, status: HTTPResponse.Status(code: status))
-            response.headers[.contentType] = "application/problem+json"
-            return response
-        }
-    }
 }
 
 extension FieldProblem {
-    fileprivate var sentence: String { "\(pointer.isEmpty ? "the body" : pointer): \(reason)" }
-
     /// The field at which decoding failed.
     fileprivate init(_ error: DecodingError) {
         let (path, reason): ([any CodingKey], String) =

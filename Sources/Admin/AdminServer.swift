@@ -17,21 +17,26 @@ public struct AdminServer: ServiceLifecycle.Service {
     let controlPlane: ControlPlane
     private let host: String
     private let port: Int
-    private let tokenFile: String?
+    private let settings: AdminSettings
     private let metrics: PrometheusMetrics
-    private let logger: Logger
+    let logger: Logger
+    let version: String
+    let writes: WriteLimit
 
     /// Creates a server; port 0 lets the system choose.
     ///
     /// - Parameters:
-    ///   - tokenFile: path of the bearer token that requests must send; nil if no token is needed.
+    ///   - settings: who may ask, and by which names.
+    ///   - version: the program's version.
     ///   - metrics: the factory that the control plane was given.
     public init(
-        _ controlPlane: ControlPlane, host: String, port: UInt16, tokenFile: String? = nil, metrics: PrometheusMetrics,
-        logger: Logger
+        _ controlPlane: ControlPlane, host: String, port: UInt16, settings: AdminSettings = AdminSettings(), version: String = "",
+        metrics: PrometheusMetrics, logger: Logger
     ) {
         self.metrics = metrics
-        self.tokenFile = tokenFile
+        self.settings = settings
+        self.version = version
+        writes = WriteLimit(perMinute: settings.writesPerMinute)
         self.controlPlane = controlPlane
         self.host = host
         self.port = Int(port)
@@ -73,34 +78,49 @@ public struct AdminServer: ServiceLifecycle.Service {
     }
 
     /// The router; tests call it without a socket.
-    package func router() -> Router<BasicRequestContext> {
-        let router = Router()
+    package func router() -> Router<AdminContext> {
+        let router = Router(context: AdminContext.self)
+        let needsToken = settings.tokenFile != nil || settings.tokens != nil
         router.add(middleware: AnswerHeaders())
-        if let tokenFile {
-            router.add(middleware: BearerToken(file: tokenFile, logger: logger))
-        } else {
-            router.add(middleware: HostCheck())
+        router.add(middleware: BrowserRules(hosts: settings.hosts, allowsEveryHost: needsToken && settings.hosts.isEmpty))
+        if needsToken {
+            router.add(middleware: Tokens(file: settings.tokenFile, table: settings.tokens, logger: logger))
         }
         for route in AdminRoute.allCases { add(route, to: router) }
         return router
     }
 
-    private func add(_ route: AdminRoute, to router: Router<BasicRequestContext>) {
+    private func add(_ route: AdminRoute, to router: Router<AdminContext>) {
         let path = RouterPath(route.rawValue)
         switch route {
         case .health: for method in Self.probes { router.on(path, method: method) { _, _ in try health() } }
         case .readiness: for method in Self.probes { router.on(path, method: method) { _, _ in try await readiness() } }
+        case .overview: router.get(path) { _, _ in try await overview() }
         case .services: router.get(path) { request, _ in try await services(request) }
         case .service: router.get(path) { request, context in try await service(request, context) }
+        case .explain: router.get(path) { request, context in try await explain(request, context) }
+        case .series: router.get(path) { request, context in try series(request, context, await history(request, context)) }
+        case .trim: router.get(path) { _, context in try await trim(context) }
+        case .history: router.get(path) { request, _ in try await history(request) }
+        case .checks: router.get(path) { _, _ in try await checks() }
+        case .events: router.get(path) { request, _ in try EventStream(feed: controlPlane.events).response(request) }
+        case .whoami: router.get(path) { _, context in try whoami(context) }
+        case .openAPI:
+            router.get(path) { _, _ in
+                Response(
+                    status: .ok, headers: [.contentType: "application/json"],
+                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: try OpenAPI(version: version).document())))
+            }
+        case .problem: router.get(path) { _, context in try problem(context) }
         case .release: router.post(path) { request, context in try await release(request, context) }
         case .clients: router.get(path) { request, _ in try await clients(request) }
-        case .plans: router.post(path) { request, _ in try await answer { try await plan(request) } }
+        case .plans: router.post(path) { request, _ in try await plan(request) }
+        case .configurationPlans: router.post(path) { request, _ in try await planConfiguration(request) }
         case .overrides:
-            router.get(path) { _, _ in try overrides() }
-            router.post(path) { request, _ in try await answer { try await create(request) } }
-        case .override: router.get(path) { _, context in try await answer { try override(context) } }
-        case .transitions:
-            router.post(path) { request, context in try await answer { try await append(request, context) } }
+            router.get(path) { request, _ in try overrides(request) }
+            router.post(path) { request, context in try await create(request, context) }
+        case .override: router.get(path) { _, context in try override(context) }
+        case .transitions: router.post(path) { request, context in try await append(request, context) }
         case .metrics:
             router.get(path) { _, _ in
                 Response(
@@ -128,64 +148,122 @@ public struct AdminServer: ServiceLifecycle.Service {
     /// The first clients with their first resources, or all clients of one node with more.
     private func clients(_ request: Request) async throws -> Response {
         let node = request.uri.queryParameters["node"].map(String.init)
-        let clients = await controlPlane.clients().filter { node == nil || $0.node == node }
-        return try json(ClientsPage(clients, listing: node == nil ? Self.listed.ofAll : Self.listed.ofNode))
+        let state = request.uri.queryParameters["state"].map(String.init)
+        let service = request.uri.queryParameters["service"].map { ServiceName(rawValue: String($0)) }
+        if let state, SyncState(rawValue: state) == nil {
+            let all = SyncState.allCases.map(\.rawValue).joined(separator: ", ")
+            throw RequestError("invalid", "`state` should be one of: \(all)", .badRequest)
+        }
+        var nodes: Set<String>?
+        if let service { nodes = Set(await controlPlane.deliveries(of: service).map(\.node)) }
+        let clients = await controlPlane.clients().filter {
+            (node == nil || $0.node == node) && nodes?.contains($0.node) != false
+        }
+        var page = ClientsPage(clients, listing: node == nil ? Self.listed.ofAll : Self.listed.ofNode)
+        if let state { page.clients.removeAll { $0.state != state } }
+        return try json(page)
     }
 
     private func services(_ request: Request) async throws -> Response {
+        let parameters = request.uri.queryParameters
         let status = await controlPlane.status
         let view = try view(request, status)
-        let services = await controlPlane.services(of: view)
-        try check(services != nil, view, status)
-        return try json(ServicesPage(status, view, services ?? []))
+        let all = await controlPlane.services(of: view)
+        try check(all != nil, view, status)
+        let limit = try Self.limit(request, most: 1_000)
+        let name = parameters["name"].map(String.init)
+        let start = parameters["continue"].map(String.init)
+        let services = (all ?? []).filter { service in
+            let own = service.service.name.rawValue
+            return (name.map(own.contains) ?? true) && (start.map { own > $0 } ?? true)
+        }
+        let next = services.count > limit ? services[limit - 1].service.name.rawValue : nil
+        return try json(ServicesPage(status, view, Array(services.prefix(limit)), continue: next))
     }
 
-    private func service(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+    /// The number of entries on a page.
+    static func limit(_ request: Request, most: Int) throws -> Int {
+        guard let text = request.uri.queryParameters["limit"] else { return 100 }
+        guard let limit = Int(text), (1...most).contains(limit) else {
+            throw RequestError("invalid", "`limit` should be 1 to \(most)", .badRequest)
+        }
+        return limit
+    }
+
+    private func service(_ request: Request, _ context: AdminContext) async throws -> Response {
         let name = try serviceName(context)
         let status = await controlPlane.status
         let view = try view(request, status)
         guard let service = await controlPlane.service(name, of: view) else {
             try check(await controlPlane.services(of: view) != nil, view, status)
-            throw RequestError(error: "there is no service \(name)", status: .notFound)
+            throw RequestError("unknown", "there is no service \(name)", .notFound)
         }
         let origins = await controlPlane.origins(of: name)
         return try json(ServiceDetailPage(status, view, service, origins))
     }
 
     /// The view that a request's `view` and `audience` parameters name.
-    private func view(_ request: Request, _ status: Status) throws -> ClientView {
+    func view(_ request: Request, _ status: Status) throws -> ClientView {
         let parameters = request.uri.queryParameters
         let cluster = parameters["view"].map { ClusterName(rawValue: String($0)) } ?? status.ownCluster
         guard let kind = ClientKind(rawValue: parameters["audience"].map(String.init) ?? "lanes") else {
             let all = ClientKind.allCases.map(\.rawValue).joined(separator: ", ")
-            throw RequestError(error: "`audience` should be one of: \(all)", status: .badRequest)
+            throw RequestError("invalid", "`audience` should be one of: \(all)", .badRequest)
         }
         return ClientView(cluster: cluster, kind: kind)
     }
 
-    private func check(_ isKnown: Bool, _ view: ClientView, _ status: Status) throws {
+    func check(_ isKnown: Bool, _ view: ClientView, _ status: Status) throws {
         guard !isKnown, status.isReady else { return }
-        throw RequestError(error: "there is no cluster \(view.cluster)", status: .notFound)
+        throw RequestError("unknown", "there is no cluster \(view.cluster)", .notFound)
     }
 
-    private func release(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
-        // A page of another site can make a browser send this request, but only with an `Origin` header.
-        guard request.headers[.origin] == nil else {
-            throw RequestError(error: "not for pages of other sites", status: .forbidden)
-        }
+    private func release(_ request: Request, _ context: AdminContext) async throws -> Response {
+        try require(.operate, context)
         let name = try serviceName(context)
         let cluster = request.uri.queryParameters["cluster"].map { ClusterName(rawValue: String($0)) }
         let released = await controlPlane.release(name, in: cluster)
         guard !released.isEmpty else {
             throw RequestError(
-                error: "nothing of \(name) is held\(cluster.map { " in \($0)" } ?? "")", status: .notFound)
+                "unknown", "nothing of \(name) is held\(cluster.map { " in \($0)" } ?? "")", .notFound)
         }
         return try json(ReleasePage(service: name.rawValue, released: released.map(\.rawValue)))
     }
 
-    private func serviceName(_ context: BasicRequestContext) throws -> ServiceName {
+    /// Refuses callers without a role.
+    func require(_ role: Caller.Role, _ context: AdminContext) throws {
+        guard context.caller.role >= role else {
+            throw RequestError(
+                "role", "\(context.caller.name) is \(context.caller.role.rawValue), and this takes the role \(role.rawValue)",
+                .forbidden)
+        }
+    }
+
+    func serviceName(_ context: AdminContext) throws -> ServiceName {
         let text = try context.parameters.require("name")
         return ServiceName(rawValue: text.removingPercentEncoding ?? text)
+    }
+}
+
+/// Who may ask the admin API, and by which names.
+public struct AdminSettings: Sendable {
+    /// Path of a file with the token of an operator; nil for none.
+    public var tokenFile: String?
+    /// Path of a file with a line for each token: `NAME ROLE sha256:HEX`; nil for none.
+    ///
+    /// Without `tokenFile` and `tokens`, no token is needed.
+    public var tokens: String?
+    /// The host names by which browsers may ask, besides `localhost` and IP addresses; in lower case.
+    public var hosts: [String]
+    /// The most changes that one caller may make in a minute.
+    public var writesPerMinute: Int
+
+    /// Creates settings.
+    public init(tokenFile: String? = nil, tokens: String? = nil, hosts: [String] = [], writesPerMinute: Int = 10) {
+        self.tokenFile = tokenFile
+        self.tokens = tokens
+        self.hosts = hosts
+        self.writesPerMinute = writesPerMinute
     }
 }
 

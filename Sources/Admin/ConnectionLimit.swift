@@ -1,3 +1,4 @@
+import HTTPTypes
 import Model
 import NIOCore
 import NIOHTTPTypes
@@ -64,6 +65,7 @@ private final class RequestLimit: ChannelDuplexHandler, RemovableChannelHandler 
     private let limit: ConnectionLimit
     private var deadline: Scheduled<Void>?
     private var hasHead = false
+    private var isStream = false
 
     init(_ limit: ConnectionLimit) { self.limit = limit }
 
@@ -86,12 +88,17 @@ private final class RequestLimit: ChannelDuplexHandler, RemovableChannelHandler 
             guard !hasHead else { return context.close(promise: nil) }
             hasHead = true
         case .body: break
-        case .end: close(context.channel, after: Self.answerTime)
+        case .end: if !isStream { close(context.channel, after: Self.answerTime) }
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // A stream of events has no end.
+        if case .head(let head) = unwrapOutboundIn(data), head.headerFields[.contentType] == "text/event-stream" {
+            isStream = true
+            deadline?.cancel()
+        }
         guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
         let written = promise ?? context.eventLoop.makePromise(of: Void.self)
         let channel = context.channel

@@ -32,7 +32,7 @@ extension ReadinessPage.Configuration {
 }
 
 extension SourcePage {
-    fileprivate init(_ status: SourceStatus) {
+    init(_ status: SourceStatus) {
         self.init(
             cluster: status.cluster?.rawValue, source: status.description, synced: status.isSynced,
             stale: status.staleReason, staleSince: status.staleSince, confirmed: status.confirmed,
@@ -52,7 +52,7 @@ extension HoldPage {
 // MARK: Services
 
 extension ServicesPage {
-    init(_ status: Status, _ view: ClientView, _ services: [ServiceStatus]) {
+    init(_ status: Status, _ view: ClientView, _ services: [ServiceStatus], continue next: String? = nil) {
         let observed = status.observed[view] ?? [:]
         let holds = Dictionary(grouping: status.holds, by: \.service)
         self.init(
@@ -60,7 +60,7 @@ extension ServicesPage {
             services: services.map { service in
                 let name = service.service.name
                 return ServicePage(service, observed: observed[name], holds: holds[name] ?? [])
-            })
+            }, continue: next)
     }
 }
 
@@ -215,6 +215,7 @@ extension ClientsPage {
                 }
                 clients.append(Client(stream))
             }
+            clients[clients.count - 1].note(stream)
             let subscriptions = stream.subscriptions(listing: limit).map { Subscription($0.type, $0.subscription) }
             clients[clients.count - 1].streams.append(Stream(method: stream.method, subscriptions: subscriptions))
         }
@@ -230,6 +231,21 @@ extension ClientsPage.Client {
             identities: stream.identities.isEmpty ? nil : stream.identities, view: view?.cluster.rawValue,
             audience: view?.kind.rawValue, note: stream.notes.isEmpty ? nil : stream.notes.joined(separator: "; "),
             streams: [])
+    }
+}
+
+extension ClientsPage.Client {
+    /// Notes the state of another stream of the client; the worst counts.
+    fileprivate mutating func note(_ stream: ClientStatus) {
+        if let started = stream.started { since = min(since ?? started, started) }
+        guard let sync = stream.sync else { return }
+        let order = SyncState.allCases
+        let known = state.flatMap(SyncState.init(rawValue:)).flatMap(order.firstIndex) ?? 0
+        if state == nil || order.firstIndex(of: sync) ?? 0 > known { state = sync.rawValue }
+        guard let rejection = stream.rejection else { return }
+        let type = rejection.type.rawValue.split(separator: ".").last.map(String.init) ?? ""
+        let words = "rejects \(type): \"\(rejection.message.prefix(200))\""
+        if note?.contains(words) != true { note = [note, words].compactMap(\.self).joined(separator: "; ") }
     }
 }
 

@@ -1,42 +1,60 @@
 import HTTPTypes
 import Hummingbird
-import Logging
 import Model
-import YAMLFile
 
-/// Refuses requests that don't address the server by IP address or as `localhost`.
+/// What pages of other sites could make a browser do is refused.
 ///
 /// A page of another site can make a browser resolve that site's name to this server's address (DNS rebinding) and then
-/// read the answers. But such requests carry the site's name.
-struct HostCheck<Context: RequestContext>: RouterMiddleware {
+/// read the answers: such requests carry the site's name as `Host`. It can also make a browser send requests: such
+/// requests carry another `Origin`, or `Sec-Fetch-Site`.
+struct BrowserRules: RouterMiddleware {
+    typealias Context = AdminContext
+
+    /// The host names by which this server is known, in lower case.
+    let hosts: [String]
+    /// Whether any other host name may be used: a token protects better than a name.
+    let allowsEveryHost: Bool
+
     func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+        _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
     ) async throws -> Response {
-        guard let authority = request.head.authority, Self.isDirect(authority) else {
-            throw HTTPError(
-                .forbidden,
-                message: """
-                    ask by an IP address or as localhost: without `admin.tokenFile`, names could be another site's
-                    """)
+        let authority = request.head.authority
+        guard allowsEveryHost || authority.map(isKnown) == true else {
+            throw RequestError(
+                "host",
+                "ask by an IP address, as localhost, or by a name in `admin.hosts`: other names could be another site's",
+                .misdirectedRequest)
+        }
+        guard ![.get, .head].contains(request.method) else { return try await next(request, context) }
+        if let origin = request.headers[.origin] {
+            let isOwn = authority.map { ["http://\($0)", "https://\($0)"].contains(origin) } ?? false
+            guard isOwn else { throw RequestError("origin", "not for pages of other sites", .forbidden) }
+        }
+        if let name = HTTPField.Name("Sec-Fetch-Site"), let site = request.headers[name],
+            !["same-origin", "none"].contains(site)
+        {
+            throw RequestError("origin", "not for pages of other sites", .forbidden)
         }
         return try await next(request, context)
     }
 
-    static func isDirect(_ authority: String) -> Bool {
+    private func isKnown(_ authority: String) -> Bool {
         guard !authority.contains(where: { "@/\\".contains($0) }) else { return false }
         if SocketAddress(authority) != nil || IPAddress(authority) != nil { return true }
         if authority.hasPrefix("["), authority.hasSuffix("]") {
             return IPAddress(String(authority.dropFirst().dropLast())) != nil
         }
         let host = authority.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)[0].lowercased()
-        return host == "localhost" || host.hasSuffix(".localhost")
+        return host == "localhost" || host.hasSuffix(".localhost") || hosts.contains(host)
     }
 }
 
 /// Adds headers to every answer that forbid content sniffing and caching, and that close the connection.
-struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
+struct AnswerHeaders: RouterMiddleware {
+    typealias Context = AdminContext
+
     func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+        _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
     ) async throws -> Response {
         var response: Response
         do {
@@ -53,38 +71,5 @@ struct AnswerHeaders<Context: RequestContext>: RouterMiddleware {
             response.body = ResponseBody(contentLength: response.body.contentLength) { try await $0.finish(nil) }
         }
         return response
-    }
-}
-
-/// Requires a bearer token for every request, except for health checks.
-///
-/// The file is read for each request, so that the token can be replaced while the server runs.
-struct BearerToken<Context: RequestContext>: RouterMiddleware {
-    let file: String
-    let logger: Logger
-
-    func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
-    ) async throws -> Response {
-        guard !["/healthz", "/readyz"].contains(request.uri.path) else { return try await next(request, context) }
-        let token: String
-        do {
-            token = try TextFile.token(file)
-        } catch {
-            logger.error("the admin token can't be read; nobody is let in", metadata: ["reason": "\(error)"])
-            throw HTTPError(.serviceUnavailable, message: "the server has no token")
-        }
-        let given = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? $0.dropFirst(7) : nil }
-        guard let given, !token.isEmpty, isEqual(Array(given.utf8), Array(token.utf8)) else {
-            throw HTTPError(
-                .unauthorized, headers: [.wwwAuthenticate: "Bearer"],
-                message: "send the token of admin.tokenFile as `Authorization: Bearer TOKEN`")
-        }
-        return try await next(request, context)
-    }
-
-    /// Compares in constant time.
-    private func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        left.count == right.count && zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

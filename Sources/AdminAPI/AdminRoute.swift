@@ -6,22 +6,44 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     case health = "/healthz"
     /// GET: `ReadinessPage`.
     case readiness = "/readyz"
-    /// GET: `ServicesPage`; parameters `view` and `audience`.
+    /// GET: `OverviewPage`.
+    case overview = "/v1/overview"
+    /// GET: `ServicesPage`; parameters `view`, `audience`, `name`, `limit` and `continue`.
     case services = "/v1/services"
     /// GET: `ServiceDetailPage`; parameters `view` and `audience`.
     case service = "/v1/services/{name}"
+    /// GET: `ExplainPage`; parameters `cluster`, `pod`, `view`, `audience` and `at`.
+    case explain = "/v1/services/{name}/explain"
+    /// GET: `SeriesPage`; parameters `from` and `step`.
+    case series = "/v1/services/{name}/series"
     /// POST: `ReleasePage`; parameter `cluster`.
     case release = "/v1/services/{name}/release"
-    /// GET: `ClientsPage`; parameter `node`.
+    /// GET: `ClientsPage`; parameters `node`, `state` and `service`.
     case clients = "/v1/clients"
-    /// POST an `OverrideSpec`: `PlanPage`; parameter `view`.
+    /// POST an `OverrideSpec`: `PlanPage`; parameters `view`, `assume` and `rps`.
     case plans = "/v1/plans"
+    /// POST the text of a configuration file: `ConfigurationPlanPage`.
+    case configurationPlans = "/v1/plans/configuration"
     /// GET: `OverridesPage`. POST an `OverrideSpec` with `If-Match`: `OverridePage`.
     case overrides = "/v1/overrides"
     /// GET: `OverridePage`.
     case override = "/v1/overrides/{name}"
     /// POST a `TransitionRequest`: `OverridePage`.
     case transitions = "/v1/overrides/{name}/transitions"
+    /// GET: `TrimPage`.
+    case trim = "/v1/services/{name}/trim"
+    /// GET: `HistoryPage`; parameters `service`, `since`, `limit` and `continue`.
+    case history = "/v1/history"
+    /// GET: `ChecksPage`.
+    case checks = "/v1/checks"
+    /// GET: server-sent events; header `Last-Event-ID`.
+    case events = "/v1/events"
+    /// GET: `WhoAmIPage`.
+    case whoami = "/v1/whoami"
+    /// GET: the description of this API, OpenAPI 3.1.
+    case openAPI = "/openapi.json"
+    /// GET: what the type of a `ProblemPage` means.
+    case problem = "/problems/{name}"
     /// GET: Prometheus' text format.
     case metrics = "/metrics"
 

@@ -1,3 +1,5 @@
+public import Foundation
+
 /// The answer of `/v1/clients`.
 public struct ClientsPage: Codable, Hashable, Sendable {
     /// A client: a node on a connection.
@@ -18,14 +20,22 @@ public struct ClientsPage: Codable, Hashable, Sendable {
         public var audience: String?
         /// What the client can't be served, and what doesn't work for it; nil for nothing.
         public var note: String?
+        /// Whether the client has what is served now, by its worst stream: `SYNCED`, `PENDING`, `STALE`, `BEHIND` or
+        /// `NACKED`; nil for streams of load reports only.
+        public var state: String?
+        /// When its oldest discovery stream was opened; nil for streams of load reports only.
+        public var since: Date?
         /// The client's open streams.
         public var streams: [Stream]
 
         /// Creates a client.
         public init(
             node: String, cluster: String, userAgent: String, peer: String, identities: [String]? = nil,
-            view: String? = nil, audience: String? = nil, note: String? = nil, streams: [Stream]
+            view: String? = nil, audience: String? = nil, note: String? = nil, state: String? = nil,
+            since: Date? = nil, streams: [Stream]
         ) {
+            self.state = state
+            self.since = since
             self.node = node
             self.cluster = cluster
             self.userAgent = userAgent

@@ -10,9 +10,14 @@ public struct ServicesPage: Codable, Hashable, Sendable {
     public var sources: [SourcePage]
     /// The services, ordered by name.
     public var services: [ServicePage]
+    /// The `continue` parameter of the next page; nil if there is none.
+    public var `continue`: String?
 
     /// Creates a page.
-    public init(view: String, audience: String, sources: [SourcePage], services: [ServicePage]) {
+    public init(
+        view: String, audience: String, sources: [SourcePage], services: [ServicePage], continue next: String? = nil
+    ) {
+        `continue` = next
         self.view = view
         self.audience = audience
         self.sources = sources

@@ -26,13 +26,3 @@ public struct ReleasePage: Codable, Hashable, Sendable {
     }
 }
 
-/// The answer to a request with an error.
-public struct ErrorPage: Codable, Hashable, Sendable {
-    /// The error in words.
-    public var error: String
-
-    /// Creates a page.
-    public init(error: String) {
-        self.error = error
-    }
-}

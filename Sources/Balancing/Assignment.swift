@@ -95,6 +95,11 @@ public struct Assignment: Hashable, Sendable {
     /// Whether drains, or multipliers or shares of 0, don't apply, because no other pod is healthy.
     public var ignoresDrains: Bool { members.contains(where: \.keepsTraffic) }
 
+    /// The clusters whose shares or drains a limit holds back, with the reason.
+    public var limited: [(cluster: ClusterName, sentence: String)] {
+        members.compactMap { member in member.limit.map { (member.cluster.name, $0) } }
+    }
+
     /// The cluster and pod of each address; computed on demand.
     public var origins: [Endpoint.Address: Origin] {
         Dictionary(members.flatMap(\.origins).map { ($0.address, $0.origin) }, uniquingKeysWith: { first, _ in first })

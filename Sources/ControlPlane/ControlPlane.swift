@@ -3,6 +3,7 @@ public import CoreMetrics
 public import Discovery
 public import Events
 import Foundation
+public import History
 import Intent
 public import Logging
 public import MeshConfiguration
@@ -22,6 +23,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
     /// The overrides in force.
     public let overrides: OverrideController
 
+    /// What happened, and what was served.
+    public let logBook: LogBook
     /// What clients reported in the last hour.
     public let history = LoadHistory()
 
@@ -33,6 +36,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let service: XDSService
     private let publisher: Publisher
     private let watch: OverrideWatch
+    private let recorder: HistoryRecorder
     private let problems: ProblemBoard
     private let metrics: ServingMetrics
     private let logger: Logger
@@ -83,11 +87,13 @@ public final class ControlPlane: ServiceLifecycle.Service {
         ) { debounce.signal() }
         events = EventFeed()
         problems = ProblemBoard(events) { [metrics] in metrics.problems.set($0) }
-        overrides = OverrideController(store: server.overrideStore) { [events] change in
+        overrides = OverrideController(store: server.overrideStore, ceiling: server.overrides.ceiling) { [events] change in
             events.post(.override(change))
             debounce.signal()
         }
-        publisher = Publisher(registry, service, debounce, metrics, problems, events, overrides)
+        logBook = LogBook(directory: server.state.map { "\($0)/log" })
+        recorder = HistoryRecorder(logBook)
+        publisher = Publisher(registry, service, debounce, metrics, problems, events, overrides, recorder)
         watch = OverrideWatch(overrides, service, history) { [publisher] in await publisher.builder }
         initial = configuration
         self.configuration = Mutex(ConfigurationStatus(configuration))
@@ -117,6 +123,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         self.watchdog.withLock { $0 = watchdog }
         started(port)
         await lastKnownGood?.load()
+        await logBook.open()
+        if let failure = await logBook.failure { logger.warning("\(failure)") }
         for warning in await overrides.load() { logger.warning("\(warning)") }
         // A reload may have come before.
         await registry.withIntent { [sources] in sources.replaceSources(of: $0) }
@@ -132,6 +140,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
             group.addTask { await self.service.run() }
             group.addTask { await self.overrides.retryLoading { self.problems.replace(.overrides, with: $0) } }
             group.addTask { await self.watch.run() }
+            group.addTask {
+                await self.recorder.run(self.events) { (await self.publisher.builder, self.overrides.book) }
+            }
             group.addTask { await watchdog.run() }
             group.addTask { await self.watchLoad() }
             group.addTask { await renewal?.run { self.problems.replace(.certificates, with: [$0].compactMap(\.self)) } }
@@ -230,7 +241,18 @@ public final class ControlPlane: ServiceLifecycle.Service {
     }
 
     /// Where overrides are kept, as in `overrides.store`.
-    public var overrideStore: String { initial.server.overrides.rawValue }
+    public var overrideStore: String { initial.server.overrides.store.rawValue }
+
+    /// Fields of another configuration that would take effect at the next start only.
+    public func pendingFields(of configuration: Configuration) -> [String] {
+        configuration.server.differences(from: initial.server)
+    }
+
+    /// What overrides have to keep.
+    public var overrideSettings: OverrideSettings { initial.server.overrides }
+
+    /// Which clients have a service as it is served now.
+    public func deliveries(of service: ServiceName) async -> [Delivery] { await self.service.deliveries(of: service) }
 
     /// What is in force, as a builder: what it builds is not published.
     public func snapshotBuilder() async -> SnapshotBuilder { await publisher.builder }
@@ -261,7 +283,7 @@ extension ConfigurationStatus {
 extension ServerSettings {
     /// The store of overrides; nil if they are off.
     fileprivate var overrideStore: (any OverrideStore)? {
-        switch overrides {
+        switch overrides.store {
         case .file: state.map { OverrideJournal(directory: $0) }
         case .memory: MemoryStore()
         case .off: nil

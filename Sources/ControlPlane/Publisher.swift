@@ -2,6 +2,7 @@ import CoreMetrics
 import Discovery
 import Events
 import Foundation
+import History
 import Intent
 import Overrides
 import Pacing
@@ -17,6 +18,7 @@ actor Publisher {
     let problems: ProblemBoard
     let events: EventFeed
     let overrides: OverrideController
+    let recorder: HistoryRecorder
 
     /// The builder, with all that is in force; copies are independent.
     private(set) var builder = SnapshotBuilder()
@@ -26,8 +28,9 @@ actor Publisher {
 
     init(
         _ registry: Registry, _ service: XDSService, _ debounce: Debounce<ContinuousClock>, _ metrics: ServingMetrics,
-        _ problems: ProblemBoard, _ events: EventFeed, _ overrides: OverrideController
+        _ problems: ProblemBoard, _ events: EventFeed, _ overrides: OverrideController, _ recorder: HistoryRecorder
     ) {
+        self.recorder = recorder
         self.registry = registry
         self.service = service
         self.debounce = debounce
@@ -50,8 +53,9 @@ actor Publisher {
         let progress = service.progress(ofClients: builder.waitsForClients(at: now))
         let (book, time) = (overrides.book, Date())
         let tunings = Tunings(book, at: time)
-        let names = (changes.intent.map { builder.names.union($0.services) } ?? Set(changes.pods.keys))
-            .union(builder.servicesChanged(by: tunings))
+        let tuned = builder.servicesChanged(by: tunings)
+        let names = (changes.intent.map { builder.names.union($0.services) } ?? Set(changes.pods.keys)).union(tuned)
+        let lastTunings = builder.tunings
         let before = isServing ? names.map { ($0, builder.facts(of: $0)) } : []
         guard
             let outcome = builder.build(
@@ -67,7 +71,14 @@ actor Publisher {
 
         for (name, facts) in before where !facts.isSame(as: builder.facts(of: name)) {
             changeLog.note(name, before: facts)
+            if changes.pods[name] != nil { recorder.note([name], because: "sources") }
+            if changes.intent != nil { recorder.note([name], because: "configuration") }
+            guard tuned.contains(name) else { continue }
+            for id in tunings.differences(from: lastTunings, for: name) {
+                recorder.note([name], because: "override \(id)")
+            }
         }
+        if !isServing, changes.isComplete { recorder.note(builder.names, because: "start") }
         let lines = changeLog.drain(at: now, builder.facts(of:))
         if !lines.isEmpty { events.post(.changed(lines)) }
         for change in changes.holds { events.post(.hold(change)) }

@@ -48,6 +48,16 @@ public final class EventFeed: Sendable {
     /// Creates a feed without events.
     public init() {}
 
+    /// The number of the last event; 0 before the first.
+    public var lastNumber: UInt64 { state.withLock { $0.last } }
+
+    /// Whether all events after one are still kept.
+    public func keeps(after number: UInt64) -> Bool {
+        state.withLock { state in
+            number <= state.last && (state.events.first.map { $0.number <= number + 1 } ?? (number == state.last))
+        }
+    }
+
     /// Adds an event.
     public func post(_ kind: Event.Kind) {
         state.withLock { state in

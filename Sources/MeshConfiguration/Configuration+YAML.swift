@@ -38,17 +38,9 @@ extension Configuration {
         if let entry = fields["sources"] { server.sources = try SourceLimits(entry) }
         server.state = try fields["state"]?.text()
         server.state = server.state.map(reader.path)
-        server.overrides = try OverrideStoreKind(fields["overrides"], hasState: server.state != nil)
+        server.overrides = try OverrideSettings(fields["overrides"], hasState: server.state != nil)
         version = String(xxHash64(text), radix: 16)
         weightOrigins = reader.weightOrigins
-    }
-}
-
-extension OverrideStoreKind {
-    fileprivate init(_ entry: YAMLReader?, hasState: Bool) throws(ConfigurationError) {
-        let store = try entry?.mapping("store")["store"]
-        self = try store?.choice(OverrideStoreKind.self) ?? (hasState ? .file : .off)
-        if let store, self == .file, !hasState { throw store.error("needs `state`, the directory of the journal") }
     }
 }
 
@@ -106,13 +98,16 @@ extension Configuration.DebounceSettings {
 
 extension Configuration.AdminServer {
     fileprivate init(_ entry: YAMLReader?, path: (String) -> String) throws(ConfigurationError) {
-        let fields = try entry?.mapping("listen", "tokenFile") ?? [:]
+        let fields = try entry?.mapping("listen", "tokenFile", "tokens", "hosts") ?? [:]
         listen = try fields["listen"]?.listenAddress() ?? .loopback(18080)
         tokenFile = try fields["tokenFile"]?.text()
         tokenFile = tokenFile.map(path)
-        if !listen.isLoopback, tokenFile == nil, let field = fields["listen"] {
+        tokens = try fields["tokens"]?.text()
+        tokens = tokens.map(path)
+        hosts = try fields["hosts"]?.list().map { entry throws(ConfigurationError) in try entry.text().lowercased() } ?? []
+        if !listen.isLoopback, tokenFile == nil, tokens == nil, let field = fields["listen"] {
             throw field.error(
-                "others can reach this address: set `admin.tokenFile`, a file with a token to ask them for")
+                "others can reach this address: set `admin.tokenFile`, a file with a token to ask them for, or `admin.tokens`")
         }
     }
 }

@@ -1,5 +1,6 @@
 public import Intent
 public import Model
+public import Overrides
 
 /// The content of `ballast.yaml`.
 public struct Configuration: Hashable, Sendable {
@@ -25,8 +26,8 @@ public struct ServerSettings: Hashable, Sendable {
     public var admin: Configuration.AdminServer
     /// The directory of the last-known-good state; nil to keep none.
     public var state: String?
-    /// Where overrides are kept.
-    public var overrides = OverrideStoreKind.off
+    /// Where overrides are kept, and what they have to keep.
+    public var overrides = OverrideSettings()
     /// How gateways' host names are resolved.
     public var dns = Configuration.DNS()
     /// Limits on each source.
@@ -40,6 +41,18 @@ public struct ServerSettings: Hashable, Sendable {
             ("sources", sources != other.sources),
         ].filter(\.1).map(\.0)
     }
+}
+
+/// Where overrides are kept, and what they have to keep.
+public struct OverrideSettings: Hashable, Sendable {
+    /// Where they are kept.
+    public var store = OverrideStoreKind.off
+    /// The longest time from start to end.
+    public var longest = OverrideSpec.longest
+    /// How many times its part by pod weights a cluster or zone may get by shares, at least 1.
+    public var ceiling = 3.0
+    /// The rules, ordered by name.
+    public var rules: [SafetyRule] = []
 }
 
 /// Where overrides are kept.
@@ -92,6 +105,10 @@ extension Configuration {
         public var listen: SocketAddress
         /// Path of the bearer token that every request must send; nil is allowed on loopback only.
         public var tokenFile: String?
+        /// Path of a file with a line for each token: its name, its role, and `sha256:` with the hash in hexadecimal.
+        public var tokens: String?
+        /// The host names by which browsers may ask, besides `localhost` and IP addresses.
+        public var hosts: [String] = []
     }
 
     /// Paths of the xDS server's PEM files.

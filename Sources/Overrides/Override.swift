@@ -26,9 +26,12 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
         public var type: Kind
         /// Why; empty if nobody said.
         public var reason: String
+        /// The key by which the request can be repeated; nil for none.
+        public var key: String?
 
         /// Creates a transition.
-        public init(id: String, at: Date, by: String, type: Kind, reason: String) {
+        public init(id: String, at: Date, by: String, type: Kind, reason: String, key: String? = nil) {
+            self.key = key
             self.id = id
             self.at = at
             self.by = by
@@ -63,6 +66,8 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
     public var createdBy: String
     /// What happened since, in no particular order.
     public var transitions: [Transition]
+    /// The key by which the request can be repeated; nil for none.
+    public var key: String?
 
     /// The times that an override can have: the years 1970 to 2970.
     static let times = Date(timeIntervalSince1970: 0)...Date(timeIntervalSince1970: 31_556_952_000)
@@ -74,7 +79,8 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
     }
 
     /// Creates an override.
-    public init(id: String, spec: OverrideSpec, createdAt: Date, createdBy: String, transitions: [Transition] = []) {
+    public init(id: String, spec: OverrideSpec, createdAt: Date, createdBy: String, transitions: [Transition] = [], key: String? = nil) {
+        self.key = key
         self.id = id
         self.spec = spec
         self.createdAt = createdAt

@@ -8,9 +8,11 @@ public struct OverrideBook: Hashable, Sendable {
     public static let maxDepth = 8
 
     private var overrides: [String: Override] = [:]
+    /// How many times its part by pod weights a cluster or zone may get by shares.
+    public let ceiling: Double
 
     /// Creates an empty book.
-    public init() {}
+    public init(ceiling: Double = 3) { self.ceiling = ceiling }
 
     /// All overrides, oldest first.
     public var all: [Override] { overrides.values.sorted(by: Self.precedes) }
@@ -88,10 +90,9 @@ public struct Tunings: Hashable, Sendable {
     ///
     /// - Parameter addition: a spec that is not in the book, and the level to show; it counts over all others.
     public init(
-        _ book: OverrideBook, at now: Date, adding addition: (spec: OverrideSpec, level: Tuning.Fraction)? = nil,
-        ceiling: Double = 3
+        _ book: OverrideBook, at now: Date, adding addition: (spec: OverrideSpec, level: Tuning.Fraction)? = nil
     ) {
-        self.ceiling = ceiling
+        ceiling = book.ceiling
         entries = book.all.compactMap { override in
             let state = OverrideTimeline(override).state(at: now)
             return state.level > .zero ? Entry(id: override.id, spec: override.spec, level: state.level) : nil
@@ -107,6 +108,12 @@ public struct Tunings: Hashable, Sendable {
     /// Whether a service has the same effects as in others.
     public func isSame(as other: Tunings, for service: ServiceName) -> Bool {
         entries(of: service) == other.entries(of: service)
+    }
+
+    /// The overrides whose effects on a service differ from those in others.
+    public func differences(from other: Tunings, for service: ServiceName) -> [String] {
+        let (mine, others) = (entries(of: service), other.entries(of: service))
+        return Set(mine).symmetricDifference(others).compactMap(\.id).sorted()
     }
 
     private func entries(of service: ServiceName) -> [Entry] {

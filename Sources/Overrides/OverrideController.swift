@@ -39,7 +39,7 @@ public actor OverrideController {
 
     private let store: (any OverrideStore)?
     private let changed: @Sendable (OverrideChange) -> Void
-    private let shared = Mutex(OverrideBook())
+    private let shared: Mutex<OverrideBook>
     /// Increases with each write.
     private var revision: UInt64 = 0
     /// Whether a write is under way; others wait for it.
@@ -51,9 +51,11 @@ public actor OverrideController {
     ///
     /// - Parameters:
     ///   - store: nil if overrides are off.
+    ///   - ceiling: how many times its part by pod weights a cluster or zone may get by shares.
     ///   - changed: called after each change.
-    public init(store: (any OverrideStore)?, changed: @escaping @Sendable (OverrideChange) -> Void) {
+    public init(store: (any OverrideStore)?, ceiling: Double = 3, changed: @escaping @Sendable (OverrideChange) -> Void) {
         self.store = store
+        shared = Mutex(OverrideBook(ceiling: ceiling))
         self.changed = changed
     }
 
@@ -100,12 +102,14 @@ public actor OverrideController {
     /// - Parameters:
     ///   - author: who wants it.
     ///   - expected: the revision that the caller looked at.
+    ///   - key: the key by which the caller may repeat the request within a day.
     public func create(
-        _ spec: OverrideSpec, by author: String, ifRevision expected: UInt64, at now: Date = Date()
+        _ spec: OverrideSpec, by author: String, ifRevision expected: UInt64, key: String? = nil, at now: Date = Date()
     ) async throws(OverrideError) -> Override {
         await beginWriting()
         defer { isWriting = false }
         let store = try writableStore()
+        if let known = try created(with: key, by: author, spec, at: now) { return known }
         let problems = spec.problems(at: now)
         guard problems.isEmpty else { throw .invalid(problems) }
         guard expected == revision else { throw .outdated }
@@ -114,7 +118,7 @@ public actor OverrideController {
         while book[id] != nil { id = Self.makeID() }
         // Later overrides are younger, even if the clock was set back.
         let createdAt = max(now.rounded, book.all.last.map { $0.createdAt + 0.001 } ?? now.rounded)
-        let override = Override(id: id, spec: spec, createdAt: createdAt, createdBy: author)
+        let override = Override(id: id, spec: spec, createdAt: createdAt, createdBy: author, key: key)
         do throws(OverrideStoreError) { try await store.create(override) } catch { throw .store(error.description) }
         shared.withLock { book in
             book.merge(override)
@@ -127,12 +131,17 @@ public actor OverrideController {
 
     /// Adds a transition to an override.
     public func append(
-        _ kind: Override.Transition.Kind, to id: String, by author: String, reason: String, at now: Date = Date()
+        _ kind: Override.Transition.Kind, to id: String, by author: String, reason: String, key: String? = nil,
+        at now: Date = Date()
     ) async throws(OverrideError) -> Override {
         await beginWriting()
         defer { isWriting = false }
         let store = try writableStore()
         guard let override = book[id] else { throw .unknown(id) }
+        if let key, let known = override.transitions.first(where: { $0.key == key && $0.by == author }) {
+            guard known.type == kind else { throw .invalid([Self.usedKey]) }
+            return override
+        }
         guard reason.count <= 300, reason.isPlain else {
             throw .invalid([FieldProblem("/reason", "should be one line of at most 300 characters")])
         }
@@ -150,7 +159,7 @@ public actor OverrideController {
         }
         let number = override.transitions.count + 1
         let transition = Override.Transition(
-            id: "\(number)-\(Self.makeID())", at: time, by: author, type: kind, reason: reason)
+            id: "\(number)-\(Self.makeID())", at: time, by: author, type: kind, reason: reason, key: key)
         do throws(OverrideStoreError) {
             try await store.append(transition, to: id)
         } catch {
@@ -162,6 +171,21 @@ public actor OverrideController {
         changed(.appended(transition, to: next))
         return next
     }
+
+    /// The override that an author created with a key in the last day; nil if there is none.
+    public func created(
+        with key: String?, by author: String, _ spec: OverrideSpec, at now: Date = Date()
+    ) throws(OverrideError) -> Override? {
+        guard let key,
+            let known = book.all.last(where: {
+                $0.key == key && $0.createdBy == author && now.timeIntervalSince($0.createdAt) < 86_400
+            })
+        else { return nil }
+        guard known.spec == spec else { throw .invalid([Self.usedKey]) }
+        return known
+    }
+
+    private static let usedKey = FieldProblem("", "the Idempotency-Key was used for another body")
 
     /// Waits until no other write is under way.
     private func beginWriting() async {

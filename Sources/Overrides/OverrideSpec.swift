@@ -208,7 +208,7 @@ extension OverrideSpec {
     }
 
     /// A name as a part of a JSON pointer (RFC 6901).
-    static func escaped(_ name: String) -> String {
+    public static func escaped(_ name: String) -> String {
         name.replacing("~", with: "~0").replacing("/", with: "~1")
     }
 }

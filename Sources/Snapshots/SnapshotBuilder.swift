@@ -1,7 +1,7 @@
 public import Balancing
 public import Discovery
 import Foundation
-import Intent
+public import Intent
 public import Model
 public import Overrides
 
@@ -23,7 +23,7 @@ public struct SnapshotBuilder: Sendable {
 
     private var intent: MeshIntent?
     /// The effects of overrides.
-    private var tunings = Tunings.none
+    public private(set) var tunings = Tunings.none
     private var gateways: [ClusterName: [SocketAddress]] = [:]
     /// The clusters of `intent` with the addresses of `gateways`.
     private var clusters: [Cluster] = []
@@ -75,12 +75,30 @@ public struct SnapshotBuilder: Sendable {
     }
 
     /// What a view would be served of a service with these overrides; nil if there is no such service or cluster.
-    public func assignment(of name: ServiceName, for view: ClientView, with tunings: Tunings) -> Assignment? {
+    ///
+    /// - Parameter losses: what is assumed to be down.
+    public func assignment(
+        of name: ServiceName, for view: ClientView, with tunings: Tunings, without losses: [Loss] = []
+    ) -> Assignment? {
         guard let service = catalog[name], federation.clusters.contains(view.cluster) else { return nil }
-        return announced(mesh(of: name), of: name, to: .client(view)).assign(
+        var mesh = announced(mesh(of: name), of: name, to: .client(view))
+        for loss in losses { mesh.lose(loss) }
+        return mesh.assign(
             service.service, from: view.cluster, for: view.kind, renewals: inForce[name] ?? [:],
             tuning: tunings.tuning(of: name, for: view.cluster, isGateway: view.kind == .gateway))
     }
+
+    /// The clusters, with their gateways.
+    public var meshClusters: [Cluster] { clusters }
+
+    /// The pods of a service by cluster.
+    public func pods(of name: ServiceName) -> [ClusterName: [Pod]] { pods[name] ?? [:] }
+
+    /// A service as it is configured; nil if there is none.
+    public func service(_ name: ServiceName) -> Service? { catalog[name]?.service }
+
+    /// The intent in force; nil before the first.
+    public var currentIntent: MeshIntent? { intent }
 
     /// The cluster of clients that don't name one.
     public var ownCluster: ClusterName { federation.ownCluster }

@@ -84,9 +84,8 @@ struct AdminClient {
         }
         guard (200..<300).contains(response.status.code) else {
             if let problem = try? AdminJSON.decode(ProblemPage.self, from: data) { throw problem }
-            let text = (try? AdminJSON.decode(ErrorPage.self, from: data))?.error
             throw CommandFailure(
-                text ?? "\(address)\(path) answered \(response.status.code)",
+                "\(address)\(path) answered \(response.status.code)",
                 [401, 403].contains(response.status.code) ? .notAllowed : .failed)
         }
         do {

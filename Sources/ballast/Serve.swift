@@ -64,7 +64,10 @@ struct Serve: AsyncParsableCommand {
         )
         let admin = AdminServer(
             controlPlane, host: settings.server.admin.listen.host.description, port: settings.server.admin.listen.port,
-            tokenFile: settings.server.admin.tokenFile, metrics: metrics, logger: logger
+            settings: AdminSettings(
+                tokenFile: settings.server.admin.tokenFile, tokens: settings.server.admin.tokens,
+                hosts: settings.server.admin.hosts),
+            version: Ballast.version, metrics: metrics, logger: logger
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CCertificates.h"
 
+#include <openssl/sha.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
@@ -85,3 +86,5 @@ bool ballast_certificate_is_vouched_for(
     sk_X509_pop_free(authorities, X509_free);
     return is_valid;
 }
+
+void ballast_sha256(const uint8_t *text, size_t length, uint8_t *hash) { SHA256(text, length, hash); }

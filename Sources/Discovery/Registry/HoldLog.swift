@@ -34,7 +34,8 @@ extension HoldChange {
         }
     }
 
-    var sentence: String {
+    /// What happened, in a sentence.
+    public var sentence: String {
         switch event {
         case .began(let hold):
             let until = (hold.nextStep == nil ? "" : "at most ") + "until \(hold.until.formatted(.iso8601))"

@@ -37,6 +37,9 @@ enum ballast_key_state ballast_certificate_key_state(
 bool ballast_certificate_is_vouched_for(
     const char *chain, size_t chain_length, const char *authorities, size_t authorities_length);
 
+/// Writes the SHA-256 hash of a text to 32 bytes.
+void ballast_sha256(const uint8_t *text, size_t length, uint8_t *hash);
+
 #ifdef __cplusplus
 }
 #endif

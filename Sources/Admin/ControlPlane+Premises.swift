@@ -1,0 +1,25 @@
+import MeshConfiguration
+import Overrides
+import Analysis
+import ControlPlane
+import Discovery
+import Foundation
+import Model
+import Planning
+import Serving
+
+extension ControlPlane {
+    /// What a plan for a service is computed from.
+    func premises(of service: ServiceName) async -> Premises {
+        let status = await status
+        var premises = Premises(builder: await snapshotBuilder(), book: overrides.book, now: Date())
+        premises.observed = ObservedLoad.total(status.observed)
+        premises.proved = { [history] in history.proved(of: $0) }
+        premises.deliveries = await deliveries(of: service)
+        premises.held = Set(status.holds.filter { $0.service == service }.map(\.cluster))
+        premises.stale = Set(status.sources.filter { $0.staleReason != nil }.compactMap(\.cluster))
+        premises.rules = overrideSettings.rules
+        premises.longest = overrideSettings.longest
+        return premises
+    }
+}

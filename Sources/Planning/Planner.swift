@@ -1,0 +1,266 @@
+public import AdminAPI
+import Balancing
+import EnvoyAPI
+import Foundation
+public import Model
+public import Overrides
+import Serving
+public import Snapshots
+import XDS
+import XXHash
+
+/// Computes what an override would change, with the code that builds snapshots.
+public struct Planner {
+    /// What the plan is computed from.
+    let premises: Premises
+    /// Above this number of pods times steps, steps between the first and the last are interpolated.
+    private static let maxStepWork = 50_000
+
+    /// Creates a planner.
+    public init(_ premises: Premises) { self.premises = premises }
+
+    private var builder: SnapshotBuilder { premises.builder }
+
+    /// The service and view that a plan of a spec is for.
+    ///
+    /// - Parameter view: the cluster whose clients it is for; nil for the spec's first view, or this Ballast's cluster.
+    public func subject(of spec: OverrideSpec, view: ClusterName?) throws(ProblemPage) -> (ServiceName, ClientView) {
+        let problems = spec.problems(at: premises.now) + tooLong(spec) + unknownNames(in: spec)
+        guard problems.isEmpty else { throw ProblemPage(.invalid(problems)) }
+        let cluster = view ?? spec.views?.first.map(ClusterName.init(rawValue:)) ?? builder.ownCluster
+        // An override of all services is shown by one of them.
+        guard let service = spec.service == "*" ? builder.names.min() : ServiceName(rawValue: spec.service) else {
+            throw ProblemPage(type: "unknown", status: 404, detail: "no service is served yet")
+        }
+        guard builder.clusterNames.contains(cluster) else {
+            throw ProblemPage(type: "unknown", status: 404, detail: "there is no cluster \(cluster)")
+        }
+        return (service, ClientView(cluster: cluster, kind: .lanes))
+    }
+
+    /// The plan of a spec.
+    public func plan(_ spec: OverrideSpec, view: ClusterName? = nil) throws(ProblemPage) -> PlanPage {
+        let (service, view) = try subject(of: spec, view: view)
+        if let abort = spec.abort, abort.noData != .ignore, premises.observed.isEmpty {
+            throw ProblemPage(
+                type: "no-data", status: 409,
+                detail: """
+                    no client reports its load, so nothing can be judged: let clients report (`load_stats_config` in Envoy's \
+                    bootstrap), or set `noData: Ignore`
+                    """)
+        }
+        guard let before = assign(service, view, nil), let after = assign(service, view, (spec, .whole)) else {
+            throw ProblemPage(type: "unknown", status: 404, detail: "\(service) is not served")
+        }
+        try checkServices(spec, but: (service, view, after))
+        let comparison = Comparison(before, after, premises, service)
+        let steps = steps(spec, service, view, comparison)
+        let others = premises.book.current(of: service, at: premises.now)
+        let rules = premises.rules.map { $0.judge(spec, comparison, steps, others, at: premises.now) }
+        let end = returnsTo(spec, others)
+        return PlanPage(
+            summary: summary(spec, comparison, steps), allowed: rules.allSatisfy(\.kept), spec: spec,
+            service: service.rawValue, view: view.cluster.rawValue, basis: comparison.basis,
+            clusters: comparison.clusters.map(\.listed), steps: steps,
+            nextFailure: nextFailures(spec, service, view, comparison), push: push(service, spec, steps.count),
+            warnings: warnings(spec, comparison, steps, others, service), rules: rules, returnsTo: end,
+            etag: etag(spec, comparison, others))
+    }
+
+    private func assign(
+        _ service: ServiceName, _ view: ClientView, _ addition: (OverrideSpec, Tuning.Fraction)?, without: [Loss] = []
+    ) -> Assignment? {
+        builder.assignment(
+            of: service, for: view, with: Tunings(premises.book, at: premises.now, adding: addition),
+            without: premises.losses + without)
+    }
+
+    // MARK: Checks
+
+    private func tooLong(_ spec: OverrideSpec) -> [FieldProblem] {
+        guard let until = spec.until else { return [] }
+        let seconds = until.timeIntervalSince(spec.start ?? premises.now)
+        let longest = Double(premises.longest.components.seconds)
+        guard seconds > longest + 1 else { return [] }
+        return [FieldProblem("/until", "is later than `overrides.longest` allows: \(Int(longest / 3_600)) h")]
+    }
+
+    /// Refuses a spec that would leave a service without a pod for some clients.
+    private func checkServices(
+        _ spec: OverrideSpec, but known: (ServiceName, ClientView, Assignment)
+    ) throws(ProblemPage) {
+        guard spec.balance == nil else { return }
+        let services = spec.service == "*" ? builder.names.sorted() : [ServiceName(rawValue: spec.service)]
+        let views = spec.views?.map(ClusterName.init(rawValue:)) ?? builder.clusterNames.sorted()
+        let tunings = Tunings(premises.book, at: premises.now, adding: (spec, .whole))
+        for service in services {
+            for cluster in views {
+                let view = ClientView(cluster: cluster, kind: .lanes)
+                let assignment =
+                    known.0 == service && known.1 == view
+                    ? known.2 : builder.assignment(of: service, for: view, with: tunings, without: premises.losses)
+                guard assignment?.ignoresDrains == true else { continue }
+                throw ProblemPage(
+                    type: "empty", status: 409,
+                    detail:
+                        "\(service) would be left without a healthy pod that takes traffic, for clients of \(cluster)")
+            }
+        }
+    }
+
+    /// Names in a spec that the mesh doesn't have.
+    private func unknownNames(in spec: OverrideSpec) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        let service = ServiceName(rawValue: spec.service)
+        if spec.service != "*", !builder.names.contains(service) {
+            let near = nearNames(to: spec.service, in: builder.names.map(\.rawValue))
+            let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: " or "))?"
+            problems.append(FieldProblem("/service", "there is no service \(service)\(hint)"))
+        }
+        let targets = [("/multiplier/target", spec.multiplier?.target), ("/drain", spec.drain)]
+        var clusters = (spec.views ?? []).enumerated().map { ("/views/\($0)", $1) }
+        clusters += (spec.shares ?? [:]).keys.sorted().map {
+            ("/shares/\(OverrideSpec.escaped($0))", OverrideSpec.part($0).cluster.rawValue)
+        }
+        clusters += targets.compactMap { field, target in target.map { ("\(field)/cluster", $0.cluster) } }
+        for (pointer, name) in clusters where !builder.clusterNames.contains(ClusterName(rawValue: name)) {
+            let all = builder.clusterNames.map(\.rawValue).sorted().joined(separator: ", ")
+            problems.append(FieldProblem(pointer, "there is no cluster \(name); there are \(all)"))
+        }
+        if let drain = spec.drain, let gateway = drain.gateway.flatMap(SocketAddress.init(_:)),
+            let cluster = builder.meshClusters.first(where: { $0.name.rawValue == drain.cluster }),
+            !cluster.gateways.contains(gateway)
+        {
+            let all = cluster.gateways.map(\.description).sorted().joined(separator: ", ")
+            problems.append(
+                FieldProblem("/drain/gateway", "\(drain.cluster) has no gateway \(gateway); it has \(all.isEmpty ? "none" : all)"))
+        }
+        return problems
+    }
+
+    // MARK: Parts of the plan
+
+    private func steps(
+        _ spec: OverrideSpec, _ service: ServiceName, _ view: ClientView, _ comparison: Comparison
+    ) -> [[String: Double]] {
+        let count = spec.ramp?.steps ?? 1
+        let isExact = count * comparison.podCount <= Self.maxStepWork
+        return (1...count).map { step in
+            if step == count { return comparison.percentages(comparison.after) }
+            let level = Tuning.Fraction(UInt64(step), of: UInt64(count))
+            guard isExact else { return comparison.interpolated(level.value) }
+            return assign(service, view, (spec, level)).map(comparison.percentages) ?? [:]
+        }
+    }
+
+    private func push(_ service: ServiceName, _ spec: OverrideSpec, _ steps: Int) -> PlanPage.Push {
+        let clients = premises.deliveries.filter { spec.views?.contains($0.view.cluster.rawValue) != false }
+        var bytes = 0
+        for (view, deliveries) in Dictionary(grouping: clients, by: \.view) {
+            guard let assignment = assign(service, view, (spec, .whole)) else { continue }
+            let resource = EncodedResource(assignment, name: ResourceName(rawValue: service.rawValue))
+            bytes += resource.any.count * deliveries.count
+        }
+        return PlanPage.Push(clients: clients.count, bytes: bytes, bytesInAll: bytes * steps)
+    }
+
+    private func summary(_ spec: OverrideSpec, _ comparison: Comparison, _ steps: [[String: Double]]) -> String {
+        let moved = comparison.clusters.filter { $0.before != $0.after }.map {
+            "\($0.cluster) from \(decimal($0.before)) % to \(decimal($0.after)) %"
+        }
+        let what = moved.isEmpty ? "No share changes" : "\(moved.joined(separator: ", "))"
+        let ramp = spec.ramp.map { " over \($0.over) in \($0.steps) steps" } ?? ""
+        let end = spec.until.map { ", until \($0.ISO8601Format())" } ?? ", for good"
+        return "\(spec.summary): \(what)\(ramp)\(end)."
+    }
+
+    private func returnsTo(_ spec: OverrideSpec, _ others: [Override]) -> String {
+        let beneath = others.last { spec.shares != nil && $0.spec.shares != nil || spec.balance != nil && $0.spec.balance != nil }
+        return beneath.map { "override \($0.id)" } ?? "configuration"
+    }
+
+    /// A hash of everything that the plan's reader relies on; equal on all replicas.
+    private func etag(_ spec: OverrideSpec, _ comparison: Comparison, _ others: [Override]) -> String {
+        var text = (try? AdminJSON.encode(spec)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        for other in others { text += "\(other.id) \(other.transitions.map(\.id).sorted())\n" }
+        var bytes = Array(text.utf8)
+        for cluster in comparison.clusters {
+            bytes += Array(cluster.cluster.utf8)
+            for pod in cluster.pods {
+                bytes += Array(pod.pod.utf8)
+                for number in [pod.before, pod.after] {
+                    withUnsafeBytesOf(Int64((number * 100).rounded())) { bytes.append($0) }
+                }
+            }
+        }
+        return String(xxHash64(bytes), radix: 16)
+    }
+}
+
+/// Calls `body` with each byte of a number.
+private func withUnsafeBytesOf(_ number: Int64, _ body: (UInt8) -> Void) {
+    for shift in stride(from: 0, to: 64, by: 8) { body(UInt8(truncatingIfNeeded: number >> Int64(shift))) }
+}
+
+// MARK: Failures
+
+extension Planner {
+    /// The most failures on a page.
+    private static let maxFailures = 20
+    /// Above this number of pods, only the losses of clusters and of the largest pod are computed.
+    private static let maxPods = 2_000
+
+    private func nextFailures(
+        _ spec: OverrideSpec, _ service: ServiceName, _ view: ClientView, _ comparison: Comparison
+    ) -> [PlanPage.Failure] {
+        let failures = losses(comparison).prefix(Self.maxFailures).map { loss in
+            let later = assign(service, view, (spec, .whole), without: [loss])
+            let failed = Set(
+                comparison.after.origins.filter { loss.takes($0.value, builder, service) }.map(\.key))
+            let envoy = EnvoyLoad(comparison.after.localities, failed: failed)
+            return comparison.failure(loss, later, envoy)
+        }
+        return failures.sorted { ($0.times ?? .infinity, $1.lost) > ($1.times ?? .infinity, $0.lost) }
+    }
+
+    private func losses(_ comparison: Comparison) -> [Loss] {
+        let shares = comparison.after.shares.filter { $0.share > 0 }
+        var losses: [Loss] = shares.count > 1 ? shares.map { .cluster($0.cluster) } : []
+        let pods = shares.flatMap { share in share.pods.map { (share.cluster, $0) } }
+        if let largest = pods.max(by: { $0.1.share < $1.1.share }), pods.count > 1 {
+            losses.append(.pod(largest.0, largest.1.name))
+        }
+        guard comparison.podCount <= Self.maxPods else { return losses }
+        for share in shares {
+            let zones = Set(share.pods.map(\.locality.zone)).filter { !$0.isEmpty }
+            if zones.count > 1 { losses += zones.sorted().map { .zone(share.cluster, $0) } }
+            let gateways = builder.meshClusters.first { $0.name == share.cluster }?.gateways ?? []
+            if gateways.count > 1 { losses += Set(gateways).sorted().map { .gateway(share.cluster, $0) } }
+        }
+        return losses
+    }
+}
+
+extension Loss {
+    /// Whether an endpoint of that origin is down, as far as clients see it: of a pod behind a gateway they see nothing.
+    fileprivate func takes(_ origin: Assignment.Origin, _ builder: SnapshotBuilder, _ service: ServiceName) -> Bool {
+        switch self {
+        case .cluster(let name): return origin.cluster == name
+        case .gateway: return false
+        case .zone(let name, _), .pod(let name, _):
+            guard origin.cluster == name, let podName = origin.pod,
+                let pod = builder.pods(of: service)[name]?.first(where: { $0.name == podName }),
+                let cluster = builder.meshClusters.first(where: { $0.name == name })
+            else { return false }
+            return includes(pod, of: cluster)
+        }
+    }
+}
+
+/// A number with up to two decimals.
+func decimal(_ number: Double) -> String {
+    let hundredths = Int((number * 100).rounded())
+    let (whole, rest) = (hundredths / 100, abs(hundredths % 100))
+    guard rest > 0 else { return "\(whole)" }
+    return rest % 10 == 0 ? "\(whole).\(rest / 10)" : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
+}
