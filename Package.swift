@@ -43,6 +43,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -157,10 +158,8 @@ let package = Package(
             dependencies: [
                 "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
                 "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Overrides",
-                "Serving",
-                "XDS", "YAMLFile",
-                arguments, httpClient, lifecycle, logging, nioCore,
-                nioHTTP1, signals,
+                "Serving", "XDS", "YAMLFile",
+                arguments, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS, signals, yams,
             ],
             swiftSettings: safeSwift),
 
@@ -245,7 +244,7 @@ let package = Package(
         tests(
             "AdminTests",
             [
-                "Admin", "AdminAPI", "Balancing", "ControlPlane", "EnvoyAPI", "Model", "Overrides", "Serving",
+                "Admin", "AdminAPI", "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "Model", "Overrides", "Serving",
                 "Snapshots",
                 "TestBench", "TestSupport", "XDS", logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),

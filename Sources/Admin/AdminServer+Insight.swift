@@ -60,7 +60,9 @@ extension AdminServer {
     static func time(_ request: Request, _ name: String) throws -> Date? {
         guard let text = request.uri.queryParameters[name[...]] else { return nil }
         let date = try? Date(String(text), strategy: .iso8601)
-        guard let date = date ?? (try? Date(String(text), strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        guard
+            let date = date
+                ?? (try? Date(String(text), strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         else { throw RequestError("invalid", "`\(name)` should be a time such as 2026-11-25T14:00:00Z", .badRequest) }
         return date
     }
@@ -74,7 +76,9 @@ extension AdminServer {
         }
         let points = controlPlane.history.points(of: name).filter { $0.time >= from }
         let size = max(1, Int((step / LoadHistory.interval).rounded()))
-        let groups = stride(from: 0, to: points.count, by: size).map { Array(points[$0..<min($0 + size, points.count)]) }
+        let groups = stride(from: 0, to: points.count, by: size).map {
+            Array(points[$0..<min($0 + size, points.count)])
+        }
         return try json(
             SeriesPage(
                 service: name.rawValue, step: Double(size) * LoadHistory.interval,
@@ -123,7 +127,8 @@ extension AdminServer {
         _ name: ServiceName, _ view: ClientView, _ cluster: ClusterName?, _ pod: String?, at time: Date
     ) async throws -> ExplainPage {
         guard view.cluster == (await controlPlane.status).ownCluster else {
-            throw RequestError("invalid", "the log book has what clients of this Ballast's own cluster were served", .badRequest)
+            throw RequestError(
+                "invalid", "the log book has what clients of this Ballast's own cluster were served", .badRequest)
         }
         guard let entry = await controlPlane.logBook.served(of: name.rawValue, at: time), let clusters = entry.clusters
         else { throw RequestError("unknown", "the log book doesn't know what was served of \(name) then", .notFound) }
@@ -243,8 +248,10 @@ private struct Origins {
             guard let pod, let origin = pods[cluster]?[pod] else {
                 return sources.first { $0.cluster == cluster }?.description
             }
-            return [origin.object, origin.line.map { ":\($0)" } ?? origin.version.map { " at \($0)" }].compactMap(\.self)
-                .joined()
+            return [origin.object, origin.line.map { ":\($0)" } ?? origin.version.map { " at \($0)" }].compactMap(
+                \.self
+            )
+            .joined()
         case .multipliers, .shares, .drains, .limits, .view: return nil
         }
     }
@@ -286,12 +293,14 @@ extension Assignment {
         let origins = origins
         let parts = load.parts.filter { address, _ in
             guard let origin = origins[address] else { return false }
-            return (cluster == nil || origin.cluster == cluster) && (pod == nil || origin.pod == pod || origin.pod == nil)
+            return (cluster == nil || origin.cluster == cluster)
+                && (pod == nil || origin.pod == pod || origin.pod == nil)
         }
-        let percent = (parts.values.reduce(0, +) * 10_000).rounded() / 100
+        let percent = decimal(parts.values.reduce(0, +) * 100)
         let priorities = load.priorities.sorted { $0.key < $1.key }.map { "priority \($0.key) \($0.value) %" }
         let panic = load.panics.isEmpty ? "no panic" : "panic"
         let whole = cluster == nil || pod != nil && parts.keys.contains { origins[$0]?.pod == nil }
-        return "Envoy with locality weights: \(priorities.joined(separator: ", ")), \(panic)\(whole ? "" : ": \(percent) %")"
+        return
+            "Envoy with locality weights: \(priorities.joined(separator: ", ")), \(panic)\(whole ? "" : ": \(percent) %")"
     }
 }

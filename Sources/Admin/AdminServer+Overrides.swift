@@ -54,7 +54,8 @@ extension AdminServer {
             guard let loss = Loss(String(text)) else {
                 throw RequestError(
                     "invalid",
-                    "`assume` should be CLUSTER, CLUSTER/POD, zone:CLUSTER/ZONE or gateway:CLUSTER/ADDRESS", .badRequest)
+                    "`assume` should be CLUSTER, CLUSTER/POD, zone:CLUSTER/ZONE or gateway:CLUSTER/ADDRESS", .badRequest
+                )
             }
             premises.losses.append(loss)
         }

@@ -83,7 +83,9 @@ extension AdminServer {
         func add(_ code: String, _ state: String, _ says: String) {
             checks.append(ChecksPage.Check(code: code, state: state, says: says))
         }
-        if let failure = controlPlane.xdsPortFailure { add("BAL101", "fail", "the xDS port doesn't answer: \(failure)") }
+        if let failure = controlPlane.xdsPortFailure {
+            add("BAL101", "fail", "the xDS port doesn't answer: \(failure)")
+        }
         if !status.isReady { add("BAL102", "fail", "not ready: a source has not delivered since the start") }
         if let failure = await controlPlane.overrides.loadFailure { add("BAL161", "fail", failure) }
         if let failure = await controlPlane.logBook.failure { add("BAL162", "warn", failure) }
@@ -97,26 +99,39 @@ extension AdminServer {
         }
         let builder = await controlPlane.snapshotBuilder()
         let view = ClientView(cluster: builder.ownCluster, kind: .lanes)
-        for cluster in builder.meshClusters where cluster.name != builder.ownCluster && Set(cluster.gateways).count == 1 {
+        for cluster in builder.meshClusters where cluster.name != builder.ownCluster && Set(cluster.gateways).count == 1
+        {
             add("BAL131", "warn", "\(cluster.name) has one gateway: its loss takes all of the cluster's traffic")
         }
         let tunings = Tunings(controlPlane.overrides.book, at: Date())
         for name in builder.names.sorted().prefix(1_000) {
             guard let assignment = builder.assignment(of: name, for: view, with: tunings) else { continue }
-            if assignment.shares.allSatisfy({ $0.share == 0 }) { add("BAL132", "fail", "\(name) has no pod that takes traffic") }
+            if assignment.shares.allSatisfy({ $0.share == 0 }) {
+                add("BAL132", "fail", "\(name) has no pod that takes traffic")
+            }
             for limit in assignment.limited { add("BAL133", "warn", "\(name): \(limit.cluster): \(limit.sentence)") }
         }
         for client in clients.prefix(10_000) {
             switch client.sync {
-            case .nacked: add("BAL141", "fail", "\(client.node) rejects \(client.rejection.map { "\($0.type.rawValue.split(separator: ".").last ?? ""): \($0.message.prefix(200))" } ?? "what it is sent")")
+            case .nacked:
+                add(
+                    "BAL141", "fail",
+                    "\(client.node) rejects \(client.rejection.map { "\($0.type.rawValue.split(separator: ".").last ?? ""): \($0.message.prefix(200))" } ?? "what it is sent")"
+                )
             case .stale: add("BAL142", "warn", "\(client.node) has not answered for more than 5 s")
             case .synced, .pending, .behind, nil: continue
             }
         }
         if status.observed.isEmpty, clients.contains(where: { $0.sync != nil }) {
-            add("BAL151", "warn", "no client reports its load: observed shares, and abort conditions, need `load_stats_config`")
+            add(
+                "BAL151", "warn",
+                "no client reports its load: observed shares, and abort conditions, need `load_stats_config`")
         }
-        for hold in status.holds { add("BAL152", "warn", "\(hold.service) in \(hold.cluster): \(hold.pods.count) pods are held: \(hold.reason)") }
+        for hold in status.holds {
+            add(
+                "BAL152", "warn", "\(hold.service) in \(hold.cluster): \(hold.pods.count) pods are held: \(hold.reason)"
+            )
+        }
         for problem in status.problems { add("BAL171", "warn", problem.sentence) }
         let order = ["fail", "warn", "unknown", "ok"]
         checks.sort { (order.firstIndex(of: $0.state) ?? 0, $0.code) < (order.firstIndex(of: $1.state) ?? 0, $1.code) }

@@ -30,7 +30,8 @@ public struct AdminServer: ServiceLifecycle.Service {
     ///   - version: the program's version.
     ///   - metrics: the factory that the control plane was given.
     public init(
-        _ controlPlane: ControlPlane, host: String, port: UInt16, settings: AdminSettings = AdminSettings(), version: String = "",
+        _ controlPlane: ControlPlane, host: String, port: UInt16, settings: AdminSettings = AdminSettings(),
+        version: String = "",
         metrics: PrometheusMetrics, logger: Logger
     ) {
         self.metrics = metrics
@@ -82,7 +83,8 @@ public struct AdminServer: ServiceLifecycle.Service {
         let router = Router(context: AdminContext.self)
         let needsToken = settings.tokenFile != nil || settings.tokens != nil
         router.add(middleware: AnswerHeaders())
-        router.add(middleware: BrowserRules(hosts: settings.hosts, allowsEveryHost: needsToken && settings.hosts.isEmpty))
+        router.add(
+            middleware: BrowserRules(hosts: settings.hosts, allowsEveryHost: needsToken && settings.hosts.isEmpty))
         if needsToken {
             router.add(middleware: Tokens(file: settings.tokenFile, table: settings.tokens, logger: logger))
         }
@@ -99,7 +101,8 @@ public struct AdminServer: ServiceLifecycle.Service {
         case .services: router.get(path) { request, _ in try await services(request) }
         case .service: router.get(path) { request, context in try await service(request, context) }
         case .explain: router.get(path) { request, context in try await explain(request, context) }
-        case .series: router.get(path) { request, context in try series(request, context, await history(request, context)) }
+        case .series:
+            router.get(path) { request, context in try series(request, context, await history(request, context)) }
         case .trim: router.get(path) { _, context in try await trim(context) }
         case .history: router.get(path) { request, _ in try await history(request) }
         case .checks: router.get(path) { _, _ in try await checks() }
@@ -234,7 +237,8 @@ public struct AdminServer: ServiceLifecycle.Service {
     func require(_ role: Caller.Role, _ context: AdminContext) throws {
         guard context.caller.role >= role else {
             throw RequestError(
-                "role", "\(context.caller.name) is \(context.caller.role.rawValue), and this takes the role \(role.rawValue)",
+                "role",
+                "\(context.caller.name) is \(context.caller.role.rawValue), and this takes the role \(role.rawValue)",
                 .forbidden)
         }
     }

@@ -28,7 +28,9 @@ struct EventStream {
                 "busy", "there are \(EventFeed.maxFollowers) event streams, the most that can be", .tooManyRequests,
                 headers: [.retryAfter: "10"])
         }
-        let hello = isKept ? nil : "event: hello\nid: \(Self.boot)-\(feed.lastNumber)\ndata: {\"says\": \"load everything again\"}\n\n"
+        let hello =
+            isKept
+            ? nil : "event: hello\nid: \(Self.boot)-\(feed.lastNumber)\ndata: {\"says\": \"load everything again\"}\n\n"
         return Response(
             status: .ok, headers: [.contentType: "text/event-stream"],
             body: ResponseBody { writer in

@@ -38,7 +38,7 @@ struct BrowserRules: RouterMiddleware {
         return try await next(request, context)
     }
 
-    private func isKnown(_ authority: String) -> Bool {
+    func isKnown(_ authority: String) -> Bool {
         guard !authority.contains(where: { "@/\\".contains($0) }) else { return false }
         if SocketAddress(authority) != nil || IPAddress(authority) != nil { return true }
         if authority.hasPrefix("["), authority.hasSuffix("]") {

@@ -52,7 +52,7 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - name: replaces `{name}`.
     ///   - query: the parameters; those with a nil value are left out.
-    public func path(name: String = "", query: [(String, String?)] = []) -> String {
+    public func path(name: String = "", query: [(name: String, value: String?)] = []) -> String {
         let parameters = query.compactMap { key, value in value.map { "\(key)=\(Self.escaped($0))" } }
         let path = rawValue.replacing("{name}", with: Self.escaped(name))
         return parameters.isEmpty ? path : "\(path)?\(parameters.joined(separator: "&"))"

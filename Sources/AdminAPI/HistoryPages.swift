@@ -38,7 +38,10 @@ public struct ExplainPage: Codable, Hashable, Sendable {
         public var pods: [String: Double]?
 
         /// Creates a value.
-        public init(cluster: String, pod: String? = nil, share: Double, observed: Double? = nil, layers: [Layer], pods: [String: Double]? = nil) {
+        public init(
+            cluster: String, pod: String? = nil, share: Double, observed: Double? = nil, layers: [Layer],
+            pods: [String: Double]? = nil
+        ) {
             self.cluster = cluster
             self.pod = pod
             self.share = share
@@ -70,7 +73,10 @@ public struct ExplainPage: Codable, Hashable, Sendable {
     public var overrides: [OverridePage]
 
     /// Creates a value.
-    public init(service: String, view: String, audience: String, at: Date? = nil, since: Date? = nil, causes: [String]? = nil, rps: Double? = nil, clusters: [Part], client: String? = nil, overrides: [OverridePage]) {
+    public init(
+        service: String, view: String, audience: String, at: Date? = nil, since: Date? = nil, causes: [String]? = nil,
+        rps: Double? = nil, clusters: [Part], client: String? = nil, overrides: [OverridePage]
+    ) {
         self.service = service
         self.view = view
         self.audience = audience
@@ -117,7 +123,10 @@ public struct SeriesPage: Codable, Hashable, Sendable {
         public var clusters: [String: Numbers]
 
         /// Creates a value.
-        public init(time: Date, intended: [String: Double], observed: [String: Double], service: Numbers, clusters: [String: Numbers]) {
+        public init(
+            time: Date, intended: [String: Double], observed: [String: Double], service: Numbers,
+            clusters: [String: Numbers]
+        ) {
             self.time = time
             self.intended = intended
             self.observed = observed
@@ -162,7 +171,9 @@ public struct HistoryPage: Codable, Hashable, Sendable {
         public var causes: [String]?
 
         /// Creates a value.
-        public init(number: UInt64, time: Date, kind: String, service: String? = nil, says: String, causes: [String]? = nil) {
+        public init(
+            number: UInt64, time: Date, kind: String, service: String? = nil, says: String, causes: [String]? = nil
+        ) {
             self.number = number
             self.time = time
             self.kind = kind

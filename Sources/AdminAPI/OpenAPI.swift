@@ -119,7 +119,8 @@ extension AdminRoute {
         let changes = ["400", "404", "409", "413", "415", "422", "429"]
         switch self {
         case .health: return [Operation(method: "get", summary: "Whether the process works.", page: HealthPage.self)]
-        case .readiness: return [Operation(method: "get", summary: "Whether clients are served.", page: ReadinessPage.self)]
+        case .readiness:
+            return [Operation(method: "get", summary: "Whether clients are served.", page: ReadinessPage.self)]
         case .overview: return [Operation(method: "get", summary: "The first look.", page: OverviewPage.self)]
         case .services:
             return [

@@ -26,7 +26,10 @@ public struct OverviewPage: Codable, Hashable, Sendable {
             public var why: String
 
             /// Creates a value.
-            public init(cluster: String, base: Double, intended: Double, observed: Double? = nil, rps: Double? = nil, errorRate: Double? = nil, podsHealthy: Int, podCount: Int, why: String) {
+            public init(
+                cluster: String, base: Double, intended: Double, observed: Double? = nil, rps: Double? = nil,
+                errorRate: Double? = nil, podsHealthy: Int, podCount: Int, why: String
+            ) {
                 self.cluster = cluster
                 self.base = base
                 self.intended = intended
@@ -83,7 +86,11 @@ public struct OverviewPage: Codable, Hashable, Sendable {
     public var attention: [String]
 
     /// Creates a value.
-    public init(version: String, ready: Bool, store: String, serviceCount: Int, podless: [String], rps: Double? = nil, errorRate: Double? = nil, clients: [String: Int], sources: [SourcePage], services: [Service], overrides: [OverridePage], attention: [String]) {
+    public init(
+        version: String, ready: Bool, store: String, serviceCount: Int, podless: [String], rps: Double? = nil,
+        errorRate: Double? = nil, clients: [String: Int], sources: [SourcePage], services: [Service],
+        overrides: [OverridePage], attention: [String]
+    ) {
         self.version = version
         self.ready = ready
         self.store = store

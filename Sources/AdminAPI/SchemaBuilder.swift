@@ -40,7 +40,9 @@ final class SchemaBuilder {
 }
 
 private protocol ListType { static var element: any Decodable.Type { get } }
-extension Array: ListType where Element: Decodable { fileprivate static var element: any Decodable.Type { Element.self } }
+extension Array: ListType where Element: Decodable {
+    fileprivate static var element: any Decodable.Type { Element.self }
+}
 private protocol MapType { static var value: any Decodable.Type { get } }
 extension Dictionary: MapType where Key == String, Value: Decodable {
     fileprivate static var value: any Decodable.Type { Value.self }

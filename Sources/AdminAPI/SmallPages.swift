@@ -25,4 +25,3 @@ public struct ReleasePage: Codable, Hashable, Sendable {
         self.released = released
     }
 }
-

@@ -1,4 +1,5 @@
 public import Foundation
+import Model
 public import Overrides
 
 /// What clients reported about one target in a stretch of time.
@@ -11,8 +12,9 @@ public struct Evidence: Hashable, Sendable {
     public var metrics: [String: Double] = [:]
 
     /// Creates evidence.
-    public init(errors: ErrorRate = ErrorRate(errors: 0, of: 0), latency: Double? = nil, metrics: [String: Double] = [:])
-    {
+    public init(
+        errors: ErrorRate = ErrorRate(errors: 0, of: 0), latency: Double? = nil, metrics: [String: Double] = [:]
+    ) {
         self.errors = errors
         self.latency = latency
         self.metrics = metrics
@@ -116,8 +118,3 @@ public struct AbortJudge: Sendable {
 }
 
 private func percent(_ rate: Double) -> String { "\(decimal(rate * 100)) %" }
-
-private func decimal(_ number: Double) -> String {
-    let text = String(format: "%.2f", number)
-    return text.contains(".") ? String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed()) : text
-}

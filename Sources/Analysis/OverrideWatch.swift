@@ -114,7 +114,8 @@ public actor OverrideWatch {
         guard override.spec.ramp != nil else { return }
         switch state.phase {
         case .ramping:
-            guard let next = state.next, next.timeIntervalSince(now) <= Self.lead, !override.wasResumed(after: entry.since)
+            guard let next = state.next, next.timeIntervalSince(now) <= Self.lead,
+                !override.wasResumed(after: entry.since)
             else { return }
             guard let obstacle = await obstacle(override, entry, evidence, at: now) else { return }
             await append(.pause, to: override, Self.waiting + obstacle)

@@ -15,7 +15,8 @@ public enum StepGate {
         }
         let missing = deliveries.filter { $0.state != .synced }
         guard let first = missing.first else { return nil }
-        return "\(total - missing.count) of \(total) clients have the last step; \(first.node) is \(first.state.rawValue)"
+        return
+            "\(total - missing.count) of \(total) clients have the last step; \(first.node) is \(first.state.rawValue)"
     }
 
     /// Why the observed shares don't fit the intended ones; nil if they do, or if nothing was reported.

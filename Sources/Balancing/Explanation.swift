@@ -95,7 +95,9 @@ extension Member {
         guard let entry else {
             let healthy = pods.count { $0.pod.health == .healthy }
             let weights = Set(pods.map(\.pod.weight.value))
-            let range = weights.count == 1 ? "weight \(weights.first ?? 1) each" : "weights \(weights.min() ?? 0) to \(weights.max() ?? 0)"
+            let range =
+                weights.count == 1
+                ? "weight \(weights.first ?? 1) each" : "weights \(weights.min() ?? 0) to \(weights.max() ?? 0)"
             return Explanation.Layer(
                 .source, pods.isEmpty ? "no pods" : "\(healthy) of \(pods.count) pods healthy, \(range)")
         }
@@ -105,7 +107,12 @@ extension Member {
 
     private func shareLayers(_ tuning: Tuning) -> [Explanation.Layer] {
         let own = tuning.shares.map { layer in
-            (layer, layer.targets.filter { $0.key.cluster == cluster.name }.sorted { ($0.key.zone ?? "") < ($1.key.zone ?? "") })
+            (
+                layer,
+                layer.targets.filter { $0.key.cluster == cluster.name }.sorted {
+                    ($0.key.zone ?? "") < ($1.key.zone ?? "")
+                }
+            )
         }.filter { !$0.1.isEmpty }
         let last = own.last?.0
         var layers = own.map { layer, targets in
@@ -164,12 +171,4 @@ extension Tuning.Target {
         case .pod(let cluster, let pod): "\(cluster)/\(pod)"
         }
     }
-}
-
-/// A number with up to two decimals.
-private func decimal(_ number: Double) -> String {
-    let hundredths = Int((number * 100).rounded())
-    let (whole, rest) = hundredths.quotientAndRemainder(dividingBy: 100)
-    guard rest > 0 else { return "\(whole)" }
-    return rest % 10 == 0 ? "\(whole).\(rest / 10)" : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
 }

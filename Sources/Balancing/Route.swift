@@ -70,7 +70,8 @@ extension Route {
         guard capabilities.supportsEveryReach || cluster.reach.kind == .gateway else { return }
         let listener = cluster.name.gatewayListener
         switch cluster.reach {
-        case .gateway(let refresh): self = Route(gateways: gateways, generation: refresh ? renewal?.generation : nil, drained: drained)
+        case .gateway(let refresh):
+            self = Route(gateways: gateways, generation: refresh ? renewal?.generation : nil, drained: drained)
         case .lanes(let settings):
             let count = settings.count(pods: pods.count { $0.health == .healthy }, gateways: gateways.count)
             let lanes = renewal?.lanes ?? (0..<count).map { "lane-\($0)" }

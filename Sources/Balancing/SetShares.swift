@@ -11,7 +11,8 @@ extension [Member] {
     mutating func setShares(_ tuning: Tuning, localFirst: ClusterName?) {
         let units = units(tuning)
         guard let table = ShareTable(self, units, tuning, localFirst: localFirst) else { return }
-        for (index, factor) in factors(table.shares, units.map(\.capacity)).enumerated() where units[index].capacity > 0 {
+        for (index, factor) in factors(table.shares, units.map(\.capacity)).enumerated() where units[index].capacity > 0
+        {
             let unit = units[index]
             let layer = tuning.shares.last { unit.target(in: $0) != nil }
             self[unit.member].note(
@@ -155,7 +156,9 @@ private struct ShareTable {
         let limits = units.indices.map { index in
             let ceiling = max(tuning.ceiling * capacities[index] / all, beneath[index])
             // A cluster's `maxShare` is divided between its units as the shares are now.
-            let ofCluster = units.indices.filter { units[$0].member == units[index].member }.reduce(0) { $0 + shares[$1] }
+            let ofCluster = units.indices.filter { units[$0].member == units[index].member }.reduce(0) {
+                $0 + shares[$1]
+            }
             let most = members[units[index].member].cluster.maxShare?.value ?? 1
             return min(named.contains(index) ? ceiling : 1, ofCluster > 0 ? most * shares[index] / ofCluster : most)
         }

@@ -52,9 +52,9 @@ extension Member {
         let drained = pods.count(where: \.isDrained)
         if drained > 0 { reason += ", \(drained) drained by an override" }
         if let share {
-            let set = percent(share.wanted ?? share.share)
+            let set = "\(decimal((share.wanted ?? share.share) * 100)) %"
             reason += share.origin.map { ", share set to \(set) by \($0)" } ?? ", gets the \(set) that set shares leave"
-            if share.wanted != nil { reason += ", held to \(percent(share.share)) by its limit" }
+            if share.wanted != nil { reason += ", held to \(decimal(share.share * 100)) % by its limit" }
         } else if isCapped, let most = cluster.maxShare {
             reason += ", held to \(most) of the traffic (maxShare)"
         } else if multiplier != .one {
@@ -81,12 +81,4 @@ extension Member {
 extension Member.Entry {
     /// Whether the pod is healthy, but gets nothing new because of a drain.
     var isDrained: Bool { health == .draining && pod.health == .healthy }
-}
-
-/// A share in percent, with up to two decimals.
-private func percent(_ share: Double) -> String {
-    let hundredths = Int((share * 10_000).rounded())
-    let (whole, rest) = hundredths.quotientAndRemainder(dividingBy: 100)
-    guard rest > 0 else { return "\(whole) %" }
-    return rest % 10 == 0 ? "\(whole).\(rest / 10) %" : "\(whole).\(rest < 10 ? "0" : "")\(rest) %"
 }

@@ -87,7 +87,8 @@ public final class ControlPlane: ServiceLifecycle.Service {
         ) { debounce.signal() }
         events = EventFeed()
         problems = ProblemBoard(events) { [metrics] in metrics.problems.set($0) }
-        overrides = OverrideController(store: server.overrideStore, ceiling: server.overrides.ceiling) { [events] change in
+        overrides = OverrideController(store: server.overrideStore, ceiling: server.overrides.ceiling) {
+            [events] change in
             events.post(.override(change))
             debounce.signal()
         }

@@ -47,7 +47,8 @@ public final class HistoryRecorder: Sendable {
     /// - Parameters:
     ///   - events: the feed to follow.
     ///   - served: returns what is in force, and the overrides.
-    public func run(_ events: EventFeed, served: @escaping @Sendable () async -> (SnapshotBuilder, OverrideBook)) async {
+    public func run(_ events: EventFeed, served: @escaping @Sendable () async -> (SnapshotBuilder, OverrideBook)) async
+    {
         await withTaskGroup { group in
             group.addTask {
                 guard let feed = events.follow() else { return }
@@ -99,7 +100,7 @@ extension LogEntry {
                 pods: Dictionary(
                     share.pods.prefix(maxPods).map { ($0.name, $0.share) }, uniquingKeysWith: { first, _ in first }))
         }
-        let words = clusters.map { "\($0.cluster) \((($0.share) * 10_000).rounded() / 100) %" }.joined(separator: ", ")
+        let words = clusters.map { "\($0.cluster) \(decimal($0.share * 100)) %" }.joined(separator: ", ")
         self.init(
             time: now, kind: .change, service: name.rawValue, says: words, causes: causes, clusters: clusters)
     }

@@ -59,7 +59,9 @@ public actor LogBook {
             }
             self.lock = lock
             segments = try FileManager.default.contentsOfDirectory(atPath: directory).compactMap { name in
-                guard let match = name.wholeMatch(of: /log-(\d{8})\.jsonl/), let number = Int(match.1) else { return nil }
+                guard let match = name.wholeMatch(of: /log-(\d{8})\.jsonl/), let number = Int(match.1) else {
+                    return nil
+                }
                 let path = "\(directory)/\(name)"
                 let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
                 return Segment(path: path, number: number, size: size ?? 0)

@@ -104,10 +104,12 @@ extension Configuration.AdminServer {
         tokenFile = tokenFile.map(path)
         tokens = try fields["tokens"]?.text()
         tokens = tokens.map(path)
-        hosts = try fields["hosts"]?.list().map { entry throws(ConfigurationError) in try entry.text().lowercased() } ?? []
+        hosts =
+            try fields["hosts"]?.list().map { entry throws(ConfigurationError) in try entry.text().lowercased() } ?? []
         if !listen.isLoopback, tokenFile == nil, tokens == nil, let field = fields["listen"] {
             throw field.error(
-                "others can reach this address: set `admin.tokenFile`, a file with a token to ask them for, or `admin.tokens`")
+                "others can reach this address: set `admin.tokenFile`, a file with a token to ask them for, or `admin.tokens`"
+            )
         }
     }
 }

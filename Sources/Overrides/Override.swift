@@ -79,7 +79,10 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
     }
 
     /// Creates an override.
-    public init(id: String, spec: OverrideSpec, createdAt: Date, createdBy: String, transitions: [Transition] = [], key: String? = nil) {
+    public init(
+        id: String, spec: OverrideSpec, createdAt: Date, createdBy: String, transitions: [Transition] = [],
+        key: String? = nil
+    ) {
         self.key = key
         self.id = id
         self.spec = spec

@@ -162,7 +162,8 @@ extension OverrideSpec {
             }
             tuning.shares.append(
                 Tuning.Shares(
-                    targets: Dictionary(targets, uniquingKeysWith: { first, _ in first }), level: level, origin: origin))
+                    targets: Dictionary(targets, uniquingKeysWith: { first, _ in first }), level: level, origin: origin)
+            )
         }
         if let multiplier, let full = Self.millionths(multiplier.by) {
             // 1 + level x (by - 1), rounded.

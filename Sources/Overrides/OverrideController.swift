@@ -53,7 +53,8 @@ public actor OverrideController {
     ///   - store: nil if overrides are off.
     ///   - ceiling: how many times its part by pod weights a cluster or zone may get by shares.
     ///   - changed: called after each change.
-    public init(store: (any OverrideStore)?, ceiling: Double = 3, changed: @escaping @Sendable (OverrideChange) -> Void) {
+    public init(store: (any OverrideStore)?, ceiling: Double = 3, changed: @escaping @Sendable (OverrideChange) -> Void)
+    {
         self.store = store
         shared = Mutex(OverrideBook(ceiling: ceiling))
         self.changed = changed

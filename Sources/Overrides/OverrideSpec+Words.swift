@@ -1,19 +1,15 @@
-import Foundation
+import Model
 
 extension OverrideSpec {
     /// The action in words, such as `west 20 %` or `drain zone a of west`.
     public var summary: String {
         if let shares {
-            return shares.sorted { $0.key < $1.key }.map { "\($0.key) \(Self.decimal($0.value)) %" }
+            return shares.sorted { $0.key < $1.key }.map { "\($0.key) \(decimal($0.value)) %" }
                 .joined(separator: ", ")
         }
         if let multiplier { return "\(multiplier.target.words) x\(multiplier.by)" }
         if let drain { return "drain \(drain.words)" }
         return balance.map { "balance \($0)" } ?? ""
-    }
-
-    private static func decimal(_ number: Double) -> String {
-        number == number.rounded() ? "\(Int(number))" : "\((number * 100).rounded() / 100)"
     }
 }
 

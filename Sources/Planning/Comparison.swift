@@ -33,7 +33,10 @@ struct Comparison {
         let beforeShares = before.shares
         let lastShares = Dictionary(
             beforeShares.map { share in
-                (share.cluster, Dictionary(share.pods.map { ($0.name, $0.share) }, uniquingKeysWith: { first, _ in first }))
+                (
+                    share.cluster,
+                    Dictionary(share.pods.map { ($0.name, $0.share) }, uniquingKeysWith: { first, _ in first })
+                )
             }, uniquingKeysWith: { first, _ in first })
         let lastClusters = Dictionary(
             beforeShares.map { ($0.cluster, $0.share) }, uniquingKeysWith: { first, _ in first })

@@ -54,7 +54,8 @@ public struct ConfigurationPlan {
                     clusters: clusters.map { cluster in
                         let (was, now) = (old?.share(of: cluster), new?.share(of: cluster))
                         return PlanPage.Cluster(
-                            cluster: cluster.rawValue, before: percent(was?.share ?? 0), after: percent(now?.share ?? 0),
+                            cluster: cluster.rawValue, before: percent(was?.share ?? 0),
+                            after: percent(now?.share ?? 0),
                             reason: now?.reason ?? "not there", pods: [])
                     }))
         }

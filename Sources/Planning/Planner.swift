@@ -133,7 +133,9 @@ public struct Planner {
         {
             let all = cluster.gateways.map(\.description).sorted().joined(separator: ", ")
             problems.append(
-                FieldProblem("/drain/gateway", "\(drain.cluster) has no gateway \(gateway); it has \(all.isEmpty ? "none" : all)"))
+                FieldProblem(
+                    "/drain/gateway", "\(drain.cluster) has no gateway \(gateway); it has \(all.isEmpty ? "none" : all)"
+                ))
         }
         return problems
     }
@@ -175,7 +177,9 @@ public struct Planner {
     }
 
     private func returnsTo(_ spec: OverrideSpec, _ others: [Override]) -> String {
-        let beneath = others.last { spec.shares != nil && $0.spec.shares != nil || spec.balance != nil && $0.spec.balance != nil }
+        let beneath = others.last {
+            spec.shares != nil && $0.spec.shares != nil || spec.balance != nil && $0.spec.balance != nil
+        }
         return beneath.map { "override \($0.id)" } ?? "configuration"
     }
 
@@ -255,12 +259,4 @@ extension Loss {
             return includes(pod, of: cluster)
         }
     }
-}
-
-/// A number with up to two decimals.
-func decimal(_ number: Double) -> String {
-    let hundredths = Int((number * 100).rounded())
-    let (whole, rest) = (hundredths / 100, abs(hundredths % 100))
-    guard rest > 0 else { return "\(whole)" }
-    return rest % 10 == 0 ? "\(whole).\(rest / 10)" : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
 }

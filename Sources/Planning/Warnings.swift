@@ -65,13 +65,17 @@ private struct Findings {
             let names = hot.prefix(5).map(\.0).joined(separator: ", ")
             let more = hot.count > 5 ? " and \(hot.count - 5) more" : ""
             let times = most.1.times.map { "up to \(decimal($0)) times what they get now" } ?? "more than now"
-            let proved = hot.compactMap(\.1.ofProved).max().map { ", \(Int(($0 * 100).rounded())) % of what such pods have carried" }
+            let proved = hot.compactMap(\.1.ofProved).max().map {
+                ", \(Int(($0 * 100).rounded())) % of what such pods have carried"
+            }
             add("hot", "\(names)\(more) get \(times)\(proved ?? "")")
         }
         if comparison.basis.reports == 0 {
             add("no-data", "no client reported its load to this service in the last 30 s")
         } else if comparison.proved.isEmpty {
-            add("unproved", "what pods can carry is not known yet: no pod carried requests for a while with under 1 % errors")
+            add(
+                "unproved",
+                "what pods can carry is not known yet: no pod carried requests for a while with under 1 % errors")
         }
         let active = comparison.after.shares.filter { $0.share > 0 }
         for share in active where share.pods.count(where: { $0.weight > 0 }) == 1 && share.share > 0.25 {
@@ -93,7 +97,8 @@ private struct Findings {
         if !usual.panics.isEmpty {
             add(
                 "panic",
-                "Envoys with the usual panic threshold of 50 % send to all pods, drained ones included; Envoy clusters from Ballast have 0")
+                "Envoys with the usual panic threshold of 50 % send to all pods, drained ones included; Envoy clusters from Ballast have 0"
+            )
         }
         if usual.priorities.contains(where: { $0.key > 0 && $0.value > 0 }) {
             add("spill", "a part of the traffic leaves priority 0")
@@ -106,7 +111,8 @@ private struct Findings {
             let kind = premises.builder.meshClusters.first { $0.name == share.cluster }?.reach.kind
             switch kind {
             case .lanes: add("approximate", "\(share.cluster) is reached in lanes: its pods' shares are approximate")
-            case .gateway: add("pinned", "\(share.cluster) is reached by gateway addresses: open connections keep their pods")
+            case .gateway:
+                add("pinned", "\(share.cluster) is reached by gateway addresses: open connections keep their pods")
             case .pods, .connect, nil: break
             }
         }
@@ -116,8 +122,12 @@ private struct Findings {
             default: add("approximate", "the service's Envoy policy follows weights only roughly")
             }
         }
-        for cluster in premises.held.sorted() { add("held", "pods of \(cluster) are held: its source doesn't list them") }
-        for cluster in premises.stale.sorted() { add("stale", "the source of \(cluster) is stale: its pods may have changed") }
+        for cluster in premises.held.sorted() {
+            add("held", "pods of \(cluster) are held: its source doesn't list them")
+        }
+        for cluster in premises.stale.sorted() {
+            add("stale", "the source of \(cluster) is stale: its pods may have changed")
+        }
     }
 }
 
@@ -139,7 +149,8 @@ extension SafetyRule {
     func judge(
         _ spec: OverrideSpec, _ comparison: Comparison, _ steps: [[String: Double]], _ others: [Override], at now: Date
     ) -> PlanPage.Rule {
-        guard services?.contains(spec.service) != false, let reason = breach(spec, comparison, steps, others, at: now) else {
+        guard services?.contains(spec.service) != false, let reason = breach(spec, comparison, steps, others, at: now)
+        else {
             return PlanPage.Rule(name: name, kept: true)
         }
         return PlanPage.Rule(name: name, kept: false, says: reason)
@@ -161,7 +172,8 @@ extension SafetyRule {
             return largest > points + 0.005
                 ? "\(decimal(largest)) points would move at once, and \(decimal(points)) may; use a ramp" : nil
         case .load(let most):
-            let highest = comparison.clusters.flatMap(\.pods).filter { $0.after > $0.before }.compactMap(\.ofProved).max() ?? 0
+            let highest =
+                comparison.clusters.flatMap(\.pods).filter { $0.after > $0.before }.compactMap(\.ofProved).max() ?? 0
             return highest > most
                 ? "a pod would get \(Int((highest * 100).rounded())) % of what such pods have carried, and \(Int((most * 100).rounded())) % may be"
                 : nil

@@ -38,7 +38,11 @@ extension Mesh {
         if case .gateway(let name, let address) = loss {
             for index in clusters.indices where clusters[index].name == name {
                 // Without gateways, a cluster would be reached directly.
-                if clusters[index].gateways.count > 1 { clusters[index].gateways.removeAll { $0 == address } } else { lose(.cluster(name)) }
+                if clusters[index].gateways.count > 1 {
+                    clusters[index].gateways.removeAll { $0 == address }
+                } else {
+                    lose(.cluster(name))
+                }
             }
             return
         }

@@ -7,17 +7,20 @@ import KubernetesClient
 import NIOCore
 import NIOHTTP1
 import YAMLFile
+import Yams
 
 /// How a command reaches the admin API, and how it prints.
 struct AdminOptions: ParsableArguments {
     @Option(
+        name: [.long, .customLong("server")],
         help: "The admin API's address; by default the environment variable BALLAST_ADMIN, or http://127.0.0.1:18080.")
     var admin: String?
 
     @Option(help: "The file with the admin API's token (admin.tokenFile).")
     var tokenFile: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("How to print: table or json.", valueName: "format"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("How to print: table, wide, json, yaml or name.", valueName: "format"))
     var output = OutputFormat.table
 
     var client: AdminClient {
@@ -35,7 +38,22 @@ struct AdminOptions: ParsableArguments {
 
 /// How a command prints.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-    case table, json
+    case table, wide, json, yaml, name
+
+    /// Whether people read it.
+    var isTable: Bool { self == .table || self == .wide }
+
+    /// Prints a page as programs read it, or its names.
+    func print(_ page: some Encodable, names: [String]) throws {
+        switch self {
+        case .table, .wide: break
+        case .json: try printJSON(page)
+        case .yaml:
+            let object = try JSONSerialization.jsonObject(with: try AdminJSON.encode(page))
+            Swift.print(try Yams.dump(object: object, sortKeys: true), terminator: "")
+        case .name: for name in names { Swift.print(name) }
+        }
+    }
 }
 
 /// A client of the admin API.
@@ -50,6 +68,27 @@ struct AdminClient {
         try await send(type, .GET, route.path(name: name, query: query), body: nil, match: nil)
     }
 
+    /// All services of a view.
+    func services(view: String? = nil, audience: String? = nil) async throws -> ServicesPage {
+        var page = try await get(
+            ServicesPage.self, .services, query: [("view", view), ("audience", audience), ("limit", "1000")])
+        while let next = page.continue {
+            let more = try await get(
+                ServicesPage.self, .services,
+                query: [("view", view), ("audience", audience), ("limit", "1000"), ("continue", next)])
+            page.services += more.services
+            page.continue = more.continue
+        }
+        return page
+    }
+
+    /// Posts a text, and gets a page.
+    func post<Page: Decodable>(
+        _ type: Page.Type, _ route: AdminRoute, text: Data, contentType: String
+    ) async throws -> Page {
+        try await send(type, .POST, route.path(), body: text, match: nil, contentType: contentType)
+    }
+
     /// Posts a body, and gets a page.
     ///
     /// - Parameter match: the value of `If-Match`, without quotes.
@@ -62,14 +101,15 @@ struct AdminClient {
     }
 
     private func send<Page: Decodable>(
-        _ type: Page.Type, _ method: HTTPMethod, _ path: String, body: Data?, match: String?
+        _ type: Page.Type, _ method: HTTPMethod, _ path: String, body: Data?, match: String?,
+        contentType: String = "application/json"
     ) async throws -> Page {
         var request = HTTPClientRequest(url: address + path)
         request.method = method
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         if let match { request.headers.add(name: "If-Match", value: "\"\(match)\"") }
         if let body {
-            request.headers.add(name: "Content-Type", value: "application/json")
+            request.headers.add(name: "Content-Type", value: contentType)
             request.body = .bytes(ByteBuffer(bytes: body))
         }
         let response: HTTPClientResponse
@@ -83,6 +123,8 @@ struct AdminClient {
                 .unreachable)
         }
         guard (200..<300).contains(response.status.code) else {
+            // /readyz and /healthz answer 503 with their pages.
+            if let page = try? AdminJSON.decode(type, from: data) { return page }
             if let problem = try? AdminJSON.decode(ProblemPage.self, from: data) { throw problem }
             throw CommandFailure(
                 "\(address)\(path) answered \(response.status.code)",
@@ -164,12 +206,4 @@ extension String {
 /// A page as JSON, as the API sends it.
 func printJSON(_ page: some Encodable) throws {
     print(String(decoding: try AdminJSON.encode(page), as: UTF8.self), terminator: "")
-}
-
-/// A number with up to two decimals.
-func decimal(_ number: Double) -> String {
-    let hundredths = Int((number * 100).rounded())
-    let (whole, rest) = (hundredths / 100, abs(hundredths % 100))
-    guard rest > 0 else { return "\(whole)" }
-    return rest % 10 == 0 ? "\(whole).\(rest / 10)" : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
 }

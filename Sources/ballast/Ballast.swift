@@ -7,7 +7,9 @@ struct Ballast: AsyncParsableCommand {
         abstract: "A small xDS control plane for services that run in several clusters.",
         version: version,
         subcommands: [
-            Serve.self, Validate.self, Weights.self, Drain.self, Undo.self, OverridesList.self, Release.self, Load.self,
+            Serve.self, Validate.self, StatusCommand.self, Top.self, ClientsCommand.self, Endpoints.self, Explain.self,
+            History.self, Weights.self, Drain.self, Undo.self, OverridesList.self, TrimCommand.self, WhatIf.self,
+            Diff.self, Check.self, Release.self, Load.self,
         ]
     )
 

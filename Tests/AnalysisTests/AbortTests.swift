@@ -106,7 +106,8 @@ private struct Traffic {
             verdict(AbortConditions(metrics: ["cpu_utilization": 0.9]), slow) == "cpu_utilization 0.95 in s, limit 0.9")
         #expect(verdict(AbortConditions(errors: .init(times: 2)), slow) == nil, "1 % proves 0.54 %")
         let failing = Evidence(errors: ErrorRate(errors: 30, of: 1_000))
-        #expect(verdict(AbortConditions(errors: .init(times: 2)), failing)?.contains("more than 2 times the 0.4 %") == true)
+        #expect(
+            verdict(AbortConditions(errors: .init(times: 2)), failing)?.contains("more than 2 times the 0.4 %") == true)
     }
 
     @Test func `without enough reports a ramp waits, unless it is told not to`() {

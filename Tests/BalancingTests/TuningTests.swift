@@ -123,7 +123,8 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
         let zero = Service(name: "s", weights: [west: Ratio("0") ?? .one])
         #expect(shares(lone.assign(zero, from: east)) == [0, 1])
         let sick = mesh(east: pods(1, 2, health: .unhealthy), west: pods(2, 1))
-        let assignment = sick.assign(service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.cluster(west)))] })
+        let assignment = sick.assign(
+            service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.cluster(west)))] })
         #expect(shares(assignment) == [0, 1])
         #expect(assignment.shares[1].reason.contains("not drained, since no other pod of the service is healthy"))
     }
@@ -160,7 +161,8 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
     @Test func `a drain gives way if the other pods only have addresses of drained ones`() {
         var mesh = mesh(east: pods(1, 1), west: pods(1, 1))
         mesh.clusters[1].gateways = []
-        let assignment = mesh.assign(service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.cluster(east)))] })
+        let assignment = mesh.assign(
+            service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.cluster(east)))] })
         #expect(shares(assignment) == [1, 0])
     }
 
@@ -189,7 +191,10 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
         all[2].zone = "b"
         let mesh = mesh(east: pods(1, 1), west: all)
         let assignment = mesh.assign(
-            service, from: east, tuning: tuning { $0.drains = [Tuning.Drain(.pods(.pod(west, "p0"))), Tuning.Drain(.pods(.zone(west, "a")))] })
+            service, from: east,
+            tuning: tuning {
+                $0.drains = [Tuning.Drain(.pods(.pod(west, "p0"))), Tuning.Drain(.pods(.zone(west, "a")))]
+            })
         #expect(assignment.shares[1].pods.map { $0.weight > 0 } == [false, false, true])
         #expect(shares(assignment) == [0.5, 0.5])
     }
@@ -252,7 +257,8 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
             #expect(abs(shares(assignment).reduce(0, +) - 1) < 1e-9, "\(context)")
             guard tuning.shares.count == 1, let set = tuning.shares.first, set.level == .whole else { continue }
             for share in assignment.shares {
-                guard let target = set.targets[Tuning.Part(share.cluster)], share.pods.contains(where: { $0.weight > 0 }),
+                guard let target = set.targets[Tuning.Part(share.cluster)],
+                    share.pods.contains(where: { $0.weight > 0 }),
                     !share.reason.contains("held to"), set.targets.values.reduce(0, +) <= 1_000_000,
                     assignment.shares.contains(where: { set.targets[Tuning.Part($0.cluster)] == nil && $0.share > 0 })
                 else { continue }

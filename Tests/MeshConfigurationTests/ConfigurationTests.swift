@@ -2,6 +2,7 @@ import Foundation
 import Intent
 import MeshConfiguration
 import Model
+import Overrides
 import Testing
 import TestSupport
 import YAMLFile
@@ -454,11 +455,48 @@ private let shares = """
 }
 
 @Test func `overrides are kept in the state directory, and otherwise nowhere, unless it says so`() throws {
-    let kind = { (lines: String) in try Configuration(text: shares + "\n" + lines, file: "b.yaml").server.overrides }
+    let kind = { (lines: String) in
+        try Configuration(text: shares + "\n" + lines, file: "b.yaml").server.overrides.store
+    }
     #expect(try kind("") == .off)
     #expect(try kind("state: s") == .file)
     #expect(try kind("state: s\noverrides: {store: off}") == .off)
     #expect(try kind("overrides: {store: memory}") == .memory)
     #expect(throws: ConfigurationError.self) { try kind("overrides: {store: file}") }
     #expect(throws: ConfigurationError.self) { try kind("overrides: {store: disk}") }
+}
+
+@Test func `safety rules of overrides are read, each with one demand`() throws {
+    let text =
+        shares + """
+
+            overrides:
+              store: memory
+              longest: 24h
+              ceiling: 2.5
+              rules:
+                two-clusters: {clusters: {atLeast: 2}}
+                one-drain: {drained: {atMost: 1}}
+                small-steps: {services: [checkout], step: 25}
+                proven: {load: 120%}
+                weekend: {closed: "Fri 16:00-Mon 07:00", zone: Europe/Berlin}
+            """
+    let settings = try Configuration(text: text, file: "b.yaml").server.overrides
+    #expect(settings.longest == .seconds(86_400) && settings.ceiling == 2.5)
+    #expect(settings.rules.map(\.name) == ["one-drain", "proven", "small-steps", "two-clusters", "weekend"])
+    #expect(settings.rules[2] == SafetyRule(name: "small-steps", demand: .step(25), services: ["checkout"]))
+    for (old, new) in [
+        ("{load: 120%}", "{load: 120}"), ("{load: 120%}", "{}"), ("{load: 120%}", "{load: 120%, step: 5}"),
+        ("Fri 16:00", "Fry 16:00"), ("Europe/Berlin", "Europe/Nowhere"), ("ceiling: 2.5", "ceiling: 0.5"),
+        ("longest: 24h", "longest: 400d"),
+    ] {
+        #expect(throws: ConfigurationError.self) {
+            try Configuration(text: text.replacingOnce(old, with: new), file: "b.yaml")
+        }
+    }
+    let window = try #require(WeeklyWindow("Fri 16:00-Mon 07:00", zone: "UTC"))
+    // 2026-11-27 is a Friday.
+    let friday = try Date("2026-11-27T15:59:00Z", strategy: .iso8601)
+    #expect(!window.contains(friday) && window.contains(friday + 60) && window.contains(friday + 2 * 86_400))
+    #expect(!window.contains(friday + 3 * 86_400))
 }

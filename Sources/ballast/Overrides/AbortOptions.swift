@@ -50,11 +50,11 @@ struct AbortOptions: ParsableArguments {
                     conditions.metrics = (conditions.metrics ?? [:]).merging([metric: Double(value) ?? 0]) { $1 }
                 default:
                     throw ValidationError(
-                        "--abort-on \(limit): should be such as errors=1%, errors=x2, latency=x1.5 or cpu_utilization=0.9")
+                        "--abort-on \(limit): should be such as errors=1%, errors=x2, latency=x1.5 or cpu_utilization=0.9"
+                    )
                 }
             }
             return conditions
         }
     }
 }
-

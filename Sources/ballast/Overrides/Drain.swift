@@ -4,16 +4,16 @@ import Overrides
 /// `ballast drain`: stops new requests to pods; their connections stay.
 struct Drain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stops new requests to a mesh cluster, a zone or a pod; connections stay.")
+        abstract: "Stops new requests to a mesh cluster, a zone, a pod or through a gateway; connections stay.")
 
     enum Kind: String, ExpressibleByArgument, CaseIterable {
-        case cluster, zone, pod
+        case cluster, zone, gateway, pod
     }
 
-    @Argument(help: "What to drain: cluster, zone or pod.")
+    @Argument(help: "What to drain: cluster, zone, gateway or pod.")
     var kind: Kind
 
-    @Argument(help: "The mesh cluster; CLUSTER/ZONE or CLUSTER/POD.")
+    @Argument(help: "The mesh cluster; CLUSTER/ZONE, CLUSTER/ADDRESS or CLUSTER/POD.")
     var name: String
 
     @Option(help: "Only of this service; of all services by default.")
@@ -38,8 +38,9 @@ struct Drain: AsyncParsableCommand {
             switch (kind, named.pod) {
             case (.cluster, nil), (.pod, _?): return named
             case (.zone, let zone?): return OverrideSpec.Target(cluster: named.cluster, zone: zone)
+            case (.gateway, let address?): return OverrideSpec.Target(cluster: named.cluster, gateway: address)
             case (.cluster, _?): throw ValidationError("\(name): should be a mesh cluster")
-            case (.zone, nil), (.pod, nil):
+            case (.zone, nil), (.gateway, nil), (.pod, nil):
                 throw ValidationError("\(name): should be CLUSTER/\(kind.rawValue.uppercased())")
             }
         }

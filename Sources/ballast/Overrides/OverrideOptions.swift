@@ -25,9 +25,24 @@ struct OverrideOptions: ParsableArguments {
     @Flag(help: "Print the plan, and change nothing.")
     var dryRun = false
 
+    @Option(
+        help: ArgumentHelp(
+            "With --dry-run: compute as if this were down: CLUSTER, CLUSTER/POD, zone:CLUSTER/ZONE or gateway:CLUSTER/ADDRESS. May be repeated.",
+            valueName: "loss"))
+    var assume: [String] = []
+
+    @Option(help: "With --dry-run: compute with so many requests per second.")
+    var rps: Double?
+
+    @Option(help: ArgumentHelp("Break this safety rule; takes the role breaker. May be repeated.", valueName: "rule"))
+    var breakRule: [String] = []
+
     func validate() throws {
         guard permanent != (lasting != nil) else {
             throw ValidationError("say when it ends: --for 2h, or --permanent")
+        }
+        guard dryRun || assume.isEmpty && rps == nil else {
+            throw ValidationError("--assume and --rps are for --dry-run and what-if")
         }
         if let lasting, TimeSpan(lasting) == nil {
             throw ValidationError("--for \(lasting): should be a time such as 90s, 10m, 2h or 1d")
@@ -49,21 +64,21 @@ struct OverrideOptions: ParsableArguments {
     /// Shows the plan, asks, and creates the override.
     func apply(_ spec: OverrideSpec, _ admin: AdminOptions) async throws {
         let client = try admin.client
-        let plan = try await client.post(PlanPage.self, .plans, spec)
-        if dryRun {
-            if admin.output == .json { try printJSON(plan) } else { plan.show() }
-            return
-        }
-        if admin.output == .table { plan.show() }
+        let premises = assume.map { ("assume", $0.replacing("=down", with: "")) as (String, String?) }
+        let plan = try await client.post(
+            PlanPage.self, .plans, query: premises + [("rps", rps.map { "\($0)" })], spec)
+        if admin.output.isTable { plan.show() } else if dryRun { try admin.output.print(plan, names: [plan.service]) }
+        if dryRun { return }
         if !yes { try confirm() }
         let page: OverridePage
         do {
-            page = try await client.post(OverridePage.self, .overrides, spec, match: plan.etag)
+            page = try await client.post(
+                OverridePage.self, .overrides, query: breakRule.map { ("breakRule", $0) }, spec, match: plan.etag)
         } catch let problem as ProblemPage {
             problem.plan?.show()
             throw problem
         }
-        if admin.output == .json { return try printJSON(page) }
+        guard admin.output.isTable else { return try admin.output.print(page, names: [page.override.id]) }
         print("\(page.override.id) created.  ballast weights show \(plan.service)   ballast undo \(page.override.id)")
     }
 
@@ -75,34 +90,6 @@ struct OverrideOptions: ParsableArguments {
         try? FileHandle.standardOutput.synchronize()
         guard let line = readLine(), ["y", "yes"].contains(line.lowercased()) else {
             throw CommandFailure("nothing changed", .failed)
-        }
-    }
-}
-
-extension PlanPage {
-    /// Prints the plan.
-    func show() {
-        var rows = [["CLUSTER", "POD", "NOW", "AFTER", "TIMES"]]
-        for cluster in clusters {
-            rows.append([cluster.cluster, "", "\(decimal(cluster.before)) %", "\(decimal(cluster.after)) %", ""])
-            for pod in cluster.pods.prefix(10) {
-                rows.append([
-                    "", pod.pod, "\(decimal(pod.before)) %", "\(decimal(pod.after)) %", pod.times.map(decimal) ?? "",
-                ])
-            }
-            let more = cluster.pods.count + (cluster.omitted ?? 0) - 10
-            if more > 0 { rows.append(["", "and \(more) more"]) }
-        }
-        print("\(service), for clients of \(view)")
-        printTable(rows)
-        if steps.count > 1 {
-            for cluster in clusters where cluster.before != cluster.after {
-                let list = steps.compactMap { $0[cluster.cluster].map(decimal) }.joined(separator: " ")
-                print("Steps      \(cluster.cluster): \(list) %")
-            }
-        }
-        for warning in warnings {
-            print("! \(warning.code)\(String(repeating: " ", count: max(1, 9 - warning.code.count)))\(warning.says)")
         }
     }
 }

@@ -1,3 +1,4 @@
+import Model
 import AdminAPI
 import ArgumentParser
 import Foundation
@@ -11,13 +12,19 @@ struct OverridesList: AsyncParsableCommand {
     @Flag(help: "With the ended ones.")
     var all = false
 
+    @Argument(help: "One override, with its transitions; all by default.")
+    var id: String?
+
     @OptionGroup var admin: AdminOptions
 
     func run() async throws {
         try await reportingFailures {
+            if let id { return try await show(id) }
             var page = try await admin.client.get(OverridesPage.self, .overrides)
             if !all { page.overrides.removeAll { $0.phase == .ended } }
-            if admin.output == .json { return try printJSON(page) }
+            guard admin.output.isTable else {
+                return try admin.output.print(page, names: page.overrides.map(\.override.id))
+            }
             var rows = [["ID", "SERVICE", "WHAT", "PHASE", "LEVEL", "END", "BY", "REASON"]]
             for entry in page.overrides {
                 let spec = entry.override.spec
@@ -28,6 +35,21 @@ struct OverridesList: AsyncParsableCommand {
                 ])
             }
             printTable(rows)
+        }
+    }
+
+    private func show(_ id: String) async throws {
+        let page = try await admin.client.get(OverridePage.self, .override, name: id)
+        guard admin.output.isTable else { return try admin.output.print(page, names: [id]) }
+        let override = page.override
+        print(
+            "\(id)  \(override.spec.service): \(override.spec.summary), \(page.phase.rawValue) at \(decimal(page.level * 100)) %"
+        )
+        print("\(override.createdAt.ISO8601Format())  created by \(override.createdBy): \(override.spec.reason)")
+        for transition in override.transitions.sorted(by: { ($0.at, $0.id) < ($1.at, $1.id) }) {
+            print(
+                "\(transition.at.ISO8601Format())  \(transition.type.rawValue) by \(transition.by): \(transition.reason)"
+            )
         }
     }
 }

@@ -1,3 +1,4 @@
+import Model
 import AdminAPI
 import ArgumentParser
 import Overrides
@@ -14,7 +15,7 @@ struct TransitionOptions: ParsableArguments {
         try await reportingFailures {
             let page = try await admin.client.post(
                 OverridePage.self, .transitions, name: id, TransitionRequest(type: kind, reason: reason))
-            if admin.output == .json { return try printJSON(page) }
+            guard admin.output.isTable else { return try admin.output.print(page, names: [id]) }
             print("\(id) is \(page.phase.rawValue), at \(decimal(page.level * 100)) % of its effect")
         }
     }

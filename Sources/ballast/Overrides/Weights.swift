@@ -6,5 +6,6 @@ struct Weights: AsyncParsableCommand {
         abstract: "Shows and changes the shares of a service.",
         subcommands: [
             WeightsShow.self, WeightsSet.self, WeightsPause.self, WeightsResume.self, WeightsEnd.self,
+            WeightsExport.self,
         ])
 }

@@ -1,3 +1,4 @@
+import Model
 import AdminAPI
 import ArgumentParser
 import Foundation
@@ -15,36 +16,19 @@ struct WeightsShow: AsyncParsableCommand {
     @Option(help: "For clients of this mesh cluster; of the Ballast's own by default.")
     var view: String?
 
-    @Flag(name: .shortAndLong, help: "Print again every second what changed, until interrupted.")
-    var watch = false
-
+    @OptionGroup var watching: WatchOptions
     @OptionGroup var admin: AdminOptions
 
     func run() async throws {
-        try await reportingFailures {
+        try await watching.repeating {
             let client = try admin.client
-            var last: [[String]] = []
-            repeat {
-                let services = try await client.get(ServicesPage.self, .services, query: [("view", view)])
-                guard let page = services.services.first(where: { $0.name == service }) else {
-                    throw CommandFailure("there is no service \(service)", .failed)
-                }
-                let overrides = try await client.get(OverridesPage.self, .overrides).overrides.filter {
-                    $0.phase != .ended && [service, "*"].contains($0.override.spec.service)
-                }
-                if admin.output == .json {
-                    try printJSON(page)
-                } else {
-                    let rows = table(page)
-                    if rows != last {
-                        if watch { print(Date().ISO8601Format()) }
-                        printTable(rows)
-                        for entry in overrides { print(line(entry)) }
-                    }
-                    last = rows
-                }
-                if watch { try await Task.sleep(for: .seconds(1)) }
-            } while watch
+            let page = try await client.get(ServiceDetailPage.self, .service, name: service, query: [("view", view)])
+            let overrides = try await client.get(
+                OverridesPage.self, .overrides, query: [("service", service)]
+            ).overrides.filter { $0.phase != .ended }
+            guard admin.output.isTable else { return try admin.output.print(page.service, names: [service]) }
+            printTable(table(page.service))
+            for entry in overrides { print(entry.line) }
         }
     }
 
@@ -57,12 +41,15 @@ struct WeightsShow: AsyncParsableCommand {
                 ]
             }
     }
+}
 
-    private func line(_ entry: OverridePage) -> String {
-        let end = entry.end.map { "until \($0.ISO8601Format())" } ?? "permanent"
+extension OverridePage {
+    /// The override in a line.
+    var line: String {
+        let end = end.map { "until \($0.ISO8601Format())" } ?? "permanent"
         return """
-            \(entry.override.id)  \(entry.override.spec.summary)  \(entry.phase.rawValue) at \(decimal(entry.level * 100)) %, \
-            \(end) (\(entry.override.createdBy): \(entry.override.spec.reason))
+            \(override.id)  \(override.spec.summary)  \(phase.rawValue) at \(decimal(level * 100)) %, \(end) \
+            (\(override.createdBy): \(override.spec.reason))
             """
     }
 }
