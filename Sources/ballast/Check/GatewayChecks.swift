@@ -28,7 +28,7 @@ struct GatewayChecks {
         let endpoints = try await server.services(audience: "lanes").services.flatMap(\.endpoints)
         let names = Set(endpoints.compactMap(\.hostname)).sorted()
         if names.isEmpty { add("ok", .nothingWrong, "Ballast serves no SNI: nothing to probe") }
-        for sni in names.prefix(50) { await probe(sni, at: address, isRouted: known.contains(sni) || known.count < 2) }
+        for sni in names.prefix(50) { await probe(sni, at: address, isRouted: known.contains(sni)) }
     }
 
     /// The address of the gateway's own listener.
