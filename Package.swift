@@ -131,7 +131,8 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "Analysis", "Balancing", "History", "Discovery", "Events", "GRPCTransport", "Intent", "MeshConfiguration", "Model",
+                "Analysis", "Balancing", "History", "Discovery", "Events", "GRPCTransport", "Intent",
+                "MeshConfiguration", "Model",
                 "Overrides",
                 "Pacing", "Serving",
                 "Snapshots", "XDS", "YAMLFile", lifecycle, logging, metrics,
@@ -140,13 +141,15 @@ let package = Package(
         library(
             "Planning",
             [
-                "AdminAPI", "Balancing", "Discovery", "EnvoyAPI", "Intent", "Model", "Overrides", "Serving", "Snapshots",
+                "AdminAPI", "Balancing", "Discovery", "EnvoyAPI", "Intent", "Model", "Overrides", "Serving",
+                "Snapshots",
                 "XDS", "XXHash",
             ]),
         library(
             "Admin",
             [
-                "AdminAPI", "Analysis", "Balancing", "History", "Intent", "MeshConfiguration", "Planning", "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Overrides",
+                "AdminAPI", "Analysis", "Balancing", "History", "Intent", "MeshConfiguration", "Planning",
+                "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Overrides",
                 "Serving", "Snapshots",
                 "XDS", "XXHash", "YAMLFile", lifecycle, logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -244,7 +247,8 @@ let package = Package(
         tests(
             "AdminTests",
             [
-                "Admin", "AdminAPI", "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "Model", "Overrides", "Serving",
+                "Admin", "AdminAPI", "Balancing", "ControlPlane", "EnvoyAPI", "GRPCTransport", "Model", "Overrides",
+                "Serving",
                 "Snapshots",
                 "TestBench", "TestSupport", "XDS", logging, metrics, nioCore,
                 .product(name: "Hummingbird", package: "hummingbird"),

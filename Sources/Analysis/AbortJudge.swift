@@ -34,8 +34,11 @@ public struct AbortJudge: Sendable {
     private let conditions: AbortConditions
     /// What clients reported in the five minutes before the start, by target; missing if there was too little.
     private let baseline: [String: Evidence]
-    /// By target, when the first stretch of evidence showed an exceeded limit.
-    private var suspicions: [String: Date] = [:]
+    /// By target, when the first stretch of evidence showed an exceeded limit, and which.
+    private var suspicions: [String: (since: Date, sentence: String)] = [:]
+
+    /// The limit that may be exceeded, in words; nil for none.
+    public var suspicion: String? { suspicions.sorted { $0.key < $1.key }.first?.value.sentence }
 
     /// Creates a judge.
     public init(_ conditions: AbortConditions, baseline: [String: Evidence]) {
@@ -53,8 +56,8 @@ public struct AbortJudge: Sendable {
     ) -> String? {
         let start = max(step, now - Self.window)
         for (target, found) in evidence(start).sorted(by: { $0.key < $1.key }) {
-            guard let since = suspicions[target], since >= step else {
-                suspicions[target] = excess(in: found, target, proved: found.errors.lowerBound) == nil ? nil : now
+            guard let since = suspicions[target]?.since, since >= step else {
+                suspicions[target] = excess(in: found, target, proved: found.errors.lowerBound).map { (now, $0) }
                 continue
             }
             let later = evidence(since)[target] ?? Evidence()

@@ -175,6 +175,7 @@ public actor OverrideWatch {
         }
         if let obstacle = StepGate.obstacle(deliveries) { return obstacle }
         guard let judge = entry.judge, entry.level > .zero else { return nil }
+        if let suspicion = judge.suspicion { return "\(suspicion), if it lasts" }
         if let missing = judge.missing(in: evidence(entry.since), for: entry.growing.map(\.rawValue)) { return missing }
         let builder = await builder()
         let tunings = Tunings(overrides.book, at: now)

@@ -6,7 +6,9 @@ import TestSupport
 /// Envoy's own arithmetic, against counts of 2,000 requests with Envoy 1.40.
 @Suite struct EnvoyLoadTests {
     /// Hosts: `h` healthy, `u` unhealthy, `d` draining.
-    private func locality(_ hosts: String, weight: UInt32? = nil, priority: UInt32 = 0, _ name: String) -> Assignment.LocalityEndpoints {
+    private func locality(_ hosts: String, weight: UInt32? = nil, priority: UInt32 = 0, _ name: String)
+        -> Assignment.LocalityEndpoints
+    {
         let endpoints = hosts.enumerated().map { index, host in
             Assignment.Endpoint(
                 address: .listener(name, id: "\(index)"), weight: 1,
@@ -34,10 +36,11 @@ import TestSupport
         #expect(abs(parts(load, "l") + parts(load, "r") - 1) < 1e-9 && load.panics.isEmpty)
     }
 
-    @Test(arguments: [
-        ("hu", 2, "hhh", 3, 31.9), ("huu", 3, "hhh", 3, 31.9), ("hud", 3, "hhh", 3, 41.1), ("hd", 2, "hhh", 3, 40),
-        ("uu", 2, "hhh", 3, 0),
-    ] as [(String, UInt32, String, UInt32, Double)])
+    @Test(
+        arguments: [
+            ("hu", 2, "hhh", 3, 31.9), ("huu", 3, "hhh", 3, 31.9), ("hud", 3, "hhh", 3, 41.1), ("hd", 2, "hhh", 3, 40),
+            ("uu", 2, "hhh", 3, 0),
+        ] as [(String, UInt32, String, UInt32, Double)])
     func `a locality's weight counts by its availability`(
         _ left: String, _ leftWeight: UInt32, _ right: String, _ rightWeight: UInt32, _ measured: Double
     ) {
@@ -47,7 +50,8 @@ import TestSupport
 
     @Test(arguments: [
         // In panic draining hosts get traffic as well, and locality weights don't count.
-        ("hu", "huu", 50, 40.0, true), ("hud", "huu", 50, 50, true), ("dd", "", 50, 100, true), ("h", "u", 50, 100, false),
+        ("hu", "huu", 50, 40.0, true), ("hud", "huu", 50, 50, true), ("dd", "", 50, 100, true),
+        ("h", "u", 50, 100, false),
         ("hu", "ddd", 50, 100, false), ("hu", "huu", 0, 40, false),
     ]) func `panic is as Envoy's`(_ left: String, _ right: String, _ threshold: Int, _ share: Double, _ panics: Bool) {
         let localities = [locality(left, "l")] + (right.isEmpty ? [] : [locality(right, "r")])

@@ -89,14 +89,17 @@ private func codeWords(_ text: String) -> Set<String> {
             #expect(page.contains(route.rawValue.replacing("{name}", with: "NAME")) || page.contains(route.rawValue))
         }
         var fields: Set<String> = []
-        let pages = files("Sources/AdminAPI", ".swift")
-        for file in pages + ["Sources/Overrides/OverrideSpec.swift", "Sources/Overrides/Override.swift"] {
+        let pages = files("Sources/AdminAPI", ".swift").filter { !$0.hasSuffix("ProblemType.swift") }
+        for file in pages + [
+            "Sources/Overrides/OverrideSpec.swift", "Sources/Overrides/Override.swift",
+            "Sources/Overrides/AbortConditions.swift",
+        ] {
             // A line that ends with a brace computes something that is not sent.
             let lines = try read(file).split(separator: "\n").filter {
-                file.hasPrefix("Sources/Admin") || !$0.hasSuffix("{")
+                file.hasPrefix("Sources/AdminAPI") && !$0.contains(": String? { ") || !$0.hasSuffix("{")
             }
             for line in lines {
-                if let match = line.firstMatch(of: /public var (\w+):.*[^}]$/) { fields.insert(String(match.1)) }
+                if let match = line.firstMatch(of: /public var `?(\w+)`?:.*[^}]$/) { fields.insert(String(match.1)) }
             }
         }
         let missing = fields.subtracting(codeWords(page))
@@ -111,17 +114,50 @@ private func codeWords(_ text: String) -> Set<String> {
 
     @Test func `every command and option is in the reference`() throws {
         let page = try read("docs/reference/cli.md") + read("docs/reference/load.md")
-        let commands = [
-            "serve", "validate", "release", "load", "weights show", "weights set", "weights pause", "weights resume",
-            "weights end", "drain", "undo", "overrides",
-        ]
-        for command in commands {
-            let words = command.split(separator: " ").map(String.init)
-            let help = try run(ballast, words + ["--help"], directory: root)
-            for option in help.matches(of: /(--[a-z][a-z-]+)/) {
-                #expect(page.contains(option.1), "ballast \(command) \(option.1)")
+        struct Help: Decodable { var command: Command }
+        struct Command: Decodable {
+            struct Argument: Decodable {
+                struct Name: Decodable {
+                    var kind: String
+                    var name: String
+                }
+                var names: [Name]?
             }
+            var commandName: String
+            var arguments: [Argument]?
+            var subcommands: [Command]?
         }
+        let help = try run(ballast, ["--experimental-dump-help"], directory: root)
+        var count = 0
+        func check(_ command: Command, _ parents: [String]) {
+            let name = (parents + [command.commandName]).joined(separator: " ")
+            guard command.commandName != "help" else { return }
+            #expect(page.contains("`\(name)") || page.contains("\(name) "), "\(name)")
+            count += 1
+            for option in (command.arguments ?? []).flatMap({ $0.names ?? [] }) where option.kind == "long" {
+                #expect(page.contains("--\(option.name)"), "\(name) --\(option.name)")
+            }
+            for inner in command.subcommands ?? [] { check(inner, parents + [command.commandName]) }
+        }
+        check(try JSONDecoder().decode(Help.self, from: Data(help.utf8)).command, [])
+        #expect(count > 20)
+    }
+
+    @Test(arguments: ["bash", "zsh", "fish"]) func `the completion script of a shell names every command`(
+        _ shell: String
+    ) throws {
+        let script = try run(ballast, ["--generate-completion-script", shell], directory: root)
+        for command in ["status", "what-if", "explain", "weights", "abort-on"] { #expect(script.contains(command)) }
+        if shell == "bash" {
+            try withTemporaryFile(script) { path in try run("bash", ["-n", path], directory: root) }
+        }
+    }
+
+    private func withTemporaryFile(_ text: String, _ body: (String) throws -> Void) throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try body(path)
     }
 
     // MARK: Links

@@ -30,31 +30,61 @@ struct EnvoyFault: Sendable, CustomTestStringConvertible {
             name: "no internal listener", code: "BAL210",
             changes: [("  - name: west_gateway                           # where", "  - name: other_gateway  # where")]),
         EnvoyFault(name: "no load reports", code: "BAL204", changes: []),
-        EnvoyFault(name: "another EDS name", code: "BAL216", changes: [("service_name: httpbin", "service_name: nobody")]),
-        EnvoyFault(name: "no connection to Ballast", code: "BAL201", changes: [("port_value: 18000", "port_value: 18001")]),
-        EnvoyFault(name: "an expired certificate", code: "BAL211", changes: [("filename: certs/client.crt", "filename: certs/old.crt"), ("filename: certs/client.key", "filename: certs/old.key")]),
+        EnvoyFault(
+            name: "another EDS name", code: "BAL216", changes: [("service_name: httpbin", "service_name: nobody")]),
+        EnvoyFault(
+            name: "no connection to Ballast", code: "BAL201", changes: [("port_value: 18000", "port_value: 18001")]),
+        EnvoyFault(
+            name: "an expired certificate", code: "BAL211",
+            changes: [
+                ("filename: certs/client.crt", "filename: certs/old.crt"),
+                ("filename: certs/client.key", "filename: certs/old.key"),
+            ]),
         EnvoyFault(name: "one SNI for all", code: "BAL218", changes: [("        auto_host_sni: true\n", "")]),
-        EnvoyFault(name: "slow start", code: "BAL217", changes: [(policy, "    lb_policy: ROUND_ROBIN\n    round_robin_lb_config: {slow_start_config: {slow_start_window: 60s}}\n    #")]),
+        EnvoyFault(
+            name: "slow start", code: "BAL217",
+            changes: [
+                (
+                    policy,
+                    "    lb_policy: ROUND_ROBIN\n    round_robin_lb_config: {slow_start_config: {slow_start_window: 60s}}\n    #"
+                )
+            ]),
         EnvoyFault(name: "a panic threshold", code: "BAL220", changes: [(panic, "      # healthy_panic_threshold")]),
         EnvoyFault(
             name: "an ejected host", code: "BAL212",
-            changes: [(policy, "    outlier_detection: {consecutive_5xx: 2, interval: 1s, base_ejection_time: 60s, max_ejection_percent: 100}\n    lb_policy: ROUND_ROBIN")],
+            changes: [
+                (
+                    policy,
+                    "    outlier_detection: {consecutive_5xx: 2, interval: 1s, base_ejection_time: 60s, max_ejection_percent: 100}\n    lb_policy: ROUND_ROBIN"
+                )
+            ],
             requests: 200, failing: ["e1"]),
         EnvoyFault(
             name: "a circuit breaker", code: "BAL215",
-            changes: [(policy, "    circuit_breakers: {thresholds: [{max_requests: 1, max_pending_requests: 1}]}\n    lb_policy: ROUND_ROBIN")],
+            changes: [
+                (
+                    policy,
+                    "    circuit_breakers: {thresholds: [{max_requests: 1, max_pending_requests: 1}]}\n    lb_policy: ROUND_ROBIN"
+                )
+            ],
             requests: 2_000),
         EnvoyFault(
             name: "panic", code: "BAL214",
             changes: [
                 (panic, "      healthy_panic_threshold: {value: 90}  #"),
-                (policy, "    outlier_detection: {consecutive_5xx: 2, interval: 1s, base_ejection_time: 60s, max_ejection_percent: 100}\n    lb_policy: ROUND_ROBIN"),
+                (
+                    policy,
+                    "    outlier_detection: {consecutive_5xx: 2, interval: 1s, base_ejection_time: 60s, max_ejection_percent: 100}\n    lb_policy: ROUND_ROBIN"
+                ),
             ], requests: 400, failing: ["e1", "w1"]),
         EnvoyFault(
             name: "a cluster without EDS", code: "BAL206",
             changes: [
                 ("    type: EDS\n", "    type: STATIC\n"),
-                ("    eds_cluster_config:\n      service_name: httpbin\n      eds_config:\n        resource_api_version: V3\n        api_config_source:\n          api_type: DELTA_GRPC\n          transport_api_version: V3\n          grpc_services: [{envoy_grpc: {cluster_name: ballast}}]\n", "    load_assignment: {cluster_name: httpbin, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]}\n"),
+                (
+                    "    eds_cluster_config:\n      service_name: httpbin\n      eds_config:\n        resource_api_version: V3\n        api_config_source:\n          api_type: DELTA_GRPC\n          transport_api_version: V3\n          grpc_services: [{envoy_grpc: {cluster_name: ballast}}]\n",
+                    "    load_assignment: {cluster_name: httpbin, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]}\n"
+                ),
             ]),
     ]
 }
@@ -72,7 +102,11 @@ extension EnvoyTests {
         /// The findings, whatever the exit status.
         private func check(_ bench: Bench, _ arguments: String) throws -> [Row] {
             let text = try run(
-                "bash", ["-c", "\(tools.ballast) check \(arguments) -o json --admin http://\(bench.host):\(Bench.adminPort) || true"],
+                "bash",
+                [
+                    "-c",
+                    "\(tools.ballast) check \(arguments) -o json --admin http://\(bench.host):\(Bench.adminPort) || true",
+                ],
                 directory: bench.directory)
             return try JSONDecoder().decode([Row].self, from: Data(text.utf8))
         }
@@ -98,11 +132,15 @@ extension EnvoyTests {
                 for fault in EnvoyFault.all {
                     var config = sound
                     for (old, new) in fault.changes {
-                        config = try config.contains(old) ? config.replacing(old, with: new) : #require(nil, "\(fault.name): \(old)")
+                        config =
+                            try config.contains(old)
+                            ? config.replacing(old, with: new) : #require(nil, "\(fault.name): \(old)")
                     }
                     if fault.code == "BAL201" || fault.code == "BAL216" {
                         // Otherwise it waits long for what never comes.
-                        config = config.replacing("        resource_api_version: V3\n", with: "        resource_api_version: V3\n        initial_fetch_timeout: 1s\n")
+                        config = config.replacing(
+                            "        resource_api_version: V3\n",
+                            with: "        resource_api_version: V3\n        initial_fetch_timeout: 1s\n")
                     }
                     try await bench.startEnvoy("client", config, bench.client, concurrency: 1)
                     for pod in fault.failing { try await bench.setFailing(pod, true) }
@@ -122,7 +160,9 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `a gateway is asked for each SNI: missing, dead, expired and silent pods are told apart`() async throws {
+        @Test func `a gateway is asked for each SNI: missing, dead, expired and silent pods are told apart`()
+            async throws
+        {
             try await withBench { bench in
                 try await start(bench, .allClusters)
                 let gateway = "--gateway http://\(bench.host):9902"
@@ -133,7 +173,9 @@ extension EnvoyTests {
                             row.says.firstMatch(of: /(w\d)\.httpbin/).map { (String($0.1), row.code) }
                         }, uniquingKeysWith: { first, _ in first })
                 }
-                try await eventually("all are answered") { try codes() == ["w1": "BAL305", "w2": "BAL305", "w3": "BAL305"] }
+                try await eventually("all are answered") {
+                    try codes() == ["w1": "BAL305", "w2": "BAL305", "w3": "BAL305"]
+                }
                 await bench.stop("w1")
                 try bench.process("w2").signal(SIGSTOP)
                 let found = try codes()
@@ -144,7 +186,8 @@ extension EnvoyTests {
                 try certificates.make("old", ["URI:spiffe://mesh.example/httpbin"], until: Date() - 60)
                 for type in ["crt", "key"] {
                     try FileManager.default.removeItem(atPath: "\(bench.directory)/certs/pod.\(type)")
-                    try FileManager.default.copyItem(atPath: "\(bench.directory)/certs/old.\(type)", toPath: "\(bench.directory)/certs/pod.\(type)")
+                    try FileManager.default.copyItem(
+                        atPath: "\(bench.directory)/certs/old.\(type)", toPath: "\(bench.directory)/certs/pod.\(type)")
                 }
                 try await bench.startPods(["w1"])
                 try await eventually("the expired certificate is seen") { try codes()["w1"] == "BAL307" }
@@ -163,7 +206,9 @@ extension EnvoyTests {
                     "client",
                     bench.template("eds-lanes.yaml").replacing(
                         "    lb_policy: ROUND_ROBIN",
-                        with: "    outlier_detection: {consecutive_5xx: 2, interval: 1s, base_ejection_time: 60s, max_ejection_percent: 100}\n    lb_policy: ROUND_ROBIN"),
+                        with:
+                            "    outlier_detection: {consecutive_5xx: 2, interval: 1s, base_ejection_time: 60s, max_ejection_percent: 100}\n    lb_policy: ROUND_ROBIN"
+                    ),
                     bench.client, concurrency: 1)
                 @Sendable func diff() throws -> String {
                     try run(

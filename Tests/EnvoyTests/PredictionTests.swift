@@ -14,7 +14,8 @@ extension EnvoyTests {
         @Test(arguments: ["global", "local-first"], Loss.allCases)
         func `the next failure is predicted within one percent`(_ balance: String, _ loss: Loss) async throws {
             try await withBench { bench in
-                let detection = "envoy:\n  outlierDetection: {consecutive5xx: 3, interval: 1s, ejectionTime: 300s, maxEjectionPercent: 100}\n"
+                let detection =
+                    "envoy:\n  outlierDetection: {consecutive5xx: 3, interval: 1s, ejectionTime: 300s, maxEjectionPercent: 100}\n"
                 let configuration = try bench.template("ballast.yaml")
                     .replacingOnce("envoy:", with: "\(detection)  #")
                     .replacing("balance: global", with: "balance: \(balance)")
@@ -32,7 +33,9 @@ extension EnvoyTests {
                         "http://\(bench.host):\(Bench.adminPort)",
                     ], directory: bench.directory)
                 let plan = try AdminJSON.decode(PlanPage.self, from: Data(text.utf8))
-                let name = balance == "global" ? ["east/e1", "east/e2", "west/w1", "west/w2", "west/w3"] : ["east/e1", "east/e2"]
+                let name =
+                    balance == "global"
+                    ? ["east/e1", "east/e2", "west/w1", "west/w2", "west/w3"] : ["east/e1", "east/e2"]
                 let failure = try #require(plan.nextFailure.first { name.contains($0.lost) }, "\(plan.nextFailure)")
                 let lost = String(failure.lost.suffix(2))
                 switch loss {

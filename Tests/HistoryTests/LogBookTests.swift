@@ -3,9 +3,12 @@ import History
 import Testing
 import TestSupport
 
-private func entry(_ number: Int, _ service: String? = "s", kind: LogEntry.Kind = .change, text: String = "x") -> LogEntry {
+private func entry(_ number: Int, _ service: String? = "s", kind: LogEntry.Kind = .change, text: String = "x")
+    -> LogEntry
+{
     LogEntry(
-        time: Date(timeIntervalSince1970: Double(1_000 + number)), kind: kind, service: service, says: "\(text)\(number)",
+        time: Date(timeIntervalSince1970: Double(1_000 + number)), kind: kind, service: service,
+        says: "\(text)\(number)",
         causes: kind == .change ? ["sources"] : nil,
         clusters: kind == .change
             ? [LogEntry.Cluster(cluster: "east", share: Double(number) / 1_000, layers: [], pods: [:])] : nil)
@@ -13,7 +16,9 @@ private func entry(_ number: Int, _ service: String? = "s", kind: LogEntry.Kind 
 
 /// What the log book keeps.
 @Suite struct LogBookTests {
-    @Test(arguments: [true, false]) func `entries come newest first, by service and time, in pages`(_ onDisk: Bool) async throws {
+    @Test(arguments: [true, false]) func `entries come newest first, by service and time, in pages`(_ onDisk: Bool)
+        async throws
+    {
         try await withTemporaryDirectory { directory in
             let book = LogBook(directory: onDisk ? "\(directory)/log" : nil)
             await book.open()
@@ -37,7 +42,8 @@ private func entry(_ number: Int, _ service: String? = "s", kind: LogEntry.Kind 
                 await book.append([entry(1), entry(2)])
             }
             let file = try #require(
-                try FileManager.default.contentsOfDirectory(atPath: "\(directory)/log").first { $0.hasSuffix(".jsonl") })
+                try FileManager.default.contentsOfDirectory(atPath: "\(directory)/log").first { $0.hasSuffix(".jsonl") }
+            )
             let handle = try FileHandle(forUpdating: URL(fileURLWithPath: "\(directory)/log/\(file)"))
             try handle.seekToEnd()
             try handle.write(contentsOf: Data("{\"kind\":\"chan".utf8))

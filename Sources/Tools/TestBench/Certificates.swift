@@ -88,7 +88,8 @@ public struct Certificates: Sendable {
             "openssl",
             [
                 "ca", "-batch", "-config", "ca.cnf", "-in", "\(name).csr", "-cert", "ca.crt", "-keyfile", "ca.key",
-                "-notext", "-extfile", "\(name).ext", "-startdate", "20200101000000Z", "-enddate", format.string(from: end), "-out",
+                "-notext", "-extfile", "\(name).ext", "-startdate", "20200101000000Z", "-enddate",
+                format.string(from: end), "-out",
                 "\(name).crt",
             ], directory: directory)
     }

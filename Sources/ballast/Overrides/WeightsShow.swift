@@ -25,7 +25,7 @@ struct WeightsShow: AsyncParsableCommand {
             let page = try await client.get(ServiceDetailPage.self, .service, name: service, query: [("view", view)])
             let overrides = try await client.get(
                 OverridesPage.self, .overrides, query: [("service", service)]
-            ).overrides.filter { $0.phase != .ended }
+            ).overrides.filter { $0.phase != .ended || $0.end.map { Date() < $0 + 60 } == true }
             guard admin.output.isTable else { return try admin.output.print(page.service, names: [service]) }
             printTable(table(page.service))
             for entry in overrides { print(entry.line) }
@@ -46,6 +46,10 @@ struct WeightsShow: AsyncParsableCommand {
 extension OverridePage {
     /// The override in a line.
     var line: String {
+        let last = override.transitions.max { ($0.at, $0.id) < ($1.at, $1.id) }
+        if phase == .ended, let last {
+            return "\(override.id)  \(override.spec.summary)  \(last.type.rawValue) by \(last.by): \(last.reason)"
+        }
         let end = end.map { "until \($0.ISO8601Format())" } ?? "permanent"
         return """
             \(override.id)  \(override.spec.summary)  \(phase.rawValue) at \(decimal(level * 100)) %, \(end) \
