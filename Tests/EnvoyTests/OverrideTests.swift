@@ -18,6 +18,14 @@ extension EnvoyTests {
                 directory: bench.directory)
         }
 
+        /// The first look as JSON, whatever the exit status.
+        private func status(_ bench: Bench) throws -> String {
+            try run(
+                "bash",
+                ["-c", "\(tools.ballast) status -o json --admin http://\(bench.host):\(Bench.adminPort) || true"],
+                directory: bench.directory)
+        }
+
         private func open(_ stage: Stage, _ plan: Plan) async throws {
             try await stage.open(plan, east: east, west: west)
             await stage.bench.stop("ballast")
@@ -84,6 +92,12 @@ extension EnvoyTests {
                 let bench = stage.bench
                 try await open(stage, Plan(.pods))
                 _ = try await Load(bench).around(pause: .milliseconds(1)) { _ in
+                    // Without load reports, abort conditions are refused.
+                    try await eventually("the client reports its load") {
+                        let page = try AdminJSON.decode(
+                            OverviewPage.self, from: Data(try status(bench).utf8))
+                        return page.rps ?? 0 > 0
+                    }
                     _ = try ballast(
                         bench, "weights", "set", "httpbin", "west=20%", "--over", "64s", "--steps", "4", "--for", "10m",
                         "--abort-on", "errors=1%", "--reason", "a test", "--yes")
@@ -103,7 +117,7 @@ extension EnvoyTests {
                     let seconds = revert.at.timeIntervalSince(failing)
                     #expect(seconds <= 15, "\(seconds) s: \(revert.reason)")
                     print("taken back after \(seconds) s: \(revert.reason)")
-                    for pod in east { try await bench.setFailing(pod, percent: 0) }
+                    for pod in east { try await bench.setFailing(pod, false) }
                 }
             }
         }

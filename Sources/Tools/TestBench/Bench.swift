@@ -243,13 +243,9 @@ public final class Bench: Sendable {
         await process?.stop()
     }
 
-    /// Makes a pod respond to every request with 503, or stops that.
-    public func setFailing(_ name: String, _ isFailing: Bool) async throws {
-        try await setFailing(name, percent: isFailing ? 100 : 0)
-    }
-
-    /// Makes a pod respond to a part of the requests with 503.
-    public func setFailing(_ name: String, percent: Int) async throws {
+    /// Makes a pod respond to every request, or to a part, with 503; or stops that.
+    public func setFailing(_ name: String, _ isFailing: Bool = true, percent: Int = 100) async throws {
+        let percent = isFailing ? percent : 0
         try await EnvoyAdmin(host: pod(name).address.host.description, port: 9901)
             .setRuntime("fault.http.abort.abort_percent", to: "\(percent)")
     }
