@@ -22,8 +22,17 @@ public struct EnvoyLoad: Hashable, Sendable {
         }
     }
 
-    /// The part of the requests for each endpoint, 0 to 1; their sum is 0 if all requests fail.
-    public private(set) var parts: [Assignment.Endpoint.Address: Double] = [:]
+    /// The part of the requests for each endpoint, 0 to 1; their sum is 0 if all requests fail. Computed on demand.
+    public var parts: [Assignment.Endpoint.Address: Double] {
+        var parts: [Assignment.Endpoint.Address: Double] = [:]
+        for level in levels {
+            let load = Double(priorities[level.priority] ?? 0) / 100
+            guard load > 0 else { continue }
+            level.divide(load, inPanic: panics.contains(level.priority), into: &parts)
+        }
+        return parts
+    }
+    private let levels: [Level]
     /// The priorities that are in panic: their requests go to all endpoints, healthy or not.
     public private(set) var panics: [UInt32] = []
     /// The percentage of the requests that each priority gets.
@@ -36,7 +45,7 @@ public struct EnvoyLoad: Hashable, Sendable {
         _ localities: [Assignment.LocalityEndpoints], failed: Set<Assignment.Endpoint.Address> = [],
         settings: Settings = Settings()
     ) {
-        let levels = Dictionary(grouping: localities, by: \.priority).sorted { $0.key < $1.key }.map {
+        levels = Dictionary(grouping: localities, by: \.priority).sorted { $0.key < $1.key }.map {
             Level(priority: $0.key, localities: $0.value, failed: failed, settings: settings)
         }
         let normal = min(100, levels.reduce(0) { $0 + $1.health })
@@ -56,15 +65,10 @@ public struct EnvoyLoad: Hashable, Sendable {
         if left > 0, let first = levels.first(where: { $0.health > 0 || panics.contains($0.priority) }) {
             priorities[first.priority, default: 0] += left
         }
-        for level in levels {
-            let load = Double(priorities[level.priority] ?? 0) / 100
-            guard load > 0 else { continue }
-            level.divide(load, inPanic: panics.contains(level.priority), into: &parts)
-        }
     }
 
     /// The hosts of one priority.
-    private struct Level {
+    private struct Level: Hashable, Sendable {
         var priority: UInt32
         var localities: [Assignment.LocalityEndpoints]
         var failed: Set<Assignment.Endpoint.Address>

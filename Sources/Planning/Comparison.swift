@@ -8,17 +8,33 @@ import Snapshots
 struct Comparison {
     let before: Assignment
     let after: Assignment
+    /// The shares after the change.
+    let afterShares: [ClusterShare]
+    /// The cluster and pod of each address after the change.
+    let origins: [Assignment.Endpoint.Address: Assignment.Origin]
     let clusters: [PlanPage.Cluster]
     let basis: PlanPage.Basis
     let podCount: Int
     /// By cluster, the most requests per second that a pod has carried well.
     let proved: [ClusterName: Double]
+    /// The zone of each pod, by cluster and name.
+    private let zones: [ClusterName: [String: String]]
     /// The share of each pod before, by cluster and name.
     private let lastShares: [ClusterName: [String: Double]]
 
     init(_ before: Assignment, _ after: Assignment, _ premises: Premises, _ service: ServiceName) {
         self.before = before
         self.after = after
+        let afterShares = after.shares
+        self.afterShares = afterShares
+        origins = after.origins
+        zones = Dictionary(
+            afterShares.filter { Set($0.pods.map(\.locality.zone)).count > 1 }.map { share in
+                (
+                    share.cluster,
+                    Dictionary(share.pods.map { ($0.name, $0.locality.zone) }, uniquingKeysWith: { first, _ in first })
+                )
+            }, uniquingKeysWith: { first, _ in first })
         let load = premises.observed[service]
         let seconds = load.map { $0.window / .seconds(1) } ?? 0
         let observed = load.flatMap { load in
@@ -42,7 +58,7 @@ struct Comparison {
             beforeShares.map { ($0.cluster, $0.share) }, uniquingKeysWith: { first, _ in first })
         self.lastShares = lastShares
         var podCount = 0
-        clusters = after.shares.map { share in
+        clusters = afterShares.map { share in
             podCount += share.pods.count
             let last = lastClusters[share.cluster] ?? 0
             let pods = share.pods.map { pod in
@@ -57,10 +73,10 @@ struct Comparison {
         self.podCount = podCount
     }
 
-    /// The shares of an assignment in percent, by cluster.
-    func percentages(_ assignment: Assignment) -> [String: Double] {
+    /// Shares in percent, by cluster.
+    func percentages(_ shares: [ClusterShare]) -> [String: Double] {
         Dictionary(
-            assignment.shares.map { ($0.cluster.rawValue, percent($0.share)) }, uniquingKeysWith: { first, _ in first })
+            shares.map { ($0.cluster.rawValue, percent($0.share)) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The shares part of the way, in percent, by cluster.
@@ -70,28 +86,36 @@ struct Comparison {
             uniquingKeysWith: { first, _ in first })
     }
 
+    /// The zone of an endpoint's pod; nil if the endpoint stands for many.
+    func zone(of origin: Assignment.Origin) -> String? {
+        origin.pod.flatMap { zones[origin.cluster]?[$0] }
+    }
+
     /// What a loss does.
     ///
     /// - Parameters:
     ///   - later: what Ballast then answers.
     ///   - envoy: how an Envoy divides before that.
     func failure(_ loss: Loss, _ later: Assignment?, _ envoy: EnvoyLoad) -> PlanPage.Failure {
+        let shares = later?.shares ?? []
         var byCluster: [String: Double] = [:]
-        let origins = after.origins
         for (address, part) in envoy.parts {
             guard let origin = origins[address] else { continue }
             byCluster[origin.cluster.rawValue, default: 0] += part
         }
         var page = PlanPage.Failure(
-            lost: loss.description, shares: later.map(percentages) ?? [:], envoy: byCluster.mapValues(percent))
-        let pods = (later?.shares ?? []).flatMap { share in share.pods.map { (share.cluster, $0) } }
+            lost: loss.description, shares: percentages(shares), envoy: byCluster.mapValues(percent))
         // The greatest growth counts; pods that get nothing now have none.
-        let grown = pods.filter { $0.1.share > 0 }.map { cluster, pod in
-            (cluster, pod, (lastShares[cluster]?[pod.name]).flatMap { $0 > 0 ? pod.share / $0 : nil })
+        var hottest: (cluster: ClusterName, pod: ClusterShare.PodShare, times: Double?)?
+        for share in shares {
+            let last = lastShares[share.cluster] ?? [:]
+            for pod in share.pods where pod.share > 0 {
+                let times = last[pod.name].flatMap { $0 > 0 ? pod.share / $0 : nil }
+                if let known = hottest, (known.times ?? 0, known.pod.share) >= (times ?? 0, pod.share) { continue }
+                hottest = (share.cluster, pod, times)
+            }
         }
-        guard let (cluster, pod, times) = grown.max(by: { ($0.2 ?? 0, $0.1.share) < ($1.2 ?? 0, $1.1.share) }) else {
-            return page
-        }
+        guard let (cluster, pod, times) = hottest else { return page }
         page.hottest = "\(cluster)/\(pod.name)"
         page.times = times.map { ($0 * 100).rounded() / 100 }
         if let rps = basis.rps {

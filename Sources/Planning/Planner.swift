@@ -89,7 +89,8 @@ public struct Planner {
     private func checkServices(
         _ spec: OverrideSpec, but known: (ServiceName, ClientView, Assignment)
     ) throws(ProblemPage) {
-        guard spec.balance == nil else { return }
+        // Only drains and shares of 0 can give way to the never-empty rule.
+        guard spec.drain != nil || spec.shares?.values.contains(0) == true else { return }
         let services = spec.service == "*" ? builder.names.sorted() : [ServiceName(rawValue: spec.service)]
         let views = spec.views?.map(ClusterName.init(rawValue:)) ?? builder.clusterNames.sorted()
         let tunings = Tunings(premises.book, at: premises.now, adding: (spec, .whole))
@@ -148,10 +149,10 @@ public struct Planner {
         let count = spec.ramp?.steps ?? 1
         let isExact = count * comparison.podCount <= Self.maxStepWork
         return (1...count).map { step in
-            if step == count { return comparison.percentages(comparison.after) }
+            if step == count { return comparison.percentages(comparison.afterShares) }
             let level = Tuning.Fraction(UInt64(step), of: UInt64(count))
             guard isExact else { return comparison.interpolated(level.value) }
-            return assign(service, view, (spec, level)).map(comparison.percentages) ?? [:]
+            return assign(service, view, (spec, level)).map { comparison.percentages($0.shares) } ?? [:]
         }
     }
 
@@ -219,8 +220,7 @@ extension Planner {
     ) -> [PlanPage.Failure] {
         let failures = losses(comparison).prefix(Self.maxFailures).map { loss in
             let later = assign(service, view, (spec, .whole), without: [loss])
-            let failed = Set(
-                comparison.after.origins.filter { loss.takes($0.value, builder, service) }.map(\.key))
+            let failed = Set(comparison.origins.filter { loss.takes($0.value, comparison) }.map(\.key))
             let envoy = EnvoyLoad(comparison.after.localities, failed: failed)
             return comparison.failure(loss, later, envoy)
         }
@@ -228,7 +228,7 @@ extension Planner {
     }
 
     private func losses(_ comparison: Comparison) -> [Loss] {
-        let shares = comparison.after.shares.filter { $0.share > 0 }
+        let shares = comparison.afterShares.filter { $0.share > 0 }
         var losses: [Loss] = shares.count > 1 ? shares.map { .cluster($0.cluster) } : []
         let pods = shares.flatMap { share in share.pods.map { (share.cluster, $0) } }
         if let largest = pods.max(by: { $0.1.share < $1.1.share }), pods.count > 1 {
@@ -247,16 +247,14 @@ extension Planner {
 
 extension Loss {
     /// Whether an endpoint of that origin is down, as far as clients see it: of a pod behind a gateway they see nothing.
-    fileprivate func takes(_ origin: Assignment.Origin, _ builder: SnapshotBuilder, _ service: ServiceName) -> Bool {
+    fileprivate func takes(
+        _ origin: Assignment.Origin, _ comparison: Comparison
+    ) -> Bool {
         switch self {
-        case .cluster(let name): return origin.cluster == name
-        case .gateway: return false
-        case .zone(let name, _), .pod(let name, _):
-            guard origin.cluster == name, let podName = origin.pod,
-                let pod = builder.pods(of: service)[name]?.first(where: { $0.name == podName }),
-                let cluster = builder.meshClusters.first(where: { $0.name == name })
-            else { return false }
-            return includes(pod, of: cluster)
+        case .cluster(let name): origin.cluster == name
+        case .gateway: false
+        case .pod(let name, let pod): origin.cluster == name && origin.pod == pod
+        case .zone(let name, let zone): origin.cluster == name && comparison.zone(of: origin) == zone
         }
     }
 }

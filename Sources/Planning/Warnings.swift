@@ -19,7 +19,7 @@ extension Planner {
         found.noteReach(comparison, premises, service)
         for limit in comparison.after.limited { found.add("limited", "\(limit.cluster): \(limit.sentence)") }
         if let target = spec.drain ?? spec.multiplier?.target, target.zone != nil || target.pod != nil {
-            let pods = comparison.after.shares.filter { $0.cluster.rawValue == target.cluster }.flatMap(\.pods)
+            let pods = comparison.afterShares.filter { $0.cluster.rawValue == target.cluster }.flatMap(\.pods)
             if !pods.contains(where: { target.pod == nil ? $0.locality.zone == target.zone : $0.name == target.pod }) {
                 found.add(
                     "absent", "\(target.cluster) has no pod of \(target.pod ?? target.zone ?? "") now: nothing changes")
@@ -27,7 +27,7 @@ extension Planner {
         }
         for part in (spec.shares ?? [:]).keys.sorted().map(OverrideSpec.part) {
             guard let zone = part.zone else { continue }
-            let pods = comparison.after.shares.first { $0.cluster == part.cluster }?.pods ?? []
+            let pods = comparison.afterShares.first { $0.cluster == part.cluster }?.pods ?? []
             if !pods.contains(where: { $0.locality.zone == zone }) {
                 found.add("absent", "\(part.cluster) has no pod in zone \(zone) now: the other parts share everything")
             }
@@ -77,7 +77,7 @@ private struct Findings {
                 "unproved",
                 "what pods can carry is not known yet: no pod carried requests for a while with under 1 % errors")
         }
-        let active = comparison.after.shares.filter { $0.share > 0 }
+        let active = comparison.afterShares.filter { $0.share > 0 }
         for share in active where share.pods.count(where: { $0.weight > 0 }) == 1 && share.share > 0.25 {
             add("thin", "one pod of \(share.cluster) gets \(decimal(percent(share.share))) %")
         }
@@ -107,7 +107,7 @@ private struct Findings {
 
     mutating func noteReach(_ comparison: Comparison, _ premises: Premises, _ service: ServiceName) {
         let changed = Set(comparison.clusters.filter { $0.before != $0.after }.map(\.cluster))
-        for share in comparison.after.shares where changed.contains(share.cluster.rawValue) && share.split != nil {
+        for share in comparison.afterShares where changed.contains(share.cluster.rawValue) && share.split != nil {
             let kind = premises.builder.meshClusters.first { $0.name == share.cluster }?.reach.kind
             switch kind {
             case .lanes: add("approximate", "\(share.cluster) is reached in lanes: its pods' shares are approximate")

@@ -1,5 +1,6 @@
 import AdminAPI
 import Foundation
+import Model
 import Overrides
 import TestBench
 import Testing
@@ -118,6 +119,86 @@ extension EnvoyTests {
                     #expect(seconds <= 15, "\(seconds) s: \(revert.reason)")
                     print("taken back after \(seconds) s: \(revert.reason)")
                     for pod in east { try await bench.setFailing(pod, false) }
+                }
+            }
+        }
+
+        @Test(arguments: [Plan.Reach.gateway, .pods])
+        func `a drained gateway gets no new connection, and no request fails`(_ reach: Plan.Reach) async throws {
+            try await withStage { stage in
+                let bench = stage.bench
+                let plan = Plan(reach)
+                try await open(stage, plan)
+                await bench.stop("ballast")
+                try await bench.startGateway(reach == .pods ? .allClusters : .passthrough, name: "second", at: 2)
+                let second = "\(bench.host.dropLast())2"
+                let configuration = plan.configuration(bench, .http2) + "overrides: {store: memory}\n"
+                try bench.write(
+                    configuration.replacing(
+                        "gateways: [\"\(bench.host):15443\"]",
+                        with: "gateways: [\"\(bench.host):15443\", \"\(second):15443\"]"), to: "ballast.yaml")
+                try await bench.startBallast()
+                try await eventually("both gateways are used") {
+                    _ = try await Load.run(100, on: bench)
+                    return try await bench.gateway(at: 2).stat("listener.\(second)_15443.downstream_cx_total") > 0
+                }
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    try await eventually("requests") { load.result.requests > 500 }
+                    _ = try ballast(
+                        bench, "drain", "gateway", "west/\(second):15443", "--for", "10m", "--reason", "a test", "--yes"
+                    )
+                    // Those who connect from now on don't use it.
+                    try await eventually("no new connection comes") {
+                        let before = try await bench.gateway(at: 2).stat("listener.\(second)_15443.downstream_cx_total")
+                        let start = load.result
+                        try await eventually("requests") { load.result.requests > start.requests + 500 }
+                        let after = try await bench.gateway(at: 2).stat("listener.\(second)_15443.downstream_cx_total")
+                        return after == before
+                    }
+                    _ = try ballast(bench, "undo")
+                    let start = load.result
+                    try await eventually("requests") { load.result.requests > start.requests + 500 }
+                }
+                #expect(result.failed == 0)
+            }
+        }
+
+        @Test func `trim suggests multipliers from what pods report, and applies them`() async throws {
+            try await withBench { bench in
+                try bench.write(
+                    bench.template("ballast.yaml").replacing(
+                        "cluster: east   ", with: "overrides: {store: memory}\ncluster: east   "),
+                    to: "ballast.yaml")
+                try await bench.startPods(east + west)
+                for pod in east + west {
+                    let load = pod.hasPrefix("e") ? 0.8 : 0.4
+                    let header =
+                        "response_headers_to_add: [{header: {key: endpoint-load-metrics, value: \"TEXT cpu_utilization=\(load)\"}}]"
+                    let config = try String(contentsOfFile: "\(bench.directory)/\(pod).envoy.yaml", encoding: .utf8)
+                        .replacingOnce("domains: [\"*\"]\n", with: "domains: [\"*\"]\n              \(header)\n")
+                    await bench.stop(pod)
+                    let admin = EnvoyAdmin(host: try bench.pod(pod).address.host.description, port: 9901)
+                    try await bench.startEnvoy(pod, config, admin, concurrency: 1)
+                }
+                try await bench.startBallast()
+                try await bench.startGateway(.allClusters)
+                try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 1)
+                var text = ""
+                try await eventually("the utilisation is known") {
+                    _ = try await Load.run(200, on: bench)
+                    text = try ballast(bench, "trim", "httpbin")
+                    return text.contains("2 clusters are off")
+                }
+                // The mean over requests is 0.56: east x (0.56 / 0.8) ^ 0.5 = 0.84, west x (0.56 / 0.4) ^ 0.5 = 1.18.
+                #expect(
+                    text.contains("east     80 %         x0.84") && text.contains("west     40 %         x1.18"),
+                    "\(text)")
+                _ = try ballast(bench, "trim", "httpbin", "--apply", "--yes")
+                try await eventually("west gets more") {
+                    let part = try await Load.run(1_000, on: bench)
+                    let west = part.byPod.filter { $0.key.hasPrefix("w") }.values.reduce(0, +)
+                    // 3 x 1.18 of 2 x 0.84 + 3 x 1.18.
+                    return abs(Double(west) / 1_000 - 0.678) < 0.01
                 }
             }
         }

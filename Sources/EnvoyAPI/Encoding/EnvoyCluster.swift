@@ -35,6 +35,7 @@ extension EncodedResource {
                 service.describe(&message, name: name.rawValue, throughProxies: throughProxies, in: arena)
             case .proxyless:
                 message.discoverEndpoints(name: name.rawValue, in: arena)
+                message.reportUtilization(in: arena)
                 message.lrs_server = arena.make(envoy__config__core__v3__config_source__init) { source in
                     source.resource_api_version = ENVOY__CONFIG__CORE__V3__API_VERSION__V3
                     source.config_source_specifier_case =
@@ -89,6 +90,7 @@ extension Service {
         _ message: inout Envoy__Config__Cluster__V3__Cluster, name: String, throughProxies: Bool, in arena: Arena
     ) {
         message.discoverEndpoints(name: name, in: arena)
+        message.reportUtilization(in: arena)
         message.common_lb_config = arena.make(envoy__config__cluster__v3__cluster__common_lb_config__init) { common in
             // Never send traffic to unhealthy pods.
             common.healthy_panic_threshold = arena.make(envoy__type__v3__percent__init) { $0.value = 0 }
@@ -117,6 +119,13 @@ extension Service {
 }
 
 extension Envoy__Config__Cluster__V3__Cluster {
+    /// Makes clients report the utilisation that pods report (ORCA).
+    fileprivate mutating func reportUtilization(in arena: Arena) {
+        let names = ["application_utilization", "cpu_utilization"].map { arena.string($0) }
+        n_lrs_report_endpoint_metrics = names.count
+        lrs_report_endpoint_metrics = arena.array(names)
+    }
+
     /// Sets EDS over the ADS stream that the Envoy cluster came by.
     fileprivate mutating func discoverEndpoints(name: String, in arena: Arena) {
         type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS

@@ -5,7 +5,8 @@ public struct EnvoyAdmin: Sendable {
     private let host: String
     private let port: Int
 
-    init(host: String, port: Int) {
+    /// Creates a client of an admin interface.
+    public init(host: String, port: Int) {
         self.host = host
         self.port = port
     }

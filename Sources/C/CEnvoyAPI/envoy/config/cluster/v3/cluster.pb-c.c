@@ -367,7 +367,7 @@ const ProtobufCEnumDescriptor envoy__config__cluster__v3__cluster__lb_policy__de
   envoy__config__cluster__v3__cluster__lb_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[14] =
+static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[15] =
 {
   {
     "name",
@@ -537,6 +537,18 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lrs_report_endpoint_metrics",
+    57,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Envoy__Config__Cluster__V3__Cluster, n_lrs_report_endpoint_metrics),
+    offsetof(Envoy__Config__Cluster__V3__Cluster, lrs_report_endpoint_metrics),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__cluster__v3__cluster__field_indices_by_name[] = {
   8,   /* field[8] = common_lb_config */
@@ -547,6 +559,7 @@ static const unsigned envoy__config__cluster__v3__cluster__field_indices_by_name
   4,   /* field[4] = lb_policy */
   12,   /* field[12] = least_request_lb_config */
   10,   /* field[10] = load_assignment */
+  14,   /* field[14] = lrs_report_endpoint_metrics */
   13,   /* field[13] = lrs_server */
   0,   /* field[0] = name */
   6,   /* field[6] = outlier_detection */
@@ -554,7 +567,7 @@ static const unsigned envoy__config__cluster__v3__cluster__field_indices_by_name
   1,   /* field[1] = type */
   11,   /* field[11] = typed_extension_protocol_options */
 };
-static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[9 + 1] =
+static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[10 + 1] =
 {
   { 1, 0 },
   { 6, 4 },
@@ -565,7 +578,8 @@ static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_range
   { 32, 9 },
   { 36, 11 },
   { 42, 13 },
-  { 0, 14 }
+  { 57, 14 },
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor =
 {
@@ -575,10 +589,10 @@ const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor
   "Envoy__Config__Cluster__V3__Cluster",
   "envoy.config.cluster.v3",
   sizeof(Envoy__Config__Cluster__V3__Cluster),
-  14,
+  15,
   envoy__config__cluster__v3__cluster__field_descriptors,
   envoy__config__cluster__v3__cluster__field_indices_by_name,
-  9,  envoy__config__cluster__v3__cluster__number_ranges,
+  10,  envoy__config__cluster__v3__cluster__number_ranges,
   (ProtobufCMessageInit) envoy__config__cluster__v3__cluster__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

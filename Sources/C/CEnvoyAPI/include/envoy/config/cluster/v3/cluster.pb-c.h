@@ -170,6 +170,11 @@ struct  Envoy__Config__Cluster__V3__Cluster
    * Where gRPC clients report what they sent to this cluster.
    */
   Envoy__Config__Core__V3__ConfigSource *lrs_server;
+  /*
+   * The metrics of pods (ORCA) that clients report.
+   */
+  size_t n_lrs_report_endpoint_metrics;
+  char **lrs_report_endpoint_metrics;
   Envoy__Config__Cluster__V3__Cluster__ClusterDiscoveryTypeCase cluster_discovery_type_case;
   union {
     Envoy__Config__Cluster__V3__Cluster__DiscoveryType type;
@@ -181,7 +186,7 @@ struct  Envoy__Config__Cluster__V3__Cluster
 };
 #define ENVOY__CONFIG__CLUSTER__V3__CLUSTER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__cluster__v3__cluster__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN, 0,NULL, NULL, NULL, NULL, 0, NULL, 0,NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE__NOT_SET, {0}, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, NULL, NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN, 0,NULL, NULL, NULL, NULL, 0, NULL, 0,NULL, NULL, 0,NULL, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE__NOT_SET, {0}, ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_CONFIG__NOT_SET, {0} }
 
 
 /* Envoy__Config__Cluster__V3__Cluster__EdsClusterConfig methods */
