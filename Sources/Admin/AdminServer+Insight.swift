@@ -67,8 +67,13 @@ extension AdminServer {
         return date
     }
 
-    func series(_ request: Request, _ context: AdminContext, _ history: HistoryPage) throws -> Response {
+    func series(
+        _ request: Request, _ context: AdminContext, _ history: HistoryPage
+    ) async throws -> Response {
         let name = try serviceName(context)
+        guard await controlPlane.snapshotBuilder().names.contains(name) else {
+            throw RequestError("unknown", "there is no service \(name)", .notFound)
+        }
         let from = try Self.time(request, "from") ?? Date(timeIntervalSince1970: 0)
         let step = request.uri.queryParameters["step"].flatMap { Double($0) } ?? LoadHistory.interval
         guard (LoadHistory.interval...3_600).contains(step) else {
@@ -301,6 +306,6 @@ extension Assignment {
         let panic = load.panics.isEmpty ? "no panic" : "panic"
         let whole = cluster == nil || pod != nil && parts.keys.contains { origins[$0]?.pod == nil }
         return
-            "Envoy with locality weights: \(priorities.joined(separator: ", ")), \(panic)\(whole ? "" : ": \(percent) %")"
+            "\(whole ? "an Envoy: " : "an Envoy sends it \(percent) %: ")\(priorities.joined(separator: ", ")), \(panic)"
     }
 }

@@ -155,11 +155,11 @@ extension AdminServer {
         }
     }
 
-    private func body<Body: Decodable>(_ type: Body.Type, of request: Request) async throws -> Body {
+    private func body<Body: Codable>(_ type: Body.Type, of request: Request) async throws -> Body {
         let data = try await bytes(of: request, type: "application/json")
         do {
             let body = try AdminJSON.decode(type, from: data)
-            if type == OverrideSpec.self { try checkFields(data) }
+            try checkFields(data, of: body)
             return body
         } catch let error as DecodingError {
             let problem = FieldProblem(error)
@@ -168,13 +168,23 @@ extension AdminServer {
         }
     }
 
-    /// A mistyped field must not pass for one that was left out.
-    private func checkFields(_ data: Data) throws {
-        let fields = (try? JSONSerialization.jsonObject(with: data) as? [String: Any])?.keys.sorted() ?? []
-        let unknown = fields.filter { !OverrideSpec.fields.contains($0) }
+    /// A mistyped field must not pass for one that was left out: every field of the body has to be one of the value's.
+    private func checkFields(_ data: Data, of body: some Encodable) throws {
+        let given = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
+        let known = try JSONSerialization.jsonObject(with: try AdminJSON.encode(body))
+        let unknown = Self.unknownFields(given, known, at: "")
         guard !unknown.isEmpty else { return }
         throw RequestError(
-            ProblemPage(.invalid(unknown.map { FieldProblem("/\($0)", "there is no such field") })))
+            ProblemPage(.invalid(unknown.map { FieldProblem($0, "there is no such field") })))
+    }
+
+    private static func unknownFields(_ given: Any, _ known: Any, at pointer: String) -> [String] {
+        guard let given = given as? [String: Any], let known = known as? [String: Any] else { return [] }
+        return given.keys.sorted().flatMap { key -> [String] in
+            let field = "\(pointer)/\(OverrideSpec.escaped(key))"
+            guard let value = given[key], !(value is NSNull) else { return [] }
+            return known[key].map { unknownFields(value, $0, at: field) } ?? [field]
+        }
     }
 
     private func page(

@@ -102,7 +102,9 @@ public struct AdminServer: ServiceLifecycle.Service {
         case .service: router.get(path) { request, context in try await service(request, context) }
         case .explain: router.get(path) { request, context in try await explain(request, context) }
         case .series:
-            router.get(path) { request, context in try series(request, context, await history(request, context)) }
+            router.get(path) { request, context in
+                try await series(request, context, await history(request, context))
+            }
         case .trim: router.get(path) { _, context in try await trim(context) }
         case .history: router.get(path) { request, _ in try await history(request) }
         case .checks: router.get(path) { _, _ in try await checks() }

@@ -25,9 +25,9 @@ public struct ConfigurationPlanPage: Codable, Hashable, Sendable {
     public var same: Int
     /// Fields that would take effect at the next start only.
     public var pending: [String]
-    /// The number of clients' streams that would be sent something.
+    /// The number of clients' streams, if any service differs; otherwise 0.
     public var clients: Int
-    /// Clusters whose pods are not known here, because they are new.
+    /// Clusters whose pods are not known here, because they are new or get their pods elsewhere.
     public var unknown: [String]
 
     /// Creates a value.

@@ -151,7 +151,7 @@ extension AdminRoute {
                     parameters: [
                         Operation.Parameter(name: "from", schema: time),
                         Operation.Parameter(name: "step", schema: ["type": "number", "minimum": 10, "maximum": 3_600]),
-                    ], page: SeriesPage.self, errors: ["400"])
+                    ], page: SeriesPage.self, errors: ["400", "404"])
             ]
         case .trim:
             return [

@@ -31,7 +31,7 @@ public struct OverridePage: Codable, Hashable, Sendable {
     public var step: Int?
     /// When phase or level change next by themselves; nil for never.
     public var next: Date?
-    /// When it ends or ended; nil if it is permanent.
+    /// When it ends or ended, or began to restore; nil if it is permanent.
     public var end: Date?
 
     /// Creates a page with the state at a time.

@@ -1,6 +1,6 @@
 public import Overrides
 
-/// An error of a change (RFC 9457), sent as `application/problem+json`.
+/// An error of a request (RFC 9457), sent as `application/problem+json`.
 public struct ProblemPage: Codable, Hashable, Sendable, Error {
     /// The kind of error, such as `/problems/outdated`.
     public var type: String

@@ -66,7 +66,7 @@ public struct LogEntry: Codable, Hashable, Sendable {
     public var service: String?
     /// What happened, in words.
     public var says: String
-    /// What caused a change: `sources`, `configuration` or `override ID`; nil for other kinds.
+    /// What caused a change: `start`, `sources`, `configuration` or `override ID`; nil for other kinds.
     public var causes: [String]?
     /// What is served from then on to clients of this Ballast's cluster; nil for other kinds.
     public var clusters: [Cluster]?

@@ -115,14 +115,14 @@ extension OverrideSpec {
             if time > latest { problems.append(FieldProblem(field, "should be within 366 days")) }
             if time <= now, field == "/until" { problems.append(FieldProblem(field, "should be in the future")) }
         }
+        if let until, let over = ramp?.duration,
+            let seconds = Optional(until.timeIntervalSince(max(start ?? now, now))),
+            Double(over.components.seconds) > seconds
+        {
+            problems.append(FieldProblem("/ramp/over", "is longer than the time until `until`"))
+        }
         return problems
     }
-
-    /// The fields of a spec in JSON.
-    public static let fields: Set<String> = [
-        "service", "views", "shares", "multiplier", "drain", "balance", "start", "ramp", "until", "permanent",
-        "restore", "abort", "reason",
-    ]
 
     /// The fields that can't be used, whatever the mesh contains.
     public var problems: [FieldProblem] {

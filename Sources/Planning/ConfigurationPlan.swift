@@ -59,15 +59,29 @@ public struct ConfigurationPlan {
                             reason: now?.reason ?? "not there", pods: [])
                     }))
         }
-        let known = before.clusterNames
+        let known = { (cluster: ClusterIntent) in
+            before.currentIntent?[cluster.name]?.endpoints.isSame(as: cluster.endpoints) == true
+        }
         return ConfigurationPlanPage(
             view: view.cluster.rawValue, services: Array(services.prefix(Self.maxServices)), same: same,
             pending: pending, clients: services.isEmpty ? 0 : clients,
-            unknown: intent.clusters.map(\.name).filter { !known.contains($0) }.map(\.rawValue))
+            unknown: intent.clusters.filter { !known($0) }.map(\.name.rawValue))
     }
 
     private func assignment(of name: ServiceName, _ builder: SnapshotBuilder) -> Assignment? {
         builder.assignment(of: name, for: view, with: tunings)
+    }
+}
+
+extension EndpointsSettings {
+    /// Whether the pods come from the same source; files are compared by their names, as the text has no directory.
+    fileprivate func isSame(as other: EndpointsSettings) -> Bool {
+        let name = { (path: String) in path.split(separator: "/").last }
+        switch (self, other) {
+        case (.file(let left), .file(let right)), (.directory(let left), .directory(let right)):
+            return name(left) == name(right)
+        default: return self == other
+        }
     }
 }
 

@@ -25,6 +25,9 @@ public struct Planner {
     ///
     /// - Parameter view: the cluster whose clients it is for; nil for the spec's first view, or this Ballast's cluster.
     public func subject(of spec: OverrideSpec, view: ClusterName?) throws(ProblemPage) -> (ServiceName, ClientView) {
+        for loss in premises.losses where !builder.clusterNames.contains(loss.cluster) {
+            throw ProblemPage(type: "unknown", status: 404, detail: "`assume`: there is no cluster \(loss.cluster)")
+        }
         let problems = spec.problems(at: premises.now) + tooLong(spec) + unknownNames(in: spec)
         guard problems.isEmpty else { throw ProblemPage(.invalid(problems)) }
         let cluster = view ?? spec.views?.first.map(ClusterName.init(rawValue:)) ?? builder.ownCluster
@@ -56,7 +59,7 @@ public struct Planner {
         let comparison = Comparison(before, after, premises, service)
         let steps = steps(spec, service, view, comparison)
         let others = premises.book.current(of: service, at: premises.now)
-        let rules = premises.rules.map { $0.judge(spec, comparison, steps, others, at: premises.now) }
+        let rules = rules(spec, service, view, comparison, steps)
         let end = returnsTo(spec, others)
         return PlanPage(
             summary: summary(spec, comparison, steps), allowed: rules.allSatisfy(\.kept), spec: spec,
@@ -141,6 +144,34 @@ public struct Planner {
         return problems
     }
 
+    /// Whether the rules are kept; a spec of all services has to keep them for each.
+    private func rules(
+        _ spec: OverrideSpec, _ shown: ServiceName, _ view: ClientView, _ comparison: Comparison,
+        _ steps: [[String: Double]]
+    ) -> [PlanPage.Rule] {
+        let drains = premises.book.current(at: premises.now).count { $0.spec.drain != nil }
+        let services = spec.service == "*" ? builder.names.sorted() : [shown]
+        var broken: [String: String] = [:]
+        for service in services where premises.rules.contains(where: { broken[$0.name] == nil && $0.concerns(service) })
+        {
+            var (own, ownSteps) = (comparison, steps)
+            if service != shown {
+                guard let before = assign(service, view, nil), let after = assign(service, view, (spec, .whole)) else {
+                    continue
+                }
+                own = Comparison(before, after, premises, service)
+                ownSteps = [own.percentages(own.afterShares)]
+            }
+            for rule in premises.rules where broken[rule.name] == nil && rule.concerns(service) {
+                guard let reason = rule.breach(spec, own, ownSteps, drains: drains, at: premises.now) else { continue }
+                broken[rule.name] = services.count > 1 ? "\(service): \(reason)" : reason
+            }
+        }
+        return premises.rules.map {
+            PlanPage.Rule(name: $0.name, kept: broken[$0.name] == nil, says: broken[$0.name])
+        }
+    }
+
     // MARK: Parts of the plan
 
     private func steps(
@@ -174,7 +205,8 @@ public struct Planner {
         let what = moved.isEmpty ? "No share changes" : "\(moved.joined(separator: ", "))"
         let ramp = spec.ramp.map { " over \($0.over) in \($0.steps) steps" } ?? ""
         let end = spec.until.map { ", until \($0.ISO8601Format())" } ?? ", for good"
-        return "\(spec.summary): \(what)\(ramp)\(end)."
+        let more = spec.service == "*" ? " Of \(builder.names.count) services, one is shown." : ""
+        return "\(spec.summary): \(what)\(ramp)\(end).\(more)"
     }
 
     private func returnsTo(_ spec: OverrideSpec, _ others: [Override]) -> String {

@@ -21,6 +21,13 @@ public enum Loss: Hashable, Sendable {
         }
     }
 
+    /// The cluster that it is part of.
+    public var cluster: ClusterName {
+        switch self {
+        case .cluster(let name), .zone(let name, _), .pod(let name, _), .gateway(let name, _): name
+        }
+    }
+
     /// Whether a pod is lost.
     public func includes(_ pod: Pod, of cluster: Cluster) -> Bool {
         switch self {

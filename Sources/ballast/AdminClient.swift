@@ -49,9 +49,10 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
         case .table, .wide: break
         case .json: try printJSON(page)
         case .yaml:
-            let object = try JSONSerialization.jsonObject(with: try AdminJSON.encode(page))
-            Swift.print(try Yams.dump(object: object, sortKeys: true), terminator: "")
-        case .name: for name in names { Swift.print(name) }
+            let encoder = YAMLEncoder()
+            encoder.options.sortKeys = true
+            Output.write(try encoder.encode(page).trimmingSuffix("\n"))
+        case .name: for name in names { Output.write(name) }
         }
     }
 }
@@ -205,5 +206,5 @@ extension String {
 
 /// A page as JSON, as the API sends it.
 func printJSON(_ page: some Encodable) throws {
-    print(String(decoding: try AdminJSON.encode(page), as: UTF8.self), terminator: "")
+    Output.write(String(decoding: try AdminJSON.encode(page), as: UTF8.self).trimmingSuffix("\n"))
 }

@@ -52,7 +52,9 @@ enum Output {
     }
 
     private static func put(_ lines: [String]) {
-        FileHandle.standardOutput.write(Data(lines.map { $0 + "\n" }.joined().utf8))
+        let data = Data(lines.map { $0 + "\n" }.joined().utf8)
+        // The reader may have enough, such as `head`.
+        if (try? FileHandle.standardOutput.write(contentsOf: data)) == nil { exit(0) }
     }
 }
 

@@ -30,6 +30,7 @@ struct WhatIf: AsyncParsableCommand {
 
     func run() async throws {
         guard config == nil else { return try await plan() }
+        if command.first == "--help" || command.first == "-h" { throw CleanExit.helpRequest(self) }
         var words = command
         // Options of this command may come first.
         var options: [String] = []
@@ -46,8 +47,9 @@ struct WhatIf: AsyncParsableCommand {
             throw ValidationError("say which change: weights set SERVICE …, drain …, or --config FILE")
         }
         words += options + assume.flatMap { ["--assume", $0] } + (rps.map { ["--rps", "\($0)"] } ?? [])
-        if !words.contains("--for"), !words.contains("--permanent") { words.append("--permanent") }
-        if !words.contains("--reason") { words += ["--reason", "what if"] }
+        let names = Set(words.map { $0.split(separator: "=").first.map(String.init) ?? $0 })
+        if !names.contains("--for"), !names.contains("--permanent") { words.append("--permanent") }
+        if !names.contains("--reason") { words += ["--reason", "what if"] }
         if !words.contains("--dry-run") { words.append("--dry-run") }
         guard var planned = try Ballast.parseAsRoot(words) as? any AsyncParsableCommand else { return }
         try await planned.run()
@@ -80,7 +82,7 @@ extension ConfigurationPlanPage {
             }
         }
         if services.isEmpty { print("Clients of \(view) would be served the same.") } else { printTable(rows) }
-        print("\(services.count) services differ, \(same) don't; \(clients) client streams would be looked at.")
+        print("\(services.count) services differ, \(same) don't; \(clients) client streams are open.")
         for field in pending { print("! pending  \(field) takes effect at the next start only") }
         for cluster in unknown {
             print("! unknown  the pods of \(cluster) are not known before the configuration is in force")

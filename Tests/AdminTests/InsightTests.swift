@@ -71,7 +71,7 @@ import TestSupport
             #expect(
                 part.layers[1].origin == "override \(factor.id)" && part.layers[2].origin == "override \(shares.id)")
             #expect(part.layers[2].effect == "set to 20 %")
-            #expect(page.client == "Envoy with locality weights: priority 0 100 %, no panic: 20 %")
+            #expect(page.client == "an Envoy sends it 20 %: priority 0 100 %, no panic")
             #expect(page.overrides.count == 2)
             let pod = try await get(client, ExplainPage.self, "/v1/services/httpbin/explain?cluster=west&pod=w1")
             let first = try #require(pod.clusters.first)

@@ -89,7 +89,8 @@ enum CheckCode: String, CaseIterable {
             "Zone-aware routing or subsets choose hosts by rules of their own, over Ballast's weights. Remove them."
         case .noInternalListener:
             "Endpoints lead through an internal listener that this Envoy doesn't have: requests to them fail. Add the bootstrap extension `envoy.bootstrap.internal_listener`, and LDS or the listener."
-        case .certificateExpired: "A certificate that this Envoy uses has expired: peers refuse it. Renew the file."
+        case .certificateExpired:
+            "A certificate that this Envoy uses has expired, or will within 7 days: peers refuse it then. Renew the file."
         case .ejected:
             "Outlier detection of this Envoy keeps requests from the host; Ballast doesn't know. Look at the pod's errors."
         case .failsCheck: "The host fails this Envoy's active health check, so it gets nothing."

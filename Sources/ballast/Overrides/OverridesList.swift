@@ -48,7 +48,7 @@ struct OverridesList: AsyncParsableCommand {
         print("\(override.createdAt.ISO8601Format())  created by \(override.createdBy): \(override.spec.reason)")
         for transition in override.transitions.sorted(by: { ($0.at, $0.id) < ($1.at, $1.id) }) {
             print(
-                "\(transition.at.ISO8601Format())  \(transition.type.rawValue) by \(transition.by): \(transition.reason)"
+                "\(transition.at.ISO8601Format())  \(transition.type.rawValue) by \(transition.by)\(transition.reason.isEmpty ? "" : ": \(transition.reason)")"
             )
         }
     }

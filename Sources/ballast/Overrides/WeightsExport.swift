@@ -21,7 +21,10 @@ struct WeightsExport: AsyncParsableCommand {
             var (weights, notes): ([String], [String]) = ([], [])
             // The newest comes first: it counts.
             for spec in specs {
-                if let own = spec.shares {
+                if let views = spec.views {
+                    notes.append(
+                        "\(spec.summary) is for clients of \(views.joined(separator: ", ")) only, which has no field")
+                } else if let own = spec.shares {
                     for (name, percent) in own where shares[name] == nil {
                         if name.contains("/") {
                             notes.append("the share of zone \(name) has no field")
@@ -40,6 +43,9 @@ struct WeightsExport: AsyncParsableCommand {
                     notes.append("\(spec.summary) has no field in the configuration")
                 }
             }
+            for note in notes { say("note: \(note)") }
+            let balance = specs.filter { $0.views == nil }.compactMap(\.balance).first
+            guard !shares.isEmpty || !weights.isEmpty || balance != nil else { return }
             print("services:")
             print("  \(service):")
             if !shares.isEmpty {
@@ -48,8 +54,7 @@ struct WeightsExport: AsyncParsableCommand {
             }
             if !weights.isEmpty { print("    weights:") }
             for weight in weights { print("      \(weight)") }
-            if let balance = specs.compactMap(\.balance).first { print("    balance: \(balance)") }
-            for note in notes { say("note: \(note)") }
+            if let balance { print("    balance: \(balance)") }
         }
     }
 }

@@ -46,13 +46,15 @@ struct WeightsShow: AsyncParsableCommand {
 extension OverridePage {
     /// The override in a line.
     var line: String {
+        let views = override.spec.views.map { " for clients of \($0.joined(separator: ", "))" } ?? ""
         let last = override.transitions.max { ($0.at, $0.id) < ($1.at, $1.id) }
         if phase == .ended, let last {
-            return "\(override.id)  \(override.spec.summary)  \(last.type.rawValue) by \(last.by): \(last.reason)"
+            let reason = last.reason.isEmpty ? "" : ": \(last.reason)"
+            return "\(override.id)  \(override.spec.summary)  \(last.type.rawValue) by \(last.by)\(reason)"
         }
         let end = end.map { "until \($0.ISO8601Format())" } ?? "permanent"
         return """
-            \(override.id)  \(override.spec.summary)  \(phase.rawValue) at \(decimal(level * 100)) %, \(end) \
+            \(override.id)  \(override.spec.summary)\(views)  \(phase.rawValue) at \(decimal(level * 100)) %, \(end) \
             (\(override.createdBy): \(override.spec.reason))
             """
     }
