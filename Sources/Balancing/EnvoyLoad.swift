@@ -22,7 +22,9 @@ public struct EnvoyLoad: Hashable, Sendable {
         }
     }
 
-    /// The part of the requests for each endpoint, 0 to 1; their sum is 0 if all requests fail. Computed on demand.
+    /// The part of the requests for each endpoint, 0 to 1; computed on demand.
+    ///
+    /// Their sum is 0 if all requests fail.
     public var parts: [Assignment.Endpoint.Address: Double] {
         var parts: [Assignment.Endpoint.Address: Double] = [:]
         for level in levels {

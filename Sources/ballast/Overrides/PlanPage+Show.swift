@@ -44,10 +44,11 @@ extension PlanPage {
     }
 
     private func words(_ failure: Failure) -> String {
-        guard let hottest = failure.hottest else { return "if \(failure.lost) fails as well, no pod is left" }
+        let more = basis.assumed == nil ? "" : " as well"
+        guard let hottest = failure.hottest else { return "if \(failure.lost) fails\(more), no pod is left" }
         let rps = failure.rps.map { "\(decimal($0))/s, " } ?? ""
         let times = failure.times.map { "\(decimal($0)) times what it gets now" } ?? "which gets nothing now"
         let proved = failure.ofProved.map { ", \(Int(($0 * 100).rounded())) % of what such pods have carried" } ?? ""
-        return "if \(failure.lost) fails as well, \(hottest) gets \(rps)\(times)\(proved)"
+        return "if \(failure.lost) fails\(more), \(hottest) gets \(rps)\(times)\(proved)"
     }
 }
