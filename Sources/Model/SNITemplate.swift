@@ -7,20 +7,35 @@ public struct DNSName: Hashable, Sendable, CustomStringConvertible {
 
     /// Parses a name; nil if the text isn't one.
     public init?(_ text: String) {
-        guard text.utf8.count <= 253,
-            text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy(Self.isLabel)
-        else { return nil }
-        description = text.lowercased()
+        guard text.utf8.count <= 253 else { return nil }
+        // One pass over the bytes: large services have a name for each pod.
+        var (length, last, hasCapitals) = (0, UInt8(ascii: "-"), false)
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: ".") {
+                guard (1...63).contains(length), last != UInt8(ascii: "-") else { return nil }
+                length = 0
+            } else {
+                guard Self.isAllowed(byte), length > 0 || byte != UInt8(ascii: "-") else { return nil }
+                hasCapitals = hasCapitals || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                length += 1
+            }
+            last = byte
+        }
+        guard (1...63).contains(length), last != UInt8(ascii: "-") else { return nil }
+        description = hasCapitals ? text.lowercased() : text
     }
 
     static func isLabel(_ label: Substring) -> Bool {
-        (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
-            && label.utf8.allSatisfy { byte in
-                let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-                let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
-                return digits.contains(byte) || letters.contains(byte | 0x20) || byte == UInt8(ascii: "-")
-                    || byte == UInt8(ascii: "_")
-            }
+        let hyphen = UInt8(ascii: "-")
+        return (1...63).contains(label.utf8.count) && label.utf8.first != hyphen && label.utf8.last != hyphen
+            && label.utf8.allSatisfy(isAllowed)
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+        return digits.contains(byte) || letters.contains(byte | 0x20) || byte == UInt8(ascii: "-")
+            || byte == UInt8(ascii: "_")
     }
 }
 
@@ -120,8 +135,11 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
     {
         var names: [String: String] = [:]
         var owners: [String: String] = [:]
+        names.reserveCapacity(pods.count)
+        owners.reserveCapacity(pods.count)
+        let filled = filled(service, cluster)
         for pod in pods {
-            let name = try name(of: pod, service: service, cluster: cluster)
+            let name = try name(of: pod, service, filled)
             if let owner = owners.updateValue(pod.name, forKey: name) {
                 throw Problem(description: "pods \(owner) and \(pod.name) would have the same SNI, \(name)")
             }
@@ -132,10 +150,23 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
 
     /// The SNI of a pod; `{port}` is the service's port, or the pod's if the service has none.
     public func name(of pod: Pod, service: Service, cluster: ClusterName) throws(Problem) -> String {
-        let name =
-            description.replacing("{pod}", with: pod.name).replacing("{service}", with: service.name.rawValue)
-            .replacing("{port}", with: String(service.port ?? pod.address.port)).replacing(
-                "{cluster}", with: cluster.rawValue)
+        try name(of: pod, service, filled(service, cluster))
+    }
+
+    /// The template with the service and the cluster, in the parts between the places of the pod's name.
+    private func filled(_ service: Service, _ cluster: ClusterName) -> [String] {
+        description.split(separator: "{pod}", omittingEmptySubsequences: false).map { part in
+            let text = String(part).replacing("{service}", with: service.name.rawValue)
+            let port = service.port.map { text.replacing("{port}", with: String($0)) } ?? text
+            return port.replacing("{cluster}", with: cluster.rawValue)
+        }
+    }
+
+    private func name(of pod: Pod, _ service: Service, _ filled: [String]) throws(Problem) -> String {
+        var name = filled.joined(separator: pod.name)
+        if service.port == nil, filled.contains(where: { $0.contains("{port}") }) {
+            name = name.replacing("{port}", with: String(pod.address.port))
+        }
         guard DNSName.isLabel(pod.name[...]) else {
             throw Problem(description: "pod \(pod.name): its name can't be a label of an SNI")
         }

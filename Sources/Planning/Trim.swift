@@ -24,7 +24,8 @@ public struct Trim {
         for (target, tally) in load?.targets ?? [:] {
             if case .cluster(let cluster) = target, !tally.means.isEmpty { found[cluster] = tally.means }
         }
-        let metric = Self.metrics.first { name in found.values.contains { $0[name] != nil } }
+        // Envoy reports 0 for a metric that a pod doesn't send along with others.
+        let metric = Self.metrics.first { name in found.values.contains { ($0[name] ?? 0) > 0 } }
         let values = found.compactMapValues { means in metric.flatMap { means[$0] } }.filter { $0.value > 0 }
         guard let metric, values.count > 1 else {
             page = TrimPage(

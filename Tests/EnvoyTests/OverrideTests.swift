@@ -133,12 +133,12 @@ extension EnvoyTests {
                 @Sendable func health() async throws -> String? {
                     try await bench.client.endpoints(of: "httpbin")[second]?.health
                 }
-                try await eventually("both gateways are used") { try await health() == "HEALTHY" }
+                try await eventually("both gateways are used") { try await health() == "healthy" }
                 let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
                     try await eventually("requests") { load.result.requests > 500 }
                     _ = try ballast(
                         bench, "drain", "gateway", "west/\(second)", "--for", "10m", "--reason", "a test", "--yes")
-                    try await eventually("it is draining") { try await health() == "DRAINING" }
+                    try await eventually("it is draining") { try await health() == "draining" }
                     let handshakes = try await bench.handshakeCount(west)
                     try await eventually("west keeps its share through the other gateway") {
                         let start = load.result
@@ -148,7 +148,7 @@ extension EnvoyTests {
                         return abs(Double(west) / Double(part.requests) - 0.6) < 0.02
                     }
                     _ = try ballast(bench, "undo")
-                    try await eventually("it is back") { try await health() == "HEALTHY" }
+                    try await eventually("it is back") { try await health() == "healthy" }
                     #expect(try await bench.handshakeCount(west) == handshakes, "its connections stayed")
                 }
                 #expect(result.failed == 0)
