@@ -12,7 +12,7 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
             case pause = "Pause"
             /// Continues the ramp.
             case resume = "Resume"
-            /// Ends the override.
+            /// Ends the override; a second time, its restore.
             case revert = "Revert"
         }
 

@@ -153,7 +153,7 @@ public actor OverrideController {
             switch kind {
             case .pause: phase == .ramping
             case .resume: phase == .paused
-            case .revert: phase != .ended && phase != .restoring
+            case .revert: phase != .ended
             }
         guard fits, kind == .revert || override.transitions.count < 1_000 else {
             throw .phase("\(id) is \(phase.rawValue), which \(kind.rawValue) doesn't fit")

@@ -19,6 +19,8 @@ public struct OverrideTimeline: Sendable {
 
     private let start: Date
     private let end: Date?
+    /// When a revert cut the restore short; nil if none did.
+    private let cut: Date?
     private let ramp: (seconds: Double, steps: Int)?
     private let restore: (seconds: Double, steps: Int)?
     /// The times at which a pause begins (true) or ends, in order.
@@ -31,8 +33,10 @@ public struct OverrideTimeline: Sendable {
         ramp = spec.ramp.flatMap(Self.parts)
         restore = spec.restore.flatMap(Self.parts)
         let ordered = override.transitions.sorted { ($0.at, $0.id) < ($1.at, $1.id) }
-        let revert = ordered.first { $0.type == .revert }?.at
-        end = [spec.until, revert].compactMap(\.self).min()
+        let reverts = ordered.filter { $0.type == .revert }.map(\.at)
+        let end = [spec.until, reverts.first].compactMap(\.self).min()
+        self.end = end
+        cut = end.flatMap { end in reverts.first { $0 > end } }
         pauses = ordered.filter { $0.type != .revert }.map { ($0.at, $0.type == .pause) }
     }
 
@@ -45,6 +49,7 @@ public struct OverrideTimeline: Sendable {
     public func state(at now: Date) -> State {
         guard let end, now >= end else { return forward(at: now) }
         let last = forward(at: end)
+        if let cut, now >= cut { return ended(end) }
         guard let restore, end > start, last.level > .zero else { return ended(end) }
         let step = steps(in: now.timeIntervalSince(end), restore)
         guard step < restore.steps else { return ended(end) }

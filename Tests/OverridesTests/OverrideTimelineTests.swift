@@ -29,6 +29,17 @@ private func state(_ override: Override, at seconds: Double) -> OverrideTimeline
 @Suite struct OverrideTimelineTests {
     private let ramp = OverrideSpec.Ramp(over: "10m", steps: 5)
 
+    @Test func `a second revert cuts the restore short`() {
+        let restored = { (reverts: [Double]) in
+            override(reverts.map { ($0, .revert) }) { $0.restore = OverrideSpec.Ramp(over: "100s", steps: 10) }
+        }
+        #expect(state(restored([1_000]), at: 1_050).phase == .restoring)
+        #expect(state(restored([1_000, 1_040]), at: 1_039).phase == .restoring)
+        #expect(state(restored([1_000, 1_040]), at: 1_040).phase == .ended)
+        // After the end by time as well.
+        #expect(state(restored([7_220]), at: 7_230).phase == .ended)
+    }
+
     @Test func `a ramp moves in equal steps, then is active until its end`() {
         let ramped = override { $0.ramp = ramp }
         let levels = [0, 119.999, 120, 240, 360, 480, 600, 7_199].map { state(ramped, at: $0).level.value }
