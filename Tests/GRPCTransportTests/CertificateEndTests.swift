@@ -35,7 +35,7 @@ import TestSupport
     @Test func `a stream ends when its client's certificate expires, and its connection after that`() async throws {
         try await withTemporaryDirectory { directory in
             let certificates = try Certificates(in: directory)
-            try certificates.make("short", ["URI:spiffe://mesh.example/short"], until: Date() + 15)
+            try certificates.make("short", ["URI:spiffe://mesh.example/short"], until: Date() + 30)
             try await withEcho(
                 security: server(directory), client: client("short", directory)
             ) { server, channel, port, _ in

@@ -70,7 +70,8 @@ import TestSupport
             server.set { $0.certificate = "old" }
             let port = server.port
             await server.stop()
-            try await server.start(port: port)
+            // For a moment, another test's connection may use the port.
+            try await eventually("the port is free") { (try? await server.start(port: port)) != nil }
         }
     }
 
