@@ -164,6 +164,10 @@ extension AdminServer {
 
     func planConfiguration(_ request: Request) async throws -> Response {
         let data = try await bytes(of: request, type: "application/yaml", most: 4 << 20)
+        return try await plans.run { try await planConfiguration(data) }
+    }
+
+    private func planConfiguration(_ data: Data) async throws -> Response {
         let configuration: Configuration
         do throws(ConfigurationError) {
             configuration = try Configuration(text: String(decoding: data, as: UTF8.self), file: "configuration")

@@ -65,10 +65,13 @@ extension AdminServer {
             }
             premises.rps = rps
         }
-        do throws(ProblemPage) {
-            return try Planner(premises).plan(spec, view: parameters["view"].map { ClusterName(rawValue: String($0)) })
-        } catch {
-            throw RequestError(error)
+        return try await plans.run { [premises] in
+            do throws(ProblemPage) {
+                let view = parameters["view"].map { ClusterName(rawValue: String($0)) }
+                return try Planner(premises).plan(spec, view: view)
+            } catch {
+                throw RequestError(error)
+            }
         }
     }
 

@@ -22,6 +22,7 @@ public struct AdminServer: ServiceLifecycle.Service {
     let logger: Logger
     let version: String
     let writes: WriteLimit
+    let plans = PlanLimit()
 
     /// Creates a server; port 0 lets the system choose.
     ///

@@ -2,6 +2,30 @@ import HTTPTypes
 import Hummingbird
 import Synchronization
 
+/// Limits the plans that are computed at once: each may take as long as a push to a large service.
+final class PlanLimit: Sendable {
+    private let most: Int
+    private let running = Mutex(0)
+
+    init(most: Int = 4) { self.most = most }
+
+    /// Computes a plan, unless too many are being computed.
+    func run<Result>(_ body: () async throws -> Result) async throws -> Result {
+        let isAdmitted = running.withLock { running in
+            guard running < most else { return false }
+            running += 1
+            return true
+        }
+        guard isAdmitted else {
+            throw RequestError(
+                "busy", "\(most) plans are being computed, the most that can be", .tooManyRequests,
+                headers: [.retryAfter: "1"])
+        }
+        defer { running.withLock { $0 -= 1 } }
+        return try await body()
+    }
+}
+
 /// Limits the changes that one caller makes in a minute.
 final class WriteLimit: Sendable {
     private let most: Int

@@ -189,7 +189,8 @@ extension AdminRoute {
             return [
                 Operation(
                     method: "post", summary: "What another configuration would serve; stores nothing.",
-                    body: ("application/yaml", nil), page: ConfigurationPlanPage.self, errors: ["413", "415", "422"])
+                    body: ("application/yaml", nil), page: ConfigurationPlanPage.self,
+                    errors: ["413", "415", "422", "429"])
             ]
         case .overrides:
             return [

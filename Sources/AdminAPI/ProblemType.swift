@@ -27,7 +27,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .host:
             "421: the host name is not one of this server's. Ask by IP address, or add the name to `admin.hosts`."
         case .origin: "403: the request comes from a page of another site."
-        case .busy: "429: too many changes or event streams. Wait as long as `Retry-After` says."
+        case .busy: "429: too many changes, plans at once or event streams. Wait as long as `Retry-After` says."
         }
     }
 }

@@ -36,7 +36,8 @@ public actor OverrideJournal: OverrideStore {
 
     private let compactionSize: Int
     private let clock: @Sendable () -> Date
-    private var book = OverrideBook()
+    /// The names of all overrides in the file; the overrides themselves are kept by whoever loads them.
+    private var ids: Set<String> = []
     /// What could not be read.
     private var warnings: [String] = []
     /// The open file; nil before `load`, and after a failure that can't be undone.
@@ -60,28 +61,28 @@ public actor OverrideJournal: OverrideStore {
         self.clock = clock
     }
 
-    /// Reads the file at the first call; it is locked from then on.
+    /// Reads the file; it is locked from the first call on.
     public func load() async throws(OverrideStoreError) -> (overrides: [Override], warnings: [String]) {
-        if file == nil { try open() }
+        let book = try open()
         return (book.all, warnings)
     }
 
     /// Writes a line for the override, and one for each transition that it has already.
     public func create(_ override: Override) async throws(OverrideStoreError) {
         try write(Line.all(of: override))
-        book.merge(override)
+        ids.insert(override.id)
     }
 
     /// Writes a line for the transition.
     public func append(_ transition: Override.Transition, to id: String) async throws(OverrideStoreError) {
-        guard book[id] != nil else { throw OverrideStoreError("\(path): has no override \(id)") }
+        guard ids.contains(id) else { throw OverrideStoreError("\(path): has no override \(id)") }
         try write([Line(append: transition, to: id)])
-        book.add(transition, to: id)
     }
 
     // MARK: Reading
 
-    private func open() throws(OverrideStoreError) {
+    @discardableResult
+    private func open() throws(OverrideStoreError) -> OverrideBook {
         do {
             let directory = (path as NSString).deletingLastPathComponent
             try FileManager.default.createDirectory(
@@ -102,8 +103,9 @@ public actor OverrideJournal: OverrideStore {
         } catch {
             throw failure("can't be opened", error)
         }
-        (book, length) = (OverrideBook(), 0)
-        try read(content)
+        let book: OverrideBook
+        (book, length) = try read(content)
+        ids = Set(book.all.map(\.id))
         if length < content.count {
             warnings = [
                 "\(path): its last line is incomplete, and was dropped: a crash interrupted it before it counted"
@@ -119,6 +121,7 @@ public actor OverrideJournal: OverrideStore {
         nextCompaction = compactionSize
         if length == 0 { try write([Line(version: Self.version)]) }
         if length > nextCompaction { try? compact() }
+        return book
     }
 
     /// What tells the file from another at its path.
@@ -143,7 +146,9 @@ public actor OverrideJournal: OverrideStore {
         return try FileHandle(forUpdating: URL(fileURLWithPath: path))
     }
 
-    private func read(_ content: Data) throws(OverrideStoreError) {
+    /// The overrides in a file's content, and the length of its complete lines.
+    private func read(_ content: Data) throws(OverrideStoreError) -> (OverrideBook, length: Int) {
+        var (book, length) = (OverrideBook(), 0)
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .millisecondsSince1970
         let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -170,6 +175,7 @@ public actor OverrideJournal: OverrideStore {
             }
             length += bytes.count + 1
         }
+        return (book, length)
     }
 
     // MARK: Writing
@@ -211,7 +217,9 @@ public actor OverrideJournal: OverrideStore {
     /// Writes the file anew, without overrides that ended long ago; the old file stays if that fails.
     private func compact() throws {
         nextCompaction = max(compactionSize, 2 * length)
-        var kept = book
+        guard let file else { return }
+        try file.seek(toOffset: 0)
+        var (kept, _) = try read(file.readToEnd() ?? Data())
         kept.removeEnded(before: clock() - Self.keptFor)
         let data = try encode([Line(version: Self.version)] + kept.all.flatMap(Line.all))
         let next = "\(path).next"
@@ -224,7 +232,7 @@ public actor OverrideJournal: OverrideStore {
         if let directory = FileHandle(forReadingAtPath: (path as NSString).deletingLastPathComponent) {
             try? directory.synchronize()
         }
-        (file, length, book) = (handle, data.count, kept)
+        (self.file, length, ids) = (handle, data.count, Set(kept.all.map(\.id)))
         number = Self.identity(path)?.number
         nextCompaction = max(compactionSize, 2 * length)
     }

@@ -113,6 +113,21 @@ import TestSupport
         }
     }
 
+    @Test func `a drain of all services keeps the rules of each, and a mistyped field widens nothing`() async throws {
+        let rules = ", rules: {both: {services: [httpbin], clusters: {atLeast: 2}}}"
+        try await withServer(rules: rules) { client, _ in
+            let drain = #"{"service": "*", "drain": {"cluster": "west"}, "permanent": true, "reason": "a test"}"#
+            let plan = try AdminJSON.decode(
+                PlanPage.self, from: try await send(client, "/v1/plans", "viewer", body: drain).data)
+            #expect(!plan.allowed && plan.rules.first?.says?.contains("httpbin: 1 clusters") == true, "\(plan.rules)")
+            let match = [("If-Match", "\"\(plan.etag)\"")]
+            try await check(client, "/v1/overrides", "operator", body: drain, match, is: 409)
+            let mistyped = drain.replacing(#""west""#, with: #""west", "zonee": "a""#)
+            let answer = try await send(client, "/v1/plans", "viewer", body: mistyped)
+            #expect(answer.status == 422 && String(decoding: answer.data, as: UTF8.self).contains("/drain/zonee"))
+        }
+    }
+
     @Test func `a request with a key can be repeated, and creates one override`() async throws {
         try await withServer(writes: 2) { client, _ in
             let match = [("If-Match", try await etag(client, "operator")), ("Idempotency-Key", "k1")]

@@ -155,6 +155,38 @@ extension EnvoyTests {
             }
         }
 
+        @Test func `events tell of an override as it happens, and again to a client that comes back`() async throws {
+            try await withBench { bench in
+                try bench.write(
+                    bench.template("ballast.yaml") + "overrides: {store: memory}\n", to: "ballast.yaml")
+                for cluster in ["east", "west"] {
+                    try bench.publish([bench.pod("\(cluster.prefix(1))1")], in: cluster)
+                }
+                try await bench.startBallast()
+                let url = "http://\(bench.host):\(Bench.adminPort)/v1/events"
+                func listen(_ name: String, _ arguments: [String] = []) throws -> ManagedProcess {
+                    try ManagedProcess(
+                        name, "curl", ["-sN"] + arguments + [url], directory: bench.directory,
+                        logPath: "\(bench.directory)/\(name).log")
+                }
+                let first = try listen("first")
+                try await eventually("it is told to load everything") { first.log.contains("event: hello") }
+                _ = try ballast(bench, "drain", "cluster", "west", "--for", "10m", "--reason", "a test", "--yes")
+                try await eventually("the override is told") {
+                    first.log.contains("event: override") && first.log.contains("created by admin: drain west: a test")
+                        && first.log.contains("event: shares")
+                }
+                let log = first.log
+                await first.stop()
+                // The ID of `hello` is that of the last event before the override.
+                let id = try #require(log.firstMatch(of: /event: hello\nid: (\S+)/)?.1)
+                let second = try listen("second", ["-H", "Last-Event-ID: \(id)"])
+                try await eventually("what it missed is told") { second.log.contains("event: override") }
+                #expect(!second.log.contains("hello"))
+                await second.stop()
+            }
+        }
+
         @Test func `trim suggests multipliers from what pods report, and applies them`() async throws {
             try await withBench { bench in
                 try bench.write(
