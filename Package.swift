@@ -148,6 +148,7 @@ let package = Package(
         library(
             "Admin",
             [
+                "Pacing",
                 "AdminAPI", "Analysis", "Balancing", "History", "Intent", "MeshConfiguration", "Planning",
                 "ControlPlane", "Discovery", "Events", "GRPCTransport", "Model", "Overrides",
                 "Serving", "Snapshots",

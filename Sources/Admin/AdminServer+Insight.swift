@@ -162,6 +162,9 @@ extension AdminServer {
 
     // MARK: Configurations
 
+    /// The largest number of services times the square of the number of clusters, unless more is in force.
+    private static let maxConfigurationWork = 500_000
+
     func planConfiguration(_ request: Request) async throws -> Response {
         let data = try await bytes(of: request, type: "application/yaml", most: 4 << 20)
         return try await plans.run { try await planConfiguration(data) }
@@ -173,6 +176,15 @@ extension AdminServer {
             configuration = try Configuration(text: String(decoding: data, as: UTF8.self), file: "configuration")
         } catch {
             throw RequestError("invalid", "\(error)", .unprocessableContent)
+        }
+        let work = { (mesh: MeshIntent?) in
+            (mesh?.clusters.count ?? 0) * (mesh?.clusters.count ?? 0) * (mesh?.services.count ?? 0)
+        }
+        let inForce = work(await controlPlane.snapshotBuilder().currentIntent)
+        guard work(configuration.mesh) <= max(Self.maxConfigurationWork, 2 * inForce) else {
+            throw RequestError(
+                "invalid", "the configuration has too many clusters and services to be planned while traffic is served",
+                .unprocessableContent)
         }
         let status = await controlPlane.status
         let clients = await controlPlane.clients().count { $0.sync != nil }
@@ -202,7 +214,7 @@ extension SeriesPage.Point {
                 clusters[name.rawValue, default: SeriesPage.Numbers(requests: 0, errors: 0)].add(numbers)
             }
         }
-        let total = Double(clusters.values.reduce(0) { $0 + $1.requests })
+        let total = clusters.values.reduce(0.0) { $0 + Double($1.requests) }
         self.init(
             time: points.last?.time ?? Date(timeIntervalSince1970: 0),
             intended: Dictionary(
@@ -219,8 +231,8 @@ extension SeriesPage.Numbers {
             let old = latencyMilliseconds ?? latency * 1_000
             latencyMilliseconds = all + more > 0 ? (old * all + latency * 1_000 * more) / (all + more) : nil
         }
-        requests += other.issued
-        errors += other.errors
+        requests &+= other.issued
+        errors &+= other.errors
     }
 }
 

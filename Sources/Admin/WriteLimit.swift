@@ -1,28 +1,29 @@
 import HTTPTypes
 import Hummingbird
+import Pacing
 import Synchronization
 
-/// Limits the plans that are computed at once: each may take as long as a push to a large service.
+/// Computes plans one at a time: each may take as long as a push to a large service, and pushes come first.
 final class PlanLimit: Sendable {
     private let most: Int
-    private let running = Mutex(0)
+    private let turns = Turns()
+    private let waiting = Mutex(0)
 
-    init(most: Int = 4) { self.most = most }
+    init(most: Int = 16) { self.most = most }
 
-    /// Computes a plan, unless too many are being computed.
+    /// Computes a plan when its turn comes, unless too many wait.
     func run<Result>(_ body: () async throws -> Result) async throws -> Result {
-        let isAdmitted = running.withLock { running in
-            guard running < most else { return false }
-            running += 1
+        let isAdmitted = waiting.withLock { waiting in
+            guard waiting < most else { return false }
+            waiting += 1
             return true
         }
         guard isAdmitted else {
             throw RequestError(
-                "busy", "\(most) plans are being computed, the most that can be", .tooManyRequests,
-                headers: [.retryAfter: "1"])
+                "busy", "\(most) plans wait, the most that can be", .tooManyRequests, headers: [.retryAfter: "1"])
         }
-        defer { running.withLock { $0 -= 1 } }
-        return try await body()
+        defer { waiting.withLock { $0 -= 1 } }
+        return try await turns.take(body)
     }
 }
 

@@ -144,5 +144,5 @@ extension LoadHistory.Entry {
         proved[cluster] = list
     }
 
-    private func isGood(_ tally: Tally) -> Bool { tally.ended > 0 && tally.errors * 100 < tally.ended }
+    private func isGood(_ tally: Tally) -> Bool { tally.ended > 0 && Double(tally.errors) * 100 < Double(tally.ended) }
 }

@@ -195,7 +195,8 @@ public actor OverrideWatch {
     }
 
     private func append(_ kind: Override.Transition.Kind, to override: Override, _ reason: String) async {
-        let reason = String(reason.map { $0.isNewline ? " " : $0 }.prefix(300))
+        // Clients' messages are in it, which may contain anything.
+        let reason = String(reason.plain.prefix(300))
         // If it can't be stored, the next look tries again.
         _ = try? await overrides.append(kind, to: override.id, by: Self.author, reason: reason)
     }

@@ -25,11 +25,11 @@ public enum StepGate {
     public static func deviation(
         intended: [ClusterName: Double], observed: [ClusterName: UInt64]
     ) -> String? {
-        let total = observed.values.reduce(0, +)
+        let total = observed.values.reduce(0.0) { $0 + Double($1) }
         guard total > 0 else { return nil }
         for (cluster, share) in intended.sorted(by: { $0.key < $1.key }) {
-            let found = Double(observed[cluster] ?? 0) / Double(total)
-            let noise = 3 * (share * (1 - share) / Double(total)).squareRoot()
+            let found = Double(observed[cluster] ?? 0) / total
+            let noise = 3 * (share * (1 - share) / total).squareRoot()
             guard abs(found - share) > max(0.03, noise) else { continue }
             let (got, wanted) = (Int((found * 100).rounded()), Int((share * 100).rounded()))
             return "\(cluster) gets \(got) % of the requests instead of \(wanted) %"

@@ -23,12 +23,11 @@ extension [Member] {
             if let layer, unit.target(in: layer) == 0, layer.level == .whole, table.shares[index] > 0 {
                 self[unit.member].keepsTraffic = true
             }
-            guard table.shares[index] == 0 else { continue }
-            let isWhole = units.allSatisfy { $0.member != unit.member || $0.zone == unit.zone }
+        }
+        // Only now every zone with a share of its own is known.
+        for (index, unit) in units.enumerated() where unit.capacity > 0 && table.shares[index] == 0 {
             for entry in self[unit.member].pods.indices where self[unit.member].pods[entry].isActive {
-                guard isWhole || self[unit.member].zone(of: self[unit.member].pods[entry].pod) == unit.zone else {
-                    continue
-                }
+                guard self[unit.member].zone(of: self[unit.member].pods[entry].pod) == unit.zone else { continue }
                 self[unit.member].pods[entry].isActive = false
                 self[unit.member].pods[entry].health = .draining
             }
@@ -113,7 +112,7 @@ extension Member {
         }
         if unit.zone == nil { sum.factor = share.factor }
         if sum.wanted != nil || share.wanted != nil {
-            sum.wanted = (sum.wanted ?? sum.share) + (share.wanted ?? share.share)
+            sum.wanted = Swift.min(1, (sum.wanted ?? sum.share) + (share.wanted ?? share.share))
         }
         sum.share += share.share
         sum.origin = sum.origin ?? share.origin

@@ -117,7 +117,7 @@ extension LoadReport.ClusterLoad {
     fileprivate init(_ message: Envoy__Config__Endpoint__V3__ClusterStats) {
         let service = String(message.cluster_service_name)
         name = service.isEmpty ? String(message.cluster_name) : service
-        dropped = message.total_dropped_requests
+        dropped = sound(message.total_dropped_requests)
         interval = message.load_report_interval.map { Duration($0.pointee) } ?? .zero
         localities = messages(message.upstream_locality_stats, message.n_upstream_locality_stats).map(
             LoadReport.LocalityLoad.init)
@@ -129,19 +129,19 @@ extension LoadReport.LocalityLoad {
         locality = Locality(message.locality?.pointee)
         priority = message.priority
         load = LoadReport.Load()
-        load.issued = message.total_issued_requests
-        load.successes = message.total_successful_requests
-        load.errors = message.total_error_requests
-        load.inProgress = message.total_requests_in_progress
+        load.issued = sound(message.total_issued_requests)
+        load.successes = sound(message.total_successful_requests)
+        load.errors = sound(message.total_error_requests)
+        load.inProgress = sound(message.total_requests_in_progress)
         load.metrics = metrics(message.load_metric_stats, message.n_load_metric_stats)
         endpoints = [:]
         for stats in messages(message.upstream_endpoint_stats, message.n_upstream_endpoint_stats) {
             guard let address = Assignment.Endpoint.Address(stats.address?.pointee) else { continue }
             var load = LoadReport.Load()
-            load.issued = stats.total_issued_requests
-            load.successes = stats.total_successful_requests
-            load.errors = stats.total_error_requests
-            load.inProgress = stats.total_requests_in_progress
+            load.issued = sound(stats.total_issued_requests)
+            load.successes = sound(stats.total_successful_requests)
+            load.errors = sound(stats.total_error_requests)
+            load.inProgress = sound(stats.total_requests_in_progress)
             load.metrics = metrics(stats.load_metric_stats, stats.n_load_metric_stats)
             endpoints[address] = load
         }
@@ -156,12 +156,16 @@ extension Duration {
     }
 }
 
+/// A count, cut to a billion in a report: clients may send any number, and sums of many must not overflow.
+private func sound(_ count: UInt64) -> UInt64 { min(count, 1_000_000_000) }
+
 private func metrics(
     _ array: UnsafeMutablePointer<UnsafeMutablePointer<Envoy__Config__Endpoint__V3__EndpointLoadMetricStats>?>?,
     _ count: Int
 ) -> [LoadReport.Metric] {
     messages(array, count).map {
         LoadReport.Metric(
-            name: String($0.metric_name), count: $0.num_requests_finished_with_metric, total: $0.total_metric_value)
+            name: String($0.metric_name), count: sound($0.num_requests_finished_with_metric),
+            total: $0.total_metric_value.isFinite ? min(max($0.total_metric_value, -1e18), 1e18) : 0)
     }
 }

@@ -59,15 +59,24 @@ public actor LogBook {
             }
             self.lock = lock
             segments = try FileManager.default.contentsOfDirectory(atPath: directory).compactMap { name in
-                guard let match = name.wholeMatch(of: /log-(\d{8})\.jsonl/), let number = Int(match.1) else {
+                guard let match = name.wholeMatch(of: /log-(\d{8,})\.jsonl/), let number = Int(match.1) else {
                     return nil
                 }
                 let path = "\(directory)/\(name)"
                 let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
                 return Segment(path: path, number: number, size: size ?? 0)
             }.sorted { $0.number < $1.number }
-            for segment in segments.suffix(2) { latest += Self.read(segment.path) }
-            isWhole = segments.count <= 2 && latest.count <= Self.maxInMemory
+            // Starts that wrote nothing leave empty files.
+            for segment in segments where segment.size == 0 {
+                try? FileManager.default.removeItem(atPath: segment.path)
+            }
+            segments.removeAll { $0.size == 0 }
+            var read = 0
+            for segment in segments.reversed() where latest.count < Self.maxInMemory {
+                latest = Self.read(segment.path) + latest
+                read += 1
+            }
+            isWhole = read == segments.count && latest.count <= Self.maxInMemory
             latest = Array(latest.suffix(Self.maxInMemory))
             lastNumber = latest.last?.number ?? 0
             try startSegment()
@@ -81,7 +90,7 @@ public actor LogBook {
         guard !entries.isEmpty else { return }
         var data = Data()
         for var entry in entries {
-            lastNumber += 1
+            lastNumber &+= 1
             entry.number = lastNumber
             latest.append(entry)
             if lock != nil, let line = try? Self.encoder.encode(entry) { data += line + Data("\n".utf8) }
@@ -97,6 +106,9 @@ public actor LogBook {
             segments[segments.count - 1].size += data.count
             failure = nil
         } catch {
+            // Otherwise the rest of a line would spoil the next one.
+            if let last = segments.last { try? file?.truncate(atOffset: UInt64(last.size)) }
+            _ = try? file?.seekToEnd()
             fail(error)
         }
     }
@@ -112,7 +124,7 @@ public actor LogBook {
         of service: String? = nil, since: Date? = nil, before: UInt64? = nil, limit: Int
     ) -> [LogEntry] {
         var found: [LogEntry] = []
-        scan { entry in
+        scan(service) { entry in
             if let since, entry.time < since { return false }
             if let before, entry.number >= before { return true }
             if let service, let own = entry.service, own != service, own != "*" { return true }
@@ -126,7 +138,7 @@ public actor LogBook {
     /// What was served of a service at a time; nil if the log book doesn't reach back that far.
     public func served(of service: String, at time: Date) -> LogEntry? {
         var found: LogEntry?
-        scan { entry in
+        scan(service) { entry in
             guard entry.kind == .change, entry.service == service, entry.time <= time else { return true }
             found = entry
             return false
@@ -135,11 +147,15 @@ public actor LogBook {
     }
 
     /// Calls `body` with each entry, newest first, until it returns false.
-    private func scan(_ body: (LogEntry) -> Bool) {
+    ///
+    /// - Parameter service: entries of other services may be left out.
+    private func scan(_ service: String?, _ body: (LogEntry) -> Bool) {
         for entry in latest.reversed() where !body(entry) { return }
         guard !isWhole, let first = latest.first?.number else { return }
         for segment in segments.reversed() {
-            for entry in Self.read(segment.path).reversed() where entry.number < first && !body(entry) { return }
+            for entry in Self.read(segment.path, of: service).reversed() where entry.number < first && !body(entry) {
+                return
+            }
         }
     }
 
@@ -169,10 +185,23 @@ public actor LogBook {
         return encoder
     }()
 
-    private static func read(_ path: String) -> [LogEntry] {
+    /// The entries of a file.
+    ///
+    /// - Parameter service: only entries of a service and of all services are decoded; nil for all.
+    private static func read(_ path: String, of service: String? = nil) -> [LogEntry] {
         guard let data = FileManager.default.contents(atPath: path) else { return [] }
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .millisecondsSince1970
-        return data.split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(LogEntry.self, from: $0) }
+        let marks = service.map { name in
+            [name, "*"].compactMap { name in
+                (try? Self.encoder.encode(name)).map { Data("\"service\":".utf8) + $0 }
+            }
+        }
+        if let marks, !marks.contains(where: { data.range(of: $0) != nil }) { return [] }
+        return data.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            if let marks, !marks.contains(where: { line.range(of: $0) != nil }) { return nil }
+            let entry = try? decoder.decode(LogEntry.self, from: line)
+            return entry.flatMap { $0.number < 1 << 53 ? $0 : nil }
+        }
     }
 }

@@ -58,7 +58,8 @@ public struct OverrideTimeline: Sendable {
             level: Tuning.Fraction(
                 last.level.numerator * UInt64(restore.steps - step), of: last.level.denominator * UInt64(restore.steps)),
             step: last.step,
-            next: end + restore.seconds * Double(step + 1) / Double(restore.steps), end: end)
+            next: min(
+                end + restore.seconds * Double(step + 1) / Double(restore.steps), cut ?? .distantFuture), end: end)
     }
 
     private func ended(_ end: Date) -> State {

@@ -56,6 +56,12 @@ public struct Planner {
             throw ProblemPage(type: "unknown", status: 404, detail: "\(service) is not served")
         }
         try checkServices(spec, but: (service, view, after))
+        if after.shares.allSatisfy({ $0.share == 0 }), before.shares.contains(where: { $0.share > 0 }) {
+            throw ProblemPage(
+                type: "empty", status: 409,
+                detail:
+                    "\(service) would be left without a healthy pod that takes traffic, for clients of \(view.cluster)")
+        }
         let comparison = Comparison(before, after, premises, service)
         let steps = steps(spec, service, view, comparison)
         let others = premises.book.current(of: service, at: premises.now)

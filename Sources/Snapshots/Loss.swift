@@ -43,7 +43,8 @@ extension Mesh {
     /// Makes lost pods unhealthy, and removes lost gateways.
     mutating func lose(_ loss: Loss) {
         if case .gateway(let name, let address) = loss {
-            for index in clusters.indices where clusters[index].name == name {
+            for index in clusters.indices
+            where clusters[index].name == name && clusters[index].gateways.contains(address) {
                 // Without gateways, a cluster would be reached directly.
                 if clusters[index].gateways.count > 1 {
                     clusters[index].gateways.removeAll { $0 == address }

@@ -101,6 +101,20 @@ private func share(_ percent: [ClusterName: Double], level: Tuning.Fraction = .w
         #expect(zip(shares(both), [0.8, 0.2]).allSatisfy { abs($0 - $1) < 1e-6 })
     }
 
+    @Test func `a zone with 100 % drains the other pods, and never all of them`() {
+        var remote = pods(2, 3)
+        remote[0].zone = "a"
+        remote[1].zone = "b"
+        remote[2].zone = "b"
+        let mesh = mesh(east: pods(1, 2), west: remote)
+        let zone = Tuning.Part(west, zone: "b")
+        let tuned = tuning { $0.shares = [Tuning.Shares(targets: [zone: 1_000_000])] }
+        let assignment = mesh.assign(service, from: east, tuning: tuned)
+        #expect(assignment.localities.flatMap(\.endpoints).contains { $0.health == .healthy })
+        #expect(assignment.shares[1].pods.filter { $0.locality.zone == "b" }.allSatisfy { $0.weight > 0 })
+        #expect(abs(shares(assignment).reduce(0, +) - 1) < 1e-9)
+    }
+
     @Test func `a drained gateway gets nothing, unless it is the last one`() {
         var mesh = mesh(east: pods(1, 2), west: pods(2, 2), reach: .gateway(refresh: false))
         mesh.clusters[1].gateways.append(address("10.9.0.2:15443"))
