@@ -29,6 +29,13 @@ private func report(_ cluster: String, _ region: String, issued: UInt64, errors:
     return field(2, stats)
 }
 
+@Test func `the numbers of a report are cut, so that no sum of many reports overflows`() throws {
+    let load = try LoadReport(report("httpbin", "east", issued: .max, errors: .max, busy: .max)).clusters[0]
+        .localities[0].load
+    let numbers = [load.issued, load.errors, load.successes, load.inProgress]
+    #expect(numbers.max() == 1_000_000_000, "\(numbers)")
+}
+
 @Test func `load reports are asked for once and added up; lost and strange ones harm nothing`() async throws {
     try await withTemporaryDirectory { directory in
         try await RunningControlPlane.run(in: directory) { plane in
