@@ -3,7 +3,7 @@ import Model
 /// The part of the requests that an Envoy sends to each endpoint, by Envoy's own arithmetic.
 ///
 /// Envoy knows of failed endpoints by its health checks or outlier detection before Ballast does. The rules are those of
-/// ROUND_ROBIN with locality weights, and were measured with Envoy 1.36 and 1.40: `EnvoyTests/ArithmeticTests`.
+/// ROUND_ROBIN with locality weights, and were measured with Envoy 1.36 and 1.40: `EnvoyLoadTests` has the counts.
 public struct EnvoyLoad: Hashable, Sendable {
     /// How an Envoy cluster is configured.
     public struct Settings: Hashable, Sendable {

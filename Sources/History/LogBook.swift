@@ -101,7 +101,9 @@ public actor LogBook {
         }
         guard lock != nil, !data.isEmpty else { return }
         do {
-            if let last = segments.last, last.size + data.count > segmentSize, last.size > 0 { try startSegment() }
+            // There is none if the first could not be made.
+            let last = segments.last
+            if last.map({ $0.size + data.count > segmentSize && $0.size > 0 }) ?? true { try startSegment() }
             try file?.write(contentsOf: data)
             segments[segments.count - 1].size += data.count
             failure = nil

@@ -75,7 +75,6 @@ struct EnvoyHosts {
         var isLeaving: Bool
         /// Requests that were tried: those sent, and those for which no connection came up.
         var attempts: Int
-        var failures: Int
     }
 
     var cluster: String
@@ -112,7 +111,6 @@ extension EnvoyHosts.Host {
             if let name = stat["name"].string { counts[name] = Int(stat["value"].number ?? 0) }
         }
         attempts = (counts["rq_total"] ?? 0) + (counts["cx_connect_fail"] ?? 0)
-        failures = counts["rq_error"] ?? 0
     }
 
     /// What this Envoy makes of the host, in words.

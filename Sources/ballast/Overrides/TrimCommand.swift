@@ -18,6 +18,7 @@ struct TrimCommand: AsyncParsableCommand {
     @OptionGroup var admin: AdminOptions
 
     func run() async throws {
+        var suggested: TrimPage?
         try await reportingFailures {
             let page = try await admin.client.get(TrimPage.self, .trim, name: service)
             guard admin.output.isTable else {
@@ -31,9 +32,9 @@ struct TrimCommand: AsyncParsableCommand {
             var rows = [["CLUSTER", "UTILIZATION", "MULTIPLIER"]]
             rows += page.suggestions.map { [$0.cluster, "\(decimal($0.utilization * 100)) %", "x\($0.by)"] }
             printTable(rows)
+            suggested = page
         }
-        guard admin.output.isTable else { return }
-        let page = try await admin.client.get(TrimPage.self, .trim, name: service)
+        guard let page = suggested else { return }
         for suggestion in page.suggestions {
             var words = ["weights", "set", service, "\(suggestion.cluster)=x\(suggestion.by)", "--for", lasting]
             words += [
