@@ -58,13 +58,30 @@ extension AdminServer {
 
     /// A parameter that is a time.
     static func time(_ request: Request, _ name: String) throws -> Date? {
-        guard let text = request.uri.queryParameters[name[...]] else { return nil }
-        let date = try? Date(String(text), strategy: .iso8601)
+        guard let text = request.uri.queryParameters[name[...]].map(String.init) else { return nil }
+        let date = try? Date(text, strategy: .iso8601)
         guard
-            let date = date
-                ?? (try? Date(String(text), strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+            let date = date ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
+            isDay(text.prefix(10))
         else { throw RequestError("invalid", "`\(name)` should be a time such as 2026-11-25T14:00:00Z", .badRequest) }
         return date
+    }
+
+    /// A parameter that is a decimal number; Swift's own parser also takes `0x10` and `inf`.
+    static func number(_ request: Request, _ name: String) throws -> Double? {
+        guard let text = request.uri.queryParameters[name[...]] else { return nil }
+        guard text.wholeMatch(of: /[0-9]{1,15}(\.[0-9]{1,15})?/) != nil, let number = Double(text) else {
+            throw RequestError("invalid", "`\(name)` should be a number", .badRequest)
+        }
+        return number
+    }
+
+    /// Whether the calendar has a day: Foundation takes February 31 for March 3.
+    private static func isDay(_ text: Substring) -> Bool {
+        let numbers = text.split(separator: "-").compactMap { Int($0) }
+        guard numbers.count == 3 else { return false }
+        return DateComponents(year: numbers[0], month: numbers[1], day: numbers[2])
+            .isValidDate(in: Calendar(identifier: .gregorian))
     }
 
     func series(
@@ -75,7 +92,7 @@ extension AdminServer {
             throw RequestError("unknown", "there is no service \(name)", .notFound)
         }
         let from = try Self.time(request, "from") ?? Date(timeIntervalSince1970: 0)
-        let step = request.uri.queryParameters["step"].flatMap { Double($0) } ?? LoadHistory.interval
+        let step = try Self.number(request, "step") ?? LoadHistory.interval
         guard (LoadHistory.interval...3_600).contains(step) else {
             throw RequestError("invalid", "`step` should be 10 to 3600 seconds", .badRequest)
         }
@@ -124,7 +141,8 @@ extension AdminServer {
                 rps: load?.rate(of: .service),
                 clusters: explanations.map { ExplainPage.Part($0, assignment, load, origins) },
                 client: assignment.client(of: cluster, pod),
-                overrides: controlPlane.overrides.book.current(of: name, at: now).map { OverridePage($0, at: now) }))
+                overrides: controlPlane.overrides.book.current(of: name, at: now).map(
+                    await overrideConditions(at: now).page)))
     }
 
     /// What was served at an earlier time, from the log book.

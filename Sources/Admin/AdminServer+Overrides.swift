@@ -1,3 +1,4 @@
+import Serving
 import Logging
 import Planning
 import NIOFoundationEssentialsCompat
@@ -20,10 +21,11 @@ extension AdminServer {
     /// The most ended overrides on a page.
     private static let maxEnded = 100
 
-    func overrides(_ request: Request) throws -> Response {
+    func overrides(_ request: Request) async throws -> Response {
         let now = Date()
         let service = request.uri.queryParameters["service"].map(String.init)
-        let pages = controlPlane.overrides.book.all.reversed().map { OverridePage($0, at: now) }.filter {
+        let conditions = await overrideConditions(at: now)
+        let pages = controlPlane.overrides.book.all.reversed().map(conditions.page).filter {
             service == nil || $0.override.spec.service == service || $0.override.spec.service == "*"
         }
         let ended = pages.filter { $0.phase == .ended }
@@ -35,10 +37,17 @@ extension AdminServer {
                 omitted: omitted > 0 ? omitted : nil))
     }
 
-    func override(_ context: AdminContext) throws -> Response {
+    func override(_ context: AdminContext) async throws -> Response {
         let id = context.parameters.get("name") ?? ""
         guard let override = controlPlane.overrides.book[id] else { throw RequestError(ProblemPage(.unknown(id))) }
-        return try page(OverridePage(override, at: Date()))
+        return try page(await overrideConditions(at: Date()).page(override))
+    }
+
+    /// What keeps overrides from their full effect now.
+    func overrideConditions(at now: Date) async -> OverrideConditions {
+        let reported = ObservedLoad.total(await controlPlane.status.observed).keys
+        return OverrideConditions(
+            controlPlane.overrides.book, await controlPlane.snapshotBuilder(), reported: Set(reported), at: now)
     }
 
     func plan(_ request: Request) async throws -> Response {
@@ -59,9 +68,9 @@ extension AdminServer {
             }
             premises.losses.append(loss)
         }
-        if let text = parameters["rps"] {
-            guard let rps = Double(text), (0...1e9).contains(rps) else {
-                throw RequestError("invalid", "`rps` should be a number of requests per second", .badRequest)
+        if let rps = try Self.number(request, "rps") {
+            guard rps <= 1e9 else {
+                throw RequestError("invalid", "`rps` should be at most a billion requests per second", .badRequest)
             }
             premises.rps = rps
         }
@@ -88,7 +97,7 @@ extension AdminServer {
         let author = context.caller.name
         do {
             if let known = try await controlPlane.overrides.created(with: key, by: author, spec) {
-                return try page(OverridePage(known, at: Date()), status: .created)
+                return try page(await overrideConditions(at: Date()).page(known), status: .created)
             }
             let revision = await controlPlane.overrides.state.revision
             let plan = try await plan(spec, request)
@@ -96,7 +105,7 @@ extension AdminServer {
             try check(plan.rules, request, context)
             try writes.admit(author)
             let override = try await controlPlane.overrides.create(spec, by: author, ifRevision: revision, key: key)
-            return try page(OverridePage(override, at: Date()), status: .created)
+            return try page(await overrideConditions(at: Date()).page(override), status: .created)
         } catch OverrideError.outdated {
             throw RequestError(ProblemPage(outdatedBy: try await plan(spec, request)))
         } catch let error as OverrideError {
@@ -131,7 +140,7 @@ extension AdminServer {
             let override = try await controlPlane.overrides.append(
                 transition.type, to: context.parameters.get("name") ?? "", by: context.caller.name,
                 reason: transition.reason ?? "", key: key)
-            return try page(OverridePage(override, at: Date()), status: .created)
+            return try page(await overrideConditions(at: Date()).page(override), status: .created)
         } catch let error as OverrideError {
             throw RequestError(ProblemPage(error))
         }
@@ -148,7 +157,8 @@ extension AdminServer {
 
     /// The body's bytes.
     func bytes(of request: Request, type: String, most: Int = AdminServer.maxBody) async throws -> Data {
-        guard request.headers[.contentType]?.hasPrefix(type) == true else {
+        let given = request.headers[.contentType]?.prefix { $0 != ";" && $0 != " " }.lowercased()
+        guard given == type else {
             throw RequestError("invalid", "send `Content-Type: \(type)`", .unsupportedMediaType)
         }
         do {

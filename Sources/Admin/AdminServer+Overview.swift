@@ -16,7 +16,7 @@ import Snapshots
 
 extension AdminServer {
     /// Checks of how the mesh is built: they need no person today.
-    private static let lasting: Set = ["BAL131"]
+    private static let lasting: Set<CheckCode> = [.oneGateway]
     /// The most services on the page.
     private static let maxServices = 100
 
@@ -28,16 +28,17 @@ extension AdminServer {
         let loads = ObservedLoad.total(status.observed)
         let checks = try await checkList(status, clients)
         let names = builder.names.sorted()
-        let podless: [String] = checks.filter { $0.code == "BAL132" }.prefix(20).map(\.says)
+        let podless: [String] = checks.filter { $0.code == .noPods }.prefix(20).map(\.says)
         let rates: [Double] = loads.values.compactMap { $0.rate(of: .service) }
         var errors = ErrorSum()
         for load in loads.values { errors.add(load) }
         var states: [String: Int] = [:]
         for state in clients.compactMap(\.sync) { states[state.rawValue, default: 0] += 1 }
         let services = await services(names.prefix(Self.maxServices), builder, book, loads, at: now)
-        let overrides = book.current(at: now).reversed().prefix(100).map { OverridePage($0, at: now) }
-        let attention = checks.filter { $0.state != "ok" && !Self.lasting.contains($0.code) }.prefix(20).map {
-            "\($0.code) \($0.says)"
+        let conditions = OverrideConditions(book, builder, reported: Set(loads.keys), at: now)
+        let overrides = book.current(at: now).reversed().prefix(100).map(conditions.page)
+        let attention = checks.filter { $0.state != .ok && !Self.lasting.contains($0.code) }.prefix(20).map {
+            "\($0.code.rawValue) \($0.says)"
         }
         let page = OverviewPage(
             version: version, ready: status.isReady, store: controlPlane.overrideStore, serviceCount: names.count,
@@ -84,62 +85,63 @@ extension AdminServer {
     /// What Ballast finds in itself, the worst first.
     private func checkList(_ status: Status, _ clients: [ClientStatus]) async throws -> [ChecksPage.Check] {
         var checks: [ChecksPage.Check] = []
-        func add(_ code: String, _ state: String, _ says: String) {
+        func add(_ code: CheckCode, _ state: CheckState, _ says: String) {
             checks.append(ChecksPage.Check(code: code, state: state, says: says))
         }
         if let failure = controlPlane.xdsPortFailure {
-            add("BAL101", "fail", "the xDS port doesn't answer: \(failure)")
+            add(.deaf, .fail, "the xDS port doesn't answer: \(failure)")
         }
-        if !status.isReady { add("BAL102", "fail", "not ready: a source has not delivered since the start") }
-        if let failure = await controlPlane.overrides.loadFailure { add("BAL161", "fail", failure) }
-        if let failure = await controlPlane.logBook.failure { add("BAL162", "warn", failure) }
+        if !status.isReady { add(.notReady, .fail, "not ready: a source has not delivered since the start") }
+        if let failure = await controlPlane.overrides.loadFailure { add(.storeFailed, .fail, failure) }
+        if let failure = await controlPlane.logBook.failure { add(.logBookFailed, .warn, failure) }
         if let refusal = status.configuration.refusal {
-            add("BAL121", "fail", "the newest configuration was refused: \(refusal.reason)")
+            add(.configurationRefused, .fail, "the newest configuration was refused: \(refusal.reason)")
         }
-        for field in status.configuration.pending { add("BAL122", "warn", "\(field) takes effect at the next start") }
+        for field in status.configuration.pending {
+            add(.pendingField, .warn, "\(field) takes effect at the next start")
+        }
         for source in status.sources {
-            if let reason = source.staleReason { add("BAL111", "fail", "\(source.description) is stale: \(reason)") }
-            for problem in source.problems.prefix(5) { add("BAL112", "warn", "\(source.description): \(problem)") }
+            if let reason = source.staleReason { add(.staleSource, .fail, "\(source.description) is stale: \(reason)") }
+            for problem in source.problems.prefix(5) { add(.sourceProblem, .warn, "\(source.description): \(problem)") }
         }
         let builder = await controlPlane.snapshotBuilder()
         let view = ClientView(cluster: builder.ownCluster, kind: .lanes)
         for cluster in builder.meshClusters where cluster.name != builder.ownCluster && Set(cluster.gateways).count == 1
         {
-            add("BAL131", "warn", "\(cluster.name) has one gateway: its loss takes all of the cluster's traffic")
+            add(.oneGateway, .warn, "\(cluster.name) has one gateway: its loss takes all of the cluster's traffic")
         }
         let tunings = Tunings(controlPlane.overrides.book, at: Date())
         for name in builder.names.sorted().prefix(1_000) {
             guard let assignment = builder.assignment(of: name, for: view, with: tunings) else { continue }
             if assignment.shares.allSatisfy({ $0.share == 0 }) {
-                add("BAL132", "fail", "\(name) has no pod that takes traffic")
+                add(.noPods, .fail, "\(name) has no pod that takes traffic")
             }
-            for limit in assignment.limited { add("BAL133", "warn", "\(name): \(limit.cluster): \(limit.sentence)") }
+            for limit in assignment.limited { add(.limited, .warn, "\(name): \(limit.cluster): \(limit.sentence)") }
         }
         for client in clients.prefix(10_000) {
             switch client.sync {
             case .nacked:
                 add(
-                    "BAL141", "fail",
+                    .clientRejects, .fail,
                     "\(client.node) rejects \(client.rejection.map { "\($0.type.rawValue.split(separator: ".").last ?? ""): \($0.message.prefix(200))" } ?? "what it is sent")"
                 )
-            case .stale: add("BAL142", "warn", "\(client.node) has not answered for more than 5 s")
+            case .stale: add(.clientSilent, .warn, "\(client.node) has not answered for more than 5 s")
             case .synced, .pending, .behind, nil: continue
             }
         }
         if status.observed.isEmpty, clients.contains(where: { $0.sync != nil }) {
             add(
-                "BAL151", "warn",
+                .noReports, .warn,
                 "no client reports its load: observed shares, and abort conditions, need `load_stats_config`")
         }
         for hold in status.holds {
             add(
-                "BAL152", "warn", "\(hold.service) in \(hold.cluster): \(hold.pods.count) pods are held: \(hold.reason)"
+                .held, .warn, "\(hold.service) in \(hold.cluster): \(hold.pods.count) pods are held: \(hold.reason)"
             )
         }
-        for problem in status.problems { add("BAL171", "warn", problem.sentence) }
-        let order = ["fail", "warn", "unknown", "ok"]
-        checks.sort { (order.firstIndex(of: $0.state) ?? 0, $0.code) < (order.firstIndex(of: $1.state) ?? 0, $1.code) }
-        if checks.isEmpty { add("BAL100", "ok", "nothing is wrong") }
+        for problem in status.problems { add(.problem, .warn, problem.sentence) }
+        checks.sort { ($0.state, $0.code.rawValue) < ($1.state, $1.code.rawValue) }
+        if checks.isEmpty { add(.nothingWrong, .ok, "nothing is wrong") }
         return Array(checks.prefix(200))
     }
 }
@@ -157,6 +159,3 @@ private struct ErrorSum {
     /// Nil without requests.
     var rate: Double? { requests > 0 ? Double(errors) / Double(requests) : nil }
 }
-
-/// A share in percent, with two decimals.
-private func percent(_ share: Double) -> Double { (share * 10_000).rounded() / 100 }

@@ -82,11 +82,10 @@ public struct AdminServer: ServiceLifecycle.Service {
     /// The router; tests call it without a socket.
     package func router() -> Router<AdminContext> {
         let router = Router(context: AdminContext.self)
-        let needsToken = settings.tokenFile != nil || settings.tokens != nil
         router.add(middleware: AnswerHeaders())
         router.add(
-            middleware: BrowserRules(hosts: settings.hosts, allowsEveryHost: needsToken && settings.hosts.isEmpty))
-        if needsToken {
+            middleware: BrowserRules(hosts: settings.hosts, allowsEveryHost: hasTokens && settings.hosts.isEmpty))
+        if hasTokens {
             router.add(middleware: Tokens(file: settings.tokenFile, table: settings.tokens, logger: logger))
         }
         for route in AdminRoute.allCases { add(route, to: router) }
@@ -95,6 +94,16 @@ public struct AdminServer: ServiceLifecycle.Service {
 
     private func add(_ route: AdminRoute, to router: Router<AdminContext>) {
         let path = RouterPath(route.rawValue)
+        // Some health checkers send HEAD requests.
+        let allowed = route.methods + ([.health, .readiness].contains(route) ? ["HEAD"] : [])
+        for method in [HTTPRequest.Method.get, .head, .post, .put, .patch, .delete, .options, .trace]
+        where !allowed.contains(method.rawValue) {
+            router.on(path, method: method) { _, _ -> Response in
+                throw RequestError(
+                    "invalid", "\(method.rawValue) is not for this path: \(allowed.joined(separator: ", "))",
+                    .methodNotAllowed, headers: [.allow: allowed.joined(separator: ", ")])
+            }
+        }
         switch route {
         case .health: for method in Self.probes { router.on(path, method: method) { _, _ in try health() } }
         case .readiness: for method in Self.probes { router.on(path, method: method) { _, _ in try await readiness() } }
@@ -109,7 +118,11 @@ public struct AdminServer: ServiceLifecycle.Service {
         case .trim: router.get(path) { _, context in try await trim(context) }
         case .history: router.get(path) { request, _ in try await history(request) }
         case .checks: router.get(path) { _, _ in try await checks() }
-        case .events: router.get(path) { request, _ in try EventStream(feed: controlPlane.events).response(request) }
+        case .events:
+            router.get(path) { request, context in
+                let caller = hasTokens ? context.caller.name : nil
+                return try EventStream(feed: controlPlane.events, caller: caller).response(request)
+            }
         case .whoami: router.get(path) { _, context in try whoami(context) }
         case .openAPI:
             router.get(path) { _, _ in
@@ -120,12 +133,14 @@ public struct AdminServer: ServiceLifecycle.Service {
         case .problem: router.get(path) { _, context in try problem(context) }
         case .release: router.post(path) { request, context in try await release(request, context) }
         case .clients: router.get(path) { request, _ in try await clients(request) }
+        case .client: router.get(path) { _, context in try await client(context) }
+        case .resource: router.get(path) { _, context in try await resource(context) }
         case .plans: router.post(path) { request, _ in try await plan(request) }
         case .configurationPlans: router.post(path) { request, _ in try await planConfiguration(request) }
         case .overrides:
-            router.get(path) { request, _ in try overrides(request) }
+            router.get(path) { request, _ in try await overrides(request) }
             router.post(path) { request, context in try await create(request, context) }
-        case .override: router.get(path) { _, context in try override(context) }
+        case .override: router.get(path) { _, context in try await override(context) }
         case .transitions: router.post(path) { request, context in try await append(request, context) }
         case .metrics:
             router.get(path) { _, _ in
@@ -136,10 +151,10 @@ public struct AdminServer: ServiceLifecycle.Service {
         }
     }
 
+    /// Whether callers have names and roles of their own.
+    private var hasTokens: Bool { settings.tokenFile != nil || settings.tokens != nil }
     /// Some health checkers send HEAD requests.
     private static let probes = [HTTPRequest.Method.get, .head]
-    /// The maximum number of resources listed for each type of a stream: with all clients, and with one node.
-    private static let listed = (ofAll: 100, ofNode: 10_000)
 
     private func health() throws -> Response {
         guard let reason = controlPlane.xdsPortFailure else { return try json(HealthPage(status: "alive")) }
@@ -149,25 +164,6 @@ public struct AdminServer: ServiceLifecycle.Service {
     private func readiness() async throws -> Response {
         let status = await controlPlane.status
         return try json(ReadinessPage(status), status: status.isReady ? .ok : .serviceUnavailable)
-    }
-
-    /// The first clients with their first resources, or all clients of one node with more.
-    private func clients(_ request: Request) async throws -> Response {
-        let node = request.uri.queryParameters["node"].map(String.init)
-        let state = request.uri.queryParameters["state"].map(String.init)
-        let service = request.uri.queryParameters["service"].map { ServiceName(rawValue: String($0)) }
-        if let state, SyncState(rawValue: state) == nil {
-            let all = SyncState.allCases.map(\.rawValue).joined(separator: ", ")
-            throw RequestError("invalid", "`state` should be one of: \(all)", .badRequest)
-        }
-        var nodes: Set<String>?
-        if let service { nodes = Set(await controlPlane.deliveries(of: service).map(\.node)) }
-        let clients = await controlPlane.clients().filter {
-            (node == nil || $0.node == node) && nodes?.contains($0.node) != false
-        }
-        var page = ClientsPage(clients, listing: node == nil ? Self.listed.ofAll : Self.listed.ofNode)
-        if let state { page.clients.removeAll { $0.state != state } }
-        return try json(page)
     }
 
     private func services(_ request: Request) async throws -> Response {

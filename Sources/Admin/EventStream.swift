@@ -17,16 +17,21 @@ struct EventStream {
     private static let pause = Duration.seconds(15)
 
     let feed: EventFeed
+    /// Who follows; nil if callers can't be told apart.
+    let caller: String?
 
     func response(_ request: Request) throws -> Response {
         let last = HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] } ?? ""
         let parts = last.split(separator: "-")
         let number = parts.count == 2 && parts[0] == Self.boot ? UInt64(parts[1]) : nil
         let isKept = number.map { feed.keeps(after: $0) } ?? false
-        guard let events = feed.follow(after: isKept ? number ?? 0 : feed.lastNumber) else {
+        guard let events = feed.follow(after: isKept ? number ?? 0 : feed.lastNumber, for: caller) else {
             throw RequestError(
-                "busy", "there are \(EventFeed.maxFollowers) event streams, the most that can be", .tooManyRequests,
-                headers: [.retryAfter: "10"])
+                "busy",
+                """
+                too many event streams: at most \(EventFeed.maxFollowers.ofCaller) of one token's holder, and \
+                \(EventFeed.maxFollowers.inTotal) with the program's own log
+                """, .tooManyRequests, headers: [.retryAfter: "10"])
         }
         let hello =
             isKept
@@ -43,11 +48,15 @@ struct EventStream {
 
     /// The events as text, with a comment now and then while nothing happens: so a client that is gone is noticed.
     private static func lines(_ events: AsyncStream<Event>) -> AsyncStream<String> {
-        let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1_000))
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingOldest(1_000))
         let task = Task {
             await withTaskGroup { group in
                 group.addTask {
-                    for await event in events { if let text = text(of: event) { continuation.yield(text) } }
+                    for await event in events {
+                        guard let text = text(of: event) else { continue }
+                        // A reader that is too slow comes back with `Last-Event-ID`, and learns what it missed.
+                        if case .dropped = continuation.yield(text) { break }
+                    }
                     continuation.finish()
                 }
                 group.addTask {

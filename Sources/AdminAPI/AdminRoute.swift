@@ -20,6 +20,10 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     case release = "/v1/services/{name}/release"
     /// GET: `ClientsPage`; parameters `node`, `state` and `service`.
     case clients = "/v1/clients"
+    /// GET: `ClientsPage` with the clients of one node.
+    case client = "/v1/clients/{name}"
+    /// GET: `ResourcePage`; the type is a type URL, or `cds`, `eds`, `lds`, `rds` or `leds`.
+    case resource = "/v1/clients/{name}/resources/{type}/{resource}"
     /// POST an `OverrideSpec`: `PlanPage`; parameters `view`, `assume` and `rps`.
     case plans = "/v1/plans"
     /// POST the text of a configuration file: `ConfigurationPlanPage`.
@@ -51,10 +55,15 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     ///
     /// - Parameters:
     ///   - name: replaces `{name}`.
+    ///   - resource: replaces `{type}` and `{resource}`.
     ///   - query: the parameters; those with a nil value are left out.
-    public func path(name: String = "", query: [(name: String, value: String?)] = []) -> String {
+    public func path(
+        name: String = "", resource: (type: String, name: String)? = nil, query: [(name: String, value: String?)] = []
+    ) -> String {
         let parameters = query.compactMap { key, value in value.map { "\(key)=\(Self.escaped($0))" } }
         let path = rawValue.replacing("{name}", with: Self.escaped(name))
+            .replacing("{type}", with: Self.escaped(resource?.type ?? ""))
+            .replacing("{resource}", with: Self.escaped(resource?.name ?? ""))
         return parameters.isEmpty ? path : "\(path)?\(parameters.joined(separator: "&"))"
     }
 

@@ -200,14 +200,14 @@ public struct ChecksPage: Codable, Hashable, Sendable {
     /// One check.
     public struct Check: Codable, Hashable, Sendable {
         /// The code, such as `BAL131`; `ballast check --explain CODE` says more.
-        public var code: String
-        /// `ok`, `warn`, `fail` or `unknown`.
-        public var state: String
+        public var code: CheckCode
+        /// The result.
+        public var state: CheckState
         /// What was found.
         public var says: String
 
         /// Creates a value.
-        public init(code: String, state: String, says: String) {
+        public init(code: CheckCode, state: CheckState, says: String) {
             self.code = code
             self.state = state
             self.says = says

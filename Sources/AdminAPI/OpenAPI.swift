@@ -71,8 +71,8 @@ struct Operation {
                 "required": parameter.isRequired, "schema": schema,
             ]
         }
-        if route.rawValue.contains("{name}") {
-            all.append(["name": "name", "in": "path", "required": true, "schema": ["type": "string", "minLength": 1]])
+        for name in ["name", "type", "resource"] where route.rawValue.contains("{\(name)}") {
+            all.append(["name": name, "in": "path", "required": true, "schema": ["type": "string", "minLength": 1]])
         }
         let answer = page.map(builder.schema) ?? ["type": "string"]
         var responses: [String: Any] = [
@@ -100,6 +100,9 @@ struct Operation {
 }
 
 extension AdminRoute {
+    /// The methods of the path, in capitals.
+    public var methods: [String] { operations.map { $0.method.uppercased() } }
+
     /// The case's name with a capital.
     fileprivate var id: String { "\(self)".prefix(1).uppercased() + "\(self)".dropFirst() }
 
@@ -176,6 +179,18 @@ extension AdminRoute {
                         Operation.Parameter(name: "service", schema: text),
                     ], page: ClientsPage.self, errors: ["400"])
             ]
+        case .client:
+            return [
+                Operation(
+                    method: "get", summary: "The clients of one node, with more of their resources.",
+                    page: ClientsPage.self, errors: ["404"])
+            ]
+        case .resource:
+            return [
+                Operation(
+                    method: "get", summary: "What a client should have of one resource, as JSON.",
+                    page: ResourcePage.self, errors: ["400", "404"])
+            ]
         case .plans:
             return [
                 Operation(
@@ -201,7 +216,7 @@ extension AdminRoute {
                     method: "post", summary: "Creates an override.", role: "operator",
                     parameters: [
                         view, assume,
-                        Operation.Parameter(name: "If-Match", schema: text, isHeader: true), key,
+                        Operation.Parameter(name: "If-Match", schema: text, isHeader: true, isRequired: true), key,
                         Operation.Parameter(name: "breakRule", schema: text, isRepeated: true),
                     ], body: ("application/json", OverrideSpec.self), page: OverridePage.self, status: "201",
                     errors: changes + ["412", "428"]),
@@ -253,3 +268,6 @@ extension AdminRoute {
 extension Override.Phase: ChoiceType {}
 extension Override.Transition.Kind: ChoiceType {}
 extension AbortConditions.MissingData: ChoiceType {}
+extension CheckCode: ChoiceType {}
+extension CheckState: ChoiceType {}
+extension OverridePage.Condition.Kind: ChoiceType {}

@@ -21,6 +21,30 @@ public struct OverridesPage: Codable, Hashable, Sendable {
 
 /// One override, and its state now.
 public struct OverridePage: Codable, Hashable, Sendable {
+    /// Something that keeps an override from its full effect, or from its next step.
+    public struct Condition: Codable, Hashable, Sendable {
+        /// The kind of condition.
+        public enum Kind: String, Codable, Sendable, CaseIterable {
+            /// A limit holds its shares or drains back: the ceiling, or that some pod must take traffic.
+            case limited = "Limited"
+            /// No client reports its load to the service, so abort conditions can't be judged.
+            case noData = "NoData"
+            /// A newer override's shares count instead.
+            case superseded = "Superseded"
+        }
+
+        /// The kind of condition.
+        public var type: Kind
+        /// A sentence about the cause.
+        public var says: String
+
+        /// Creates a condition.
+        public init(type: Kind, says: String) {
+            self.type = type
+            self.says = says
+        }
+    }
+
     /// The override with its transitions.
     public var override: Override
     /// The phase.
@@ -33,9 +57,11 @@ public struct OverridePage: Codable, Hashable, Sendable {
     public var next: Date?
     /// When it ends or ended, or began to restore; nil if it is permanent.
     public var end: Date?
+    /// What keeps it from its full effect, or from its next step; empty for nothing.
+    public var conditions: [Condition]
 
     /// Creates a page with the state at a time.
-    public init(_ override: Override, at now: Date) {
+    public init(_ override: Override, at now: Date, conditions: [Condition] = []) {
         let state = OverrideTimeline(override).state(at: now)
         self.override = override
         phase = state.phase
@@ -43,6 +69,7 @@ public struct OverridePage: Codable, Hashable, Sendable {
         step = state.step
         next = state.next
         end = state.end
+        self.conditions = conditions
     }
 }
 

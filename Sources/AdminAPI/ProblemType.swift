@@ -20,7 +20,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .store: "503: something on the server's disk can't be read or written. Its log says what."
         case .noData: "409: abort conditions need load reports, and no client sends any."
         case .invalid:
-            "400, 413, 415 or 422: a part of the request can't be used; `fields` names each field by a JSON pointer."
+            "400, 405, 413, 415 or 422: a part of the request can't be used; `fields` names each field by a JSON pointer."
         case .unknown: "404: there is nothing of that name."
         case .role: "403: the token's role doesn't allow this."
         case .signin: "401: send a token as `Authorization: Bearer TOKEN`."

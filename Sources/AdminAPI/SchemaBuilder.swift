@@ -20,6 +20,7 @@ final class SchemaBuilder {
             return ["type": "object", "additionalProperties": schema(map.value)]
         }
         if let optional = type as? any OptionalType.Type { return schema(optional.wrapped) }
+        if type == JSONValue.self { return [:] }
         if let choice = type as? any ChoiceType.Type { return ["type": "string", "enum": choice.choices] }
         let name = Self.name(type)
         if schemas[name] == nil {

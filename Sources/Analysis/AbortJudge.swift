@@ -10,6 +10,18 @@ public struct Evidence: Hashable, Sendable {
     public var latency: Double?
     /// The means of the metrics that pods report.
     public var metrics: [String: Double] = [:]
+    /// The failed requests of the whole service by the ID of the node that reported them.
+    public var reporters: [String: UInt64] = [:]
+
+    /// Who reported the most errors, in words; nil without errors.
+    ///
+    /// One client alone may be broken, or lie.
+    var loudest: String? {
+        let all = reporters.values.reduce(0.0) { $0 + Double($1) }
+        guard all > 0, let most = reporters.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
+        let part = Int((Double(most.value) / all * 100).rounded())
+        return "\(part) % of the service's errors reported by \(most.key.prefix(64))"
+    }
 
     /// Creates evidence.
     public init(
@@ -77,17 +89,18 @@ public struct AbortJudge: Sendable {
     private func excess(in found: Evidence, _ target: String, proved: Double) -> String? {
         guard found.errors.requests >= conditions.fewest else { return nil }
         let before = baseline[target]
-        let counts = "\(found.errors.errors) of \(found.errors.requests), at least \(percent(proved))"
+        let loudest = found.loudest.map { "; \($0)" } ?? ""
+        let counts = "\(found.errors.errors) of \(found.errors.requests), at least \(words(proved))"
         if let limit = conditions.highestErrorRate, proved > limit {
-            return "errors \(percent(found.errors.value)) in \(target) (\(counts)), limit \(percent(limit))"
+            return "errors \(words(found.errors.value)) in \(target) (\(counts)), limit \(words(limit))" + loudest
         }
         if let times = conditions.errors?.times, let before {
             // Without errors before, the limit is what one more error would have been.
             let rate = max(before.errors.value, 1 / Double(before.errors.requests))
             if proved > times * rate {
                 return """
-                    errors \(percent(found.errors.value)) in \(target) (\(counts)), more than \(decimal(times)) times the \
-                    \(percent(before.errors.value)) before
+                    errors \(words(found.errors.value)) in \(target) (\(counts)), more than \(decimal(times)) times the \
+                    \(words(before.errors.value)) before\(loudest)
                     """
             }
         }
@@ -120,4 +133,4 @@ public struct AbortJudge: Sendable {
     }
 }
 
-private func percent(_ rate: Double) -> String { "\(decimal(rate * 100)) %" }
+private func words(_ rate: Double) -> String { "\(decimal(rate * 100)) %" }

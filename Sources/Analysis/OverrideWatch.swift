@@ -223,6 +223,7 @@ extension ObservedLoad {
         if spec.service != "*" { return totals[ServiceName(rawValue: spec.service)] ?? ObservedLoad(window: .zero) }
         return totals.values.reduce(into: ObservedLoad(window: .zero)) { sum, load in
             sum.targets.merge(load.targets.filter { if case .pod = $0.key { false } else { true } }) { $0 + $1 }
+            sum.errors.merge(load.errors) { $0 &+ $1 }
         }
     }
 
@@ -230,7 +231,11 @@ extension ObservedLoad {
     fileprivate func evidence(of service: String, _ clusters: [String]) -> [String: Evidence] {
         var found = [service == "*" ? "all services" : service: Evidence(targets[.service])]
         for cluster in clusters { found[cluster] = Evidence(targets[.cluster(ClusterName(rawValue: cluster))]) }
-        return found
+        return found.mapValues { evidence in
+            var evidence = evidence
+            evidence.reporters = errors
+            return evidence
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+public import XDS
 public import Analysis
 public import CoreMetrics
 public import Discovery
@@ -254,6 +255,11 @@ public final class ControlPlane: ServiceLifecycle.Service {
 
     /// Which clients have a service as it is served now.
     public func deliveries(of service: ServiceName) async -> [Delivery] { await self.service.deliveries(of: service) }
+
+    /// A resource as it is served to the clients of a view; nil if there is none.
+    public func resource(_ name: ResourceName, _ type: TypeURL, of view: ViewKey) -> ServedResource? {
+        service.snapshot?[view]?.index(type)[name]
+    }
 
     /// What is in force, as a builder: what it builds is not published.
     public func snapshotBuilder() async -> SnapshotBuilder { await publisher.builder }

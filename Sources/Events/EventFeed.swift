@@ -33,14 +33,20 @@ public struct Event: Sendable {
 public final class EventFeed: Sendable {
     /// The maximum number of events kept, and of events queued for each follower; beyond it the oldest are dropped.
     public static let capacity = 1_000
-    /// The maximum number of followers at a time.
-    public static let maxFollowers = 64
+    /// The maximum number of followers at a time, and of those that one caller has.
+    public static let maxFollowers = (inTotal: 64, ofCaller: 16)
 
     private struct State {
         var last: UInt64 = 0
         var events: [Event] = []
         var lastFollower = 0
-        var followers: [Int: AsyncStream<Event>.Continuation] = [:]
+        var followers: [Int: Follower] = [:]
+    }
+
+    private struct Follower {
+        /// Nil if callers can't be told apart.
+        var caller: String?
+        var continuation: AsyncStream<Event>.Continuation
     }
 
     private let state = Mutex(State())
@@ -65,7 +71,7 @@ public final class EventFeed: Sendable {
             let event = Event(number: state.last, time: Date(), kind: kind)
             if state.events.count == Self.capacity { state.events.removeFirst() }
             state.events.append(event)
-            for follower in state.followers.values { follower.yield(event) }
+            for follower in state.followers.values { follower.continuation.yield(event) }
         }
     }
 
@@ -73,15 +79,20 @@ public final class EventFeed: Sendable {
     ///
     /// Nil if there are too many followers.
     ///
-    /// - Parameter number: events up to this number are skipped.
-    public func follow(after number: UInt64 = 0) -> AsyncStream<Event>? {
+    /// - Parameters:
+    ///   - number: events up to this number are skipped.
+    ///   - caller: whose follower it is; nil if callers can't be told apart.
+    public func follow(after number: UInt64 = 0, for caller: String? = nil) -> AsyncStream<Event>? {
         state.withLock { state in
-            guard state.followers.count < Self.maxFollowers else { return nil }
+            let ofCaller = state.followers.values.count { caller != nil && $0.caller == caller }
+            guard state.followers.count < Self.maxFollowers.inTotal, ofCaller < Self.maxFollowers.ofCaller else {
+                return nil
+            }
             let (stream, continuation) = AsyncStream.makeStream(
                 of: Event.self, bufferingPolicy: .bufferingNewest(Self.capacity))
             state.lastFollower += 1
             let follower = state.lastFollower
-            state.followers[follower] = continuation
+            state.followers[follower] = Follower(caller: caller, continuation: continuation)
             continuation.onTermination = { [weak self] _ in
                 self?.state.withLock { $0.followers[follower] = nil }
             }

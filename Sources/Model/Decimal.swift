@@ -7,3 +7,6 @@ public func decimal(_ number: Double) -> String {
         rest == 0 ? "\(whole)" : rest % 10 == 0 ? "\(whole).\(rest / 10)" : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
     return number < 0 && hundredths > 0 ? "-\(text)" : text
 }
+
+/// A share in percent, with two decimals.
+public func percent(_ share: Double) -> Double { (share * 10_000).rounded() / 100 }

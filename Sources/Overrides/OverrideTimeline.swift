@@ -42,7 +42,7 @@ public struct OverrideTimeline: Sendable {
 
     private static func parts(_ ramp: OverrideSpec.Ramp) -> (seconds: Double, steps: Int)? {
         guard let duration = ramp.duration, (1...100).contains(ramp.steps) else { return nil }
-        return (Double(duration.components.seconds), ramp.steps)
+        return (duration / .seconds(1), ramp.steps)
     }
 
     /// The state at one moment.

@@ -2,6 +2,8 @@
 public struct TimeSpan: Hashable, Sendable {
     /// The length.
     public var duration: Duration
+    /// The length in seconds.
+    public var seconds: Double { Double(duration.components.seconds) }
 
     /// Parses a text; nil if it is none, or more than 10 years.
     public init?(_ text: String) {

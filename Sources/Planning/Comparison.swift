@@ -151,8 +151,5 @@ extension PlanPage.Cluster {
     }
 }
 
-/// A share in percent, with two decimals.
-func percent(_ share: Double) -> Double { (share * 10_000).rounded() / 100 }
-
 /// A number with one decimal.
 private func tenth(_ number: Double) -> Double { (number * 10).rounded() / 10 }

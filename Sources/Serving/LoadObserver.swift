@@ -24,14 +24,24 @@ public final class LoadObserver: Sendable {
         var start: ContinuousClock.Instant
         var tallies: [ObservedTarget: Tally]
         var reports: Int
+        /// The failed requests that each node reported.
+        var errors: [String: UInt64]
     }
 
     private let buckets = Mutex<[Key: [Bucket]]>([:])
     /// The target of each endpoint; cached while the assignment stays the same, since each has many reports.
     private let targets = Mutex<[Key: (assignment: Assignment, targets: KnownTargets)]>([:])
 
+    /// The maximum number of nodes whose errors are told apart.
+    private static let maxReporters = 32
+
     /// Adds a report; targets that the view doesn't have are ignored.
-    func record(_ report: LoadReport, of view: ClientView, in content: Snapshot.View, at now: ContinuousClock.Instant) {
+    ///
+    /// - Parameter node: the node ID of the client.
+    func record(
+        _ report: LoadReport, from node: String, of view: ClientView, in content: Snapshot.View,
+        at now: ContinuousClock.Instant
+    ) {
         for cluster in report.clusters {
             guard let service = content.service(serving: ResourceName(rawValue: cluster.name)) else { continue }
             let key = Key(view: view, service: service.service.name)
@@ -44,7 +54,7 @@ public final class LoadObserver: Sendable {
             }
             guard !tallies.isEmpty || cluster.dropped > 0 else { continue }
             tallies[.service, default: Tally()].drop(cluster.dropped)
-            add(tallies, to: key, at: now)
+            add(tallies, from: node, to: key, at: now)
         }
     }
 
@@ -73,6 +83,7 @@ public final class LoadObserver: Sendable {
                 for bucket in buckets where since.map({ bucket.start >= $0 }) ?? true {
                     load.reports += bucket.reports
                     load.targets.merge(bucket.tallies) { $0 + $1 }
+                    load.errors.merge(bucket.errors) { $0 &+ $1 }
                 }
                 observations[key.view, default: [:]][key.service] = load
             }
@@ -80,15 +91,21 @@ public final class LoadObserver: Sendable {
         }
     }
 
-    private func add(_ tallies: [ObservedTarget: Tally], to key: Key, at now: ContinuousClock.Instant) {
+    private func add(
+        _ tallies: [ObservedTarget: Tally], from node: String, to key: Key, at now: ContinuousClock.Instant
+    ) {
         buckets.withLock { buckets in
             var list = buckets[key] ?? []
             list.removeAll { now >= $0.start + Self.window }
-            if let last = list.last, now < last.start + Self.bucket {
-                list[list.count - 1].tallies.merge(tallies) { $0 + $1 }
-                list[list.count - 1].reports += 1
-            } else {
-                list.append(Bucket(start: now, tallies: tallies, reports: 1))
+            if list.last.map({ now >= $0.start + Self.bucket }) ?? true {
+                list.append(Bucket(start: now, tallies: [:], reports: 0, errors: [:]))
+            }
+            let last = list.count - 1
+            list[last].tallies.merge(tallies) { $0 + $1 }
+            list[last].reports += 1
+            let errors = tallies[.service]?.errors ?? 0
+            if errors > 0, list[last].errors[node] != nil || list[last].errors.count < Self.maxReporters {
+                list[last].errors[node, default: 0] &+= errors
             }
             buckets[key] = list
         }

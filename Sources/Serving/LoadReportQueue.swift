@@ -18,6 +18,7 @@ final class LoadReportQueue: Sendable {
     private struct Report {
         var bytes: [UInt8]
         var client: String
+        var node: String
         var view: ClientView
         var content: Snapshot.View
     }
@@ -42,15 +43,17 @@ final class LoadReportQueue: Sendable {
 
     /// Queues an encoded report, or drops it if the queue is full.
     ///
-    /// - Parameter client: the client's address.
-    func add(_ report: [UInt8], from client: String, of view: ClientView, in content: Snapshot.View) {
+    /// - Parameters:
+    ///   - client: the client's address.
+    ///   - node: the client's node ID.
+    func add(_ report: [UInt8], from client: String, node: String, of view: ClientView, in content: Snapshot.View) {
         let cost = report.count + Self.overhead
         let isFull = state.withLock { state in
             // A client's first report is accepted whatever its length, if the whole queue has room.
             let ofClient = state.byClient[client, default: 0]
             guard state.byteCount + cost <= Self.maxBytes, ofClient == 0 || ofClient + cost <= Self.maxBytesOfClient
             else { return true }
-            state.reports.append(Report(bytes: report, client: client, view: view, content: content))
+            state.reports.append(Report(bytes: report, client: client, node: node, view: view, content: content))
             state.byteCount += cost
             state.byClient[client] = ofClient + cost
             return false
@@ -67,7 +70,7 @@ final class LoadReportQueue: Sendable {
                     metrics.droppedLoadReports.increment()
                     continue
                 }
-                observer.record(decoded, of: report.view, in: report.content, at: .now)
+                observer.record(decoded, from: report.node, of: report.view, in: report.content, at: .now)
                 await Task.yield()
             }
         }

@@ -30,7 +30,8 @@ final class LoadReportStream: StreamService {
         }
         try session.authorize()
         guard let view = session.view?.client, let content = session.content else { return }
-        reports.add([UInt8](copying: message), from: session.head.peer, of: view, in: content)
+        reports.add(
+            [UInt8](copying: message), from: session.head.peer, node: session.node?.id ?? "", of: view, in: content)
     }
 
     func nextMessage() throws(GRPCStatus) -> [Slice]? {

@@ -99,8 +99,14 @@ public struct ObservedLoad: Sendable {
     /// The sums for each target.
     public var targets: [ObservedTarget: Tally] = [:]
 
+    /// The failed requests by the ID of the node that reported them; of the first nodes only.
+    public var errors: [String: UInt64] = [:]
+
     /// Creates a load without reports.
-    public init(window: Duration, reports: Int = 0, targets: [ObservedTarget: Tally] = [:]) {
+    public init(
+        window: Duration, reports: Int = 0, targets: [ObservedTarget: Tally] = [:], errors: [String: UInt64] = [:]
+    ) {
+        self.errors = errors
         self.window = window
         self.reports = reports
         self.targets = targets
@@ -116,6 +122,7 @@ public struct ObservedLoad: Sendable {
                     var sum = first
                     sum.reports += second.reports
                     sum.targets.merge(second.targets) { $0 + $1 }
+                    sum.errors.merge(second.errors) { $0 &+ $1 }
                     return sum
                 }
             }

@@ -22,6 +22,11 @@ public final class ServedResource: Sendable {
         self.collections = collections
     }
 
+    /// The resource as JSON.
+    public var json: String {
+        get throws(DecodingFailure) { try ResourceJSON.text(of: encoded.any) }
+    }
+
     /// The bytes of the resource in a delta response.
     var deltaParts: [[UInt8]] { [encoded.deltaHeader, encoded.any] }
 

@@ -6,67 +6,32 @@ import Foundation
 import KubernetesClient
 import NIOCore
 import NIOHTTP1
-import YAMLFile
-import Yams
-
-/// How a command reaches the admin API, and how it prints.
-struct AdminOptions: ParsableArguments {
-    @Option(
-        name: [.long, .customLong("server")],
-        help: "The admin API's address; by default the environment variable BALLAST_ADMIN, or http://127.0.0.1:18080.")
-    var admin: String?
-
-    @Option(help: "The file with the admin API's token (admin.tokenFile).")
-    var tokenFile: String?
-
-    @Option(
-        name: .shortAndLong, help: ArgumentHelp("How to print: table, wide, json, yaml or name.", valueName: "format"))
-    var output = OutputFormat.table
-
-    var client: AdminClient {
-        get throws {
-            let address = admin ?? ProcessInfo.processInfo.environment["BALLAST_ADMIN"] ?? "http://127.0.0.1:18080"
-            guard let url = URLComponents(string: address), url.scheme == "http" || url.scheme == "https",
-                url.host?.isEmpty == false
-            else { throw ValidationError("--admin \(address): should be a URL such as http://127.0.0.1:18080") }
-            return AdminClient(
-                address: address.hasSuffix("/") ? String(address.dropLast()) : address,
-                token: try tokenFile.map { try TextFile.token($0) })
-        }
-    }
-}
-
-/// How a command prints.
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-    case table, wide, json, yaml, name
-
-    /// Whether people read it.
-    var isTable: Bool { self == .table || self == .wide }
-
-    /// Prints a page as programs read it, or its names.
-    func print(_ page: some Encodable, names: [String]) throws {
-        switch self {
-        case .table, .wide: break
-        case .json: try printJSON(page)
-        case .yaml:
-            let encoder = YAMLEncoder()
-            encoder.options.sortKeys = true
-            Output.write(try encoder.encode(page).trimmingSuffix("\n"))
-        case .name: for name in names { Output.write(name) }
-        }
-    }
-}
 
 /// A client of the admin API.
 struct AdminClient {
     let address: String
     let token: String?
 
+    /// The address where none is given.
+    static var defaultAddress: String {
+        ProcessInfo.processInfo.environment["BALLAST_ADMIN"] ?? "http://127.0.0.1:18080"
+    }
+
+    /// - Parameter address: an `http` or `https` URL.
+    init(_ address: String, token: String?) throws {
+        guard let url = URLComponents(string: address), url.scheme == "http" || url.scheme == "https",
+            url.host?.isEmpty == false
+        else { throw ValidationError("--admin \(address): should be a URL such as http://127.0.0.1:18080") }
+        self.address = address.hasSuffix("/") ? String(address.dropLast()) : address
+        self.token = token
+    }
+
     /// Gets a page.
     func get<Page: Decodable>(
-        _ type: Page.Type, _ route: AdminRoute, name: String = "", query: [(String, String?)] = []
+        _ type: Page.Type, _ route: AdminRoute, name: String = "", resource: (type: String, name: String)? = nil,
+        query: [(String, String?)] = []
     ) async throws -> Page {
-        try await send(type, .GET, route.path(name: name, query: query), body: nil, match: nil)
+        try await send(type, .GET, route.path(name: name, resource: resource, query: query), body: nil, match: nil)
     }
 
     /// All services of a view.
@@ -99,6 +64,13 @@ struct AdminClient {
     ) async throws -> Page {
         try await send(
             type, .POST, route.path(name: name, query: query), body: try AdminJSON.encode(body), match: match)
+    }
+
+    /// Posts nothing, and gets a page.
+    func post<Page: Decodable>(
+        _ type: Page.Type, _ route: AdminRoute, name: String, query: [(String, String?)] = []
+    ) async throws -> Page {
+        try await send(type, .POST, route.path(name: name, query: query), body: nil, match: nil)
     }
 
     private func send<Page: Decodable>(
@@ -138,73 +110,4 @@ struct AdminClient {
                 "\(address)\(path) answered with something else: is it a Ballast's admin API?", .failed)
         }
     }
-}
-
-/// A failure of a command, with its exit code (sysexits.h).
-struct CommandFailure: Error {
-    enum Code: Int32 {
-        case failed = 1
-        case unreachable = 69
-        case outdated = 75
-        case notAllowed = 77
-    }
-
-    var sentence: String
-    var code: Code
-
-    init(_ sentence: String, _ code: Code) {
-        self.sentence = sentence
-        self.code = code
-    }
-
-    init(_ problem: ProblemPage) {
-        let code: Code =
-            switch problem.status {
-            case 412, 429, 503: .outdated
-            case 401, 403: .notAllowed
-            default: .failed
-            }
-        self.init(problem.detail, code)
-    }
-}
-
-/// Runs a command's body; a failure is one line on the standard error, and an exit code.
-func reportingFailures(_ body: () async throws -> Void) async throws {
-    let failure: CommandFailure
-    do {
-        return try await body()
-    } catch let error as CommandFailure {
-        failure = error
-    } catch let problem as ProblemPage {
-        failure = CommandFailure(problem)
-    }
-    say("error: \(failure.sentence)")
-    throw ExitCode(failure.code.rawValue)
-}
-
-/// Writes a line to the standard error.
-func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
-
-/// Prints rows with aligned columns; the first row has the titles.
-func printTable(_ rows: [[String]]) {
-    let widths = (rows.first ?? []).indices.map { column in
-        rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0
-    }
-    for row in rows {
-        let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-        print(cells.joined(separator: "  ").trimmingSuffix(" "))
-    }
-}
-
-extension String {
-    fileprivate func trimmingSuffix(_ character: Character) -> String {
-        var text = Substring(self)
-        while text.last == character { text.removeLast() }
-        return String(text)
-    }
-}
-
-/// A page as JSON, as the API sends it.
-func printJSON(_ page: some Encodable) throws {
-    Output.write(String(decoding: try AdminJSON.encode(page), as: UTF8.self).trimmingSuffix("\n"))
 }

@@ -1,3 +1,4 @@
+import AdminAPI
 import ArgumentParser
 import Foundation
 import Synchronization
@@ -60,3 +61,27 @@ enum Output {
 
 /// Writes a line to the standard output; a watching command writes it only with what changed.
 func print(_ line: String) { Output.write(line) }
+
+/// Prints rows with aligned columns; the first row has the titles.
+func printTable(_ rows: [[String]]) {
+    let widths = (rows.first ?? []).indices.map { column in
+        rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0
+    }
+    for row in rows {
+        let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+        print(cells.joined(separator: "  ").trimmingSuffix(" "))
+    }
+}
+
+extension String {
+    func trimmingSuffix(_ character: Character) -> String {
+        var text = Substring(self)
+        while text.last == character { text.removeLast() }
+        return String(text)
+    }
+}
+
+/// A page as JSON, as the API sends it.
+func printJSON(_ page: some Encodable) throws {
+    Output.write(String(decoding: try AdminJSON.encode(page), as: UTF8.self).trimmingSuffix("\n"))
+}

@@ -1,11 +1,6 @@
 import AdminAPI
 import ArgumentParser
-import AsyncHTTPClient
 import Foundation
-import KubernetesClient
-import MeshConfiguration
-import NIOCore
-import NIOHTTP1
 import YAMLFile
 
 /// `ballast release`: releases held pods.
@@ -24,75 +19,61 @@ struct Release: AsyncParsableCommand {
     @Option(help: "Only in this mesh cluster.")
     var cluster: String?
 
-    @Option(help: "The admin API of a replica; may be repeated.")
-    var admin: [String] = ["http://127.0.0.1:18080"]
+    @Option(
+        name: [.long, .customLong("server")],
+        help: """
+            The admin API of a replica; may be repeated. By default the environment variable BALLAST_ADMIN, or \
+            http://127.0.0.1:18080.
+            """)
+    var admin: [String] = []
 
     @Option(help: "The file with the admin API's token (admin.tokenFile).")
     var tokenFile: String?
 
-    func validate() throws {
-        for admin in admin { _ = try AdminAddress.all(at: admin) }
-    }
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("How to print: table, wide, json, yaml or name.", valueName: "format"))
+    var output = OutputFormat.table
 
     func run() async throws {
-        let token = try tokenFile.map { try TextFile.token($0) }
-        var configuration = HTTPClient.Configuration()
-        // Report at once if there is no server at the address.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        var answers: [(address: String, answer: Answer)] = []
-        for address in try admin.flatMap(AdminAddress.all(at:)) {
-            answers.append((address, await ask(address, token, client)))
-        }
-        try await client.shutdown()
-        for (address, answer) in answers {
-            let line = answers.count == 1 ? answer.text : "\(address): \(answer.text)"
-            if answer.isGood { print(line) } else { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
-        }
-        // A replica that holds nothing is no failure.
-        guard answers.allSatisfy({ $0.answer.isGood || $0.answer.isVacant }), answers.contains(where: \.answer.isGood)
-        else { throw ExitCode.failure }
-    }
-
-    private struct Answer {
-        var text: String
-        var isGood = false
-        /// Whether the replica holds nothing.
-        var isVacant = false
-    }
-
-    private func ask(_ address: String, _ token: String?, _ client: HTTPClient) async -> Answer {
-        let path = AdminRoute.release.path(name: service, query: [("cluster", cluster)])
-        var request = HTTPClientRequest(url: address + path)
-        request.method = .POST
-        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
-        do {
-            let response = try await client.execute(request, timeout: .seconds(10))
-            let body = try await response.body.collect(upTo: 1 << 20)
-            let text = String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines)
-            return Answer(
-                text: text.isEmpty ? "\(response.status)" : text, isGood: response.status == .ok,
-                isVacant: response.status == .notFound)
-        } catch {
-            return Answer(
-                text: """
-                    \(address) \(ConnectionFailure.sentence(error)) (`admin.listen` of the Ballast's configuration is its \
-                    address: --admin http://HOST:PORT)
-                    """)
+        try await reportingFailures {
+            let token = try tokenFile.map { try TextFile.token($0) }
+            let replicas = try (admin.isEmpty ? [AdminClient.defaultAddress] : admin).flatMap(Replicas.addresses)
+            var released: [ReleasePage] = []
+            var failures: [CommandFailure] = []
+            for address in replicas {
+                let place = replicas.count == 1 ? "" : "\(address): "
+                do {
+                    let page = try await AdminClient(address, token: token).post(
+                        ReleasePage.self, .release, name: service, query: [("cluster", cluster)])
+                    released.append(page)
+                    if output.isTable {
+                        print("\(place)\(service) released in \(page.released.joined(separator: ", "))")
+                    }
+                } catch let problem as ProblemPage where problem.status == 404 && replicas.count > 1 {
+                    // A replica that holds nothing is no failure if another one does.
+                    say("\(place)\(problem.detail)")
+                } catch let problem as ProblemPage {
+                    failures.append(CommandFailure("\(place)\(problem.detail)", CommandFailure(problem).code))
+                } catch let failure as CommandFailure {
+                    failures.append(failure)
+                }
+            }
+            if !output.isTable { try output.print(released, names: released.flatMap(\.released)) }
+            for failure in failures.dropLast() { say("error: \(failure.sentence)") }
+            if let failure = failures.last { throw failure }
+            guard !released.isEmpty else { throw CommandFailure("no replica held pods of \(service)", .failed) }
         }
     }
 }
 
-/// Finds the addresses of admin APIs.
-private enum AdminAddress {
+/// The replicas behind one URL.
+private enum Replicas {
     /// The URL itself, or one URL for each address of its host name if there are several.
-    static func all(at text: String) throws -> [String] {
-        guard let url = URLComponents(string: text), url.scheme == "http" || url.scheme == "https", let host = url.host,
-            !host.isEmpty
-        else { throw ValidationError("--admin \(text): should be a URL such as http://127.0.0.1:18080") }
+    static func addresses(at text: String) throws -> [String] {
+        guard let url = URLComponents(string: text), let host = url.host, !host.isEmpty else { return [text] }
         let isAddress = host.contains(":") || host.allSatisfy { $0.isNumber || $0 == "." }
         let known = isAddress || host == "localhost" ? [] : Set(Host(name: host).addresses).sorted()
-        guard known.count > 1 else { return [text.hasSuffix("/") ? String(text.dropLast()) : text] }
+        guard known.count > 1 else { return [text] }
         return known.map { address in
             let port = url.port.map { ":\($0)" } ?? ""
             return "\(url.scheme ?? "http")://\(address.contains(":") ? "[\(address)]" : address)\(port)"

@@ -122,7 +122,7 @@ import TestSupport
             #expect(overview.ready && overview.serviceCount == 3 && overview.services.count == 3)
             #expect(overview.services[0].clusters.map(\.intended) == [40, 60])
             let checks = try await get(client, ChecksPage.self, "/v1/checks")
-            #expect(checks.checks.contains { $0.code == "BAL131" }, "\(checks)")
+            #expect(checks.checks.contains { $0.code == .oneGateway }, "\(checks)")
             #expect(try await get(client, SeriesPage.self, "/v1/services/httpbin/series").points.isEmpty)
             let trim = try await get(client, TrimPage.self, "/v1/services/httpbin/trim")
             #expect(trim.suggestions.isEmpty && trim.says.contains("no pod reports its utilisation"))
@@ -131,6 +131,51 @@ import TestSupport
             let rest = try await get(client, ServicesPage.self, "/v1/services?limit=1&continue=httpbin")
             #expect(rest.services.map(\.name) == ["other"] && rest.continue == "other")
             #expect(try await status(client, "/v1/services?limit=0") == 400)
+        }
+    }
+
+    @Test func `conditions say what keeps an override from its full effect`() async throws {
+        try await withServer { client, plane in
+            let older = try await set(plane) { $0.shares = ["west": 70] }
+            let newer = try await set(plane) {
+                $0.shares = ["west": 20]
+                $0.ramp = OverrideSpec.Ramp(over: "10s", steps: 1)
+            }
+            _ = try await set(plane) { $0.drain = OverrideSpec.Target(cluster: "east") }
+            let limited = try await set(plane) { $0.drain = OverrideSpec.Target(cluster: "west") }
+            let pages = try await get(client, OverridesPage.self, "/v1/overrides").overrides
+            let conditions = Dictionary(pages.map { ($0.override.id, $0.conditions) }, uniquingKeysWith: { $1 })
+            #expect(conditions[older.id]?.contains { $0.type == .superseded } == false, "a ramp that has not begun supersedes nothing")
+            #expect(conditions[newer.id]?.contains { $0.type == .noData } == true)
+            #expect(conditions[limited.id]?.map(\.type) == [.limited])
+            let newest = try await set(plane) { $0.shares = ["west": 30] }
+            let page = try await get(client, OverridePage.self, "/v1/overrides/\(older.id)")
+            #expect(page.conditions.first?.says == "the shares of override \(newest.id) count instead")
+        }
+    }
+
+    @Test(arguments: [
+        "/v1/history?since=2026-02-31T00:00:00Z", "/v1/history?since=yesterday",
+        "/v1/services/httpbin/explain?at=2026-13-01T00:00:00Z", "/v1/services/httpbin/series?step=0x10",
+        "/v1/services/httpbin/series?step=inf",
+    ])
+    func `a parameter that is no time or number is refused`(uri: String) async throws {
+        try await withServer { client, _ in
+            let status = try await status(client, uri)
+            #expect(status == 400)
+        }
+    }
+
+    @Test func `another method is refused with those that there are`() async throws {
+        try await withServer { client, _ in
+            for (uri, method, allowed) in [
+                ("/v1/services", HTTPRequest.Method.post, "GET"), ("/v1/plans", .get, "POST"),
+                ("/v1/overrides", .delete, "GET, POST"), ("/readyz", .put, "GET, HEAD"),
+            ] {
+                try await client.execute(uri: uri, method: method) { response in
+                    #expect(response.status == .methodNotAllowed && response.headers[.allow] == allowed)
+                }
+            }
         }
     }
 

@@ -276,12 +276,13 @@ import XDS
                         // Nothing is held, there is no override, and a plan needs a body.
                         let allowed =
                             switch route {
-                            case .release, .override, .problem: 404
+                            case .release, .override, .problem, .client, .resource: 404
                             case .plans, .configurationPlans, .transitions: 415
                             default: 200
                             }
                         try await client.execute(
-                            uri: route.path(name: "httpbin"), method: method, headers: headers
+                            uri: route.path(name: "httpbin", resource: ("eds", "httpbin")), method: method,
+                            headers: headers
                         ) { response in
                             #expect(
                                 response.status.code == (isHealth ? 200 : status == 200 ? allowed : status), "\(route)")

@@ -26,7 +26,9 @@ import Testing
         let slow = feed.follow(after: 3_000)
         for count in 1...2_000 { feed.post(.serving(services: count)) }
         #expect(await numbers(slow, 1) == [4_001], "what it had no room for is a gap in the numbers")
-        let followers = (0..<EventFeed.maxFollowers).map { _ in feed.follow() }
+        let ofOne = (0..<EventFeed.maxFollowers.ofCaller).map { _ in feed.follow(for: "anna") }
+        #expect(ofOne.allSatisfy { $0 != nil } && feed.follow(for: "anna") == nil && feed.follow(for: "ben") != nil)
+        let followers = (0..<EventFeed.maxFollowers.inTotal).map { _ in feed.follow() }
         #expect(followers.contains { $0 != nil } && feed.follow() == nil)
     }
 

@@ -15,7 +15,7 @@ struct Check: AsyncParsableCommand {
     /// A finding, as JSON prints it.
     private struct Row: Encodable {
         var place: String
-        var state: String
+        var state: CheckState
         var code: String
         var says: String
     }
@@ -34,10 +34,7 @@ struct Check: AsyncParsableCommand {
             let client = try admin.client
             let page = try await client.get(ChecksPage.self, .checks)
             findings += page.checks.map { check in
-                Finding(
-                    place: "server",
-                    state: check.state == "fail" ? "FAIL" : check.state == "unknown" ? "??" : check.state,
-                    code: CheckCode(rawValue: check.code) ?? .problem, says: check.says)
+                Finding(place: "server", state: check.state, code: check.code, says: check.says)
             }
             for address in envoy {
                 var checks = EnvoyChecks(EnvoyAdminClient(address), server: client)
@@ -51,9 +48,10 @@ struct Check: AsyncParsableCommand {
             }
             let rows = findings.map { Row(place: $0.place, state: $0.state, code: $0.code.rawValue, says: $0.says) }
             guard admin.output.isTable else { return try admin.output.print(rows, names: rows.map(\.code)) }
-            printTable([["PLACE", "STATE", "CODE", "WHAT"]] + rows.map { [$0.place, $0.state, $0.code, $0.says] })
+            printTable(
+                [["PLACE", "STATE", "CODE", "WHAT"]] + rows.map { [$0.place, $0.state.rawValue, $0.code, $0.says] })
         }
-        if findings.contains(where: { $0.state == "FAIL" }) { throw ExitCode(1) }
-        if findings.contains(where: { $0.state == "??" }) { throw ExitCode(2) }
+        if findings.contains(where: { $0.state == .fail }) { throw ExitCode(1) }
+        if findings.contains(where: { $0.state == .unknown }) { throw ExitCode(2) }
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 /// One finding of `ballast check`.
 struct Finding {
     var place: String
-    var state: String
+    var state: CheckState
     var code: CheckCode
     var says: String
 }
@@ -12,16 +12,16 @@ struct Finding {
 /// What `ballast check` asks a live Envoy.
 struct EnvoyChecks {
     let envoy: EnvoyAdminClient
-    let server: AdminClient?
+    let server: AdminClient
     private(set) var findings: [Finding] = []
     private(set) var node = ""
 
-    init(_ envoy: EnvoyAdminClient, server: AdminClient?) {
+    init(_ envoy: EnvoyAdminClient, server: AdminClient) {
         self.envoy = envoy
         self.server = server
     }
 
-    private mutating func add(_ state: String, _ code: CheckCode, _ says: String) {
+    private mutating func add(_ state: CheckState, _ code: CheckCode, _ says: String) {
         findings.append(Finding(place: node.isEmpty ? "envoy" : node, state: state, code: code, says: says))
     }
 
@@ -43,7 +43,7 @@ struct EnvoyChecks {
         checkHosts(hosts, served)
         try await checkListeners(hosts)
         try await checkCertificates()
-        if findings.isEmpty { add("ok", .nothingWrong, "nothing is wrong with this Envoy") }
+        if findings.isEmpty { add(.ok, .nothingWrong, "nothing is wrong with this Envoy") }
     }
 
     // MARK: What Ballast serves
@@ -55,12 +55,12 @@ struct EnvoyChecks {
     }
 
     private mutating func served() async throws -> Served {
-        guard let server else { return Served() }
+
         let clients = try await server.get(ClientsPage.self, .clients, query: [("node", node)])
         let client = clients.clients.first { $0.view != nil }
-        if client == nil { add("FAIL", .unknownNode, "Ballast has no client of the name \(node)") }
+        if client == nil { add(.fail, .unknownNode, "Ballast has no client of the name \(node)") }
         if let rejected = clients.clients.first(where: { $0.state == "NACKED" }) {
-            add("FAIL", .rejects, rejected.note ?? "it rejects what it is sent")
+            add(.fail, .rejects, rejected.note ?? "it rejects what it is sent")
         }
         var served = Served(isKnown: client != nil)
         let services = try await server.services(view: client?.view, audience: client?.audience).services
@@ -75,10 +75,10 @@ struct EnvoyChecks {
     private mutating func checkBootstrap(_ bootstrap: JSON) {
         let version = bootstrap["node"]["user_agent_build_version"]["version"]
         if let minor = version["minor_number"].number, version["major_number"].number == 1, minor < 36 {
-            add("warn", .oldVersion, "Envoy 1.\(Int(minor)), and Ballast is tested with 1.36 and later")
+            add(.warn, .oldVersion, "Envoy 1.\(Int(minor)), and Ballast is tested with 1.36 and later")
         }
         if !bootstrap["cluster_manager"]["load_stats_config"].exists {
-            add("warn", .reportsNothing, "the bootstrap has no cluster_manager.load_stats_config")
+            add(.warn, .reportsNothing, "the bootstrap has no cluster_manager.load_stats_config")
         }
     }
 
@@ -86,13 +86,13 @@ struct EnvoyChecks {
         // Without ADS each Envoy cluster has a stream of its own.
         let stats = try await envoy.stats(#"control_plane\.connected_state$"#)
         for (name, value) in stats.sorted(by: { $0.key < $1.key }) where value == 0 {
-            add("FAIL", .disconnected, "\(name) is 0")
+            add(.fail, .disconnected, "\(name) is 0")
         }
         let dump = try await envoy.json(
             "/config_dump", query: [("resource", "dynamic_listeners"), ("mask", "name,error_state.details")])
         for listener in dump?["configs"].array ?? [] where listener["name"].string != nil {
             guard let details = listener["error_state"]["details"].string else { continue }
-            add("FAIL", .rejects, "listener \(listener["name"].string ?? ""): \(details)")
+            add(.fail, .rejects, "listener \(listener["name"].string ?? ""): \(details)")
         }
     }
 
@@ -111,26 +111,26 @@ struct EnvoyChecks {
             guard cluster["type"].string == "EDS" else {
                 if names.contains(name) {
                     add(
-                        "FAIL", .notEDS,
+                        .fail, .notEDS,
                         "cluster \(name): type \(cluster["type"].string ?? cluster["cluster_type"]["name"].string ?? "STATIC")"
                     )
                 }
                 continue
             }
             if served.isKnown, !names.contains(resource) {
-                add("FAIL", .nameNotServed, "cluster \(name): Ballast serves no endpoints under \(resource)")
+                add(.fail, .nameNotServed, "cluster \(name): Ballast serves no endpoints under \(resource)")
                 continue
             }
             checkPolicy(cluster, name)
             if cluster["round_robin_lb_config"]["slow_start_config"].exists
                 || cluster["least_request_lb_config"]["slow_start_config"].exists
             {
-                add("warn", .slowStart, "cluster \(name): slow_start_config")
+                add(.warn, .slowStart, "cluster \(name): slow_start_config")
             }
             let socket = cluster["transport_socket"]["typed_config"]
             let isRemote = (served.endpoints[resource] ?? []).contains { $0.address.contains("/") }
             if isRemote, let sni = socket["sni"].string, !socket["auto_host_sni"].bool {
-                add("FAIL", .fixedSNI, "cluster \(name): every host gets the SNI \(sni)")
+                add(.fail, .fixedSNI, "cluster \(name): every host gets the SNI \(sni)")
             }
             try await checkStatistics(name)
         }
@@ -143,7 +143,7 @@ struct EnvoyChecks {
         for entry in warming?["configs"].array ?? [] {
             guard let name = entry["cluster"]["name"].string else { continue }
             let resource = entry["cluster"]["eds_cluster_config"]["service_name"].string ?? name
-            add("FAIL", .nameNotServed, "cluster \(name) waits for endpoints under \(resource)")
+            add(.fail, .nameNotServed, "cluster \(name) waits for endpoints under \(resource)")
         }
     }
 
@@ -159,13 +159,13 @@ struct EnvoyChecks {
         case "ROUND_ROBIN", "RoundRobin", "WrrLocality": break
         case "LEAST_REQUEST", "LeastRequest":
             if !isEven {
-                add("warn", .ignoresWeights, "cluster \(name): policy \(policy) follows weights only roughly")
+                add(.warn, .ignoresWeights, "cluster \(name): policy \(policy) follows weights only roughly")
             }
         case "RING_HASH", "MAGLEV", "RingHash", "Maglev":
-            add("warn", .ignoresWeights, "cluster \(name): policy \(policy) follows weights by keys")
+            add(.warn, .ignoresWeights, "cluster \(name): policy \(policy) follows weights by keys")
         default:
             add(
-                "FAIL", .ignoresWeights,
+                .fail, .ignoresWeights,
                 "cluster \(name): policy \(policy). Envoy ignores endpoint weights; shares hold by locality only. Set ROUND_ROBIN."
             )
         }
@@ -173,16 +173,16 @@ struct EnvoyChecks {
         let inExtension = extensionType?["locality_lb_config"]["locality_weighted_lb_config"].exists ?? false
         if common["zone_aware_lb_config"].exists || cluster["lb_subset_config"].exists {
             add(
-                "FAIL", .zoneAware,
+                .fail, .zoneAware,
                 "cluster \(name): \(cluster["lb_subset_config"].exists ? "lb_subset_config" : "zone_aware_lb_config")")
         } else if !common["locality_weighted_lb_config"].exists, !inExtension, policy != "WrrLocality" {
-            add("FAIL", .noLocalityWeights, "cluster \(name): no locality_weighted_lb_config")
+            add(.fail, .noLocalityWeights, "cluster \(name): no locality_weighted_lb_config")
         }
         // `{}` is 0; without the field it is 50.
         let threshold = common["healthy_panic_threshold"]
         if !threshold.exists || (threshold["value"].number ?? 0) > 0 {
             add(
-                "warn", .panicThreshold,
+                .warn, .panicThreshold,
                 "cluster \(name): healthy_panic_threshold \(Int(threshold["value"].number ?? 50)) %")
         }
     }
@@ -198,21 +198,21 @@ struct EnvoyChecks {
             try await Task.sleep(until: pause)
             let later = try await envoy.stats("^cluster\\.\(escaped)\\.lb_healthy_panic$")
             if (later[prefix + "lb_healthy_panic"] ?? 0) > (stats[prefix + "lb_healthy_panic"] ?? 0) {
-                add("FAIL", .panics, "cluster \(name) is in panic now")
+                add(.fail, .panics, "cluster \(name) is in panic now")
             } else {
                 add(
-                    "warn", .panics,
+                    .warn, .panics,
                     "cluster \(name) was in panic for \(Int(stats[prefix + "lb_healthy_panic"] ?? 0)) requests")
             }
         }
         if let overflow = stats[prefix + "upstream_rq_pending_overflow"], overflow > 0 {
-            add("warn", .overflows, "cluster \(name): \(Int(overflow)) requests refused by a circuit breaker")
+            add(.warn, .overflows, "cluster \(name): \(Int(overflow)) requests refused by a circuit breaker")
         }
         guard stats[prefix + "update_success"] == 0 else { return }
         if (stats[prefix + "update_failure"] ?? 0) > 0 {
-            add("FAIL", .disconnected, "cluster \(name) has never received endpoints, and can't connect to its server")
+            add(.fail, .disconnected, "cluster \(name) has never received endpoints, and can't connect to its server")
         } else if (stats[prefix + "init_fetch_timeout"] ?? 0) > 0 {
-            add("FAIL", .nameNotServed, "cluster \(name): no endpoints came in time")
+            add(.fail, .nameNotServed, "cluster \(name): no endpoints came in time")
         }
     }
 
@@ -222,17 +222,17 @@ struct EnvoyChecks {
         for cluster in hosts {
             for host in cluster.hosts {
                 if host.isEjected {
-                    add("warn", .ejected, "\(cluster.cluster): \(host.address) is ejected by outlier detection")
+                    add(.warn, .ejected, "\(cluster.cluster): \(host.address) is ejected by outlier detection")
                 }
                 if host.failsCheck {
-                    add("warn", .failsCheck, "\(cluster.cluster): \(host.address) fails its health check")
+                    add(.warn, .failsCheck, "\(cluster.cluster): \(host.address) fails its health check")
                 }
             }
             guard served.isKnown, let wanted = served.endpoints[cluster.resource] else { continue }
             let differences = EndpointDifference.all(wanted, cluster.hosts).filter(\.isDifferent)
             if let first = differences.first {
                 add(
-                    "warn", .endpointsDiffer,
+                    .warn, .endpointsDiffer,
                     "\(cluster.cluster): \(differences.count) endpoints differ from what Ballast serves, such as \(first.address)"
                 )
             }
@@ -249,7 +249,7 @@ struct EnvoyChecks {
             })
         for name in wanted.subtracting(known).sorted() {
             add(
-                "FAIL", .noInternalListener,
+                .fail, .noInternalListener,
                 "endpoints lead through the internal listener \(name), which this Envoy doesn't have")
         }
     }
@@ -262,9 +262,9 @@ struct EnvoyChecks {
                 else { continue }
                 let path = certificate["path"].string ?? "inline"
                 if end <= Date() {
-                    add("FAIL", .certificateExpired, "\(path) expired at \(text)")
+                    add(.fail, .certificateExpired, "\(path) expired at \(text)")
                 } else if end.timeIntervalSinceNow < 7 * 86_400 {
-                    add("warn", .certificateExpired, "\(path) expires at \(text)")
+                    add(.warn, .certificateExpired, "\(path) expires at \(text)")
                 }
             }
         }

@@ -4,30 +4,30 @@ import Foundation
 /// What `ballast check` asks a gateway: its admin interface, and a TLS connection for each SNI that Ballast serves.
 struct GatewayChecks {
     let gateway: EnvoyAdminClient
-    let server: AdminClient?
+    let server: AdminClient
     private(set) var findings: [Finding] = []
 
-    init(_ gateway: EnvoyAdminClient, server: AdminClient?) {
+    init(_ gateway: EnvoyAdminClient, server: AdminClient) {
         self.gateway = gateway
         self.server = server
     }
 
-    private mutating func add(_ state: String, _ code: CheckCode, _ says: String) {
+    private mutating func add(_ state: CheckState, _ code: CheckCode, _ says: String) {
         findings.append(Finding(place: "gateway", state: state, code: code, says: says))
     }
 
     mutating func run() async throws {
         let stats = try await gateway.stats(#"^control_plane\.connected_state$"#)
         if stats["control_plane.connected_state"] == 0 {
-            add("warn", .gatewayDisconnected, "control_plane.connected_state is 0")
+            add(.warn, .gatewayDisconnected, "control_plane.connected_state is 0")
         }
-        guard let server, let address = try await listener() else {
-            return add("??", .gatewayUnreachable, "no TCP listener of the gateway is known; nothing was probed")
+        guard let address = try await listener() else {
+            return add(.unknown, .gatewayUnreachable, "no TCP listener of the gateway is known; nothing was probed")
         }
         let known = Set(try await gateway.clusters(["name"]).compactMap { $0["name"].string })
         let endpoints = try await server.services(audience: "lanes").services.flatMap(\.endpoints)
         let names = Set(endpoints.compactMap(\.hostname)).sorted()
-        if names.isEmpty { add("ok", .nothingWrong, "Ballast serves no SNI: nothing to probe") }
+        if names.isEmpty { add(.ok, .nothingWrong, "Ballast serves no SNI: nothing to probe") }
         for sni in names.prefix(50) { await probe(sni, at: address, isRouted: known.contains(sni)) }
     }
 
@@ -47,15 +47,15 @@ struct GatewayChecks {
         switch await TLSProbe(host: address.host, port: address.port, sni: sni).run() {
         case .connected(let time, let end):
             if let end, end <= Date() {
-                add("FAIL", .podCertificateExpired, "\(sni): the pod's certificate expired at \(end.ISO8601Format())")
+                add(.fail, .podCertificateExpired, "\(sni): the pod's certificate expired at \(end.ISO8601Format())")
             } else {
-                add("ok", .sniLeads, "SNI \(sni) is answered (TLS in \(Int((time / .milliseconds(1)).rounded())) ms)")
+                add(.ok, .sniLeads, "SNI \(sni) is answered (TLS in \(Int((time / .milliseconds(1)).rounded())) ms)")
             }
-        case .reset where isRouted: add("FAIL", .sniReset, "SNI \(sni): the connection is reset")
+        case .reset where isRouted: add(.fail, .sniReset, "SNI \(sni): the connection is reset")
         case .reset:
-            add("FAIL", .sniMissing, "SNI \(sni): the gateway has no cluster of that name, and resets the connection")
-        case .refused(let reason): add("FAIL", .gatewayUnreachable, "\(address.host):\(address.port): \(reason)")
-        case .silent: add("??", .podSilent, "SNI \(sni): no answer within \(TLSProbe.patience / .seconds(1)) s")
+            add(.fail, .sniMissing, "SNI \(sni): the gateway has no cluster of that name, and resets the connection")
+        case .refused(let reason): add(.fail, .gatewayUnreachable, "\(address.host):\(address.port): \(reason)")
+        case .silent: add(.unknown, .podSilent, "SNI \(sni): no answer within \(TLSProbe.patience / .seconds(1)) s")
         }
     }
 }

@@ -12,12 +12,23 @@ struct ClientsCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "Only this node.") var node: String?
+    @Option(
+        help: ArgumentHelp(
+            "Of the node: the resource that it should have, as JSON, such as eds/httpbin.", valueName: "type/name"))
+    var resource: String?
     @Option(help: "Only clients in this state.") var state: String?
     @Option(help: "Only clients of this service.") var service: String?
     @OptionGroup var watching: WatchOptions
     @OptionGroup var admin: AdminOptions
 
+    func validate() throws {
+        guard resource == nil || node != nil && resource?.contains("/") == true else {
+            throw ValidationError("--resource takes a node, and a type and a name such as eds/httpbin")
+        }
+    }
+
     func run() async throws {
+        if let node, let resource { return try await show(resource, of: node) }
         try await watching.repeating {
             let page = try await admin.client.get(
                 ClientsPage.self, .clients, query: [("node", node), ("state", state), ("service", service)])
@@ -34,6 +45,21 @@ struct ClientsCommand: AsyncParsableCommand {
             printTable(rows)
             guard admin.output == .wide || node != nil else { return }
             for client in page.clients { client.showResources() }
+        }
+    }
+}
+
+extension ClientsCommand {
+    private func show(_ resource: String, of node: String) async throws {
+        let parts = resource.split(separator: "/", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { throw ValidationError("--resource \(resource): should be TYPE/NAME") }
+        try await watching.repeating {
+            let page = try await admin.client.get(
+                ResourcePage.self, .resource, name: node, resource: (parts[0], parts[1]))
+            if admin.output == .yaml || admin.output == .name {
+                return try admin.output.print(page, names: [page.name])
+            }
+            try printJSON(page)
         }
     }
 }

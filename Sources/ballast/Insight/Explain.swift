@@ -2,6 +2,7 @@ import Model
 import AdminAPI
 import ArgumentParser
 import Foundation
+import Overrides
 
 /// `ballast explain`: why this share.
 struct Explain: AsyncParsableCommand {
@@ -35,7 +36,7 @@ struct Explain: AsyncParsableCommand {
 func pastTime(_ text: String) throws -> Date {
     if let date = try? Date(text, strategy: .iso8601) { return date }
     let span = text.hasSuffix("ago") ? text.dropLast(3).trimmingCharacters(in: .whitespaces) : text
-    guard let span = TimeSpanText(span) else {
+    guard let span = TimeSpan(span) else {
         throw ValidationError("\(text): should be a time such as 2026-11-25T14:00:00Z, or 10m ago")
     }
     return Date() - span.seconds

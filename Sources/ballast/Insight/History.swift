@@ -3,16 +3,6 @@ import ArgumentParser
 import Foundation
 import Overrides
 
-/// A span of time in seconds.
-struct TimeSpanText {
-    let seconds: Double
-
-    init?(_ text: some StringProtocol) {
-        guard let span = TimeSpan(String(text)) else { return nil }
-        seconds = Double(span.duration.components.seconds)
-    }
-}
-
 /// `ballast history`: what happened.
 struct History: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

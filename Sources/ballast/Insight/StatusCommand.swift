@@ -21,7 +21,7 @@ struct StatusCommand: AsyncParsableCommand {
             guard admin.output.isTable else {
                 return try admin.output.print(page, names: page.services.map(\.service))
             }
-            page.show(isWide: admin.output == .wide)
+            page.show()
         }
         if needsAttention { throw ExitCode(1) }
     }
@@ -29,7 +29,7 @@ struct StatusCommand: AsyncParsableCommand {
 
 extension OverviewPage {
     /// Prints the page.
-    func show(isWide: Bool) {
+    func show() {
         print("ballast \(version)   \(ready ? "ready" : "not ready")   store \(store)")
         let served = podless.isEmpty ? "every one has pods" : "\(podless.count) without pods"
         let load = rps.map { "\(decimal($0))/s\(errorRate.map { ", \(decimal($0 * 100)) % errors" } ?? "") (30 s)" }

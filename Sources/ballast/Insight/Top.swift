@@ -20,7 +20,7 @@ struct Top: AsyncParsableCommand {
                 let page = try await client.get(OverviewPage.self, .overview)
                 // Clears the screen, where there is one.
                 if isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J") }
-                page.show(isWide: false)
+                page.show()
                 left -= 1
                 if left > 0 { try await Task.sleep(for: .seconds(2)) }
             }

@@ -6,6 +6,19 @@ struct Drain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stops new requests to a mesh cluster, a zone, a pod or through a gateway; connections stay.")
 
+    @OptionGroup var change: DrainChange
+    @OptionGroup var options: OverrideOptions
+    @OptionGroup var admin: AdminOptions
+
+    func run() async throws {
+        try await reportingFailures {
+            try await options.apply(try change.fill(try options.spec(change.service)), admin)
+        }
+    }
+}
+
+/// What to drain.
+struct DrainChange: ParsableArguments {
     enum Kind: String, ExpressibleByArgument, CaseIterable {
         case cluster, zone, gateway, pod
     }
@@ -19,17 +32,16 @@ struct Drain: AsyncParsableCommand {
     @Option(help: "Only of this service; of all services by default.")
     var service = "*"
 
-    @OptionGroup var options: OverrideOptions
-    @OptionGroup var admin: AdminOptions
+    @OptionGroup(title: "Abort") var abort: AbortOptions
 
     func validate() throws { _ = try target }
 
-    func run() async throws {
-        try await reportingFailures {
-            var spec = options.spec(service)
-            spec.drain = try target
-            try await options.apply(spec, admin)
-        }
+    /// The spec with this change.
+    func fill(_ spec: OverrideSpec) throws -> OverrideSpec {
+        var spec = spec
+        spec.drain = try target
+        spec.abort = try abort.conditions
+        return spec
     }
 
     private var target: OverrideSpec.Target {

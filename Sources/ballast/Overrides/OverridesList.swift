@@ -25,16 +25,17 @@ struct OverridesList: AsyncParsableCommand {
             guard admin.output.isTable else {
                 return try admin.output.print(page, names: page.overrides.map(\.override.id))
             }
-            var rows = [["ID", "SERVICE", "WHAT", "PHASE", "LEVEL", "END", "BY", "REASON"]]
+            var rows = [["ID", "SERVICE", "WHAT", "PHASE", "LEVEL", "END", "BY", "REASON", "LAST CHANGE"]]
             for entry in page.overrides {
                 let spec = entry.override.spec
                 rows.append([
                     entry.override.id, spec.service, spec.summary, entry.phase.rawValue,
                     "\(decimal(entry.level * 100)) %", entry.end?.ISO8601Format() ?? "permanent",
-                    entry.override.createdBy, spec.reason,
+                    entry.override.createdBy, spec.reason, entry.override.lastChange ?? "-",
                 ])
             }
             printTable(rows)
+            for entry in page.overrides { entry.showConditions(before: "\(entry.override.id) ") }
         }
     }
 
@@ -45,11 +46,28 @@ struct OverridesList: AsyncParsableCommand {
         print(
             "\(id)  \(override.spec.service): \(override.spec.summary), \(page.phase.rawValue) at \(decimal(page.level * 100)) %"
         )
+        page.showConditions()
         print("\(override.createdAt.ISO8601Format())  created by \(override.createdBy): \(override.spec.reason)")
         for transition in override.transitions.sorted(by: { ($0.at, $0.id) < ($1.at, $1.id) }) {
             print(
                 "\(transition.at.ISO8601Format())  \(transition.type.rawValue) by \(transition.by)\(transition.reason.isEmpty ? "" : ": \(transition.reason)")"
             )
+        }
+    }
+}
+
+extension OverridePage {
+    /// Prints a line for each condition.
+    func showConditions(before prefix: String = "") {
+        for condition in conditions { print("! \(prefix)\(condition.type.rawValue)  \(condition.says)") }
+    }
+}
+
+extension Override {
+    /// The latest transition in words; nil without any.
+    fileprivate var lastChange: String? {
+        transitions.max { ($0.at, $0.id) < ($1.at, $1.id) }.map {
+            "\($0.type.rawValue) by \($0.by)\($0.reason.isEmpty ? "" : ": \($0.reason)")"
         }
     }
 }

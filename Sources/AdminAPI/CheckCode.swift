@@ -1,5 +1,5 @@
-/// The codes of `ballast check`, and what to do about each.
-enum CheckCode: String, CaseIterable {
+/// The codes of checks, and what to do about each: 1xx of Ballast itself, 2xx of a live Envoy, 3xx of a gateway.
+public enum CheckCode: String, Codable, CaseIterable, Sendable {
     case nothingWrong = "BAL100"
     case deaf = "BAL101"
     case notReady = "BAL102"
@@ -46,7 +46,7 @@ enum CheckCode: String, CaseIterable {
     case podSilent = "BAL309"
 
     /// What it means, and what to do.
-    var explanation: String {
+    public var explanation: String {
         switch self {
         case .nothingWrong: "Ballast found nothing wrong with itself."
         case .deaf: "Ballast's xDS port doesn't answer its own connection. Restart it; its log says more."
@@ -115,5 +115,22 @@ enum CheckCode: String, CaseIterable {
         case .podCertificateExpired: "The pod behind the SNI shows an expired certificate: clients that verify it fail."
         case .podSilent: "Nothing answered in time. Not known whether the pod is well."
         }
+    }
+}
+
+/// The result of a check, the worst first.
+public enum CheckState: String, Codable, CaseIterable, Comparable, Sendable {
+    /// Traffic suffers, or will.
+    case fail
+    /// Worth a look.
+    case warn
+    /// The check could not be made.
+    case unknown
+    /// Nothing is wrong.
+    case ok
+
+    /// The worse state is less.
+    public static func < (left: CheckState, right: CheckState) -> Bool {
+        (allCases.firstIndex(of: left) ?? 0) < (allCases.firstIndex(of: right) ?? 0)
     }
 }
