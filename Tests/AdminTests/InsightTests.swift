@@ -145,7 +145,9 @@ import TestSupport
             let limited = try await set(plane) { $0.drain = OverrideSpec.Target(cluster: "west") }
             let pages = try await get(client, OverridesPage.self, "/v1/overrides").overrides
             let conditions = Dictionary(pages.map { ($0.override.id, $0.conditions) }, uniquingKeysWith: { $1 })
-            #expect(conditions[older.id]?.contains { $0.type == .superseded } == false, "a ramp that has not begun supersedes nothing")
+            #expect(
+                conditions[older.id]?.contains { $0.type == .superseded } == false,
+                "a ramp that has not begun supersedes nothing")
             #expect(conditions[newer.id]?.contains { $0.type == .noData } == true)
             #expect(conditions[limited.id]?.map(\.type) == [.limited])
             let newest = try await set(plane) { $0.shares = ["west": 30] }

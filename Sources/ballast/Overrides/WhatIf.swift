@@ -20,14 +20,10 @@ struct WhatIf: AsyncParsableCommand {
 
     @OptionGroup var admin: AdminOptions
 
-    func validate() throws {
-        guard config != nil else {
+    func run() async throws {
+        guard let config else {
             throw ValidationError("say which change: weights set SERVICE …, drain …, or --config FILE")
         }
-    }
-
-    func run() async throws {
-        guard let config else { return }
         try await reportingFailures {
             guard let text = FileManager.default.contents(atPath: config) else {
                 throw CommandFailure("\(config): can't be read", .failed)
