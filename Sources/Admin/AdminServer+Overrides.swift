@@ -57,8 +57,18 @@ extension AdminServer {
     }
 
     private func plan(_ spec: OverrideSpec, _ request: Request) async throws -> PlanPage {
+        try await planning(spec, request, withClients: true) { planner, view throws(ProblemPage) in
+            try planner.plan(spec, view: view)
+        }
+    }
+
+    /// Calls `body` when it is its turn, with a planner for the spec's service.
+    private func planning<Result: Sendable>(
+        _ spec: OverrideSpec, _ request: Request, withClients: Bool,
+        _ body: (Planner, ClusterName?) throws(ProblemPage) -> Result
+    ) async throws -> Result {
         let parameters = request.uri.queryParameters
-        var premises = await controlPlane.premises(of: ServiceName(rawValue: spec.service))
+        var premises = await controlPlane.premises(of: ServiceName(rawValue: spec.service), withClients: withClients)
         for text in parameters.getAll("assume") {
             guard let loss = Loss(String(text)) else {
                 throw RequestError(
@@ -77,7 +87,7 @@ extension AdminServer {
         return try await plans.run { [premises] in
             do throws(ProblemPage) {
                 let view = parameters["view"].map { ClusterName(rawValue: String($0)) }
-                return try Planner(premises).plan(spec, view: view)
+                return try body(Planner(premises), view)
             } catch {
                 throw RequestError(error)
             }
@@ -100,9 +110,11 @@ extension AdminServer {
                 return try page(await overrideConditions(at: Date()).page(known), status: .created)
             }
             let revision = await controlPlane.overrides.state.revision
-            let plan = try await plan(spec, request)
-            guard expected == "\"\(plan.etag)\"" else { throw RequestError(ProblemPage(outdatedBy: plan)) }
-            try check(plan.rules, request, context)
+            let verdict = try await planning(spec, request, withClients: false) { planner, view throws(ProblemPage) in
+                try planner.verdict(spec, view: view)
+            }
+            guard expected == "\"\(verdict.etag)\"" else { throw OverrideError.outdated }
+            try check(verdict.rules, request, context)
             try writes.admit(author)
             let override = try await controlPlane.overrides.create(spec, by: author, ifRevision: revision, key: key)
             return try page(await overrideConditions(at: Date()).page(override), status: .created)

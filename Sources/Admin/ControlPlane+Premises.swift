@@ -10,12 +10,14 @@ import Serving
 
 extension ControlPlane {
     /// What a plan for a service is computed from.
-    func premises(of service: ServiceName) async -> Premises {
+    ///
+    /// - Parameter withClients: whether to ask each client's stream what it has, which a verdict doesn't need.
+    func premises(of service: ServiceName, withClients: Bool = true) async -> Premises {
         let status = await status
         var premises = Premises(builder: await snapshotBuilder(), book: overrides.book, now: Date())
         premises.observed = ObservedLoad.total(status.observed)
         premises.proved = { [history] in history.proved(of: $0) }
-        premises.deliveries = await deliveries(of: service)
+        if withClients { premises.deliveries = await deliveries(of: service) }
         premises.held = Set(status.holds.filter { $0.service == service }.map(\.cluster))
         premises.stale = Set(status.sources.filter { $0.staleReason != nil }.compactMap(\.cluster))
         premises.rules = overrideSettings.rules

@@ -1,4 +1,5 @@
 import Foundation
+import Overrides
 
 /// Derives the JSON schema of a page from its `Decodable` conformance: it decodes a made-up value and notes what is asked.
 final class SchemaBuilder {
@@ -52,6 +53,8 @@ private protocol OptionalType { static var wrapped: any Decodable.Type { get } }
 extension Optional: OptionalType where Wrapped: Decodable {
     fileprivate static var wrapped: any Decodable.Type { Wrapped.self }
 }
+
+extension Boxed: OptionalType { fileprivate static var wrapped: any Decodable.Type { Value.self } }
 
 /// An enumeration of texts.
 protocol ChoiceType: Decodable { static var choices: [String] { get } }

@@ -59,7 +59,7 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
     /// Its name: four to eight characters of Crockford's base 32.
     public var id: String
     /// What is wanted.
-    public var spec: OverrideSpec
+    @Boxed public var spec: OverrideSpec
     /// When it was created.
     public var createdAt: Date
     /// Who created it.

@@ -1,7 +1,9 @@
+import AdminAPI
 import ArgumentParser
 import Foundation
 import GRPCTransport
 import LoadClient
+import Overrides
 import XDS
 
 /// `ballast load`: puts many xDS clients on a server.
@@ -49,7 +51,7 @@ struct Load: AsyncParsableCommand {
         }
         let isQuiet = json
         let run = try LoadRun(
-            clients.plan(try security.security()), trigger: try changes.trigger(), server: pid
+            clients.plan(try security.security()), trigger: try changes.trigger(clients), server: pid
         ) { line in
             if !isQuiet { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
         }
@@ -109,8 +111,10 @@ struct ClientOptions: ParsableArguments {
         guard metadata.allSatisfy({ $0.contains("=") }) else { throw ValidationError("--metadata wants KEY=VALUE") }
     }
 
+    /// The names that clients subscribe to.
+    var names: [String] { name.isEmpty ? (0..<services).map { pattern.replacing("{}", with: "\($0)") } : name }
+
     func plan(_ security: ChannelSecurity) -> LoadPlan {
-        let names = name.isEmpty ? (0..<services).map { pattern.replacing("{}", with: "\($0)") } : name
         var plan = LoadPlan(server: server, names: names)
         plan.security = security
         plan.streams = streams
@@ -135,6 +139,12 @@ struct ChangeOptions: ParsableArguments {
     @Option(help: "A shell command that changes a service of another server; {} is replaced by its number.")
     var command: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The address of Ballast's admin API: each change is an override, of which a service can have 8.",
+            valueName: "url"))
+    var overrides: String?
+
     @Option(help: "The number of changes, each made when all clients have the one before.")
     var rounds: Int?
 
@@ -145,8 +155,8 @@ struct ChangeOptions: ParsableArguments {
     var duration = 10.0
 
     func validate() throws {
-        guard (endpoints == nil || command == nil) && (rounds == nil || rate == nil) else {
-            throw ValidationError("--endpoints or --command, and --rounds or --rate")
+        guard [endpoints, command, overrides].count(where: { $0 != nil }) <= 1, rounds == nil || rate == nil else {
+            throw ValidationError("--endpoints, --command or --overrides, and --rounds or --rate")
         }
         guard rate == nil || endpoints != nil else {
             throw ValidationError("--rate takes --endpoints: other changes can't be told apart")
@@ -155,10 +165,12 @@ struct ChangeOptions: ParsableArguments {
 
     var pace: LoadRun.Pace {
         if let rate { return .rate(perSecond: rate, seconds: duration) }
-        return endpoints == nil && command == nil ? .none : .rounds(rounds ?? 20)
+        return endpoints == nil && command == nil && overrides == nil
+            ? .none : .rounds(rounds ?? (overrides == nil ? 20 : 7))
     }
 
-    func trigger() throws -> LoadRun.Trigger? {
+    func trigger(_ clients: ClientOptions) throws -> LoadRun.Trigger? {
+        if let overrides { return .prepared(try OverrideTrigger(overrides, clients).prepare) }
         if let endpoints { return .file(try LoadedServices(changing: endpoints)) }
         guard let command else { return nil }
         return .other { service in
@@ -168,6 +180,31 @@ struct ChangeOptions: ParsableArguments {
             try shell.run()
             shell.waitUntilExit()
             guard shell.terminationStatus == 0 else { throw ValidationError("--command failed for service \(service)") }
+        }
+    }
+}
+
+/// Makes an override of a service, planned before.
+private struct OverrideTrigger {
+    private let client: AdminClient
+    private let names: [String]
+
+    init(_ address: String, _ clients: ClientOptions) throws {
+        client = try AdminClient(address, token: nil)
+        names = clients.names
+    }
+
+    /// Plans another multiplier for the first pod of a service; the closure creates the override.
+    @Sendable func prepare(_ service: Int) async throws -> @Sendable () async throws -> Void {
+        let page = try await client.get(ServiceDetailPage.self, .service, name: names[service])
+        guard let pod = page.pods.first else { throw ValidationError("\(names[service]) has no pod") }
+        var spec = OverrideSpec(service: names[service], reason: "ballast load")
+        spec.permanent = true
+        spec.multiplier = OverrideSpec.Multiplier(
+            target: OverrideSpec.Target(cluster: pod.cluster, pod: pod.pod), by: "0.\(Int.random(in: 10...90))")
+        let plan = try await client.post(PlanPage.self, .plans, spec)
+        return { [client, spec] in
+            _ = try await client.post(OverridePage.self, .overrides, spec, match: plan.etag)
         }
     }
 }

@@ -19,6 +19,8 @@ public final class LoadRun: Sendable {
     public enum Trigger: Sendable {
         /// By a new endpoints file, renamed over the old one.
         case file(LoadedServices)
+        /// By a closure that receives a service's number, prepares a change, and returns what makes it.
+        case prepared(@Sendable (Int) async throws -> @Sendable () async throws -> Void)
         /// By a closure that receives a service's number, and returns when the change has been requested.
         case other(@Sendable (Int) async throws -> Void)
     }
@@ -148,8 +150,14 @@ public final class LoadRun: Sendable {
         case .rounds(let rounds):
             for round in 0..<rounds {
                 let service = round % plan.names.count
+                var next = trigger
+                if case .prepared(let prepare) = trigger {
+                    let make = try await prepare(service)
+                    next = .other { _ in try await make() }
+                }
                 let start = ContinuousClock.now
-                try await change([service], by: &trigger)
+                try await change([service], by: &next)
+                if case .file = next { trigger = next }
                 count += 1
                 expected += subscribers[service]
                 await wait(upTo: patience) { self.meter.totals.receipts - before.totals.receipts >= expected }
@@ -190,6 +198,11 @@ public final class LoadRun: Sendable {
             for service in services { file.change(service, to: meter.noteChange(of: service)) }
             try file.save()
             trigger = .file(file)
+        case .prepared(let prepare):
+            for service in services {
+                _ = meter.noteChange(of: service)
+                try await prepare(service)()
+            }
         case .other(let make):
             for service in services {
                 _ = meter.noteChange(of: service)
