@@ -185,7 +185,9 @@ let package = Package(
             ]),
         .executableTarget(
             name: "ballast-lab",
-            dependencies: ["AdminAPI", "Attacks", "Conformance", "LoadClient", "Model", "TestBench", "XDS", arguments, signals],
+            dependencies: [
+                "AdminAPI", "Attacks", "Conformance", "LoadClient", "Model", "TestBench", "XDS", arguments, signals,
+            ],
             path: "Sources/Tools/ballast-lab", swiftSettings: safeSwift),
 
         // Tests: one target for each target, and three for the program as a whole: in process, with real Envoys, attacked.

@@ -2,6 +2,7 @@ import AdminAPI
 import Balancing
 import Foundation
 import Model
+import Overrides
 import TestBench
 import Testing
 import TestSupport
@@ -155,6 +156,63 @@ extension EnvoyTests {
                     }
                 }
                 #expect(counts(in: changing.log)["failed"] == 0, "\(changing.log)")
+            }
+        }
+
+        @Test func `a drain fails no call of a gRPC client, and its errors take an override back`() async throws {
+            try await withBench { bench in
+                let east = try ["e1", "e2"].map(bench.pod)
+                let west = try ["w1", "w2", "w3"].map(bench.pod)
+                try bench.publish(east, in: "east")
+                try bench.publish(west, in: "west")
+                try await bench.startEnvoy("gateway", plainGateway(bench, to: west), bench.gateway(), concurrency: 1)
+                try bench.write(bench.template("ballast.yaml") + "overrides: {store: memory}\n", to: "ballast.yaml")
+                try await bench.startBallast()
+                try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
+                let ballast = { (arguments: String...) in
+                    try run(
+                        tools.ballast, arguments + ["--admin", "http://\(bench.host):\(Bench.adminPort)"],
+                        directory: bench.directory)
+                }
+                let observed = {
+                    let service = try await bench.services(audience: .grpc).services.first
+                    return service?.intended.first { $0.cluster == "west" }?.observed
+                }
+                let client = { (calls: String) in
+                    try ManagedProcess(
+                        "python", "\(repository)/.build/venv/bin/python",
+                        ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", calls]
+                            + (east + west).map { "\($0.name)=\($0.address)" },
+                        directory: bench.directory, logPath: "\(bench.directory)/python.log")
+                }
+                let draining = try client("15s")
+                try await eventually("the client's reports") { try await observed()?.requests ?? 0 > 100 }
+                _ = try ballast("drain", "cluster", "west", "--for", "10m", "--reason", "a test", "--yes")
+                try await eventually("gRPC clients get east only") {
+                    try await bench.services(audience: .grpc).services.first?.endpoints.count == 2
+                }
+                _ = try ballast("undo")
+                try await eventually("and west again") {
+                    try await bench.services(audience: .grpc).services.first?.endpoints.count == 3
+                }
+                #expect(await draining.waitForExit() == 0)
+                let calls = counts(in: draining.log)
+                #expect(calls["failed"] == 0 && calls["w1"] ?? 0 > 0, "\(draining.log)")
+
+                let failing = try client("60s")
+                try await eventually("the client's reports") { try await observed()?.requests ?? 0 > 100 }
+                _ = try ballast(
+                    "weights", "set", "httpbin", "west=20%", "--over", "64s", "--steps", "4", "--for", "10m",
+                    "--abort-on", "errors=1%", "--reason", "a test", "--yes")
+                try bench.write("", to: "FAILING")
+                let begin = Date()
+                try await eventually("it was taken back") {
+                    let page = try AdminJSON.decode(
+                        OverridesPage.self, from: Data(try ballast("overrides", "--all", "-o", "json").utf8))
+                    return page.overrides.first?.phase == .ended && page.overrides.first?.override.transitions.last?.by == "ballast"
+                }
+                print("taken back \(Date().timeIntervalSince(begin)) s after the first error")
+                await failing.stop()
             }
         }
     }

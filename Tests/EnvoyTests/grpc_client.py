@@ -1,11 +1,14 @@
 """A gRPC client without a proxy, and the pods that it calls; prints how many calls each pod answered.
 
 Arguments: the bootstrap file, the target, the number of calls (or a time, such as 30s), and NAME=ADDRESS for each pod to serve.
+While a file of the name FAILING exists, one in 20 calls to pods of names with an e fails.
 With CERTIFICATES=DIRECTORY in the environment all connections are TLS, by its files ca.crt, grpc.crt and grpc.key.
 """
 
 import collections
+import itertools
 import os
+import pathlib
 import sys
 import time
 from concurrent import futures
@@ -28,9 +31,15 @@ METHOD = "/ballast.test.Echo/Name"
 class Pod(grpc.GenericRpcHandler):
     def __init__(self, name):
         self.name = name
+        self.numbers = itertools.count()
+
+    def answer(self, request, context):
+        if self.name.startswith("e") and next(self.numbers) % 20 == 0 and pathlib.Path("FAILING").exists():
+            context.abort(grpc.StatusCode.INTERNAL, "made to fail")
+        return self.name.encode()
 
     def service(self, details):
-        return grpc.unary_unary_rpc_method_handler(lambda request, context: self.name.encode())
+        return grpc.unary_unary_rpc_method_handler(self.answer)
 
 
 def calls(amount):
