@@ -20,6 +20,8 @@ public struct Assignment: Hashable, Sendable {
         public var weight: UInt32
         /// The health; only healthy endpoints count in their locality's weight.
         public var health: Pod.Health
+        /// The metadata that counts over the assignment's.
+        public var metadata: EndpointMetadata
 
         /// An address on the network, or an identity behind an internal listener.
         public enum Address: Hashable, Comparable, Sendable, CustomStringConvertible {
@@ -42,8 +44,10 @@ public struct Assignment: Hashable, Sendable {
 
         /// Creates an endpoint.
         public init(
-            address: Address, hostname: String? = nil, proxy: SocketAddress? = nil, weight: UInt32, health: Pod.Health
+            address: Address, hostname: String? = nil, proxy: SocketAddress? = nil, weight: UInt32, health: Pod.Health,
+            metadata: EndpointMetadata = [:]
         ) {
+            self.metadata = metadata
             self.address = address
             self.hostname = hostname
             self.proxy = proxy
@@ -76,7 +80,7 @@ public struct Assignment: Hashable, Sendable {
     }
 
     /// The metadata of every endpoint, by filter and key.
-    public var metadata: [String: [String: String]]
+    public var metadata: EndpointMetadata
     /// The localities, ordered by priority and locality.
     public var localities: [LocalityEndpoints]
     /// The input of the computation, from which shares and reasons are derived.

@@ -97,7 +97,8 @@ struct Member: Hashable, Sendable {
         var endpoint = Assignment.Endpoint(
             address: address(of: entry.pod),
             // A pod that takes no traffic doesn't count in its locality's weight, but its endpoint's weight can't be 0.
-            weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.health
+            weight: entry.weight > 0 ? entry.weight : entry.pod.weight.value, health: entry.health,
+            metadata: cluster.metadata.overridden(by: entry.pod.metadata)
         )
         guard case .pods(let identity) = route.endpoints else { return endpoint }
         switch identity {
@@ -121,8 +122,9 @@ struct Member: Hashable, Sendable {
     /// If some pods are draining and no other takes traffic, the endpoints are draining too: connections stay.
     private var sharedEndpoints: [Assignment.Endpoint] {
         guard case .shared(let addresses, _) = route.endpoints, let weight = UInt32(exactly: weight) else { return [] }
-        let draining = { [sharedSNI] (address: Assignment.Endpoint.Address) in
-            Assignment.Endpoint(address: address, hostname: sharedSNI, weight: 1, health: .draining)
+        let draining = { [sharedSNI, cluster] (address: Assignment.Endpoint.Address) in
+            Assignment.Endpoint(
+                address: address, hostname: sharedSNI, weight: 1, health: .draining, metadata: cluster.metadata)
         }
         let drained = route.drained.map { draining(.socket($0)) }
         guard weight > 0 else {
@@ -130,7 +132,8 @@ struct Member: Hashable, Sendable {
             return addresses.map(draining) + drained
         }
         return zip(addresses, splitEvenly(weight, into: addresses.count)).map {
-            Assignment.Endpoint(address: $0, hostname: sharedSNI, weight: $1, health: active)
+            Assignment.Endpoint(
+                address: $0, hostname: sharedSNI, weight: $1, health: active, metadata: cluster.metadata)
         } + drained
     }
 

@@ -84,6 +84,14 @@ extension Pod {
         self.init(
             name: String(message.name), address: address, weight: weight, zone: zone.isEmpty ? nil : zone,
             health: health)
+        let name = String(message.sni)
+        if !name.isEmpty {
+            guard let sni = DNSName(name) else { return nil }
+            self.sni = sni
+        }
+        for value in messages(message.metadata, message.n_metadata) {
+            metadata[String(value.filter), default: [:]][String(value.key)] = String(value.value)
+        }
     }
 }
 
@@ -122,6 +130,18 @@ func exportedEndpoint(
         message.port = UInt32(pod.address.port)
         message.weight = pod.weight.value
         message.zone = arena.string(pod.zone ?? "")
+        message.sni = arena.string(pod.sni?.description ?? "")
+        let values = pod.metadata.sorted { $0.key < $1.key }.flatMap { filter, values in
+            values.sorted { $0.key < $1.key }.map { key, value in
+                arena.make(ballast__federation__v1__metadata_value__init) {
+                    $0.filter = arena.string(filter)
+                    $0.key = arena.string(key)
+                    $0.value = arena.string(value)
+                }
+            }
+        }
+        message.n_metadata = values.count
+        message.metadata = arena.array(values)
         switch pod.health {
         case .healthy: message.health = BALLAST__FEDERATION__V1__HEALTH__HEALTHY
         case .draining: message.health = BALLAST__FEDERATION__V1__HEALTH__DRAINING

@@ -21,7 +21,7 @@ public struct Node: Hashable, Sendable {
     /// The keys of the metadata that are kept.
     ///
     /// Istio's proxies send kilobytes of other metadata.
-    static let readMetadata: Set = ["cluster", "role", "lanes", "leds"]
+    static let readMetadata: Set = ["cluster", "CLUSTER_ID", "role", "lanes", "leds"]
     /// The limit on the length of a text in the node, in bytes; longer ones are truncated.
     static let longestText = 256
 

@@ -85,6 +85,8 @@ public struct KubernetesEndpoints: Hashable, Sendable {
     public var includesExported: Bool
     /// The IP family of services that don't set their own.
     public var family: IPFamily
+    /// Whether pods' labels are read, to tell those with an Istio sidecar from the others.
+    public var readsSidecars = false
 
     /// Creates a source of pods.
     public init(

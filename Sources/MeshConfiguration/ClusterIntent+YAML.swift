@@ -12,7 +12,8 @@ extension ClusterIntent {
         _ name: ClusterName, _ entry: YAMLReader, own: ClusterName, shrinkGuard: ShrinkGuard?, path: (String) -> String
     ) throws(ConfigurationError) {
         let fields = try entry.mapping(
-            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "guard", "maxShare")
+            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "guard", "maxShare",
+            "metadata")
         var cluster = Cluster(name: name, network: try fields["network"]?.text())
         cluster.locality = try fields["locality"]?.locality() ?? Locality(region: name.rawValue)
         cluster.reach = try Reach(fields)
@@ -21,6 +22,7 @@ extension ClusterIntent {
         ) { text in
             Ratio(text).flatMap { (0.01...0.99).contains($0.value) ? $0 : nil }
         }
+        if let metadata = fields["metadata"] { cluster.metadata = try metadata.endpointMetadata() }
         let endpoints = try EndpointsSettings(
             fields.required("endpoints", of: entry), cluster: name, own: own, path: path)
         self.init(

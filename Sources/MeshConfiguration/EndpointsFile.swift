@@ -103,7 +103,7 @@ public struct EndpointsFile: Hashable, Sendable {
 extension Pod {
     /// Reads one entry of an endpoints file.
     init(_ entry: YAMLReader) throws(ConfigurationError) {
-        let fields = try entry.mapping("name", "address", "weight", "zone", "health")
+        let fields = try entry.mapping("name", "address", "weight", "zone", "health", "sni", "metadata")
         self.init(
             name: try fields.required("name", of: entry).text(),
             address: try fields.required("address", of: entry).socketAddress())
@@ -113,10 +113,21 @@ extension Pod {
         }
         if let zone = fields["zone"] { self.zone = try zone.text() }
         if let health = fields["health"] { self.health = try health.choice(Pod.Health.self) }
+        if let sni = fields["sni"] { self.sni = try sni.value("should be a host name") { DNSName($0) } }
+        if let metadata = fields["metadata"] { self.metadata = try metadata.endpointMetadata() }
     }
 }
 
 extension YAMLReader {
+    /// Reads the metadata of endpoints: values by filter and key.
+    func endpointMetadata() throws(ConfigurationError) -> EndpointMetadata {
+        var metadata: EndpointMetadata = [:]
+        for (filter, values) in try entries() {
+            for (key, value) in try values.entries() { metadata[filter, default: [:]][key] = try value.text() }
+        }
+        return metadata
+    }
+
     /// Reads an IP address and port that a client can connect to.
     func socketAddress() throws(ConfigurationError) -> SocketAddress {
         try value("should be one machine's IP address and a port, such as 127.0.0.1:8000 or [::1]:8000") { text in

@@ -27,9 +27,7 @@ extension ServiceIntent {
         if let field = fields["shares"] { service.shares = try field.shares(of: service, clusters) }
         service.sni = try fields["sni"]?.value("should be a host name, at most 253 bytes", DNSName.init(_:))
         if let port = fields["port"] { service.port = UInt16(try port.integer(in: 1...65_535)) }
-        for (filter, values) in try fields["metadata"]?.entries() ?? [] {
-            for (key, value) in try values.entries() { service.metadata[filter, default: [:]][key] = try value.text() }
-        }
+        if let metadata = fields["metadata"] { service.metadata = try metadata.endpointMetadata() }
         service.client = client
         if let settings = fields["envoy"] { service.client = try ClientSettings(settings, template: client) }
         self.init(service: service, resources: try entry.resources(fields["resources"], of: name))

@@ -69,11 +69,13 @@ extension KubernetesAccess {
 
 extension KubernetesEndpoints {
     fileprivate init(_ entry: YAMLReader, path: (String) -> String) throws(ConfigurationError) {
-        let fields = try entry.mapping("kubeconfig", "context", "namespaces", "services", "export", "ipFamily")
+        let fields = try entry.mapping(
+            "kubeconfig", "context", "namespaces", "services", "export", "ipFamily", "sidecars")
         self.init(
             access: try KubernetesAccess(fields, path: path), namespaces: [], services: [:],
             includesExported: try fields["export"]?.flag() ?? false,
             family: try fields["ipFamily"]?.choice(IPFamily.self) ?? .any)
+        readsSidecars = try fields["sidecars"]?.flag() ?? false
         for namespace in try fields["namespaces"]?.list() ?? [] {
             let name = try namespace.kubernetesName()
             guard !namespaces.contains(name) else { throw namespace.error("the same namespace twice") }

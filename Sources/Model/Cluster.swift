@@ -17,6 +17,8 @@ public struct Cluster: Hashable, Sendable {
     /// The largest share of a service's traffic that the cluster may take while other clusters can take the rest, 0 to
     /// 1; nil for no limit.
     public var maxShare: Ratio?
+    /// The metadata of the cluster's endpoints; it counts over the service's.
+    public var metadata: EndpointMetadata = [:]
 
     /// Creates a cluster; its network is `name` by default.
     public init(

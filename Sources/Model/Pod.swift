@@ -20,6 +20,10 @@ public struct Pod: Hashable, Sendable {
     public var zone: String?
     /// Whether the pod may take traffic.
     public var health: Health
+    /// The SNI by which gateways select the pod; nil if the cluster's template makes it.
+    public var sni: DNSName?
+    /// The metadata of the pod's own endpoint; it counts over the cluster's and the service's.
+    public var metadata: EndpointMetadata = [:]
 
     /// Creates a pod.
     public init(

@@ -163,6 +163,7 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
     }
 
     private func name(of pod: Pod, _ service: Service, _ filled: [String]) throws(Problem) -> String {
+        if let sni = pod.sni { return sni.description }
         var name = filled.joined(separator: pod.name)
         if service.port == nil, filled.contains(where: { $0.contains("{port}") }) {
             name = name.replacing("{port}", with: String(pod.address.port))

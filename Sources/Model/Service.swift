@@ -27,10 +27,8 @@ public struct Service: Hashable, Sendable {
     public var sni: DNSName?
     /// The port that clients use, if it differs from the pods' own; SNIs may contain it.
     public var port: UInt16?
-    /// The metadata of every endpoint, by filter and key.
-    ///
-    /// Istio's sidecars choose TLS by the `tlsMode` of `envoy.transport_socket_match`.
-    public var metadata: [String: [String: String]] = [:]
+    /// The metadata of every endpoint.
+    public var metadata: EndpointMetadata = [:]
     /// Settings for clients that get the service's Envoy cluster from Ballast.
     public var client = ClientSettings()
 

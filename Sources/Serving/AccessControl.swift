@@ -84,9 +84,10 @@ extension IdentityPattern {
 extension ClientView {
     /// The view that a node asks for on a stream.
     ///
-    /// The cluster is the one named in the node's metadata, or else its region, or else Ballast's own.
+    /// The cluster is the one named in the node's metadata by `cluster` or, as Istio's sidecars do, by `CLUSTER_ID`, or
+    /// else its region, or else Ballast's own.
     init(_ node: Node, _ head: StreamHead, in federation: Federation, servesLEDS: Bool) {
-        let claims = [node.metadata["cluster"], node.locality.region].compactMap {
+        let claims = [node.metadata["cluster"], node.metadata["CLUSTER_ID"], node.locality.region].compactMap {
             $0.map(ClusterName.init(rawValue:))
         }
         let kind = ClientKind(node)

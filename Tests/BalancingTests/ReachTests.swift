@@ -97,6 +97,16 @@ extension Assignment {
         ])
 }
 
+@Test func `a pod with an SNI of its own is reached by that, and the others by the template`() throws {
+    var pods = pods("w", 2, network: 2)
+    pods[0].sni = DNSName("outbound_.8000_._.s3.httpbin.west.ballast.local")
+    let names = try SNITemplate.standard.names(of: pods, of: Service(name: "httpbin"), in: "west")
+    #expect(
+        names.values.sorted() == [
+            "outbound_.8000_._.s3.httpbin.west.ballast.local", "\(pods[1].name).httpbin.west.ballast",
+        ])
+}
+
 @Test func `an SNI that changes is another identity: older Envoys go on with the old SNI of a known one`() {
     let address = { (template: SNITemplate) in mesh(.pods(sni: template)).assign(service, from: "east").west[0].address
     }

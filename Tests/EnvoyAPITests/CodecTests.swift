@@ -21,6 +21,26 @@ private let mesh = Mesh(
     ]
 )
 
+@Test func `metadata of a pod counts over the cluster's, and that over the service's`() throws {
+    var mesh = mesh
+    mesh.clusters[0].metadata = ["f": ["a": "cluster", "b": "cluster"]]
+    mesh.pods["east"]?[0].metadata = ["f": ["a": "pod"], "g": ["x": "pod"]]
+    mesh.pods["east"]?[0].sni = DNSName("pod.example")
+    var service = Service(name: "s")
+    service.metadata = ["f": ["b": "service", "c": "service"]]
+    let assignment = mesh.assign(service, from: "east")
+    let text = try ResourceJSON.text(of: EncodedResource(assignment, name: "s").any)
+    #expect(
+        text.contains(#""filter_metadata": {"f": {"a": "pod", "b": "cluster", "c": "service"}, "g": {"x": "pod"}}"#),
+        "\(text)")
+    #expect(text.contains(#""filter_metadata": {"f": {"a": "cluster", "b": "cluster", "c": "service"}}"#), "\(text)")
+    let pods = mesh.pods["east"] ?? []
+    let exported = ExportedService(name: "s", cluster: "east", pods: pods, gateways: [])
+    let any = EncodedResource(exported).any
+    let again = any.indices.lazy.compactMap { try? ExportedService(Array(any[$0...])) }.first { $0.name == "s" }
+    #expect(Set(again?.pods ?? []) == Set(pods), "peers get them, too")
+}
+
 @Test func `SotW requests survive the wire`() throws {
     let request = SotWRequest(names: ["a", "b"], version: "v", nonce: "7", rejection: "why")
     let decoded = try DecodedRequest(DiscoveryRequest.sotw(request).encoded(type: "t", node: node), .sotw)

@@ -236,6 +236,33 @@ extension EnvoyTests {
             }
         }
 
+        @Test func `of local pods only those with a sidecar get mutual TLS, and the others plaintext`() async throws {
+            try await withSidecars { stage in
+                let bench = stage.bench
+                await bench.stop("e2")
+                try await bench.startPods(["e2"], .plaintext)
+                var plan = Plan(.refresh)
+                plan.policy = .roundRobin
+                var pods = try east.map(bench.pod)
+                pods[0].metadata = .istioSidecar
+                try bench.publish(pods, in: "east")
+                try bench.publish(west.map(bench.pod), in: "west")
+                // The service has no metadata; its pods and the remote cluster have.
+                let configuration = try configuration(plan, stage)
+                    .replacingOnce("    metadata: {envoy.transport_socket_match: {tlsMode: istio}}\n", with: "")
+                    .replacingOnce(
+                        "  west:\n", with: "  west:\n    metadata: {envoy.transport_socket_match: {tlsMode: istio}}\n")
+                try await stage.reload(configuration)
+                var sidecar = try Sidecar(bench)
+                try sidecar.apply("sidecar.yaml")
+                try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
+                try await hasEndpoints(3, bench)
+                let result = try await Load.run(1_000, on: bench)
+                #expect(result.failed == 0)
+                #expect(result.byPod["e1"] ?? 0 > 100 && result.byPod["e2"] ?? 0 > 100, "\(result.byPod)")
+            }
+        }
+
         @Test(arguments: filters) func `a sidecar starts while Ballast is down, and gets its endpoints later`(
             file: String
         )

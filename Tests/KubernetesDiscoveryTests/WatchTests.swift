@@ -45,6 +45,37 @@ private let recordedRefusal = (try? recorded("watch-list.jsonl")) ?? "no recordi
         }
     }
 
+    @Test func `pods with a sidecar are told from the others, whichever comes first`() async throws {
+        let tls = ["security.istio.io/tlsMode": "istio"]
+        try await watching(
+            "{kubeconfig: config, services: {httpbin: {namespace: n}}, sidecars: true}",
+            before: { server, _ in
+                fill(server)
+                server.putPod("a", in: "n", labels: tls)
+                server.putPod("b", in: "n", labels: [:])
+                server.putPod("c", in: "elsewhere", labels: tls)
+            }
+        ) { watched in
+            let (server, reports) = (watched.server, watched.reports)
+            let sidecars = {
+                (reports.now.pods?["httpbin"] ?? []).filter { $0.metadata == .istioSidecar }.map(\.name).sorted()
+            }
+            try await eventually("all pods") { reports.names("httpbin") == ["a", "b", "c"] }
+            #expect(sidecars() == ["a"], "known before anything is reported")
+            #expect(
+                server.requests.first { $0.path == "/api/v1/namespaces/n/pods" }?.headers["accept"]?
+                    .contains("as=PartialObjectMetadata") == true)
+            server.putPod("c", in: "n", labels: tls)
+            try await eventually("one more") { sidecars() == ["a", "c"] }
+            server.putPod("a", in: "n", labels: [:])
+            try await eventually("one less") { sidecars() == ["c"] }
+            server.putPod("d", in: "n", labels: tls)
+            server.putSlice("three", of: "httpbin", in: "n", [.init("d", "10.0.0.4")])
+            try await eventually("the pod before its slice") { sidecars() == ["c", "d"] }
+            #expect(reports.names("httpbin") == ["a", "b", "c", "d"])
+        }
+    }
+
     @Test func `initial events that break off are asked for again, from the beginning`() async throws {
         let bookmark = #"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"150"}}}"# + "\n"
         try await watching(before: { server, _ in

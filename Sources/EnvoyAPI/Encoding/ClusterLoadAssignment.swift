@@ -1,6 +1,6 @@
 public import Balancing
 import CEnvoyAPI
-import Model
+public import Model
 public import XDS
 
 extension EncodedResource {
@@ -27,7 +27,7 @@ extension EncodedResource {
     }
 
     /// Encodes an endpoint as a LEDS resource.
-    public init(_ endpoint: Assignment.Endpoint, metadata: [String: [String: String]], name: ResourceName) {
+    public init(_ endpoint: Assignment.Endpoint, metadata: EndpointMetadata, name: ResourceName) {
         let arena = Arena()
         self.init(
             name: name, type: .endpoint, content: encode(message(for: endpoint, metadata: metadata, in: arena)))
@@ -62,7 +62,7 @@ private func assignmentMessage(
 }
 
 private func message(
-    for entry: Assignment.LocalityEndpoints, metadata: [String: [String: String]], collection: ResourceName?,
+    for entry: Assignment.LocalityEndpoints, metadata: EndpointMetadata, collection: ResourceName?,
     in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LocalityLbEndpoints> {
     let endpoints = collection == nil ? entry.endpoints.map { message(for: $0, metadata: metadata, in: arena) } : []
@@ -87,7 +87,7 @@ private func message(
 }
 
 private func message(
-    for endpoint: Assignment.Endpoint, metadata: [String: [String: String]], in arena: Arena
+    for endpoint: Assignment.Endpoint, metadata: EndpointMetadata, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LbEndpoint> {
     let target = arena.make(envoy__config__endpoint__v3__endpoint__init) { message in
         message.hostname = arena.string(endpoint.hostname ?? "")
@@ -103,7 +103,8 @@ private func message(
         }
     }
     return arena.make(envoy__config__endpoint__v3__lb_endpoint__init) { message in
-        message.metadata = metadataMessage(metadata, proxy: endpoint.proxy, in: arena)
+        message.metadata = metadataMessage(
+            metadata.overridden(by: endpoint.metadata), proxy: endpoint.proxy, in: arena)
         message.host_identifier_case = ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT
         message.endpoint = target
         message.load_balancing_weight = arena.number(endpoint.weight)
@@ -149,7 +150,7 @@ private func listenerAddress(
 /// Encodes an endpoint's metadata, and the proxy address that the transport socket `http_11_proxy` reads; nil if there
 /// is neither.
 private func metadataMessage(
-    _ metadata: [String: [String: String]], proxy: SocketAddress?, in arena: Arena
+    _ metadata: EndpointMetadata, proxy: SocketAddress?, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Metadata>? {
     guard !metadata.isEmpty || proxy != nil else { return nil }
     let filters = metadata.sorted { $0.key < $1.key }.map { filter, values in

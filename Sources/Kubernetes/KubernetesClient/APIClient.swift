@@ -124,7 +124,7 @@ public actor APIClient {
             request.headers.add(name: "Content-Type", value: body.type)
             request.body = .bytes(ByteBuffer(bytes: body.content))
         }
-        request.headers.add(name: "Accept", value: "application/json")
+        request.headers.add(name: "Accept", value: wanted.resource.accept)
         request.headers.add(name: "User-Agent", value: "ballast")
         if let value = try Self.authorization(connection) { request.headers.add(name: "Authorization", value: value) }
         for (name, values) in connection.access.impersonation {

@@ -12,6 +12,8 @@ public struct Resource: Hashable, Sendable {
     public var namespace: String?
     /// The label selector; nil for all objects.
     public var labelSelector: String?
+    /// Whether only the objects' metadata are asked for, which is a small part of a Pod.
+    public var isMetadataOnly = false
 
     /// Creates a resource.
     public init(
@@ -40,6 +42,15 @@ public struct Resource: Hashable, Sendable {
         let query = parameters.map { "\($0)=\($1.addingPercentEncoding(withAllowedCharacters: plain) ?? $1)" }
         let path = "\(base)\(place)/\(plural)\(name.map { "/\($0)" } ?? "")"
         return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
+    }
+
+    /// The media types that a list or watch request accepts.
+    var accept: String {
+        guard isMetadataOnly else { return "application/json" }
+        // A server that can't reduce objects sends them whole.
+        return ["PartialObjectMetadataList", "PartialObjectMetadata"].map {
+            "application/json;as=\($0);g=meta.k8s.io;v=v1"
+        }.joined(separator: ",") + ",application/json"
     }
 
     /// The RBAC rule that this client needs.

@@ -15,15 +15,17 @@ public final class KubernetesSource: EndpointSource {
     /// The annotation that selects the port of such a Service, by name or number.
     static let portAnnotation = "ballast.dev/port"
 
-    /// One watch: the EndpointSlices or Services of one namespace, or of all if `namespace` is nil.
+    /// One watch: the EndpointSlices, Services or pods of one namespace, or of all if `namespace` is nil.
     private enum Part: Hashable, Comparable {
         case slices(namespace: String?)
         case services(namespace: String?)
+        case sidecars(namespace: String?)
 
         private var order: (kind: Int, namespace: String) {
             switch self {
             case .slices(let namespace): (0, namespace ?? "")
             case .services(let namespace): (1, namespace ?? "")
+            case .sidecars(let namespace): (2, namespace ?? "")
             }
         }
 
@@ -93,16 +95,18 @@ public final class KubernetesSource: EndpointSource {
         self.backoff = backoff
         self.logger = logger
         let namespaces = Self.namespaces(settings)
-        let watches = namespaces.count * (settings.includesExported ? 2 : 1)
+        let watches = namespaces.count * (1 + (settings.includesExported ? 1 : 0) + (settings.readsSidecars ? 1 : 0))
         clients = stride(from: 0, to: watches, by: APIClient.maxRequests).map { _ in
             APIClient(patience: patience, logger: logger, access: settings.access.read)
         }
         state = Mutex(
             State(
-                table: SliceTable(settings.services, keepsAll: settings.includesExported),
+                table: SliceTable(
+                    settings.services, keepsAll: settings.includesExported, readsSidecars: settings.readsSidecars),
                 missing: Set(
                     namespaces.map { .slices(namespace: $0) }
-                        + (settings.includesExported ? namespaces.map { .services(namespace: $0) } : []))))
+                        + (settings.includesExported ? namespaces.map { .services(namespace: $0) } : [])
+                        + (settings.readsSidecars ? namespaces.map { .sidecars(namespace: $0) } : []))))
     }
 
     private static func namespaces(_ settings: KubernetesEndpoints) -> [String?] {
@@ -113,6 +117,7 @@ public final class KubernetesSource: EndpointSource {
     private enum Input: Sendable {
         case slices(Reflector<EndpointSlice>.Event, namespace: String?)
         case services(Reflector<KubernetesServiceObject>.Event, namespace: String?)
+        case sidecars(Reflector<KubernetesPod>.Event, namespace: String?)
     }
 
     /// Lists and watches until the task is cancelled.
@@ -135,6 +140,18 @@ public final class KubernetesSource: EndpointSource {
                     ) {
                         event throws(APIFailure) in
                         try await self.receive(.slices(event, namespace: namespace), report)
+                    }
+                }
+                if settings.readsSidecars {
+                    let other = nextClient()
+                    group.addTask {
+                        await other.follow(
+                            .sidecars(in: namespace), KubernetesPod.self,
+                            limits: ReflectorLimits(bytes: self.limits.bytes, objects: self.limits.endpoints),
+                            firstPause: self.backoff
+                        ) { event throws(APIFailure) in
+                            try await self.receive(.sidecars(event, namespace: namespace), report)
+                        }
                     }
                 }
                 guard settings.includesExported else { continue }
@@ -184,6 +201,9 @@ public final class KubernetesSource: EndpointSource {
         case .services(let event, let namespace):
             change = apply(event, in: namespace)
             note(event, of: .services(namespace: namespace))
+        case .sidecars(let event, let namespace):
+            change = apply(event, in: namespace)
+            note(event, of: .sidecars(namespace: namespace))
         }
         if case .services(let names) = change, !names.isEmpty {
             state.withLock { $0.changed.formUnion(names) }
@@ -211,7 +231,8 @@ public final class KubernetesSource: EndpointSource {
             case .failed(let reason): state.failures[part] = reason
             case .replaced:
                 // For slices, `apply` removes the part, unless the list exceeds the limits.
-                if case .services = part { state.missing.remove(part) }
+                if case .slices = part { break }
+                state.missing.remove(part)
             case .changed, .deleted, .confirmed: break
             }
         }
@@ -302,8 +323,30 @@ public final class KubernetesSource: EndpointSource {
         if table.endpointCount > limits.endpoints {
             return "the API server has more than \(limits.endpoints) endpoints (sources.endpoints)"
         }
+        if table.sidecarCount > limits.endpoints {
+            return "the API server has more than \(limits.endpoints) pods with sidecars (sources.endpoints)"
+        }
         return table.sliceCount > limits.objects
             ? "the API server has more than \(limits.objects) EndpointSlices (sources.objects)" : nil
+    }
+
+    // MARK: Sidecars
+
+    private func apply(_ event: Reflector<KubernetesPod>.Event, in namespace: String?) -> Change {
+        state.withLock { state in
+            switch event {
+            case .replaced(let pods):
+                state.table.replaceSidecars(in: namespace, with: Set(pods.map(\.metadata.key)))
+                state.excess = excess(of: state.table)
+                return .everything
+            case .changed(let pod):
+                let services = state.table.note(pod.metadata.key, hasSidecar: true)
+                state.excess = excess(of: state.table)
+                return .services(services)
+            case .deleted(let pod): return .services(state.table.note(pod.metadata.key, hasSidecar: false))
+            case .confirmed, .failed: return .nothing
+            }
+        }
     }
 
     // MARK: Exported Services

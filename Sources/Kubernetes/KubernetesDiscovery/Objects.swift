@@ -33,6 +33,11 @@ struct EndpointSlice: KubernetesObject {
     var ports: [Port]?
 }
 
+/// The metadata of a v1 Pod.
+struct KubernetesPod: KubernetesObject {
+    var metadata: ObjectMetadata
+}
+
 /// v1 Service.
 struct KubernetesServiceObject: KubernetesObject {
     struct Port: Decodable, Sendable {

@@ -11,5 +11,14 @@ extension Resource {
         Resource(group: "", version: "v1", plural: "services", namespace: namespace, labelSelector: labelSelector)
     }
 
+    /// The pods into which Istio has injected a sidecar.
+    static func sidecars(in namespace: String?) -> Resource {
+        var resource = Resource(
+            group: "", version: "v1", plural: "pods", namespace: namespace,
+            labelSelector: "security.istio.io/tlsMode=istio")
+        resource.isMetadataOnly = true
+        return resource
+    }
+
     static let nodes = Resource(group: "", version: "v1", plural: "nodes")
 }

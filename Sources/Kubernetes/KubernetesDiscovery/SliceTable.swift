@@ -36,9 +36,17 @@ struct SliceTable: Sendable {
     /// The number of slices and of their endpoints.
     private(set) var sliceCount = 0
     private(set) var endpointCount = 0
+    /// The pods with an Istio sidecar.
+    private var sidecars: Set<ObjectKey> = []
+    /// The Services with slices that list a pod, and in how many; only kept if sidecars are read.
+    private var listings: [ObjectKey: [ObjectKey: Int]] = [:]
+    private let readsSidecars: Bool
 
-    /// - Parameter keepsAll: whether services may be added later.
-    init(_ services: [ServiceName: KubernetesService], keepsAll: Bool) {
+    /// - Parameters:
+    ///   - keepsAll: whether services may be added later.
+    ///   - readsSidecars: whether it is told which pods have sidecars.
+    init(_ services: [ServiceName: KubernetesService], keepsAll: Bool, readsSidecars: Bool = false) {
+        self.readsSidecars = readsSidecars
         self.services = [:]
         self.keepsAll = keepsAll
         for (name, service) in services { map(name, to: service) }
@@ -62,6 +70,7 @@ struct SliceTable: Sendable {
         sliceCount += 1
         endpointCount += slice.endpoints.count
         slices[service, default: [:]][key.name] = slice
+        count(slice, of: service, by: 1)
         return changed.union(names[service] ?? [])
     }
 
@@ -73,6 +82,7 @@ struct SliceTable: Sendable {
         if let slice = slices[service]?.removeValue(forKey: metadata.key.name) {
             sliceCount -= 1
             endpointCount -= slice.endpoints.count
+            count(slice, of: service, by: -1)
         }
         if slices[service]?.isEmpty == true { slices[service] = nil }
         return names[service] ?? []
@@ -91,6 +101,35 @@ struct SliceTable: Sendable {
         if let last = services[name] { names[last.key]?.remove(name) }
         services[name] = service
         if let service { names[service.key, default: []].insert(name) }
+    }
+
+    // MARK: Sidecars
+
+    /// Notes whether a pod has a sidecar.
+    ///
+    /// - Returns: the services whose pods may have changed.
+    mutating func note(_ pod: ObjectKey, hasSidecar: Bool) -> Set<ServiceName> {
+        guard hasSidecar ? sidecars.insert(pod).inserted : sidecars.remove(pod) != nil else { return [] }
+        return Set((listings[pod] ?? [:]).keys.flatMap { names[$0] ?? [] })
+    }
+
+    /// Notes all pods with sidecars of a namespace; of all namespaces if `namespace` is nil.
+    mutating func replaceSidecars(in namespace: String?, with pods: Set<ObjectKey>) {
+        sidecars = sidecars.filter { namespace != nil && $0.namespace != namespace }.union(pods)
+    }
+
+    /// The number of pods with sidecars.
+    var sidecarCount: Int { sidecars.count }
+
+    private mutating func count(_ slice: Slice, of service: ObjectKey, by change: Int) {
+        guard readsSidecars else { return }
+        for case let pod? in slice.endpoints.map(\.pod) {
+            let key = ObjectKey(namespace: service.namespace, name: pod)
+            var counts = listings.removeValue(forKey: key) ?? [:]
+            let left = (counts[service] ?? 0) + change
+            counts[service] = left > 0 ? left : nil
+            if !counts.isEmpty { listings[key] = counts }
+        }
     }
 
     // MARK: Pods
@@ -156,7 +195,11 @@ struct SliceTable: Sendable {
             for endpoint in slice.endpoints {
                 let address = SocketAddress(host: endpoint.address, port: port)
                 if let known = found[address], known.pod.health.rank <= endpoint.health.rank { continue }
-                found[address] = Found(endpoint, at: address, slice: key, version: slice.version)
+                var next = Found(endpoint, at: address, slice: key, version: slice.version)
+                if let pod = endpoint.pod, sidecars.contains(ObjectKey(namespace: service.namespace, name: pod)) {
+                    next.pod.metadata = .istioSidecar
+                }
+                found[address] = next
             }
         }
         return named(found.values, complain)

@@ -100,10 +100,19 @@ public final class Bench: Sendable {
         if cluster == "west" { try routeGateway(to: pods) }
         published.withLock { $0[cluster] = pods }
         let lines = pods.map {
-            "    - {name: \($0.name), address: \"\($0.address)\", weight: \($0.weight.value), health: \($0.health.rawValue)}"
+            "    - {name: \($0.name), address: \"\($0.address)\", weight: \($0.weight.value), health: \($0.health.rawValue)\(Self.more($0))}"
         }
         let list = lines.isEmpty ? " []" : "\n" + lines.joined(separator: "\n")
         try write("services:\n  httpbin:\(list)\n", to: "\(cluster).yaml")
+    }
+
+    /// The fields of an endpoints file that few pods have.
+    private static func more(_ pod: Pod) -> String {
+        let sni = pod.sni.map { ", sni: \($0)" } ?? ""
+        let filters = pod.metadata.map { filter, values in
+            "\(filter): {\(values.map { "\($0): \($1)" }.joined(separator: ", "))}"
+        }
+        return sni + (filters.isEmpty ? "" : ", metadata: {\(filters.joined(separator: ", "))}")
     }
 
     /// Gives west's gateway its pods through its own EDS file; in Istio, istiod does that.
@@ -281,11 +290,17 @@ public final class Bench: Sendable {
 
     /// Starts pods in parallel, and waits until they respond.
     ///
-    /// - Parameter areSidecars: whether they accept only clients that offer one of Istio's protocols, as its sidecars
-    ///   do.
-    public func startPods(_ names: [String], areSidecars: Bool = false) async throws {
+    /// - Parameter kind: what they accept.
+    public func startPods(_ names: [String], _ kind: PodKind = .tls) async throws {
         var text = try template("bench/pod.yaml")
-        if areSidecars { text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain) }
+        switch kind {
+        case .tls: break
+        case .sidecar: text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
+        case .plaintext:
+            guard let start = text.range(of: "      transport_socket:\n"), let end = text.range(of: "layered_runtime")
+            else { throw BenchError("bench/pod.yaml has another layout") }
+            text.removeSubrange(start.lowerBound..<end.lowerBound)
+        }
         try await withThrowingTaskGroup { group in
             for name in names where processes.withLock({ $0[name]?.isRunning != true }) {
                 let host = try pod(name).address.host.description
@@ -296,6 +311,16 @@ public final class Bench: Sendable {
             }
             try await group.waitForAll()
         }
+    }
+
+    /// What a pod accepts.
+    public enum PodKind: Sendable {
+        /// Mutual TLS.
+        case tls
+        /// Mutual TLS with one of Istio's protocols.
+        case sidecar
+        /// No TLS, as a pod without a sidecar.
+        case plaintext
     }
 
     private static let sidecarChain = """

@@ -74,3 +74,18 @@ extension APIServer {
                 """)
     }
 }
+
+extension APIServer {
+    /// Creates or replaces a pod.
+    public func putPod(_ name: String, in namespace: String, labels: [String: String]) {
+        let fields = labels.sorted { $0.key < $1.key }.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",")
+        // To a watch with a selector, an object that no longer matches is deleted.
+        delete("pods", namespace, name)
+        put(
+            "pods", namespace, name, labels: labels,
+            json: """
+                {"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"\(name)",\
+                "namespace":"\(namespace)","resourceVersion":"$VERSION","labels":{\(fields)}}}
+                """)
+    }
+}

@@ -30,7 +30,7 @@ public struct Stage: Sendable {
         try bench.write(Plan(.pods).configuration(bench, .http2), to: "ballast.yaml")
         try bench.publish([bench.pod("e1")], in: "east")
         try bench.publish([bench.pod("w1")], in: "west")
-        try await bench.startPods(["e1", "e2"] + (1...6).map { "w\($0)" }, areSidecars: withSidecars)
+        try await bench.startPods(["e1", "e2"] + (1...6).map { "w\($0)" }, withSidecars ? .sidecar : .tls)
         try await bench.startBallast()
         try await bench.startGateway(.allClusters, name: "gateway-1", at: 1)
         try await bench.startGateway(.allClusters, name: "gateway-2", at: 2)

@@ -97,6 +97,51 @@ void   ballast__federation__v1__exported_endpoint__free_unpacked
   assert(message->base.descriptor == &ballast__federation__v1__exported_endpoint__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ballast__federation__v1__metadata_value__init
+                     (Ballast__Federation__V1__MetadataValue         *message)
+{
+  static const Ballast__Federation__V1__MetadataValue init_value = BALLAST__FEDERATION__V1__METADATA_VALUE__INIT;
+  *message = init_value;
+}
+size_t ballast__federation__v1__metadata_value__get_packed_size
+                     (const Ballast__Federation__V1__MetadataValue *message)
+{
+  assert(message->base.descriptor == &ballast__federation__v1__metadata_value__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ballast__federation__v1__metadata_value__pack
+                     (const Ballast__Federation__V1__MetadataValue *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ballast__federation__v1__metadata_value__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ballast__federation__v1__metadata_value__pack_to_buffer
+                     (const Ballast__Federation__V1__MetadataValue *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ballast__federation__v1__metadata_value__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ballast__Federation__V1__MetadataValue *
+       ballast__federation__v1__metadata_value__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ballast__Federation__V1__MetadataValue *)
+     protobuf_c_message_unpack (&ballast__federation__v1__metadata_value__descriptor,
+                                allocator, len, data);
+}
+void   ballast__federation__v1__metadata_value__free_unpacked
+                     (Ballast__Federation__V1__MetadataValue *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ballast__federation__v1__metadata_value__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ballast__federation__v1__exported_gateway__init
                      (Ballast__Federation__V1__ExportedGateway         *message)
 {
@@ -232,7 +277,7 @@ const ProtobufCMessageDescriptor ballast__federation__v1__exported_service__desc
   (ProtobufCMessageInit) ballast__federation__v1__exported_service__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ballast__federation__v1__exported_endpoint__field_descriptors[6] =
+static const ProtobufCFieldDescriptor ballast__federation__v1__exported_endpoint__field_descriptors[8] =
 {
   {
     "name",
@@ -306,19 +351,45 @@ static const ProtobufCFieldDescriptor ballast__federation__v1__exported_endpoint
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sni",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ballast__Federation__V1__ExportedEndpoint, sni),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "metadata",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ballast__Federation__V1__ExportedEndpoint, n_metadata),
+    offsetof(Ballast__Federation__V1__ExportedEndpoint, metadata),
+    &ballast__federation__v1__metadata_value__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ballast__federation__v1__exported_endpoint__field_indices_by_name[] = {
   1,   /* field[1] = address */
   5,   /* field[5] = health */
+  7,   /* field[7] = metadata */
   0,   /* field[0] = name */
   2,   /* field[2] = port */
+  6,   /* field[6] = sni */
   3,   /* field[3] = weight */
   4,   /* field[4] = zone */
 };
 static const ProtobufCIntRange ballast__federation__v1__exported_endpoint__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor ballast__federation__v1__exported_endpoint__descriptor =
 {
@@ -328,11 +399,75 @@ const ProtobufCMessageDescriptor ballast__federation__v1__exported_endpoint__des
   "Ballast__Federation__V1__ExportedEndpoint",
   "ballast.federation.v1",
   sizeof(Ballast__Federation__V1__ExportedEndpoint),
-  6,
+  8,
   ballast__federation__v1__exported_endpoint__field_descriptors,
   ballast__federation__v1__exported_endpoint__field_indices_by_name,
   1,  ballast__federation__v1__exported_endpoint__number_ranges,
   (ProtobufCMessageInit) ballast__federation__v1__exported_endpoint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ballast__federation__v1__metadata_value__field_descriptors[3] =
+{
+  {
+    "filter",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ballast__Federation__V1__MetadataValue, filter),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ballast__Federation__V1__MetadataValue, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ballast__Federation__V1__MetadataValue, value),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ballast__federation__v1__metadata_value__field_indices_by_name[] = {
+  0,   /* field[0] = filter */
+  1,   /* field[1] = key */
+  2,   /* field[2] = value */
+};
+static const ProtobufCIntRange ballast__federation__v1__metadata_value__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor ballast__federation__v1__metadata_value__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ballast.federation.v1.MetadataValue",
+  "MetadataValue",
+  "Ballast__Federation__V1__MetadataValue",
+  "ballast.federation.v1",
+  sizeof(Ballast__Federation__V1__MetadataValue),
+  3,
+  ballast__federation__v1__metadata_value__field_descriptors,
+  ballast__federation__v1__metadata_value__field_indices_by_name,
+  1,  ballast__federation__v1__metadata_value__number_ranges,
+  (ProtobufCMessageInit) ballast__federation__v1__metadata_value__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ballast__federation__v1__exported_gateway__field_descriptors[2] =

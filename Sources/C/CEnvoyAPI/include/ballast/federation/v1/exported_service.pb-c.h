@@ -17,6 +17,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Ballast__Federation__V1__ExportedService Ballast__Federation__V1__ExportedService;
 typedef struct Ballast__Federation__V1__ExportedEndpoint Ballast__Federation__V1__ExportedEndpoint;
+typedef struct Ballast__Federation__V1__MetadataValue Ballast__Federation__V1__MetadataValue;
 typedef struct Ballast__Federation__V1__ExportedGateway Ballast__Federation__V1__ExportedGateway;
 
 
@@ -83,10 +84,31 @@ struct  Ballast__Federation__V1__ExportedEndpoint
    */
   char *zone;
   Ballast__Federation__V1__Health health;
+  /*
+   * The SNI by which the exporter's gateways select the pod; empty where the receiver's template makes it.
+   */
+  char *sni;
+  /*
+   * Metadata of the pod's endpoint.
+   */
+  size_t n_metadata;
+  Ballast__Federation__V1__MetadataValue **metadata;
 };
 #define BALLAST__FEDERATION__V1__EXPORTED_ENDPOINT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ballast__federation__v1__exported_endpoint__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, BALLAST__FEDERATION__V1__HEALTH__HEALTHY }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, BALLAST__FEDERATION__V1__HEALTH__HEALTHY, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Ballast__Federation__V1__MetadataValue
+{
+  ProtobufCMessage base;
+  char *filter;
+  char *key;
+  char *value;
+};
+#define BALLAST__FEDERATION__V1__METADATA_VALUE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ballast__federation__v1__metadata_value__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Ballast__Federation__V1__ExportedGateway
@@ -141,6 +163,25 @@ Ballast__Federation__V1__ExportedEndpoint *
 void   ballast__federation__v1__exported_endpoint__free_unpacked
                      (Ballast__Federation__V1__ExportedEndpoint *message,
                       ProtobufCAllocator *allocator);
+/* Ballast__Federation__V1__MetadataValue methods */
+void   ballast__federation__v1__metadata_value__init
+                     (Ballast__Federation__V1__MetadataValue         *message);
+size_t ballast__federation__v1__metadata_value__get_packed_size
+                     (const Ballast__Federation__V1__MetadataValue   *message);
+size_t ballast__federation__v1__metadata_value__pack
+                     (const Ballast__Federation__V1__MetadataValue   *message,
+                      uint8_t             *out);
+size_t ballast__federation__v1__metadata_value__pack_to_buffer
+                     (const Ballast__Federation__V1__MetadataValue   *message,
+                      ProtobufCBuffer     *buffer);
+Ballast__Federation__V1__MetadataValue *
+       ballast__federation__v1__metadata_value__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ballast__federation__v1__metadata_value__free_unpacked
+                     (Ballast__Federation__V1__MetadataValue *message,
+                      ProtobufCAllocator *allocator);
 /* Ballast__Federation__V1__ExportedGateway methods */
 void   ballast__federation__v1__exported_gateway__init
                      (Ballast__Federation__V1__ExportedGateway         *message);
@@ -168,6 +209,9 @@ typedef void (*Ballast__Federation__V1__ExportedService_Closure)
 typedef void (*Ballast__Federation__V1__ExportedEndpoint_Closure)
                  (const Ballast__Federation__V1__ExportedEndpoint *message,
                   void *closure_data);
+typedef void (*Ballast__Federation__V1__MetadataValue_Closure)
+                 (const Ballast__Federation__V1__MetadataValue *message,
+                  void *closure_data);
 typedef void (*Ballast__Federation__V1__ExportedGateway_Closure)
                  (const Ballast__Federation__V1__ExportedGateway *message,
                   void *closure_data);
@@ -180,6 +224,7 @@ typedef void (*Ballast__Federation__V1__ExportedGateway_Closure)
 extern const ProtobufCEnumDescriptor    ballast__federation__v1__health__descriptor;
 extern const ProtobufCMessageDescriptor ballast__federation__v1__exported_service__descriptor;
 extern const ProtobufCMessageDescriptor ballast__federation__v1__exported_endpoint__descriptor;
+extern const ProtobufCMessageDescriptor ballast__federation__v1__metadata_value__descriptor;
 extern const ProtobufCMessageDescriptor ballast__federation__v1__exported_gateway__descriptor;
 
 PROTOBUF_C__END_DECLS
