@@ -25,8 +25,13 @@ extension AdminServer {
         }
         var nodes: Set<String>?
         if let service { nodes = Set(await controlPlane.deliveries(of: service).map(\.node)) }
-        let clients = await controlPlane.clients().filter {
+        let all = await controlPlane.clients()
+        // A client's state is that of its worst stream, so whole clients are selected.
+        var states: Set<ClientKey>?
+        if let state { states = Set(all.filter { $0.sync?.rawValue == state }.map(ClientKey.init)) }
+        let clients = all.filter {
             (node == nil || $0.node == node) && nodes?.contains($0.node) != false
+                && states?.contains(ClientKey($0)) != false
         }
         var page = ClientsPage(clients, listing: node == nil ? Self.listed.ofAll : Self.listed.ofNode)
         if let state { page.clients.removeAll { $0.state != state } }
@@ -81,4 +86,12 @@ extension AdminServer {
         let text = try context.parameters.require(name)
         return text.removingPercentEncoding ?? text
     }
+}
+
+/// A client: a node on a connection.
+private struct ClientKey: Hashable {
+    var node: String
+    var peer: String
+
+    init(_ status: ClientStatus) { (node, peer) = (status.node, status.peer) }
 }

@@ -59,11 +59,9 @@ extension AdminServer {
     /// A parameter that is a time.
     static func time(_ request: Request, _ name: String) throws -> Date? {
         guard let text = request.uri.queryParameters[name[...]].map(String.init) else { return nil }
-        let date = try? Date(text, strategy: .iso8601)
-        guard
-            let date = date ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
-            isDay(text.prefix(10))
-        else { throw RequestError("invalid", "`\(name)` should be a time such as 2026-11-25T14:00:00Z", .badRequest) }
+        guard let date = ISOTime.parse(text) else {
+            throw RequestError("invalid", "`\(name)` should be a time such as 2026-11-25T14:00:00Z", .badRequest)
+        }
         return date
     }
 
@@ -74,14 +72,6 @@ extension AdminServer {
             throw RequestError("invalid", "`\(name)` should be a number", .badRequest)
         }
         return number
-    }
-
-    /// Whether the calendar has a day: Foundation takes February 31 for March 3.
-    private static func isDay(_ text: Substring) -> Bool {
-        let numbers = text.split(separator: "-").compactMap { Int($0) }
-        guard numbers.count == 3 else { return false }
-        return DateComponents(year: numbers[0], month: numbers[1], day: numbers[2])
-            .isValidDate(in: Calendar(identifier: .gregorian))
     }
 
     func series(
@@ -162,9 +152,16 @@ extension AdminServer {
         return ExplainPage(
             service: name.rawValue, view: view.cluster.rawValue, audience: view.kind.rawValue, at: time,
             since: entry.time, causes: entry.causes, clusters: parts,
-            overrides: controlPlane.overrides.book.current(of: name, at: time).filter { $0.createdAt <= time }.map {
-                OverridePage($0, at: time)
-            })
+            overrides: Self.overrides(controlPlane.overrides.book, of: name, at: time))
+    }
+
+    /// The overrides that were not ended then, as they were: later transitions did not exist.
+    private static func overrides(_ book: OverrideBook, of name: ServiceName, at time: Date) -> [OverridePage] {
+        book.all.filter { $0.createdAt <= time && [name.rawValue, "*"].contains($0.spec.service) }.map { override in
+            var then = override
+            then.transitions.removeAll { $0.at > time }
+            return OverridePage(then, at: time)
+        }.filter { $0.phase != .ended }
     }
 
     // MARK: Trim

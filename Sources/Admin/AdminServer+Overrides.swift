@@ -18,6 +18,10 @@ import Snapshots
 extension AdminServer {
     /// The largest body of a request, in bytes.
     static let maxBody = 65_536
+    /// The most losses that a plan can assume.
+    private static let maxAssumed = 20
+    /// The most times that an override is judged while others are created.
+    private static let maxAttempts = 10
     /// The most ended overrides on a page.
     private static let maxEnded = 100
 
@@ -47,7 +51,8 @@ extension AdminServer {
     func overrideConditions(at now: Date) async -> OverrideConditions {
         let reported = ObservedLoad.total(await controlPlane.status.observed).keys
         return OverrideConditions(
-            controlPlane.overrides.book, await controlPlane.snapshotBuilder(), reported: Set(reported), at: now)
+            controlPlane.overrides.book, await controlPlane.snapshotBuilder(), reported: Set(reported),
+            history: controlPlane.history, at: now)
     }
 
     func plan(_ request: Request) async throws -> Response {
@@ -57,19 +62,13 @@ extension AdminServer {
     }
 
     private func plan(_ spec: OverrideSpec, _ request: Request) async throws -> PlanPage {
-        try await planning(spec, request, withClients: true) { planner, view throws(ProblemPage) in
-            try planner.plan(spec, view: view)
-        }
-    }
-
-    /// Calls `body` when it is its turn, with a planner for the spec's service.
-    private func planning<Result: Sendable>(
-        _ spec: OverrideSpec, _ request: Request, withClients: Bool,
-        _ body: (Planner, ClusterName?) throws(ProblemPage) -> Result
-    ) async throws -> Result {
         let parameters = request.uri.queryParameters
-        var premises = await controlPlane.premises(of: ServiceName(rawValue: spec.service), withClients: withClients)
-        for text in parameters.getAll("assume") {
+        var premises = await controlPlane.premises(of: ServiceName(rawValue: spec.service))
+        let assumed = parameters.getAll("assume")
+        guard assumed.count <= Self.maxAssumed else {
+            throw RequestError("invalid", "`assume` may be given \(Self.maxAssumed) times at most", .badRequest)
+        }
+        for text in assumed {
             guard let loss = Loss(String(text)) else {
                 throw RequestError(
                     "invalid",
@@ -84,10 +83,22 @@ extension AdminServer {
             }
             premises.rps = rps
         }
+        let view = parameters["view"].map { ClusterName(rawValue: String($0)) }
         return try await plans.run { [premises] in
             do throws(ProblemPage) {
-                let view = parameters["view"].map { ClusterName(rawValue: String($0)) }
-                return try body(Planner(premises), view)
+                return try Planner(premises).plan(spec, view: view)
+            } catch {
+                throw RequestError(error)
+            }
+        }
+    }
+
+    /// What decides whether a spec may be applied.
+    private func verdict(_ spec: OverrideSpec) async throws -> (etag: String, rules: [PlanPage.Rule]) {
+        let premises = await controlPlane.premises(of: ServiceName(rawValue: spec.service), withClients: false)
+        return try await plans.run { () throws in
+            do throws(ProblemPage) {
+                return try Planner(premises).verdict(spec)
             } catch {
                 throw RequestError(error)
             }
@@ -109,15 +120,22 @@ extension AdminServer {
             if let known = try await controlPlane.overrides.created(with: key, by: author, spec) {
                 return try page(await overrideConditions(at: Date()).page(known), status: .created)
             }
-            let revision = await controlPlane.overrides.state.revision
-            let verdict = try await planning(spec, request, withClients: false) { planner, view throws(ProblemPage) in
-                try planner.verdict(spec, view: view)
+            // An override of another service changes the revision, but not this plan: then it is judged again.
+            for attempt in 1... {
+                let revision = await controlPlane.overrides.state.revision
+                let verdict = try await verdict(spec)
+                guard expected == "\"\(verdict.etag)\"" else { throw OverrideError.outdated }
+                try check(verdict.rules, request, context)
+                if attempt == 1 { try writes.admit(author) }
+                do {
+                    let override = try await controlPlane.overrides.create(
+                        spec, by: author, ifRevision: revision, key: key)
+                    return try page(await overrideConditions(at: Date()).page(override), status: .created)
+                } catch OverrideError.outdated where attempt < Self.maxAttempts {
+                    continue
+                }
             }
-            guard expected == "\"\(verdict.etag)\"" else { throw OverrideError.outdated }
-            try check(verdict.rules, request, context)
-            try writes.admit(author)
-            let override = try await controlPlane.overrides.create(spec, by: author, ifRevision: revision, key: key)
-            return try page(await overrideConditions(at: Date()).page(override), status: .created)
+            throw OverrideError.outdated
         } catch OverrideError.outdated {
             throw RequestError(ProblemPage(outdatedBy: try await plan(spec, request)))
         } catch let error as OverrideError {
@@ -146,7 +164,8 @@ extension AdminServer {
     func append(_ request: Request, _ context: AdminContext) async throws -> Response {
         try require(.operate, context)
         let transition = try await body(TransitionRequest.self, of: request)
-        // Not limited: a way back must never be refused.
+        // A way back must never be refused.
+        if transition.type != .revert { try writes.admit(context.caller.name) }
         let key = try key(request)
         do {
             let override = try await controlPlane.overrides.append(

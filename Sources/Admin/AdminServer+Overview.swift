@@ -28,14 +28,15 @@ extension AdminServer {
         let loads = ObservedLoad.total(status.observed)
         let checks = try await checkList(status, clients)
         let names = builder.names.sorted()
-        let podless: [String] = checks.filter { $0.code == .noPods }.prefix(20).map(\.says)
         let rates: [Double] = loads.values.compactMap { $0.rate(of: .service) }
         var errors = ErrorSum()
         for load in loads.values { errors.add(load) }
         var states: [String: Int] = [:]
         for state in clients.compactMap(\.sync) { states[state.rawValue, default: 0] += 1 }
         let services = await services(names.prefix(Self.maxServices), builder, book, loads, at: now)
-        let conditions = OverrideConditions(book, builder, reported: Set(loads.keys), at: now)
+        let podless = services.filter { $0.clusters.allSatisfy { $0.intended == 0 } }.prefix(20).map(\.service)
+        let conditions = OverrideConditions(
+            book, builder, reported: Set(loads.keys), history: controlPlane.history, at: now)
         let overrides = book.current(at: now).reversed().prefix(100).map(conditions.page)
         let attention = checks.filter { $0.state != .ok && !Self.lasting.contains($0.code) }.prefix(20).map {
             "\($0.code.rawValue) \($0.says)"
@@ -92,6 +93,9 @@ extension AdminServer {
             add(.deaf, .fail, "the xDS port doesn't answer: \(failure)")
         }
         if !status.isReady { add(.notReady, .fail, "not ready: a source has not delivered since the start") }
+        if let failure = await controlPlane.overrides.writeFailure {
+            add(.storeFailed, .fail, "the last change could not be stored: \(failure)")
+        }
         if let failure = await controlPlane.overrides.loadFailure { add(.storeFailed, .fail, failure) }
         if let failure = await controlPlane.logBook.failure { add(.logBookFailed, .warn, failure) }
         if let refusal = status.configuration.refusal {

@@ -22,7 +22,9 @@ public struct AdminServer: ServiceLifecycle.Service {
     let logger: Logger
     let version: String
     let writes: WriteLimit
-    let plans = PlanLimit()
+    let plans = ComputeLimit(most: 16)
+    /// Pages for which assignments are computed.
+    let reads = ComputeLimit(most: 256)
 
     /// Creates a server; port 0 lets the system choose.
     ///
@@ -107,17 +109,18 @@ public struct AdminServer: ServiceLifecycle.Service {
         switch route {
         case .health: for method in Self.probes { router.on(path, method: method) { _, _ in try health() } }
         case .readiness: for method in Self.probes { router.on(path, method: method) { _, _ in try await readiness() } }
-        case .overview: router.get(path) { _, _ in try await overview() }
+        case .overview: router.get(path) { _, _ in try await reads.run { try await overview() } }
         case .services: router.get(path) { request, _ in try await services(request) }
         case .service: router.get(path) { request, context in try await service(request, context) }
-        case .explain: router.get(path) { request, context in try await explain(request, context) }
+        case .explain:
+            router.get(path) { request, context in try await reads.run { try await explain(request, context) } }
         case .series:
             router.get(path) { request, context in
                 try await series(request, context, await history(request, context))
             }
-        case .trim: router.get(path) { _, context in try await trim(context) }
+        case .trim: router.get(path) { _, context in try await reads.run { try await trim(context) } }
         case .history: router.get(path) { request, _ in try await history(request) }
-        case .checks: router.get(path) { _, _ in try await checks() }
+        case .checks: router.get(path) { _, _ in try await reads.run { try await checks() } }
         case .events:
             router.get(path) { request, context in
                 let caller = hasTokens ? context.caller.name : nil
@@ -138,7 +141,7 @@ public struct AdminServer: ServiceLifecycle.Service {
         case .plans: router.post(path) { request, _ in try await plan(request) }
         case .configurationPlans: router.post(path) { request, _ in try await planConfiguration(request) }
         case .overrides:
-            router.get(path) { request, _ in try await overrides(request) }
+            router.get(path) { request, _ in try await reads.run { try await overrides(request) } }
             router.post(path) { request, context in try await create(request, context) }
         case .override: router.get(path) { _, context in try await override(context) }
         case .transitions: router.post(path) { request, context in try await append(request, context) }

@@ -1,3 +1,4 @@
+import Snapshots
 import MeshConfiguration
 import Overrides
 import Analysis
@@ -17,8 +18,11 @@ extension ControlPlane {
         var premises = Premises(builder: await snapshotBuilder(), book: overrides.book, now: Date())
         premises.observed = ObservedLoad.total(status.observed)
         premises.proved = { [history] in history.proved(of: $0) }
-        if withClients { premises.deliveries = await deliveries(of: service) }
-        premises.held = Set(status.holds.filter { $0.service == service }.map(\.cluster))
+        if withClients {
+            let names = service == "*" ? Array(premises.builder.names.sorted().prefix(50)) : [service]
+            for name in names { premises.deliveries[name] = await deliveries(of: name) }
+        }
+        premises.held = Set(status.holds.filter { service == "*" || $0.service == service }.map(\.cluster))
         premises.stale = Set(status.sources.filter { $0.staleReason != nil }.compactMap(\.cluster))
         premises.rules = overrideSettings.rules
         premises.longest = overrideSettings.longest

@@ -1,5 +1,6 @@
 import Balancing
 import AdminAPI
+import Analysis
 import ControlPlane
 import Foundation
 import Model
@@ -13,10 +14,14 @@ struct OverrideConditions {
     private let tunings: Tunings
     private let builder: SnapshotBuilder
     private let reported: Set<ServiceName>
+    private let history: LoadHistory
     private let now: Date
 
     /// - Parameter reported: the services to which clients reported requests lately.
-    init(_ book: OverrideBook, _ builder: SnapshotBuilder, reported: Set<ServiceName>, at now: Date) {
+    init(
+        _ book: OverrideBook, _ builder: SnapshotBuilder, reported: Set<ServiceName>, history: LoadHistory, at now: Date
+    ) {
+        self.history = history
         current = book.current(at: now)
         tunings = Tunings(book, at: now)
         self.builder = builder
@@ -41,16 +46,39 @@ struct OverrideConditions {
                 OverridePage.Condition(
                     type: .noData, says: "no client reported requests to \(override.spec.service) in the last 30 s"))
         }
+        if !hasBaseline(override) {
+            page.conditions.append(
+                OverridePage.Condition(
+                    type: .noData,
+                    says: """
+                        fewer than \(AbortJudge.fewestBefore) requests are known from the five minutes before it \
+                        started, so limits that compare with them are not judged
+                        """))
+        }
         return page
     }
 
-    /// The newest override whose shares count for every view of this one.
+    /// Whether what was reported before the start suffices for the limits that compare with it.
+    private func hasBaseline(_ override: Override) -> Bool {
+        guard let abort = override.spec.abort, abort.errors?.times != nil || abort.latency != nil else { return true }
+        let start = max(override.spec.start ?? override.createdAt, override.createdAt)
+        guard start <= now else { return true }
+        let before = history.evidence(of: ServiceName(rawValue: override.spec.service), from: start - 300, to: start)
+        return before.values.contains { $0.errors.requests >= AbortJudge.fewestBefore }
+    }
+
+    /// The newest override whose shares count instead: it names every part that this one names, for its views, and has
+    /// its full effect.
+    ///
+    /// Otherwise the older shares still divide what the newer ones leave.
     private func successor(of override: Override) -> String? {
         guard override.spec.shares != nil, let place = current.firstIndex(where: { $0.id == override.id }) else {
             return nil
         }
         return current[(place + 1)...].last { newer in
-            guard newer.spec.shares != nil, OverrideTimeline(newer).state(at: now).level > .zero else { return false }
+            guard let shares = newer.spec.shares, OverrideTimeline(newer).state(at: now).level == .whole,
+                Set(shares.keys).isSuperset(of: (override.spec.shares ?? [:]).keys)
+            else { return false }
             let isSameService = newer.spec.service == override.spec.service || newer.spec.service == "*"
             guard let views = newer.spec.views else { return isSameService }
             return isSameService && override.spec.views.map { Set(views).isSuperset(of: $0) } == true

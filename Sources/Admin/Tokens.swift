@@ -1,3 +1,4 @@
+import Analysis
 import GRPCTransport
 import HTTPTypes
 import Hummingbird
@@ -53,12 +54,15 @@ struct Tokens: RouterMiddleware {
         {
             let words = line.split(separator: " ").map(String.init)
             if words.isEmpty || words[0].hasPrefix("#") { continue }
-            guard words.count == 3, let role = Caller.Role(rawValue: words[1]), words[0].count <= 64,
+            guard words.count == 3, let role = Caller.Role(rawValue: words[1]), words[0].utf8.count <= 64,
+                // The watch of overrides goes by that name.
+                words[0] != OverrideWatch.author,
                 words[2].hasPrefix("sha256:"), let hash = bytes(words[2].dropFirst(7)), hash.count == 32
             else {
                 let roles = Caller.Role.allCases.map(\.rawValue).joined(separator: ", ")
                 throw ConfigurationError(
-                    file: table, line: number + 1, message: "should be NAME ROLE sha256:HEX, with a role of: \(roles)")
+                    file: table, line: number + 1,
+                    message: "should be NAME (but not ballast) ROLE sha256:HEX, with a role of: \(roles)")
             }
             callers.append((hash, Caller(name: words[0], role: role)))
         }

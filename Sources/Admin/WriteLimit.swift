@@ -1,31 +1,6 @@
 import HTTPTypes
 import Hummingbird
-import Pacing
 import Synchronization
-
-/// Computes plans one at a time: each may take as long as a push to a large service, and pushes come first.
-final class PlanLimit: Sendable {
-    private let most: Int
-    private let turns = Turns()
-    private let waiting = Mutex(0)
-
-    init(most: Int = 16) { self.most = most }
-
-    /// Computes a plan when its turn comes, unless too many wait.
-    func run<Result>(_ body: () async throws -> Result) async throws -> Result {
-        let isAdmitted = waiting.withLock { waiting in
-            guard waiting < most else { return false }
-            waiting += 1
-            return true
-        }
-        guard isAdmitted else {
-            throw RequestError(
-                "busy", "\(most) plans wait, the most that can be", .tooManyRequests, headers: [.retryAfter: "1"])
-        }
-        defer { waiting.withLock { $0 -= 1 } }
-        return try await turns.take(body)
-    }
-}
 
 /// Limits the changes that one caller makes in a minute.
 final class WriteLimit: Sendable {

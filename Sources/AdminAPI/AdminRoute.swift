@@ -86,7 +86,14 @@ public enum AdminJSON {
     /// Decodes a page.
     public static func decode<Page: Decodable>(_ type: Page.Type, from data: Data) throws -> Page {
         let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let container = try decoder.singleValueContainer()
+            guard let date = ISOTime.parse(try container.decode(String.self)) else {
+                throw DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "should be a time such as 2026-11-25T14:00:00Z")
+            }
+            return date
+        }
         return try decoder.decode(type, from: data)
     }
 }

@@ -44,6 +44,7 @@ public enum CheckCode: String, Codable, CaseIterable, Sendable {
     case sniReset = "BAL306"
     case podCertificateExpired = "BAL307"
     case podSilent = "BAL309"
+    case notProbed = "BAL310"
 
     /// What it means, and what to do.
     public var explanation: String {
@@ -67,7 +68,8 @@ public enum CheckCode: String, Codable, CaseIterable, Sendable {
         case .noReports:
             "Without load reports there are no observed shares, and abort conditions can't judge. Add `cluster_manager.load_stats_config` to Envoy's bootstrap, with the xDS cluster."
         case .held: "Pods that their source no longer lists are still served. `ballast release SERVICE` ends that."
-        case .storeFailed: "Overrides can't be read, so none is in force. The sentence names the file."
+        case .storeFailed:
+            "Overrides can't be read, so none is in force, or a change could not be written. The sentence names the file."
         case .logBookFailed: "History is kept in memory only. The sentence names the directory."
         case .problem: "Ballast found a problem that doesn't prevent serving. The sentence says what."
         case .disconnected:
@@ -113,6 +115,7 @@ public enum CheckCode: String, Codable, CaseIterable, Sendable {
         case .sniLeads: "The SNI leads to the pod."
         case .sniReset: "The gateway resets the connection, although it knows the SNI: it can't connect to the pod."
         case .podCertificateExpired: "The pod behind the SNI shows an expired certificate: clients that verify it fail."
+        case .notProbed: "The gateway has more SNIs than a check probes. The others are not known."
         case .podSilent: "Nothing answered in time. Not known whether the pod is well."
         }
     }

@@ -13,6 +13,9 @@ public struct Evidence: Hashable, Sendable {
     /// The failed requests of the whole service by the ID of the node that reported them.
     public var reporters: [String: UInt64] = [:]
 
+    /// The name of a service's own evidence, which no cluster has.
+    static func key(of service: String) -> String { service == "*" ? "all services" : "service \(service)" }
+
     /// Who reported the most errors, in words; nil without errors.
     ///
     /// One client alone may be broken, or lie.
@@ -40,6 +43,8 @@ public struct Evidence: Hashable, Sendable {
 /// and a day of noise below the limit neither. A value without a clock: the caller
 /// passes the time.
 public struct AbortJudge: Sendable {
+    /// The fewest requests before the start that can be compared with.
+    public static let fewestBefore: UInt64 = 200
     /// The longest stretch of evidence.
     public static let window: TimeInterval = 30
 
@@ -55,7 +60,7 @@ public struct AbortJudge: Sendable {
     /// Creates a judge.
     public init(_ conditions: AbortConditions, baseline: [String: Evidence]) {
         self.conditions = conditions
-        self.baseline = baseline.filter { $0.value.errors.requests >= 200 }
+        self.baseline = baseline.filter { $0.value.errors.requests >= Self.fewestBefore }
     }
 
     /// Why the override has to stop; nil while it needn't.

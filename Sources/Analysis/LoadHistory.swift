@@ -91,12 +91,12 @@ public final class LoadHistory: Sendable {
     /// The intervals of a service, oldest first.
     public func points(of service: ServiceName) -> [Point] { entries.withLock { $0[service]?.points ?? [] } }
 
-    /// What was reported about a service and its clusters between two times, by the service's and the clusters' names.
+    /// What was reported about a service and its clusters between two times, by `Evidence.key` and the clusters' names.
     public func evidence(of service: ServiceName, from start: Date, to end: Date) -> [String: Evidence] {
         let points = points(of: service).filter { $0.time > start && $0.time <= end }
         var sums: [String: Numbers] = [:]
         for point in points {
-            sums[service.rawValue, default: Numbers(nil)].add(point.service)
+            sums[Evidence.key(of: service.rawValue), default: Numbers(nil)].add(point.service)
             for (cluster, numbers) in point.clusters { sums[cluster.rawValue, default: Numbers(nil)].add(numbers) }
         }
         return sums.mapValues(\.evidence)

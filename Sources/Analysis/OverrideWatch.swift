@@ -16,7 +16,7 @@ public actor OverrideWatch {
     static let interval = Duration.seconds(2)
     /// How long before a step it decides about it; longer than `interval`.
     private static let lead: TimeInterval = 2.5
-    /// The most times that it lets one override wait.
+    /// The most times that it lets one override wait; then it waits for a person.
     private static let maxPauses = 50
     /// How the reasons of its pauses begin that end by themselves.
     private static let waiting = "waits: "
@@ -82,6 +82,7 @@ public actor OverrideWatch {
     // MARK: Overrides
 
     private func look(at now: Date) async {
+        await overrides.storeReverts()
         let book = overrides.book
         let current = book.current(at: now)
         watched = watched.filter { id, _ in current.contains { $0.id == id } }
@@ -118,10 +119,12 @@ public actor OverrideWatch {
                 !override.wasResumed(after: entry.since)
             else { return }
             guard let obstacle = await obstacle(override, entry, evidence, at: now) else { return }
-            await append(.pause, to: override, Self.waiting + obstacle)
+            let isLast = override.pauses(by: Self.author) + 1 >= Self.maxPauses
+            await append(
+                .pause, to: override,
+                isLast ? "waited \(Self.maxPauses) times, resume it yourself: \(obstacle)" : Self.waiting + obstacle)
         case .paused:
             guard let last = override.lastTransition, last.by == Self.author, last.reason.hasPrefix(Self.waiting),
-                override.transitions.count < 2 * Self.maxPauses,
                 await obstacle(override, entry, evidence, at: now) == nil
             else { return }
             await append(.resume, to: override, "waits no longer")
@@ -203,6 +206,8 @@ public actor OverrideWatch {
 }
 
 extension Override {
+    fileprivate func pauses(by author: String) -> Int { transitions.count { $0.type == .pause && $0.by == author } }
+
     fileprivate var lastTransition: Transition? { transitions.max { ($0.at, $0.id) < ($1.at, $1.id) } }
 
     /// Whether a person resumed the ramp at its current step: that person decides about the next one.
@@ -229,7 +234,7 @@ extension ObservedLoad {
 
     /// The evidence about the service and some of its clusters.
     fileprivate func evidence(of service: String, _ clusters: [String]) -> [String: Evidence] {
-        var found = [service == "*" ? "all services" : service: Evidence(targets[.service])]
+        var found = [Evidence.key(of: service): Evidence(targets[.service])]
         for cluster in clusters { found[cluster] = Evidence(targets[.cluster(ClusterName(rawValue: cluster))]) }
         return found.mapValues { evidence in
             var evidence = evidence

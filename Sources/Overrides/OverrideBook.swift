@@ -88,13 +88,19 @@ public struct Tunings: Hashable, Sendable {
 
     /// The effects at a time.
     ///
-    /// - Parameter addition: a spec that is not in the book, and the level to show; it counts over all others.
+    /// - Parameters:
+    ///   - addition: a spec that is not in the book, and the level to show; it counts over all others.
+    ///   - isForeseen: whether overrides that are scheduled, or still ramp, count with their full effect.
     public init(
-        _ book: OverrideBook, at now: Date, adding addition: (spec: OverrideSpec, level: Tuning.Fraction)? = nil
+        _ book: OverrideBook, at now: Date, adding addition: (spec: OverrideSpec, level: Tuning.Fraction)? = nil,
+        isForeseen: Bool = false
     ) {
         ceiling = book.ceiling
         entries = book.all.compactMap { override in
             let state = OverrideTimeline(override).state(at: now)
+            if isForeseen, [.scheduled, .ramping, .paused].contains(state.phase) {
+                return Entry(id: override.id, spec: override.spec, level: .whole)
+            }
             return state.level > .zero ? Entry(id: override.id, spec: override.spec, level: state.level) : nil
         }
         if let addition { entries.append(Entry(id: nil, spec: addition.spec, level: addition.level)) }

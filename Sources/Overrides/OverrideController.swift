@@ -46,6 +46,10 @@ public actor OverrideController {
     private var isWriting = false
     /// Why the store could not be read; nil if it was.
     public private(set) var loadFailure: String?
+    /// Why the store could not be written the last time; nil if it could.
+    public private(set) var writeFailure: String?
+    /// Reverts that are in force although the store could not be written, by override.
+    private var unstored: [String: Override.Transition] = [:]
 
     /// Creates a controller without overrides.
     ///
@@ -116,11 +120,21 @@ public actor OverrideController {
         guard expected == revision else { throw .outdated }
         try checkRoom(for: spec, at: now)
         var id = Self.makeID()
-        while book[id] != nil { id = Self.makeID() }
+        while true {
+            let isTaken = await store.isTaken(id)
+            guard isTaken || book[id] != nil else { break }
+            id = Self.makeID()
+        }
         // Later overrides are younger, even if the clock was set back.
         let createdAt = max(now.rounded, book.all.last.map { $0.createdAt + 0.001 } ?? now.rounded)
         let override = Override(id: id, spec: spec, createdAt: createdAt, createdBy: author, key: key)
-        do throws(OverrideStoreError) { try await store.create(override) } catch { throw .store(error.description) }
+        do throws(OverrideStoreError) {
+            try await store.create(override)
+            writeFailure = nil
+        } catch {
+            writeFailure = error.description
+            throw .store(error.description)
+        }
         shared.withLock { book in
             book.merge(override)
             book.forgetEnded(keeping: Self.maxEnded, at: now)
@@ -143,8 +157,8 @@ public actor OverrideController {
             guard known.type == kind else { throw .invalid([Self.usedKey]) }
             return override
         }
-        guard reason.count <= 300, reason.isPlain else {
-            throw .invalid([FieldProblem("/reason", "should be one line of at most 300 characters")])
+        guard reason.count <= 300, reason.utf8.count <= 1_200, reason.isPlain else {
+            throw .invalid([FieldProblem("/reason", "should be one line of at most 300 characters, 1200 bytes")])
         }
         // Each is younger than the one before: the order by time is the order in which they were made.
         let time = max(now.rounded, override.transitions.map { $0.at + 0.001 }.max() ?? now.rounded)
@@ -163,14 +177,42 @@ public actor OverrideController {
             id: "\(number)-\(Self.makeID())", at: time, by: author, type: kind, reason: reason, key: key)
         do throws(OverrideStoreError) {
             try await store.append(transition, to: id)
+            writeFailure = nil
         } catch {
-            throw .store(error.description)
+            writeFailure = error.description
+            guard kind == .revert else { throw .store(error.description) }
+            // A way back must not wait for a disk. It is stored as soon as the disk can be written.
+            unstored[id] = transition
+            apply(transition, to: id)
+            throw .store("\(id) is ended, but that could not be stored yet: \(error.description)")
         }
+        return apply(transition, to: id) ?? override
+    }
+
+    @discardableResult
+    private func apply(_ transition: Override.Transition, to id: String) -> Override? {
         shared.withLock { $0.add(transition, to: id) }
         revision += 1
-        let next = book[id] ?? override
-        changed(.appended(transition, to: next))
+        let next = book[id]
+        if let next { changed(.appended(transition, to: next)) }
         return next
+    }
+
+    /// Stores the reverts that could not be stored before.
+    public func storeReverts() async {
+        guard !unstored.isEmpty, let store, loadFailure == nil else { return }
+        await beginWriting()
+        defer { isWriting = false }
+        for (id, transition) in unstored {
+            do throws(OverrideStoreError) {
+                try await store.append(transition, to: id)
+                unstored[id] = nil
+                writeFailure = nil
+            } catch {
+                writeFailure = error.description
+                return
+            }
+        }
     }
 
     /// The override that an author created with a key in the last day; nil if there is none.

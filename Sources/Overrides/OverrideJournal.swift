@@ -40,6 +40,8 @@ public actor OverrideJournal: OverrideStore {
     private var ids: Set<String> = []
     /// What could not be read.
     private var warnings: [String] = []
+    /// Whether some overrides in the file can't be used: then the file is never written anew.
+    private var hasOmissions = false
     /// The open file; nil before `load`, and after a failure that can't be undone.
     private var file: FileHandle?
     /// Holds the lock on the directory's journal while the process lives.
@@ -67,8 +69,16 @@ public actor OverrideJournal: OverrideStore {
         return (book.all, warnings)
     }
 
+    /// Whether the file has an override of that name.
+    public func isTaken(_ id: String) async -> Bool { ids.contains(id) }
+
     /// Writes a line for the override, and one for each transition that it has already.
     public func create(_ override: Override) async throws(OverrideStoreError) {
+        guard !ids.contains(override.id) else { throw OverrideStoreError("\(path): has an override \(override.id)") }
+        // A line that could not be read again would be lost at the next start.
+        guard let line = try? encode(Line.all(of: override)).split(separator: UInt8(ascii: "\n")).first,
+            (try? Self.decoder.decode(Line.self, from: Data(line)))?.create?.isValid == true
+        else { throw OverrideStoreError("\(path): could not be read again with override \(override.id)") }
         try write(Line.all(of: override))
         ids.insert(override.id)
     }
@@ -146,11 +156,17 @@ public actor OverrideJournal: OverrideStore {
         return try FileHandle(forUpdating: URL(fileURLWithPath: path))
     }
 
+    private static var decoder: JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .millisecondsSince1970
+        return decoder
+    }
+
     /// The overrides in a file's content, and the length of its complete lines.
     private func read(_ content: Data) throws(OverrideStoreError) -> (OverrideBook, length: Int) {
         var (book, length) = (OverrideBook(), 0)
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .millisecondsSince1970
+        let decoder = Self.decoder
+        var omitted: Set<String> = []
         let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         // After the last line break is what a crash left.
         for (number, bytes) in lines.dropLast().enumerated() {
@@ -165,8 +181,13 @@ public actor OverrideJournal: OverrideStore {
                 }
             } else if let override = line?.create, override.isValid {
                 book.merge(override)
+            } else if let override = line?.create {
+                // An older version accepted it. One override that can't be used is no reason to lose the others.
+                omitted.insert(override.id)
+                hasOmissions = true
+                warnings.append("\(path):\(number + 1): override \(override.id) can't be used, and is left out")
             } else if let transition = line?.append, Override.times.contains(transition.at), let id = line?.to,
-                book[id] != nil
+                book[id] != nil || omitted.contains(id)
             {
                 book.add(transition, to: id)
             } else {
@@ -217,7 +238,7 @@ public actor OverrideJournal: OverrideStore {
     /// Writes the file anew, without overrides that ended long ago; the old file stays if that fails.
     private func compact() throws {
         nextCompaction = max(compactionSize, 2 * length)
-        guard let file else { return }
+        guard let file, !hasOmissions else { return }
         try file.seek(toOffset: 0)
         var (kept, _) = try read(file.readToEnd() ?? Data())
         kept.removeEnded(before: clock() - Self.keptFor)

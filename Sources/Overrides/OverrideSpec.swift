@@ -113,7 +113,10 @@ extension OverrideSpec {
         for (field, time) in [("/start", start), ("/until", until)] {
             guard let time else { continue }
             if time > latest { problems.append(FieldProblem(field, "should be within 366 days")) }
-            if time <= now, field == "/until" { problems.append(FieldProblem(field, "should be in the future")) }
+            // A start a moment ago is one that took a while to arrive.
+            if field == "/until" ? time <= now : time < now - 60 {
+                problems.append(FieldProblem(field, "should be in the future"))
+            }
         }
         if let until, let over = ramp?.duration,
             let seconds = Optional(until.timeIntervalSince(max(start ?? now, now))),
@@ -127,19 +130,25 @@ extension OverrideSpec {
     /// The fields that can't be used, whatever the mesh contains.
     public var problems: [FieldProblem] {
         var problems = actionProblems
-        if service.isEmpty || service.count > 253 {
-            problems.append(FieldProblem("/service", "should be a service's name"))
+        problems += names.compactMap { field, name in
+            name.isPlain && (1...253).contains(name.utf8.count)
+                ? nil : FieldProblem(field, "should be a name of 1 to 253 bytes on one line")
         }
-        if views?.isEmpty == true { problems.append(FieldProblem("/views", "should name a cluster, or be left out")) }
-        if !(3...300).contains(reason.count) || !reason.isPlain {
-            problems.append(FieldProblem("/reason", "should be one line of 3 to 300 characters"))
+        if let views, views.isEmpty || Set(views).count < views.count || views.count > Self.maxNames {
+            problems.append(FieldProblem("/views", "should name each cluster once, or be left out"))
+        }
+        if !(3...300).contains(reason.count) || reason.utf8.count > 1_200 || !reason.isPlain {
+            problems.append(FieldProblem("/reason", "should be one line of 3 to 300 characters, at most 1200 bytes"))
         }
         switch (until, permanent ?? false) {
         case (nil, false): problems.append(FieldProblem("/until", "is needed, or `permanent: true`"))
         case (_?, true): problems.append(FieldProblem("/permanent", "can't be true together with `until`"))
         default: break
         }
-        if let until, let start, until <= start { problems.append(FieldProblem("/until", "should be after `start`")) }
+        // Stores keep whole milliseconds.
+        if let until, let start, until.timeIntervalSince(start) < 0.001 {
+            problems.append(FieldProblem("/until", "should be after `start`"))
+        }
         for (field, ramp) in [("/ramp", ramp), ("/restore", restore)] {
             guard let ramp else { continue }
             if shares == nil, multiplier == nil {
@@ -147,7 +156,34 @@ extension OverrideSpec {
             }
             problems += ramp.problems(at: field)
         }
+        if service == "*", abort?.errors?.times != nil || abort?.latency != nil {
+            problems.append(FieldProblem("/abort", "compares with the time before, which takes one service, not `*`"))
+        }
         return problems + (abort?.problems ?? [])
+    }
+
+    /// The most clusters and zones that a spec can name.
+    private static let maxNames = 100
+
+    /// Every name in the spec, with its field.
+    private var names: [(field: String, name: String)] {
+        var names = [("/service", service)]
+        names += (views ?? []).enumerated().map { ("/views/\($0)", $1) }
+        for key in (shares ?? [:]).keys.sorted() {
+            let part = Self.part(key)
+            let field = "/shares/\(Self.escaped(key.plain))"
+            names.append((field, part.cluster.rawValue))
+            if let zone = part.zone { names.append((field, zone)) }
+        }
+        for (field, target) in [("/multiplier/target", multiplier?.target), ("/drain", drain)] {
+            guard let target else { continue }
+            names.append(("\(field)/cluster", target.cluster))
+            names += [("zone", target.zone), ("pod", target.pod), ("gateway", target.gateway)].compactMap { key, name in
+                name.map { ("\(field)/\(key)", $0) }
+            }
+        }
+        names += (abort?.metrics ?? [:]).keys.map { ("/abort/metrics", $0) }
+        return names
     }
 
     private var actionProblems: [FieldProblem] {
@@ -158,7 +194,9 @@ extension OverrideSpec {
         }
         if service == "*", drain == nil { problems.append(FieldProblem("/service", "`*` is for drains only")) }
         if let shares {
-            if shares.isEmpty { problems.append(FieldProblem("/shares", "should name a cluster")) }
+            if shares.isEmpty || shares.count > Self.maxNames {
+                problems.append(FieldProblem("/shares", "should name 1 to \(Self.maxNames) clusters or zones"))
+            }
             for (name, percent) in shares.sorted(by: { $0.key < $1.key }) {
                 let pointer = "/shares/\(Self.escaped(name))"
                 let part = Self.part(name)
@@ -210,24 +248,6 @@ extension OverrideSpec {
     /// A name as a part of a JSON pointer (RFC 6901).
     public static func escaped(_ name: String) -> String {
         name.replacing("~", with: "~0").replacing("/", with: "~1")
-    }
-}
-
-extension String {
-    /// Whether the text is one line without characters that terminals would obey or hide.
-    var isPlain: Bool { unicodeScalars.allSatisfy(\.isPlain) }
-
-    /// The text with spaces for characters that terminals would obey or hide.
-    public var plain: String {
-        var text = UnicodeScalarView()
-        for scalar in unicodeScalars { text.append(scalar.isPlain ? scalar : " ") }
-        return String(text)
-    }
-}
-
-extension Unicode.Scalar {
-    fileprivate var isPlain: Bool {
-        ![.control, .format, .lineSeparator, .paragraphSeparator].contains(properties.generalCategory)
     }
 }
 

@@ -3,6 +3,9 @@ public protocol OverrideStore: Sendable {
     /// All overrides, and warnings about what could not be read.
     func load() async throws(OverrideStoreError) -> (overrides: [Override], warnings: [String])
 
+    /// Whether an override of that name is kept, known to `load`'s caller or not.
+    func isTaken(_ id: String) async -> Bool
+
     /// Keeps a new override; it is safe once this returns.
     func create(_ override: Override) async throws(OverrideStoreError)
 
@@ -25,6 +28,8 @@ public struct MemoryStore: OverrideStore {
     public init() {}
     /// Nothing.
     public func load() async throws(OverrideStoreError) -> (overrides: [Override], warnings: [String]) { ([], []) }
+    /// Never.
+    public func isTaken(_ id: String) async -> Bool { false }
     /// Does nothing.
     public func create(_ override: Override) async throws(OverrideStoreError) {}
     /// Does nothing.

@@ -42,28 +42,30 @@ public struct Planner {
     }
 
     /// The plan of a spec.
+    ///
+    /// - Parameter view: the cluster whose clients are shown; nil for the spec's first view, or this Ballast's cluster.
     public func plan(_ spec: OverrideSpec, view: ClusterName? = nil) throws(ProblemPage) -> PlanPage {
         let (service, view, comparison, others) = try compare(spec, view)
         let steps = steps(spec, service, view, comparison)
-        let rules = rules(spec, service, view, comparison, steps)
+        let verdict = try verdict(spec)
         return PlanPage(
-            summary: summary(spec, comparison, steps), allowed: rules.allSatisfy(\.kept), spec: spec,
+            summary: summary(spec, comparison, steps), allowed: verdict.rules.allSatisfy(\.kept), spec: spec,
             service: service.rawValue, view: view.cluster.rawValue, basis: comparison.basis,
             clusters: comparison.clusters.map(\.listed), steps: steps,
-            nextFailure: nextFailures(spec, service, view, comparison), push: push(service, spec, steps.count),
-            warnings: warnings(spec, comparison, steps, others, service), rules: rules,
-            returnsTo: returnsTo(spec, others), etag: etag(spec, comparison, others))
+            nextFailure: nextFailures(spec, service, view, comparison), push: push(spec, steps.count),
+            warnings: warnings(spec, comparison, steps, others, service), rules: verdict.rules,
+            returnsTo: returnsTo(spec, others), etag: verdict.etag)
     }
 
     /// What decides whether a spec may be applied: the etag of its plan, and the rules.
     ///
-    /// It takes a fraction of the time of the whole plan.
-    public func verdict(
-        _ spec: OverrideSpec, view: ClusterName? = nil
-    ) throws(ProblemPage) -> (etag: String, rules: [PlanPage.Rule]) {
-        let (service, view, comparison, others) = try compare(spec, view)
-        let steps = premises.rules.isEmpty ? [] : steps(spec, service, view, comparison)
-        return (etag(spec, comparison, others), rules(spec, service, view, comparison, steps))
+    /// It depends on the spec and the mesh only: what a caller assumes, and the view that it looks at, don't matter.
+    public func verdict(_ spec: OverrideSpec) throws(ProblemPage) -> (etag: String, rules: [PlanPage.Rule]) {
+        var premises = premises
+        (premises.losses, premises.rps) = ([], nil)
+        let strict = Planner(premises)
+        let (service, view, comparison, others) = try strict.compare(spec, nil)
+        return (etag(spec, comparison, others), strict.rules(spec, service, view, comparison))
     }
 
     /// Compares what is served with and without a spec; refuses a spec that can't be applied.
@@ -83,6 +85,7 @@ public struct Planner {
             throw ProblemPage(type: "unknown", status: 404, detail: "\(service) is not served")
         }
         try checkServices(spec, but: (service, view, after))
+        try checkGateways(spec)
         if after.shares.allSatisfy({ $0.share == 0 }), before.shares.contains(where: { $0.share > 0 }) {
             throw ProblemPage(
                 type: "empty", status: 409,
@@ -105,8 +108,8 @@ public struct Planner {
 
     private func tooLong(_ spec: OverrideSpec) -> [FieldProblem] {
         guard let until = spec.until else { return [] }
-        let seconds = until.timeIntervalSince(spec.start ?? premises.now)
-        let longest = Double(premises.longest.components.seconds)
+        let seconds = until.timeIntervalSince(max(spec.start ?? premises.now, premises.now))
+        let longest = premises.longest / .seconds(1)
         guard seconds > longest + 1 else { return [] }
         return [FieldProblem("/until", "is later than `overrides.longest` allows: \(Int(longest / 3_600)) h")]
     }
@@ -133,6 +136,20 @@ public struct Planner {
                         "\(service) would be left without a healthy pod that takes traffic, for clients of \(cluster)")
             }
         }
+    }
+
+    /// Refuses a spec that would drain the last gateway of a cluster.
+    private func checkGateways(_ spec: OverrideSpec) throws(ProblemPage) {
+        guard let drain = spec.drain, drain.gateway != nil,
+            let cluster = builder.meshClusters.first(where: { $0.name.rawValue == drain.cluster })
+        else { return }
+        let drains = premises.book.current(at: premises.now).compactMap(\.spec.drain) + [drain]
+        let drained = Set(
+            drains.filter { $0.cluster == drain.cluster }.compactMap { $0.gateway.flatMap(SocketAddress.init(_:)) })
+        guard Set(cluster.gateways).isSubset(of: drained) else { return }
+        throw ProblemPage(
+            type: "empty", status: 409,
+            detail: "\(drain.cluster) would be left without a gateway: drain the cluster instead")
     }
 
     /// Names in a spec that the mesh doesn't have.
@@ -167,32 +184,50 @@ public struct Planner {
         return problems
     }
 
-    /// Whether the rules are kept; a spec of all services has to keep them for each.
+    /// Whether the rules are kept, for every service and view that the spec affects.
     private func rules(
-        _ spec: OverrideSpec, _ shown: ServiceName, _ view: ClientView, _ comparison: Comparison,
-        _ steps: [[String: Double]]
+        _ spec: OverrideSpec, _ shown: ServiceName, _ shownView: ClientView, _ comparison: Comparison
     ) -> [PlanPage.Rule] {
         let drains = premises.book.current(at: premises.now).count { $0.spec.drain != nil }
         let services = spec.service == "*" ? builder.names.sorted() : [shown]
+        let views = (spec.views?.map(ClusterName.init(rawValue:)) ?? builder.clusterNames.sorted()).map {
+            ClientView(cluster: $0, kind: .lanes)
+        }
         var broken: [String: String] = [:]
-        for service in services where premises.rules.contains(where: { broken[$0.name] == nil && $0.concerns(service) })
-        {
-            var (own, ownSteps) = (comparison, steps)
-            if service != shown {
-                guard let before = assign(service, view, nil), let after = assign(service, view, (spec, .whole)) else {
-                    continue
+        for service in services {
+            for view in views {
+                let open = premises.rules.filter { broken[$0.name] == nil && $0.concerns(service) }
+                guard !open.isEmpty else { continue }
+                let isShown = service == shown && view == shownView
+                guard let own = isShown ? comparison : compared(spec, service, view) else { continue }
+                let steps = steps(spec, service, view, own)
+                let later = takers(spec, service, view)
+                for rule in open {
+                    guard
+                        let reason = rule.breach(spec, own, steps, drains: drains, takers: later, at: premises.now)
+                    else { continue }
+                    let place = views.count > 1 ? " for clients of \(view.cluster)" : ""
+                    broken[rule.name] = services.count > 1 ? "\(service)\(place): \(reason)" : "\(reason)\(place)"
                 }
-                own = Comparison(before, after, premises, service)
-                ownSteps = [own.percentages(own.afterShares)]
-            }
-            for rule in premises.rules where broken[rule.name] == nil && rule.concerns(service) {
-                guard let reason = rule.breach(spec, own, ownSteps, drains: drains, at: premises.now) else { continue }
-                broken[rule.name] = services.count > 1 ? "\(service): \(reason)" : reason
             }
         }
         return premises.rules.map {
             PlanPage.Rule(name: $0.name, kept: broken[$0.name] == nil, says: broken[$0.name])
         }
+    }
+
+    private func compared(_ spec: OverrideSpec, _ service: ServiceName, _ view: ClientView) -> Comparison? {
+        guard let before = assign(service, view, nil), let after = assign(service, view, (spec, .whole)) else {
+            return nil
+        }
+        return Comparison(before, after, premises, service)
+    }
+
+    /// The number of clusters that take traffic once every override has its full effect, those that are scheduled, too.
+    private func takers(_ spec: OverrideSpec, _ service: ServiceName, _ view: ClientView) -> Int {
+        let tunings = Tunings(premises.book, at: premises.now, adding: (spec, .whole), isForeseen: true)
+        let shares = builder.assignment(of: service, for: view, with: tunings, without: [])?.shares ?? []
+        return shares.count { $0.share > 0 }
     }
 
     // MARK: Parts of the plan
@@ -210,15 +245,19 @@ public struct Planner {
         }
     }
 
-    private func push(_ service: ServiceName, _ spec: OverrideSpec, _ steps: Int) -> PlanPage.Push {
-        let clients = premises.deliveries.filter { spec.views?.contains($0.view.cluster.rawValue) != false }
+    private func push(_ spec: OverrideSpec, _ steps: Int) -> PlanPage.Push {
+        var nodes: Set<String> = []
         var bytes = 0
-        for (view, deliveries) in Dictionary(grouping: clients, by: \.view) {
-            guard let assignment = assign(service, view, (spec, .whole)) else { continue }
-            let resource = EncodedResource(assignment, name: ResourceName(rawValue: service.rawValue))
-            bytes += resource.any.count * deliveries.count
+        for (service, all) in premises.deliveries {
+            let clients = all.filter { spec.views?.contains($0.view.cluster.rawValue) != false }
+            nodes.formUnion(clients.map(\.node))
+            for (view, deliveries) in Dictionary(grouping: clients, by: \.view) {
+                guard let assignment = assign(service, view, (spec, .whole)) else { continue }
+                let resource = EncodedResource(assignment, name: ResourceName(rawValue: service.rawValue))
+                bytes += resource.any.count * deliveries.count
+            }
         }
-        return PlanPage.Push(clients: clients.count, bytes: bytes, bytesInAll: bytes * steps)
+        return PlanPage.Push(clients: nodes.count, bytes: bytes, bytesInAll: bytes * steps)
     }
 
     private func summary(_ spec: OverrideSpec, _ comparison: Comparison, _ steps: [[String: Double]]) -> String {
@@ -249,17 +288,15 @@ public struct Planner {
             for pod in cluster.pods {
                 bytes += Array(pod.pod.utf8)
                 for number in [pod.before, pod.after] {
-                    withUnsafeBytesOf(Int64((number * 100).rounded())) { bytes.append($0) }
+                    let hundredths = Int64((number * 100).rounded())
+                    for shift in stride(from: 0, to: 64, by: 8) {
+                        bytes.append(UInt8(truncatingIfNeeded: hundredths >> Int64(shift)))
+                    }
                 }
             }
         }
         return String(xxHash64(bytes), radix: 16)
     }
-}
-
-/// Calls `body` with each byte of a number.
-private func withUnsafeBytesOf(_ number: Int64, _ body: (UInt8) -> Void) {
-    for shift in stride(from: 0, to: 64, by: 8) { body(UInt8(truncatingIfNeeded: number >> Int64(shift))) }
 }
 
 // MARK: Failures

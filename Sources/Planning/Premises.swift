@@ -16,8 +16,8 @@ public struct Premises: Sendable {
     public var observed: [ServiceName: ObservedLoad] = [:]
     /// By cluster, the most requests per second that a pod has carried well.
     public var proved: @Sendable (ServiceName) -> [ClusterName: Double] = { _ in [:] }
-    /// Which clients have the service.
-    public var deliveries: [Delivery] = []
+    /// Which clients have the service; for a spec of all services, of the first ones.
+    public var deliveries: [ServiceName: [Delivery]] = [:]
     /// The clusters of which the service has held pods.
     public var held: Set<ClusterName> = []
     /// The clusters whose sources are stale.

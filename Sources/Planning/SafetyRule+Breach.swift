@@ -9,13 +9,16 @@ extension SafetyRule {
 
     /// Why an override breaks the rule; nil if it keeps it.
     ///
-    /// - Parameter drains: the number of drains in force.
+    /// - Parameters:
+    ///   - drains: the number of drains that are not ended.
+    ///   - takers: the number of clusters that will take traffic once every override has its full effect.
     func breach(
-        _ spec: OverrideSpec, _ comparison: Comparison, _ steps: [[String: Double]], drains: Int, at now: Date
+        _ spec: OverrideSpec, _ comparison: Comparison, _ steps: [[String: Double]], drains: Int, takers: Int,
+        at now: Date
     ) -> String? {
         switch demand {
         case .clusters(let least):
-            let count = comparison.clusters.count { $0.after > 0 }
+            let count = min(takers, comparison.clusters.count { $0.after > 0 })
             guard count < least, count < comparison.clusters.count(where: { $0.before > 0 }) else { return nil }
             return "\(count) clusters would take traffic, and \(least) have to"
         case .drained(let most):
@@ -32,7 +35,7 @@ extension SafetyRule {
                 ? "a pod would get \(Int((highest * 100).rounded())) % of what such pods have carried, and \(Int((most * 100).rounded())) % may be"
                 : nil
         case .closed(let window):
-            return window.contains(spec.start ?? now) ? "closed \(window.text) (\(window.zone))" : nil
+            return window.contains(max(spec.start ?? now, now)) ? "closed \(window.text) (\(window.zone))" : nil
         }
     }
 }

@@ -38,7 +38,7 @@ extension Planner {
         if spec.shares != nil, others.contains(where: { $0.spec.drain != nil || $0.spec.multiplier != nil }) {
             found.add("offset", "drains or multipliers of other overrides change what the shares divide")
         }
-        let rejecting = premises.deliveries.filter { $0.state == .nacked }
+        let rejecting = premises.deliveries.values.joined().filter { $0.state == .nacked }
         if let first = rejecting.first {
             found.add(
                 "refused",

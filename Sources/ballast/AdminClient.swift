@@ -4,6 +4,7 @@ import ArgumentParser
 import AsyncHTTPClient
 import Foundation
 import KubernetesClient
+import Model
 import NIOCore
 import NIOHTTP1
 
@@ -11,6 +12,8 @@ import NIOHTTP1
 struct AdminClient {
     let address: String
     let token: String?
+    /// Whether texts are shown on a terminal: clients and operators choose many of them, and could control it.
+    var cleansTexts = false
 
     /// The address where none is given.
     static var defaultAddress: String {
@@ -98,16 +101,34 @@ struct AdminClient {
         guard (200..<300).contains(response.status.code) else {
             // /readyz and /healthz answer 503 with their pages.
             if let page = try? AdminJSON.decode(type, from: data) { return page }
-            if let problem = try? AdminJSON.decode(ProblemPage.self, from: data) { throw problem }
+            if var problem = try? AdminJSON.decode(ProblemPage.self, from: data) {
+                problem.detail = problem.detail.plain
+                throw problem
+            }
             throw CommandFailure(
                 "\(address)\(path) answered \(response.status.code)",
                 [401, 403].contains(response.status.code) ? .notAllowed : .failed)
         }
         do {
-            return try AdminJSON.decode(type, from: data)
+            guard cleansTexts else { return try AdminJSON.decode(type, from: data) }
+            let clean = try AdminJSON.decode(JSONValue.self, from: data).plain
+            return try AdminJSON.decode(type, from: AdminJSON.encode(clean))
         } catch {
             throw CommandFailure(
                 "\(address)\(path) answered with something else: is it a Ballast's admin API?", .failed)
+        }
+    }
+}
+
+extension JSONValue {
+    /// The value with spaces for characters that terminals would obey or hide.
+    fileprivate var plain: JSONValue {
+        switch self {
+        case .object(let fields):
+            .object(Dictionary(fields.map { ($0.plain, $1.plain) }, uniquingKeysWith: { first, _ in first }))
+        case .array(let values): .array(values.map(\.plain))
+        case .string(let text): .string(text.plain)
+        case .integer, .number, .bool, .null: self
         }
     }
 }

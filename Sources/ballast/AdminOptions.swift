@@ -20,7 +20,10 @@ struct AdminOptions: ParsableArguments {
 
     var client: AdminClient {
         get throws {
-            try AdminClient(admin ?? AdminClient.defaultAddress, token: tokenFile.map { try TextFile.token($0) })
+            var client = try AdminClient(
+                admin ?? AdminClient.defaultAddress, token: tokenFile.map { try TextFile.token($0) })
+            client.cleansTexts = output.isTable || output == .name
+            return client
         }
     }
 }

@@ -13,7 +13,12 @@ struct WatchOptions: ParsableArguments {
         try await reportingFailures {
             repeat {
                 Output.begin(isWatching: watch)
-                try await body()
+                do {
+                    try await body()
+                } catch let failure as CommandFailure where watch && failure.code == .unreachable {
+                    // It may be starting anew.
+                    Output.write("error: \(failure.sentence)")
+                }
                 Output.end()
                 if watch { try await Task.sleep(for: .seconds(1)) }
             } while watch

@@ -23,13 +23,16 @@ import TestSupport
 
     /// Runs a server whose tokens are `viewer`, `operator` and `breaker`.
     private func withServer(
-        writes: Int = 100, rules: String = "", _ body: @Sendable (any TestClientProtocol, String) async throws -> Void
+        writes: Int = 100, rules: String = "", clusters: String = "",
+        _ body: @Sendable (any TestClientProtocol, String) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { directory in
             let lines = ["viewer", "operator", "breaker"].map { "\($0)-1 \($0) sha256:\(hash($0))" }
             try ("# who may do what\n\n" + lines.joined(separator: "\n") + "\n")
                 .write(toFile: "\(directory)/tokens", atomically: true, encoding: .utf8)
-            let configuration = RunningControlPlane.configuration + "\noverrides: {store: memory\(rules)}\n"
+            let configuration =
+                try RunningControlPlane.configuration.replacingOnce(
+                    "services:", with: "\(clusters)services:") + "\noverrides: {store: memory\(rules)}\n"
             try await RunningControlPlane.run(in: directory, configuration: configuration) { plane in
                 let server = AdminServer(
                     plane.controlPlane, host: "127.0.0.1", port: 0,
@@ -119,12 +122,54 @@ import TestSupport
             let drain = #"{"service": "*", "drain": {"cluster": "west"}, "permanent": true, "reason": "a test"}"#
             let plan = try AdminJSON.decode(
                 PlanPage.self, from: try await send(client, "/v1/plans", "viewer", body: drain).data)
-            #expect(!plan.allowed && plan.rules.first?.says?.contains("httpbin: 1 clusters") == true, "\(plan.rules)")
+            #expect(
+                !plan.allowed && plan.rules.first?.says?.contains("1 clusters would take traffic") == true,
+                "\(plan.rules)")
             let match = [("If-Match", "\"\(plan.etag)\"")]
             try await check(client, "/v1/overrides", "operator", body: drain, match, is: 409)
             let mistyped = drain.replacing(#""west""#, with: #""west", "zonee": "a""#)
             let answer = try await send(client, "/v1/plans", "viewer", body: mistyped)
             #expect(answer.status == 422 && String(decoding: answer.data, as: UTF8.self).contains("/drain/zonee"))
+        }
+    }
+
+    @Test(arguments: ["?view=west", "?assume=west", "?assume=east/e1&rps=0"])
+    func `no view and no assumption makes an override pass a rule`(query: String) async throws {
+        let rules = ", rules: {small-steps: {step: 10}, both: {clusters: {atLeast: 2}}}"
+        try await withServer(rules: rules) { client, _ in
+            for spec in [
+                Self.spec, Self.spec.replacing(#""permanent""#, with: #""views": ["east"], "permanent""#),
+                Self.spec.replacing(#""west": 20"#, with: #""west": 0"#),
+            ] {
+                let plan = try AdminJSON.decode(
+                    PlanPage.self, from: try await send(client, "/v1/plans\(query)", "viewer", body: spec).data)
+                #expect(!plan.allowed, "\(spec)")
+                let match = [("If-Match", "\"\(plan.etag)\"")]
+                try await check(client, "/v1/overrides\(query)", "operator", body: spec, match, is: 409)
+            }
+        }
+    }
+
+    @Test func `two drains that begin later break a rule as they would now`() async throws {
+        try await withServer(
+            rules: ", rules: {both: {services: [httpbin], clusters: {atLeast: 2}}}",
+            clusters: "  south: {endpoints: {file: west.yaml}, gateways: [\"127.0.0.8:15443\"]}\n"
+        ) { client, _ in
+            let start = (Date() + 600).ISO8601Format()
+            func drain(_ cluster: String) -> String {
+                """
+                {"service": "httpbin", "drain": {"cluster": "\(cluster)"}, "start": "\(start)", "permanent": true,
+                 "reason": "a test"}
+                """
+            }
+            func create(_ cluster: String) async throws -> Int {
+                let plan = try AdminJSON.decode(
+                    PlanPage.self, from: try await send(client, "/v1/plans", "operator", body: drain(cluster)).data)
+                let match = [("If-Match", "\"\(plan.etag)\"")]
+                return try await send(client, "/v1/overrides", "operator", body: drain(cluster), match).status
+            }
+            let (first, second) = (try await create("west"), try await create("south"))
+            #expect(first == 201 && second == 409)
         }
     }
 

@@ -191,7 +191,7 @@ struct EnvoyChecks {
         let escaped = NSRegularExpression.escapedPattern(for: name)
         let prefix = "cluster.\(name)."
         let stats = try await envoy.stats(
-            "^cluster\\.\(escaped)\\.(lb_healthy_panic|update_rejected|init_fetch_timeout|update_success|upstream_rq_pending_overflow)$"
+            "^cluster\\.\(escaped)\\.(lb_healthy_panic|update_failure|init_fetch_timeout|update_success|upstream_rq_pending_overflow)$"
         )
         if (stats[prefix + "lb_healthy_panic"] ?? 0) > 0 {
             let pause = ContinuousClock.now + .seconds(1)

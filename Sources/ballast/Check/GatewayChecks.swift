@@ -6,6 +6,8 @@ struct GatewayChecks {
     let gateway: EnvoyAdminClient
     let server: AdminClient
     private(set) var findings: [Finding] = []
+    /// The most SNIs that are probed.
+    private static let most = 50
 
     init(_ gateway: EnvoyAdminClient, server: AdminClient) {
         self.gateway = gateway
@@ -26,9 +28,18 @@ struct GatewayChecks {
         }
         let known = Set(try await gateway.clusters(["name"]).compactMap { $0["name"].string })
         let endpoints = try await server.services(audience: "lanes").services.flatMap(\.endpoints)
-        let names = Set(endpoints.compactMap(\.hostname)).sorted()
+        // A gateway leads to the pods of one mesh cluster, whose endpoints have one internal listener.
+        let byListener = Dictionary(grouping: endpoints.filter { $0.hostname != nil }) {
+            $0.address.split(separator: "/").first.map(String.init) ?? ""
+        }
+        let groups = byListener.mapValues { Set($0.compactMap(\.hostname)) }
+        let own = groups.filter { !$0.value.isDisjoint(with: known) }
+        let names = (own.isEmpty ? groups : own).values.reduce(into: Set()) { $0.formUnion($1) }.sorted()
         if names.isEmpty { add(.ok, .nothingWrong, "Ballast serves no SNI: nothing to probe") }
-        for sni in names.prefix(50) { await probe(sni, at: address, isRouted: known.contains(sni)) }
+        if names.count > Self.most {
+            add(.warn, .notProbed, "only \(Self.most) of \(names.count) SNIs were probed")
+        }
+        for sni in names.prefix(Self.most) { await probe(sni, at: address, isRouted: known.contains(sni)) }
     }
 
     /// The address of the gateway's own listener.

@@ -32,6 +32,7 @@ struct ClientsCommand: AsyncParsableCommand {
         try await watching.repeating {
             let page = try await admin.client.get(
                 ClientsPage.self, .clients, query: [("node", node), ("state", state), ("service", service)])
+            if let node, page.clients.isEmpty { throw CommandFailure("no client of the name \(node) fits", .failed) }
             guard admin.output.isTable else { return try admin.output.print(page, names: page.clients.map(\.node)) }
             var rows = [["NODE", "KIND", "VIEW", "STATE", "TYPES", "SINCE", "NOTE"]]
             for client in page.clients where client.state != nil {

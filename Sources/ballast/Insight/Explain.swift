@@ -34,7 +34,7 @@ struct Explain: AsyncParsableCommand {
 
 /// A time as a person says it: ISO 8601, or `10m ago`.
 func pastTime(_ text: String) throws -> Date {
-    if let date = try? Date(text, strategy: .iso8601) { return date }
+    if let date = ISOTime.parse(text) { return date }
     let span = text.hasSuffix("ago") ? text.dropLast(3).trimmingCharacters(in: .whitespaces) : text
     guard let span = TimeSpan(span) else {
         throw ValidationError("\(text): should be a time such as 2026-11-25T14:00:00Z, or 10m ago")

@@ -25,7 +25,17 @@ struct AbortOptions: ParsableArguments {
     @Flag(help: "Go on without load reports; otherwise the ramp pauses.")
     var ignoreMissingData = false
 
-    func validate() throws { _ = try conditions }
+    func validate() throws {
+        guard !abortOn.isEmpty || abortAction == .revert && abortRequests == nil && !ignoreMissingData else {
+            throw ValidationError("--abort-action, --abort-requests and --ignore-missing-data are for --abort-on")
+        }
+        _ = try conditions
+    }
+
+    /// Swift's own parser also takes `nan` and `inf`.
+    private static func number(_ text: Substring) -> Double? {
+        text.wholeMatch(of: /[0-9]{1,9}(\.[0-9]{1,6})?/).flatMap { Double($0.0) }
+    }
 
     /// The conditions; nil for none.
     var conditions: AbortConditions? {
@@ -37,7 +47,7 @@ struct AbortOptions: ParsableArguments {
             for limit in abortOn {
                 let parts = limit.split(separator: "=", maxSplits: 1).map(String.init)
                 let value = parts.count == 2 ? parts[1] : ""
-                let times = value.hasPrefix("x") ? Double(value.dropFirst()) : nil
+                let times = value.hasPrefix("x") ? Self.number(value.dropFirst()) : nil
                 switch parts.first {
                 case "errors" where times != nil:
                     conditions.errors = conditions.errors ?? AbortConditions.Errors()
@@ -46,8 +56,10 @@ struct AbortOptions: ParsableArguments {
                     conditions.errors = conditions.errors ?? AbortConditions.Errors()
                     conditions.errors?.above = value
                 case "latency" where times != nil: conditions.latency = times.map(AbortConditions.Latency.init(times:))
-                case let metric? where metric != "errors" && metric != "latency" && Double(value) != nil:
-                    conditions.metrics = (conditions.metrics ?? [:]).merging([metric: Double(value) ?? 0]) { $1 }
+                case let metric? where metric != "errors" && metric != "latency" && Self.number(value[...]) != nil:
+                    conditions.metrics = (conditions.metrics ?? [:]).merging([metric: Self.number(value[...]) ?? 0]) {
+                        $1
+                    }
                 default:
                     throw ValidationError(
                         "--abort-on \(limit): should be such as errors=1%, errors=x2, latency=x1.5 or cpu_utilization=0.9"

@@ -36,7 +36,7 @@ struct OverrideOptions: ParsableArguments {
         let client = try admin.client
         if dryRun { return try await premises.plan(spec, admin) }
         let plan = try await client.post(PlanPage.self, .plans, spec)
-        if admin.output.isTable { plan.show() }
+        if admin.output.isTable { plan.show() } else if !yes { say(plan.summary) }
         if !yes { try confirm() }
         let page: OverridePage
         do {
@@ -54,8 +54,7 @@ struct OverrideOptions: ParsableArguments {
         guard isatty(STDIN_FILENO) == 1 else {
             throw CommandFailure("nothing changed: without a terminal, say --yes", .failed)
         }
-        print("Apply? [y/N] ", terminator: "")
-        try? FileHandle.standardOutput.synchronize()
+        FileHandle.standardError.write(Data("Apply? [y/N] ".utf8))
         guard let line = readLine(), ["y", "yes"].contains(line.lowercased()) else {
             throw CommandFailure("nothing changed", .failed)
         }

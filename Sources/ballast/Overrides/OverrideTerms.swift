@@ -52,7 +52,7 @@ struct OverrideTerms: ParsableArguments {
         get throws {
             guard let start else { return nil }
             if let seconds = TimeSpan(start)?.seconds { return Date(timeIntervalSinceNow: seconds.rounded(.up)) }
-            if let time = try? Date(start, strategy: .iso8601) { return time }
+            if let time = ISOTime.parse(start) { return time }
             throw ValidationError("--start \(start): should be such as 10m, or 2026-11-26T22:00:00Z")
         }
     }

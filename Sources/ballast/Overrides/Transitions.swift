@@ -58,7 +58,9 @@ struct Undo: AsyncParsableCommand {
             var id = id
             if id == nil {
                 let page = try await options.admin.client.get(OverridesPage.self, .overrides)
-                id = page.overrides.first { $0.phase != .ended && $0.phase != .restoring }?.override.id
+                let open = page.overrides.filter { $0.phase != .ended && $0.phase != .restoring }
+                // One that has not begun yet is undone only if none is in force.
+                id = (open.first { $0.phase != .scheduled } ?? open.first)?.override.id
             }
             guard let id else { throw CommandFailure("no override is in force", .failed) }
             try await options.append(.revert, to: id)

@@ -22,7 +22,9 @@ struct TrimCommand: AsyncParsableCommand {
         try await reportingFailures {
             let page = try await admin.client.get(TrimPage.self, .trim, name: service)
             guard admin.output.isTable else {
-                return try admin.output.print(page, names: page.suggestions.map(\.cluster))
+                try admin.output.print(page, names: page.suggestions.map(\.cluster))
+                if apply { suggested = page }
+                return
             }
             print("\(service): \(page.says)")
             if let metric = page.metric, let mean = page.mean {
@@ -42,6 +44,7 @@ struct TrimCommand: AsyncParsableCommand {
                 "trim: \(page.metric ?? "utilisation") \(decimal(suggestion.utilization * 100)) %, mean \(decimal((page.mean ?? 0) * 100)) %",
             ]
             words += apply ? (yes ? ["--yes"] : []) : ["--dry-run"]
+            if !admin.output.isTable { words += ["-o", admin.output.rawValue] }
             if let address = admin.admin { words += ["--admin", address] }
             if let token = admin.tokenFile { words += ["--token-file", token] }
             guard var command = try Ballast.parseAsRoot(words) as? any AsyncParsableCommand else { continue }
