@@ -215,7 +215,6 @@ extension AdminRoute {
                 Operation(
                     method: "post", summary: "Creates an override.", role: "operator",
                     parameters: [
-                        view, assume,
                         Operation.Parameter(name: "If-Match", schema: text, isHeader: true, isRequired: true), key,
                         Operation.Parameter(name: "breakRule", schema: text, isRepeated: true),
                     ], body: ("application/json", OverrideSpec.self), page: OverridePage.self, status: "201",

@@ -16,7 +16,7 @@ public final class KubernetesSource: EndpointSource {
     static let portAnnotation = "ballast.dev/port"
 
     /// One watch: the EndpointSlices, Services or pods of one namespace, or of all if `namespace` is nil.
-    private enum Part: Hashable, Comparable {
+    enum Part: Hashable, Comparable {
         case slices(namespace: String?)
         case services(namespace: String?)
         case sidecars(namespace: String?)
@@ -32,7 +32,7 @@ public final class KubernetesSource: EndpointSource {
         static func < (left: Part, right: Part) -> Bool { left.order < right.order }
     }
 
-    private struct State {
+    struct State {
         var table: SliceTable
         /// The parts that have not been listed yet.
         var missing: Set<Part>
@@ -48,12 +48,12 @@ public final class KubernetesSource: EndpointSource {
         var changed: Set<ServiceName> = []
     }
 
-    private let settings: KubernetesEndpoints
+    let settings: KubernetesEndpoints
     /// One client, and so one connection, for every `APIClient.maxRequests` watches.
     private let clients: [APIClient]
     private let limits: Configuration.SourceLimits
     private let backoff: Duration
-    private let state: Mutex<State>
+    let state: Mutex<State>
     /// Serializes reports, so that the last report has the latest state.
     ///
     /// At most two callers wait for each watch: one with an event, and one that reports the event overdue.
@@ -177,7 +177,7 @@ public final class KubernetesSource: EndpointSource {
     }
 
     /// What an event changed.
-    private enum Change {
+    enum Change {
         case everything
         case services(Set<ServiceName>)
         case nothing
@@ -319,7 +319,7 @@ public final class KubernetesSource: EndpointSource {
     }
 
     /// Which limit a table exceeds, as a sentence; nil if none.
-    private func excess(of table: SliceTable) -> String? {
+    func excess(of table: SliceTable) -> String? {
         if table.endpointCount > limits.endpoints {
             return "the API server has more than \(limits.endpoints) endpoints (sources.endpoints)"
         }
@@ -329,81 +329,6 @@ public final class KubernetesSource: EndpointSource {
         return table.sliceCount > limits.objects
             ? "the API server has more than \(limits.objects) EndpointSlices (sources.objects)" : nil
     }
-
-    // MARK: Sidecars
-
-    private func apply(_ event: Reflector<KubernetesPod>.Event, in namespace: String?) -> Change {
-        state.withLock { state in
-            switch event {
-            case .replaced(let pods):
-                state.table.replaceSidecars(in: namespace, with: Set(pods.map(\.metadata.key)))
-                state.excess = excess(of: state.table)
-                return .everything
-            case .changed(let pod):
-                let services = state.table.note(pod.metadata.key, hasSidecar: true)
-                state.excess = excess(of: state.table)
-                return .services(services)
-            case .deleted(let pod): return .services(state.table.note(pod.metadata.key, hasSidecar: false))
-            case .confirmed, .failed: return .nothing
-            }
-        }
-    }
-
-    // MARK: Exported Services
-
-    private func apply(_ event: Reflector<KubernetesServiceObject>.Event, in namespace: String?) -> Change {
-        state.withLock { state in
-            switch event {
-            case .replaced(let services):
-                let exported = Set(services.map(\.metadata.key))
-                for (name, service) in state.table.services
-                where settings.services[name] == nil && (namespace == nil || namespace == service.namespace) {
-                    if !exported.contains(ObjectKey(namespace: service.namespace, name: service.name)) {
-                        state.table.map(name, to: nil)
-                    }
-                }
-                state.exportProblems = state.exportProblems.filter {
-                    namespace != nil && $0.key.namespace != namespace
-                }
-                for service in services { _ = export(service, &state) }
-                return .everything
-            case .changed(let service): return .services(export(service, &state))
-            case .deleted(let service):
-                let name = ServiceName(exported: service.metadata.key)
-                state.exportProblems[service.metadata.key] = nil
-                guard settings.services[name] == nil else { return .nothing }
-                state.table.map(name, to: nil)
-                return .services([name])
-            case .confirmed, .failed: return .nothing
-            }
-        }
-    }
-
-    private func export(_ service: KubernetesServiceObject, _ state: inout State) -> Set<ServiceName> {
-        let key = service.metadata.key
-        let name = ServiceName(exported: key)
-        guard settings.services[name] == nil else { return [] }
-        var port: PortReference?
-        if let text = service.metadata.annotations?[Self.portAnnotation] {
-            port = PortReference(text)
-            guard port != nil else {
-                state.exportProblems[key] =
-                    "Service \(key): its annotation \(Self.portAnnotation), \"\(text)\", is no port's name or number"
-                return []
-            }
-        }
-        state.exportProblems[key] = nil
-        state.table.map(
-            name,
-            to: KubernetesService(
-                namespace: key.namespace, name: key.name, port: port, family: settings.family))
-        return [name]
-    }
-}
-
-extension ServiceName {
-    /// The service name for a Service that is imported without being listed.
-    fileprivate init(exported key: ObjectKey) { self.init(rawValue: "\(key.name).\(key.namespace)") }
 }
 
 extension KubernetesAccess {

@@ -42,7 +42,7 @@ public final class Bench: Sendable {
     /// The first three bytes of all addresses, with a dot at the end.
     public let network: String
     private let tools: BenchTools
-    private let processes = Mutex<[String: ManagedProcess]>([:])
+    let processes = Mutex<[String: ManagedProcess]>([:])
     private let published = Mutex<[String: [Pod]]>([:])
 
     /// Writes files and certificates; nothing is started yet.
@@ -287,53 +287,6 @@ public final class Bench: Sendable {
             host: host, port: Self.adminPort, AdminRoute.services.path(query: [("audience", audience.rawValue)]))
         return try AdminJSON.decode(ServicesPage.self, from: Data(answer.body.utf8))
     }
-
-    /// Starts pods in parallel, and waits until they respond.
-    ///
-    /// - Parameter kind: what they accept.
-    public func startPods(_ names: [String], _ kind: PodKind = .tls) async throws {
-        var text = try template("bench/pod.yaml")
-        switch kind {
-        case .tls: break
-        case .sidecar: text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
-        case .plaintext:
-            guard let start = text.range(of: "      transport_socket:\n"), let end = text.range(of: "layered_runtime")
-            else { throw BenchError("bench/pod.yaml has another layout") }
-            text.removeSubrange(start.lowerBound..<end.lowerBound)
-        }
-        try await withThrowingTaskGroup { group in
-            for name in names where processes.withLock({ $0[name]?.isRunning != true }) {
-                let host = try pod(name).address.host.description
-                let config = text.replacing("\(network)11", with: host).replacing("e1", with: name)
-                group.addTask {
-                    try await self.startEnvoy(name, config, EnvoyAdmin(host: host, port: 9901), concurrency: 1)
-                }
-            }
-            try await group.waitForAll()
-        }
-    }
-
-    /// What a pod accepts.
-    public enum PodKind: Sendable {
-        /// Mutual TLS.
-        case tls
-        /// Mutual TLS with one of Istio's protocols.
-        case sidecar
-        /// No TLS, as a pod without a sidecar.
-        case plaintext
-    }
-
-    private static let sidecarChain = """
-            listener_filters:
-            - name: envoy.filters.listener.tls_inspector
-              typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
-            filter_chains:
-            - filter_chain_match:
-                transport_protocol: tls
-                application_protocols: [istio, istio-peer-exchange, istio-http/1.0, istio-http/1.1, istio-h2]
-              filters:
-
-        """
 
     /// Starts everything: the pods of the example files (two in east, three in west), a gateway that can't be changed,
     /// Ballast, and a client that gets only endpoints.

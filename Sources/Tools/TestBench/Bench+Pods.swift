@@ -1,0 +1,52 @@
+import Synchronization
+import Foundation
+import Model
+
+extension Bench {
+    /// Starts pods in parallel, and waits until they respond.
+    ///
+    /// - Parameter kind: what they accept.
+    public func startPods(_ names: [String], _ kind: PodKind = .tls) async throws {
+        var text = try template("bench/pod.yaml")
+        switch kind {
+        case .tls: break
+        case .sidecar: text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
+        case .plaintext:
+            guard let start = text.range(of: "      transport_socket:\n"), let end = text.range(of: "layered_runtime")
+            else { throw BenchError("bench/pod.yaml has another layout") }
+            text.removeSubrange(start.lowerBound..<end.lowerBound)
+        }
+        try await withThrowingTaskGroup { group in
+            for name in names where processes.withLock({ $0[name]?.isRunning != true }) {
+                let host = try pod(name).address.host.description
+                let config = text.replacing("\(network)11", with: host).replacing("e1", with: name)
+                group.addTask {
+                    try await self.startEnvoy(name, config, EnvoyAdmin(host: host, port: 9901), concurrency: 1)
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// What a pod accepts.
+    public enum PodKind: Sendable {
+        /// Mutual TLS.
+        case tls
+        /// Mutual TLS with one of Istio's protocols.
+        case sidecar
+        /// No TLS, as a pod without a sidecar.
+        case plaintext
+    }
+
+    private static let sidecarChain = """
+            listener_filters:
+            - name: envoy.filters.listener.tls_inspector
+              typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
+            filter_chains:
+            - filter_chain_match:
+                transport_protocol: tls
+                application_protocols: [istio, istio-peer-exchange, istio-http/1.0, istio-http/1.1, istio-h2]
+              filters:
+
+        """
+}
