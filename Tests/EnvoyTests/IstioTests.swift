@@ -285,6 +285,91 @@ extension EnvoyTests {
             }
         }
 
+        /// Pods of a StatefulSet have a subset each, of a host of their own; their endpoints come and go.
+        @Test(arguments: [ClientSettings.Policy.roundRobin, .leastRequest])
+        func `a StatefulSet's pods get exact shares through a gateway that only istiod configures`(
+            policy: ClientSettings.Policy
+        ) async throws {
+            try await withSidecars { stage in
+                let bench = stage.bench
+                let gateway = IstioGateway(bench, at: 5)
+                @Sendable func routes(_ pods: [String]) throws -> [String: [SocketAddress]] {
+                    // Istio has a chain for each subset of the DestinationRule, whether or not there is such a pod.
+                    let subsets = (1...6).map { "w\($0)" }
+                    var routes = try Dictionary(
+                        uniqueKeysWithValues: subsets.map { name in
+                            (
+                                IstioGateway.sni("httpbin.west.ballast.local", subset: name),
+                                pods.contains(name) ? [try bench.pod(name).address] : []
+                            )
+                        })
+                    routes[Certificates.serviceName] = try pods.map { try bench.pod($0).address }
+                    return routes
+                }
+                try await gateway.start(routes(west))
+                var plan = Plan(.pods)
+                plan.policy = policy
+                try bench.publish(east.map(bench.pod), in: "east")
+                try bench.publish(west.map(bench.pod), in: "west")
+                let text = try configuration(plan, stage)
+                    .replacingOnce(
+                        "gateways: [\"\(bench.network)1:15443\"]", with: "gateways: [\"\(gateway.address)\"]"
+                    )
+                    .replacingOnce(
+                        "    reach: pods\n",
+                        with: "    reach: pods\n    sni: \"outbound_.8000_.{pod}_.{service}.{cluster}.ballast.local\"\n"
+                    )
+                try await stage.reload(text)
+                var sidecar = try Sidecar(bench)
+                for file in ["sidecar.yaml", "sidecar-lanes.yaml", "sidecar-pods.yaml"] {
+                    try sidecar.apply(file, gateway: 5)
+                }
+                if case .roundRobin = policy { sidecar.clusters[0]["lb_policy"] = "ROUND_ROBIN" }
+                try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
+                try await hasEndpoints(5, bench)
+                func check(_ pods: [String]) async throws {
+                    try await hasEndpoints(pods.count, bench)
+                    let result = try await Load.run(3_000, on: bench)
+                    #expect(result.failed == 0 && result.byPod.count == pods.count, "\(result.byPod)")
+                    let each = 3_000 / pods.count
+                    var tolerance = each / 10
+                    if case .roundRobin = policy { tolerance = each / 100 + 2 }
+                    #expect(result.byPod.values.allSatisfy { abs($0 - each) <= tolerance }, "\(result.byPod)")
+                }
+                try await check(east + west)
+                // Up and down again under load: the gateway learns first of new pods, and last of those that go.
+                let more = ["w1", "w2", "w3", "w4", "w5", "w6"]
+                let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                    try gateway.configure(routes(more))
+                    try await probe(gateway, IstioGateway.sni("httpbin.west.ballast.local", subset: "w6"), bench)
+                    try bench.publish(more.map(bench.pod), in: "west")
+                    try await hasEndpoints(8, bench)
+                    try bench.publish(west.map(bench.pod), in: "west")
+                    try await hasEndpoints(5, bench)
+                    try gateway.configure(routes(west))
+                    let seen = load.result.requests
+                    try await eventually("some more requests") { load.result.requests > seen + 500 }
+                }
+                #expect(result.failed == 0)
+                try await check(east + west)
+
+                // And an Envoy that gets everything from Ballast.
+                await bench.stop("client")
+                try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
+                try await eventually("requests succeed") { try await Load.run(100, on: bench).failed == 0 }
+                let plain = try await Load.run(1_000, on: bench)
+                #expect(plain.failed == 0 && plain.byPod.count == 5, "\(plain.byPod)")
+                #expect(plain.byPod.values.allSatisfy { abs($0 - 200) <= 25 }, "\(plain.byPod)")
+            }
+        }
+
+        /// Waits until the gateway has a pod behind an SNI.
+        private func probe(_ gateway: IstioGateway, _ sni: String, _ bench: Bench) async throws {
+            try await eventually("the gateway knows \(sni)") {
+                try await gateway.admin.page("/clusters").contains("\(sni)::\(bench.network)26:8443::cx_active")
+            }
+        }
+
         @Test(arguments: [Plan.Reach.lanes, .pods])
         func `a sidecar with internal listeners reaches remote pods one by one`(
             reach: Plan.Reach

@@ -33,11 +33,12 @@ struct History: AsyncParsableCommand {
             guard admin.output.isTable else {
                 return try admin.output.print(page, names: page.entries.map { "\($0.number)" })
             }
-            var rows = [["TIME", "SERVICE", "KIND", "WHAT", "CAUSE"]]
+            var rows = [["TIME", "SERVICE", "KIND", "CAUSE", "WHAT"]]
             for entry in page.entries {
                 rows.append([
-                    entry.time.ISO8601Format(), entry.service ?? "-", entry.kind, entry.says,
+                    entry.time.ISO8601Format(), entry.service ?? "-", entry.kind,
                     (entry.causes ?? []).joined(separator: ", "),
+                    entry.says,
                 ])
             }
             printTable(rows)

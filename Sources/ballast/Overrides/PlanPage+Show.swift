@@ -29,7 +29,7 @@ extension PlanPage {
             print("! \(warning.code)\(String(repeating: " ", count: max(1, 9 - warning.code.count)))\(warning.says)")
         }
         if let failure = nextFailure.first { print("! next     \(words(failure))") }
-        print("Push       \(push.clients) clients, \(push.bytes) bytes a step")
+        print("Push       \(push.clients) \(push.clients == 1 ? "client" : "clients"), \(push.bytes) bytes a step")
         for rule in rules where !rule.kept { print("Rule       \(rule.name) is broken: \(rule.says ?? "")") }
         if !rules.isEmpty, allowed { print("Rules      \(rules.map(\.name).joined(separator: ", ")) kept") }
     }
