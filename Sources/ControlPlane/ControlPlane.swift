@@ -143,7 +143,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
             group.addTask { await self.overrides.retryLoading { self.problems.replace(.overrides, with: $0) } }
             group.addTask { await self.watch.run() }
             group.addTask {
-                await self.recorder.run(self.events) { (await self.publisher.builder, self.overrides.book) }
+                await self.recorder.run(self.events) { await self.served }
             }
             group.addTask { await watchdog.run() }
             group.addTask { await self.watchLoad() }
@@ -244,6 +244,18 @@ public final class ControlPlane: ServiceLifecycle.Service {
 
     /// Where overrides are kept, as in `overrides.store`.
     public var overrideStore: String { initial.server.overrides.store.rawValue }
+
+    /// What is in force, for the log book.
+    private var served: HistoryRecorder.Served {
+        get async {
+            let status = await status
+            return HistoryRecorder.Served(await publisher.builder, overrides.book) { service, cluster in
+                HistoryRecorder.LayerOrigins(
+                    source: status.sources.first { $0.cluster == cluster }?.description,
+                    configuration: status.configuration.weightOrigins[service]?[cluster]?.description)
+            }
+        }
+    }
 
     /// Fields of another configuration that would take effect at the next start only.
     public func pendingFields(of configuration: Configuration) -> [String] {

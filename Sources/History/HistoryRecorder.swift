@@ -18,6 +18,34 @@ public final class HistoryRecorder: Sendable {
     /// The most pods of a cluster in an entry.
     private static let maxPods = 100
 
+    /// What is in force at one moment.
+    public struct Served: Sendable {
+        var builder: SnapshotBuilder
+        var overrides: OverrideBook
+        var origins: @Sendable (ServiceName, ClusterName) -> LayerOrigins
+
+        /// - Parameter origins: where a service's numbers of one cluster are written.
+        public init(
+            _ builder: SnapshotBuilder, _ overrides: OverrideBook,
+            origins: @escaping @Sendable (ServiceName, ClusterName) -> LayerOrigins
+        ) {
+            (self.builder, self.overrides, self.origins) = (builder, overrides, origins)
+        }
+    }
+
+    /// Where the numbers of a layer are written.
+    public struct LayerOrigins: Sendable {
+        /// The source of the pods.
+        public var source: String?
+        /// The line of the configuration with the weight.
+        public var configuration: String?
+
+        /// Creates origins.
+        public init(source: String?, configuration: String?) {
+            (self.source, self.configuration) = (source, configuration)
+        }
+    }
+
     private struct State {
         var causes: [ServiceName: Set<String>] = [:]
         var dropped = 0
@@ -46,9 +74,8 @@ public final class HistoryRecorder: Sendable {
     ///
     /// - Parameters:
     ///   - events: the feed to follow.
-    ///   - served: returns what is in force, and the overrides.
-    public func run(_ events: EventFeed, served: @escaping @Sendable () async -> (SnapshotBuilder, OverrideBook)) async
-    {
+    ///   - served: returns what is in force.
+    public func run(_ events: EventFeed, served: @escaping @Sendable () async -> Served) async {
         await withTaskGroup { group in
             group.addTask {
                 guard let feed = events.follow() else { return }
@@ -61,7 +88,7 @@ public final class HistoryRecorder: Sendable {
         }
     }
 
-    private func write(_ served: () async -> (SnapshotBuilder, OverrideBook)) async {
+    private func write(_ served: () async -> Served) async {
         let (due, dropped) = state.withLock { state in
             let due = Array(state.causes.prefix(Self.maxAtOnce))
             for (name, _) in due { state.causes[name] = nil }
@@ -69,11 +96,11 @@ public final class HistoryRecorder: Sendable {
             return (due, state.dropped)
         }
         guard !due.isEmpty else { return }
-        let (builder, overrides) = await served()
+        let served = await served()
         let now = Date()
-        let tunings = Tunings(overrides, at: now)
+        let tunings = Tunings(served.overrides, at: now)
         var entries = due.sorted { $0.key < $1.key }.map { name, causes in
-            LogEntry(name, causes.sorted(), builder, tunings, at: now, maxPods: Self.maxPods)
+            LogEntry(name, causes.sorted(), served, tunings, at: now, maxPods: Self.maxPods)
         }
         if dropped > 0 {
             entries.append(LogEntry(time: now, kind: .change, says: "\(dropped) further changes of services"))
@@ -85,18 +112,20 @@ public final class HistoryRecorder: Sendable {
 extension LogEntry {
     /// What is served of a service now.
     fileprivate init(
-        _ name: ServiceName, _ causes: [String], _ builder: SnapshotBuilder, _ tunings: Tunings, at now: Date,
+        _ name: ServiceName, _ causes: [String], _ served: HistoryRecorder.Served, _ tunings: Tunings, at now: Date,
         maxPods: Int
     ) {
+        let builder = served.builder
         let view = ClientView(cluster: builder.ownCluster, kind: .lanes)
         guard let assignment = builder.assignment(of: name, for: view, with: tunings) else {
             self.init(time: now, kind: .change, service: name.rawValue, says: "no longer served", causes: causes)
             return
         }
         let clusters = assignment.shares.map { share in
-            Cluster(
+            let origins = served.origins(name, share.cluster)
+            return Cluster(
                 cluster: share.cluster.rawValue, share: share.share,
-                layers: (assignment.explanation(of: share.cluster)?.layers ?? []).map(Layer.init),
+                layers: (assignment.explanation(of: share.cluster)?.layers ?? []).map { Layer($0, origins) },
                 pods: Dictionary(
                     share.pods.prefix(maxPods).map { ($0.name, $0.share) }, uniquingKeysWith: { first, _ in first }))
         }
@@ -125,9 +154,15 @@ extension LogEntry {
 
 extension LogEntry.Layer {
     /// Creates a layer from an explanation's.
-    public init(_ layer: Explanation.Layer) {
+    init(_ layer: Explanation.Layer, _ origins: HistoryRecorder.LayerOrigins) {
+        let written: String? =
+            switch layer.kind {
+            case .source: origins.source
+            case .configuration: origins.configuration
+            case .multipliers, .shares, .drains, .limits, .view: nil
+            }
         self.init(
-            layer: layer.kind.rawValue, name: "\(layer.kind)", effect: layer.effect, origin: layer.origin)
+            layer: layer.kind.rawValue, name: "\(layer.kind)", effect: layer.effect, origin: written ?? layer.origin)
     }
 }
 

@@ -111,6 +111,8 @@ import TestSupport
             )
             #expect(then.clusters.first.map { abs($0.share - 0.6) < 1e-6 } == true && then.overrides.isEmpty)
             #expect(then.causes == ["start"])
+            let source = then.clusters.first?.layers.first { $0.name == "source" }
+            #expect(source?.origin?.contains("west.yaml") == true, "\(then.clusters)")
             let long = "/v1/services/httpbin/explain?at=2020-01-01T00:00:00Z"
             #expect(try await status(client, long) == 404)
         }
