@@ -6,7 +6,7 @@ import TestSupport
 
 extension EnvoyTests {
     /// The conformance suite against a running Ballast.
-    @Suite(.serialized, .enabled(if: envoyVersion == newestEnvoy)) struct ConformanceTests {
+    @Suite(.serialized, .newestEnvoyOnly) struct ConformanceTests {
         @Test func `the server keeps every rule of the conformance suite`() async throws {
             try await withTemporaryDirectory { directory in
                 let servers = BallastServers(program: tools.ballast, directory: directory)

@@ -5,7 +5,7 @@ import TestSupport
 
 extension EnvoyTests {
     /// The guard, the admin API and `ballast release`, on a running Ballast.
-    @Suite(.serialized) struct HoldTests {
+    @Suite(.serialized, .newestEnvoyOnly) struct HoldTests {
         private struct Page: Decodable {
             struct Pod: Decodable {
                 struct Weight: Decodable {

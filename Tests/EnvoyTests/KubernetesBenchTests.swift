@@ -7,7 +7,7 @@ import TestSupport
 
 extension EnvoyTests {
     /// West's pods and gateways as an API server tells them, with real Envoys.
-    @Suite(.serialized) struct KubernetesBenchTests {
+    @Suite(.serialized, .newestEnvoyOnly) struct KubernetesBenchTests {
         private func configuration(_ bench: Bench, at host: String) throws -> String {
             try bench.template("ballast.yaml").replacingOnce("guard: off", with: "guard: on")
                 .replacingOnce("xds: {listen: \"\(bench.host):", with: "xds: {listen: \"\(host):")

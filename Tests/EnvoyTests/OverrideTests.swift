@@ -63,7 +63,9 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `a ramp under load fails no request, and each step is what clients do`() async throws {
+        @Test(.newestEnvoyOnly) func `a ramp under load fails no request, and each step is what clients do`()
+            async throws
+        {
             try await withStage { stage in
                 let bench = stage.bench
                 try await open(stage, Plan(.pods))
@@ -88,7 +90,8 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `a ramp that brings errors is taken back within 15 seconds, and one without goes on`() async throws {
+        @Test(.newestEnvoyOnly)
+        func `a ramp that brings errors is taken back within 15 seconds, and one without goes on`() async throws {
             try await withStage { stage in
                 let bench = stage.bench
                 try await open(stage, Plan(.pods))
@@ -155,7 +158,9 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `events tell of an override as it happens, and again to a client that comes back`() async throws {
+        @Test(.newestEnvoyOnly) func `events tell of an override as it happens, and again to a client that comes back`()
+            async throws
+        {
             try await withBench { bench in
                 try bench.write(
                     bench.template("ballast.yaml") + "overrides: {store: memory}\n", to: "ballast.yaml")
@@ -187,7 +192,8 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `trim suggests multipliers from what pods report, and applies them`() async throws {
+        @Test(.newestEnvoyOnly) func `trim suggests multipliers from what pods report, and applies them`() async throws
+        {
             try await withBench { bench in
                 try bench.write(
                     bench.template("ballast.yaml").replacing(
@@ -227,7 +233,9 @@ extension EnvoyTests {
             }
         }
 
-        @Test func `an override survives kill -9, and its ramp goes on as if nothing had happened`() async throws {
+        @Test(.newestEnvoyOnly) func `an override survives kill -9, and its ramp goes on as if nothing had happened`()
+            async throws
+        {
             try await withStage { stage in
                 let bench = stage.bench
                 let plan = Plan(.pods)

@@ -6,7 +6,7 @@ import TestSupport
 
 extension EnvoyTests {
     /// West and east, each with a Ballast of its own; east learns west's pods from west's.
-    @Suite(.serialized) struct PeerBenchTests {
+    @Suite(.serialized, .newestEnvoyOnly) struct PeerBenchTests {
         private func west(_ bench: Bench) -> String {
             """
             cluster: west

@@ -43,7 +43,7 @@ private func plainGateway(_ bench: Bench, to pods: [Pod]) -> String {
 
 extension EnvoyTests {
     /// Clients that are not Envoy: generated code on grpcio, and grpcio's own xDS client.
-    @Suite(.serialized, .enabled(if: envoyVersion == newestEnvoy)) struct PythonClientTests {
+    @Suite(.serialized, .newestEnvoyOnly) struct PythonClientTests {
         @Test func `a Python client gets the same endpoints over all four methods`() async throws {
             try await withBench { bench in
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")

@@ -6,7 +6,7 @@ import TestSupport
 
 extension EnvoyTests {
     /// What Ballast does without its sources, with and without what it knew before.
-    @Suite(.serialized) struct StateTests {
+    @Suite(.serialized, .newestEnvoyOnly) struct StateTests {
         private func hideSources(_ bench: Bench) throws {
             for file in ["east.yaml", "west.yaml"] {
                 try FileManager.default.removeItem(atPath: "\(bench.directory)/\(file)")

@@ -15,6 +15,11 @@ let envoyVersion: EnvoyVersion = {
 /// What users are pointed to.
 let newestEnvoy = EnvoyVersion(1, 40, 0)
 
+extension Trait where Self == ConditionTrait {
+    /// Runs with the newest Envoy only: what is tested does not depend on Envoy's version.
+    static var newestEnvoyOnly: Self { .enabled(if: envoyVersion == newestEnvoy) }
+}
+
 /// What the tests run: the `ballast` that was built with them, and Envoy from the setup.
 let tools = BenchTools(
     ballast: URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent(
