@@ -172,7 +172,10 @@ let package = Package(
         // Real Envoys on loopback, with requests counted at the pods.
         library(
             "TestBench", in: "Sources/Tools",
-            ["AdminAPI", "Balancing", "MeshConfiguration", "Model", nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL]),
+            [
+                "AdminAPI", "Balancing", "MeshConfiguration", "Model", nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL,
+                yams,
+            ]),
         // The rules of xDS as cases, played against a running server.
         library("Conformance", in: "Sources/Tools", ["EnvoyAPI", "GRPCTransport", "TestBench", "XDS"]),
         // What one bad client, peer or source can do, played against a running server.
@@ -268,9 +271,7 @@ let package = Package(
             "EnvoyTests",
             [
                 "AdminAPI", "ballast", "Balancing", "Conformance", "EnvoyAPI", "Model", "Overrides", "TestBench",
-                "TestSupport",
-                "XDS",
-                yams,
+                "TestSupport", "XDS",
             ], exclude: ["discover.py", "grpc_client.py"]),
         tests("AttackTests", ["Attacks", "ballast", "TestSupport"]),
     ],

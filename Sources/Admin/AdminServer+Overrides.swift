@@ -192,6 +192,10 @@ extension AdminServer {
         guard given == type else {
             throw RequestError("invalid", "send `Content-Type: \(type)`", .unsupportedMediaType)
         }
+        let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
+        guard length <= most else {
+            throw RequestError("invalid", "the body is larger than \(most) bytes", .contentTooLarge)
+        }
         do {
             return Data(buffer: try await request.body.collect(upTo: most))
         } catch {

@@ -4,7 +4,9 @@ import Events
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Model
 import NIOCore
+import Overrides
 
 /// Events as they happen, as server-sent events.
 ///
@@ -83,7 +85,13 @@ struct EventStream {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        guard let data = try? encoder.encode(EventPage(time: event.time, says: says)) else { return nil }
+        var page = EventPage(time: event.time, says: says)
+        switch event.kind {
+        case .override(let change): (page.service, page.override) = (change.override?.spec.service, change.override?.id)
+        case .hold(let change): page.service = change.service.rawValue
+        case .serving, .changed, .problemBegan, .problemEnded: break
+        }
+        guard let data = try? encoder.encode(page) else { return nil }
         return "event: \(name)\nid: \(boot)-\(event.number)\ndata: \(String(decoding: data, as: UTF8.self))\n\n"
     }
 }

@@ -229,10 +229,16 @@ public struct EventPage: Codable, Hashable, Sendable {
     public var time: Date
     /// What happened, in sentences.
     public var says: [String]
+    /// The service that it is about; nil for several, or none.
+    public var service: String?
+    /// The override that it is about; nil for none.
+    public var override: String?
 
     /// Creates a value.
-    public init(time: Date, says: [String]) {
+    public init(time: Date, says: [String], service: String? = nil, override: String? = nil) {
         self.time = time
         self.says = says
+        self.service = service
+        self.override = override
     }
 }

@@ -143,7 +143,7 @@ extension LogEntry {
             self.init(time: event.time, kind: .hold, service: change.service.rawValue, says: change.sentence)
         case .override(let change):
             guard let sentence = change.sentence else { return nil }
-            self.init(time: event.time, kind: .override, service: change.service, says: sentence)
+            self.init(time: event.time, kind: .override, service: change.override?.spec.service, says: sentence)
         case .problemBegan(let problem):
             self.init(time: event.time, kind: .problem, says: "began: \(problem.sentence)")
         case .problemEnded(let problem):
@@ -163,14 +163,5 @@ extension LogEntry.Layer {
             }
         self.init(
             layer: layer.kind.rawValue, name: "\(layer.kind)", effect: layer.effect, origin: written ?? layer.origin)
-    }
-}
-
-extension OverrideChange {
-    fileprivate var service: String? {
-        switch self {
-        case .loaded: nil
-        case .created(let override), .appended(_, let override): override.spec.service
-        }
     }
 }

@@ -28,6 +28,14 @@ public enum OverrideChange: Sendable {
     case created(Override)
     /// A transition was added to an override.
     case appended(Override.Transition, to: Override)
+
+    /// The override as it is now; nil for many.
+    public var override: Override? {
+        switch self {
+        case .loaded: nil
+        case .created(let override), .appended(_, let override): override
+        }
+    }
 }
 
 /// Creates and changes overrides; everything is in the store before it takes effect.

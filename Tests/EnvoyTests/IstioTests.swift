@@ -4,155 +4,6 @@ import Model
 import TestBench
 import Testing
 import TestSupport
-import Yams
-
-/// What a sidecar is configured with: what istiod would send it, and what EnvoyFilters make of that.
-private struct Sidecar {
-    typealias Object = [String: Any]
-
-    static let service = "outbound|8000||httpbin.httpbin.svc.cluster.local"
-    static let ballast = "outbound|18000||ballast.ballast.svc.cluster.local"
-
-    var clusters: [Object]
-    var listeners: [Object] = []
-    let bench: Bench
-
-    /// As istiod has it (its own endpoints by ADS, for which it wants to be waited for).
-    init(_ bench: Bench) throws {
-        self.bench = bench
-        let text = """
-            - name: "\(Self.service)"
-              type: EDS
-              connect_timeout: 10s
-              lb_policy: LEAST_REQUEST
-              eds_cluster_config:
-                service_name: "\(Self.service)"
-                eds_config: {ads: {}, initial_fetch_timeout: 0s, resource_api_version: V3}
-              transport_socket_matches:
-              - name: tlsMode-istio
-                match: {tlsMode: istio}
-                transport_socket:
-                  name: envoy.transport_sockets.tls
-                  typed_config:
-                    "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-                    sni: \(Certificates.serviceName)
-                    common_tls_context:
-                      alpn_protocols: [istio-peer-exchange, istio, h2]
-                      tls_certificates: [{certificate_chain: {filename: certs/client.crt}, private_key: {filename: certs/client.key}}]
-                      validation_context:
-                        trusted_ca: {filename: certs/ca.crt}
-                        match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: "spiffe://mesh.example/httpbin"}}]
-              - name: tlsMode-disabled
-                match: {}
-                transport_socket:
-                  name: envoy.transport_sockets.raw_buffer
-                  typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}
-              typed_extension_protocol_options: &http2
-                envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-                  "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-                  explicit_http_config: {http2_protocol_options: {}}
-            - name: "\(Self.ballast)"
-              type: STATIC
-              typed_extension_protocol_options: *http2
-              load_assignment:
-                cluster_name: "\(Self.ballast)"
-                endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: \(bench.host), port_value: \(Bench.xdsPort)}}}}]}]
-            """
-        clusters = try #require(try Yams.load(yaml: text) as? [Object])
-    }
-
-    /// Applies an EnvoyFilter of the examples, as istiod does.
-    ///
-    /// - Parameter gateway: the last byte of the address of west's.
-    mutating func apply(_ file: String, gateway: Int = 1) throws {
-        // Each file has some of these addresses.
-        let text = try bench.template("istio/\(file)")
-            .replacing("dns:///ballast.ballast.svc.cluster.local:", with: "\(bench.host):")
-            .replacing(
-                "eastwest.west.example, port_value: 15443", with: "\(bench.network)\(gateway), port_value: 15443")
-        let filter = try #require(try Yams.load(yaml: text) as? Object)
-        let spec = try #require(filter["spec"] as? Object)
-        for entry in try #require(spec["configPatches"] as? [Object]) {
-            let patch = try #require(entry["patch"] as? Object)
-            let value = try #require(patch["value"] as? Object)
-            switch (try #require(entry["applyTo"] as? String), try #require(patch["operation"] as? String)) {
-            case ("CLUSTER", "ADD"): clusters.append(value)
-            case ("LISTENER", "ADD"): listeners.append(value)
-            case ("CLUSTER", "MERGE"):
-                let match = try #require((entry["match"] as? Object)?["cluster"] as? Object)
-                let index = try #require(clusters.firstIndex { $0["name"] as? String == match["name"] as? String })
-                clusters[index] = try Self.merge(value, into: clusters[index])
-            case (let place, let operation): Issue.record("\(operation) of \(place)")
-            }
-        }
-    }
-
-    /// istiod merges a patch with `transport_socket` into the first match of that name, and nowhere else; the other member
-    /// of a oneof goes.
-    private static func merge(_ patch: Object, into cluster: Object) throws -> Object {
-        guard let socket = patch["transport_socket"] as? Object else { return deepMerge(patch, into: cluster) }
-        var cluster = cluster
-        var matches = try #require(cluster["transport_socket_matches"] as? [Object])
-        let index = try #require(
-            matches.firstIndex {
-                ($0["transport_socket"] as? Object)?["name"] as? String == socket["name"] as? String
-            })
-        matches[index] = deepMerge(["transport_socket": socket], into: matches[index])
-        cluster["transport_socket_matches"] = matches
-        return cluster
-    }
-
-    private static func deepMerge(_ patch: Object, into base: Object) -> Object {
-        var result = base
-        if patch["api_config_source"] != nil { result["ads"] = nil }
-        for (key, value) in patch {
-            if let value = value as? Object, let known = result[key] as? Object {
-                result[key] = deepMerge(value, into: known)
-            } else {
-                result[key] = value
-            }
-        }
-        return result
-    }
-
-    /// The sidecar's bootstrap; clusters and listeners come dynamically, from files.
-    func write() throws -> String {
-        let resources = { (objects: [Object], type: String) in
-            try Yams.dump(object: [
-                "resources": objects.map { $0.merging(["@type": "type.googleapis.com/envoy.config.\(type)"]) { $1 } }
-            ])
-        }
-        try bench.write(resources(clusters, "cluster.v3.Cluster"), to: "cds.yaml")
-        try bench.write(resources(listeners, "listener.v3.Listener"), to: "lds.yaml")
-        return """
-            node: {id: sidecar, cluster: sleep, metadata: {cluster: east, lanes: true}}
-            admin: {address: {socket_address: {address: \(bench.host), port_value: 9901}}}
-            bootstrap_extensions:
-            - name: envoy.bootstrap.internal_listener
-              typed_config: {"@type": type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener}
-            dynamic_resources:
-              cds_config: {resource_api_version: V3, path_config_source: {path: ./cds.yaml}}
-              lds_config: {resource_api_version: V3, path_config_source: {path: ./lds.yaml}}
-            static_resources:
-              listeners:
-              - name: http
-                address: {socket_address: {address: \(bench.host), port_value: \(Bench.clientPort)}}
-                filter_chains:
-                - filters:
-                  - name: envoy.filters.network.http_connection_manager
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                      stat_prefix: http
-                      route_config:
-                        validate_clusters: false
-                        virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: "\(Self.service)"}}]}]
-                      http_filters:
-                      - name: envoy.filters.http.router
-                        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-
-            """
-    }
-}
 
 extension EnvoyTests {
     /// Gateways, pods and sidecars that are configured as istiod would configure them.
@@ -194,7 +45,7 @@ extension EnvoyTests {
                 "    sni: \(Certificates.serviceName)\n",
                 with: """
                         sni: \(Certificates.serviceName)
-                        resources: [httpbin, "\(Sidecar.service)"]
+                        resources: [httpbin, "\(IstioSidecar.service)"]
                         metadata: {envoy.transport_socket_match: {tlsMode: istio}}
 
                     """)
@@ -202,16 +53,16 @@ extension EnvoyTests {
 
         /// How often the sidecar has given up waiting for the service's endpoints.
         private func timeouts(_ bench: Bench) async throws -> Int {
-            try await bench.client.stat("cluster.\(Sidecar.service).init_fetch_timeout")
+            try await bench.client.stat("cluster.\(IstioSidecar.service).init_fetch_timeout")
         }
 
         private func hasEndpoints(_ count: Int, _ bench: Bench) async throws {
             do {
                 try await eventually("the sidecar has its endpoints") {
-                    try await bench.client.endpoints(of: Sidecar.service).count == count
+                    try await bench.client.endpoints(of: IstioSidecar.service).count == count
                 }
             } catch {
-                throw BenchError("\(error): \(try await bench.client.endpoints(of: Sidecar.service))")
+                throw BenchError("\(error): \(try await bench.client.endpoints(of: IstioSidecar.service))")
             }
         }
 
@@ -224,7 +75,7 @@ extension EnvoyTests {
                 try bench.publish(east.map(bench.pod), in: "east")
                 try bench.publish(west.map(bench.pod), in: "west")
                 try await stage.reload(configuration(plan, stage))
-                var sidecar = try Sidecar(bench)
+                var sidecar = try IstioSidecar(bench)
                 try sidecar.apply(file)
                 try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
                 #expect(try await timeouts(bench) == 0, "nothing had to be waited for")
@@ -253,7 +104,7 @@ extension EnvoyTests {
                     .replacingOnce(
                         "  west:\n", with: "  west:\n    metadata: {envoy.transport_socket_match: {tlsMode: istio}}\n")
                 try await stage.reload(configuration)
-                var sidecar = try Sidecar(bench)
+                var sidecar = try IstioSidecar(bench)
                 try sidecar.apply("sidecar.yaml")
                 try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
                 try await hasEndpoints(3, bench)
@@ -274,7 +125,7 @@ extension EnvoyTests {
                 try bench.publish(west.map(bench.pod), in: "west")
                 try await stage.reload(configuration(Plan(.refresh), stage))
                 await bench.stop("ballast")
-                var sidecar = try Sidecar(bench)
+                var sidecar = try IstioSidecar(bench)
                 try sidecar.apply(file)
                 // With istiod's own `initial_fetch_timeout` it would never be live.
                 try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
@@ -320,11 +171,11 @@ extension EnvoyTests {
                         with: "    reach: pods\n    sni: \"outbound_.8000_.{pod}_.{service}.{cluster}.ballast.local\"\n"
                     )
                 try await stage.reload(text)
-                var sidecar = try Sidecar(bench)
+                var sidecar = try IstioSidecar(bench)
                 for file in ["sidecar.yaml", "sidecar-lanes.yaml", "sidecar-pods.yaml"] {
                     try sidecar.apply(file, gateway: 5)
                 }
-                if case .roundRobin = policy { sidecar.clusters[0]["lb_policy"] = "ROUND_ROBIN" }
+                if case .roundRobin = policy { sidecar.set("lb_policy", "ROUND_ROBIN") }
                 try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
                 try await hasEndpoints(5, bench)
                 func check(_ pods: [String]) async throws {
@@ -381,7 +232,7 @@ extension EnvoyTests {
                 try bench.publish(east.map(bench.pod), in: "east")
                 try bench.publish(west.map(bench.pod), in: "west")
                 try await stage.reload(configuration(plan, stage))
-                var sidecar = try Sidecar(bench)
+                var sidecar = try IstioSidecar(bench)
                 let files =
                     ["sidecar.yaml", "sidecar-lanes.yaml"]
                     + (reach == .pods ? ["sidecar-pods.yaml"] : [])

@@ -9,7 +9,7 @@ struct BallastLab: AsyncParsableCommand {
         commandName: "ballast-lab",
         abstract: "Runs Ballast between real Envoys on loopback; measures it, attacks it, and tests the protocol.",
         subcommands: [
-            Run.self, Play.self, Ramp.self, PlayConformance.self, Soak.self, Attack.self, Fanout.self,
+            Run.self, Play.self, Ramp.self, Istio.self, PlayConformance.self, Soak.self, Attack.self, Fanout.self,
             KubernetesScale.self,
         ]
     )
