@@ -84,7 +84,8 @@ extension EnvoyTests {
                         let start = load.result
                         try await eventually("requests") { load.result.requests > start.requests + 300 }
                         let counts = (load.result - start).byPod
-                        #expect((counts["w5"] != nil) == isThere, "\(counts)")
+                        // A request may have been on its way when the change came.
+                        #expect((counts["w5"] ?? 0 > 5) == isThere, "\(counts)")
                     }
                     try await eventually("north's gateway is forgotten") {
                         try await !bench.client.clusters.contains("north_gateway")
