@@ -111,6 +111,16 @@ extension EnvoyTests {
             }
         }
 
+        /// A gRPC client, and the pods that it calls; `calls` is a number, or a time such as 30s.
+        private func grpcClient(_ bench: Bench, _ calls: String, _ pods: [Pod]) throws -> ManagedProcess {
+            try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
+            return try ManagedProcess(
+                "python", "\(repository)/.build/venv/bin/python",
+                ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", calls]
+                    + pods.map { "\($0.name)=\($0.address)" },
+                directory: bench.directory, logPath: "\(bench.directory)/python.log")
+        }
+
         @Test func `a gRPC client sends weighted shares to local pods and a gateway, and no change fails a call`()
             async throws
         {
@@ -122,14 +132,7 @@ extension EnvoyTests {
                 try bench.publish(west, in: "west")
                 try await bench.startEnvoy("gateway", plainGateway(bench, to: west), bench.gateway(), concurrency: 1)
                 try await bench.startBallast()
-                try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
-                let client = { (calls: String) in
-                    try ManagedProcess(
-                        "python", "\(repository)/.build/venv/bin/python",
-                        ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", calls]
-                            + (east + west).map { "\($0.name)=\($0.address)" },
-                        directory: bench.directory, logPath: "\(bench.directory)/python.log")
-                }
+                let client = { (calls: String) in try grpcClient(bench, calls, east + west) }
                 let steady = try client("1200")
                 #expect(await steady.waitForExit() == 0)
                 let shares = counts(in: steady.log)
@@ -168,7 +171,6 @@ extension EnvoyTests {
                 try await bench.startEnvoy("gateway", plainGateway(bench, to: west), bench.gateway(), concurrency: 1)
                 try bench.write(bench.template("ballast.yaml") + "overrides: {store: memory}\n", to: "ballast.yaml")
                 try await bench.startBallast()
-                try bench.write(bench.template("grpc-bootstrap.json"), to: "grpc-bootstrap.json")
                 let ballast = { (arguments: String...) in
                     try run(
                         tools.ballast, arguments + ["--admin", "http://\(bench.host):\(Bench.adminPort)"],
@@ -178,13 +180,7 @@ extension EnvoyTests {
                     let service = try await bench.services(audience: .grpc).services.first
                     return service?.intended.first { $0.cluster == "west" }?.observed
                 }
-                let client = { (calls: String) in
-                    try ManagedProcess(
-                        "python", "\(repository)/.build/venv/bin/python",
-                        ["\(repository)/Tests/EnvoyTests/grpc_client.py", "grpc-bootstrap.json", "httpbin", calls]
-                            + (east + west).map { "\($0.name)=\($0.address)" },
-                        directory: bench.directory, logPath: "\(bench.directory)/python.log")
-                }
+                let client = { (calls: String) in try grpcClient(bench, calls, east + west) }
                 let draining = try client("15s")
                 try await eventually("the client's reports") { try await observed()?.requests ?? 0 > 100 }
                 _ = try ballast("drain", "cluster", "west", "--for", "10m", "--reason", "a test", "--yes")
