@@ -68,6 +68,10 @@ private func mutualTLS() throws -> String {
                     east.message.contains("spiffe://mesh.example/client") && east.message.contains("east"), "\(east)")
                 // What says nothing is in the default cluster, east.
                 #expect(try await ask("client", [:])?.code == .permissionDenied)
+                // Istio's sidecars name their cluster so; a name that Ballast doesn't have counts as none.
+                #expect(try await ask("client", ["CLUSTER_ID": "west"]) == nil)
+                #expect(try await ask("client", ["cluster": "west", "CLUSTER_ID": "east"]) == nil)
+                #expect(try await ask("client", ["CLUSTER_ID": "Kubernetes"])?.code == .permissionDenied)
                 #expect(try await ask("client", ["cluster": "west", "role": "gateway"])?.code == .permissionDenied)
                 // By a DNS name; and a certificate of the authority that no rule names.
                 #expect(try await ask("ballast", ["cluster": "east", "role": "client"]) == nil)
