@@ -33,7 +33,9 @@ extension AdminServer {
         for load in loads.values { errors.add(load) }
         var states: [String: Int] = [:]
         for state in clients.compactMap(\.sync) { states[state.rawValue, default: 0] += 1 }
-        let services = await services(names.prefix(Self.maxServices), builder, book, loads, at: now)
+        // Shares are intended for clients of this cluster, so those of others don't belong beside them.
+        let own = ObservedLoad.total(status.observed, of: [builder.ownCluster])
+        let services = await services(names.prefix(Self.maxServices), builder, book, own, at: now)
         let podless = services.filter { $0.clusters.allSatisfy { $0.intended == 0 } }.prefix(20).map(\.service)
         let conditions = OverrideConditions(
             book, builder, reported: Set(loads.keys), history: controlPlane.history, at: now)

@@ -267,7 +267,7 @@ public struct Planner {
         let what = moved.isEmpty ? "No share changes" : "\(moved.joined(separator: ", "))"
         let ramp = spec.ramp.map { " over \($0.over) in \($0.steps) steps" } ?? ""
         let end = spec.until.map { ", until \($0.ISO8601Format())" } ?? ", for good"
-        let more = spec.service == "*" ? " Of \(builder.names.count) services, one is shown." : ""
+        let more = spec.service == "*" ? " One of \(builder.names.count) services is shown." : ""
         return "\(spec.summary): \(what)\(ramp)\(end).\(more)"
     }
 

@@ -104,7 +104,10 @@ extension ConfigurationPlanPage {
             }
         }
         if services.isEmpty { print("Clients of \(view) would be served the same.") } else { printTable(rows) }
-        print("\(services.count) services differ, \(same) don't; \(clients) client streams are open.")
+        let streams = services.isEmpty ? "" : "; \(clients) client streams would be sent what differs"
+        print(
+            "\(services.count) \(services.count == 1 ? "service differs" : "services differ"), \(same) don't\(streams)."
+        )
         for field in pending { print("! pending  \(field) takes effect at the next start only") }
         for cluster in unknown {
             print("! unknown  the pods of \(cluster) are not known before the configuration is in force")
