@@ -71,20 +71,11 @@ extension AdminServer {
 
     private func type(_ context: AdminContext) throws -> TypeURL {
         let text = try parameter("type", context)
-        let short: [String: TypeURL] = [
-            "cds": .cluster, "eds": .clusterLoadAssignment, "lds": .listener, "rds": .routeConfiguration,
-            "leds": .endpoint,
-        ]
-        if let type = short[text.lowercased()] { return type }
-        guard ResourceType.all.contains(where: { $0.url.rawValue == text }) else {
+        let type = ResourceType.all.first { $0.acronym == text.uppercased() || $0.url.rawValue == text }
+        guard let type else {
             throw RequestError("invalid", "the type should be cds, eds, lds, rds, leds, or a type URL", .badRequest)
         }
-        return TypeURL(rawValue: text)
-    }
-
-    private func parameter(_ name: String, _ context: AdminContext) throws -> String {
-        let text = try context.parameters.require(name)
-        return text.removingPercentEncoding ?? text
+        return type.url
     }
 }
 

@@ -246,8 +246,13 @@ public struct AdminServer: ServiceLifecycle.Service {
     }
 
     func serviceName(_ context: AdminContext) throws -> ServiceName {
-        let text = try context.parameters.require("name")
-        return ServiceName(rawValue: text.removingPercentEncoding ?? text)
+        ServiceName(rawValue: try parameter("name", context))
+    }
+
+    /// A part of the path, decoded.
+    func parameter(_ name: String, _ context: AdminContext) throws -> String {
+        let text = try context.parameters.require(name)
+        return text.removingPercentEncoding ?? text
     }
 }
 

@@ -61,10 +61,8 @@ struct OverrideConditions {
     /// Whether what was reported before the start suffices for the limits that compare with it.
     private func hasBaseline(_ override: Override) -> Bool {
         guard let abort = override.spec.abort, abort.errors?.times != nil || abort.latency != nil else { return true }
-        let start = max(override.spec.start ?? override.createdAt, override.createdAt)
-        guard start <= now else { return true }
-        let before = history.evidence(of: ServiceName(rawValue: override.spec.service), from: start - 300, to: start)
-        return before.values.contains { $0.errors.requests >= AbortJudge.fewestBefore }
+        guard override.start <= now else { return true }
+        return history.baseline(of: override).values.contains { $0.errors.requests >= AbortJudge.fewestBefore }
     }
 
     /// The newest override whose shares count instead: it names every part that this one names, for its views, and has

@@ -1,5 +1,6 @@
 public import Foundation
 public import Model
+public import Overrides
 public import Serving
 import Synchronization
 
@@ -100,6 +101,12 @@ public final class LoadHistory: Sendable {
             for (cluster, numbers) in point.clusters { sums[cluster.rawValue, default: Numbers(nil)].add(numbers) }
         }
         return sums.mapValues(\.evidence)
+    }
+
+    /// What was reported in the five minutes before an override started.
+    public func baseline(of override: Override) -> [String: Evidence] {
+        evidence(
+            of: ServiceName(rawValue: override.spec.service), from: override.start - 300, to: override.start)
     }
 
     /// By cluster, the most requests per second that a pod has carried over 30 seconds in a day with under 1 % errors.

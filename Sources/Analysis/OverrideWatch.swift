@@ -142,13 +142,10 @@ public actor OverrideWatch {
             watched[override.id]?.since = now
             return
         }
-        let start = max(override.spec.start ?? override.createdAt, override.createdAt)
-        let baseline = history.evidence(
-            of: ServiceName(rawValue: override.spec.service), from: start - 300, to: start)
         watched[override.id] = Watched(
-            judge: override.spec.abort.map { AbortJudge($0, baseline: baseline) },
+            judge: override.spec.abort.map { AbortJudge($0, baseline: history.baseline(of: override)) },
             growing: await growing(override, book, at: now), level: state.level,
-            since: state.phase == .active ? now : max(start, now - AbortJudge.window))
+            since: state.phase == .active ? now : max(override.start, now - AbortJudge.window))
     }
 
     /// The clusters that get more with the override's full effect than without it.
@@ -207,8 +204,6 @@ public actor OverrideWatch {
 
 extension Override {
     fileprivate func pauses(by author: String) -> Int { transitions.count { $0.type == .pause && $0.by == author } }
-
-    fileprivate var lastTransition: Transition? { transitions.max { ($0.at, $0.id) < ($1.at, $1.id) } }
 
     /// Whether a person resumed the ramp at its current step: that person decides about the next one.
     fileprivate func wasResumed(after step: Date) -> Bool {

@@ -1,4 +1,4 @@
-public import Balancing
+import Balancing
 import Discovery
 public import Events
 import Foundation

@@ -69,6 +69,12 @@ public struct Override: Codable, Hashable, Sendable, Identifiable {
     /// The key by which the request can be repeated; nil for none.
     public var key: String?
 
+    /// When it starts to have an effect.
+    public var start: Date { max(spec.start ?? createdAt, createdAt) }
+
+    /// The latest transition; nil without any.
+    public var lastTransition: Transition? { transitions.max { ($0.at, $0.id) < ($1.at, $1.id) } }
+
     /// The times that an override can have: the years 1970 to 2970.
     static let times = Date(timeIntervalSince1970: 0)...Date(timeIntervalSince1970: 31_556_952_000)
 

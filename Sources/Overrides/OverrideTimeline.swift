@@ -29,7 +29,7 @@ public struct OverrideTimeline: Sendable {
     /// Creates the timeline of an override.
     public init(_ override: Override) {
         let spec = override.spec
-        start = max(spec.start ?? override.createdAt, override.createdAt)
+        start = override.start
         ramp = spec.ramp.flatMap(Self.parts)
         restore = spec.restore.flatMap(Self.parts)
         let ordered = override.transitions.sorted { ($0.at, $0.id) < ($1.at, $1.id) }

@@ -45,9 +45,12 @@ public struct Planner {
     ///
     /// - Parameter view: the cluster whose clients are shown; nil for the spec's first view, or this Ballast's cluster.
     public func plan(_ spec: OverrideSpec, view: ClusterName? = nil) throws(ProblemPage) -> PlanPage {
-        let (service, view, comparison, others) = try compare(spec, view)
+        let compared = try compare(spec, view)
+        // What decides is the same comparison, unless the caller assumes something or looks at another view.
+        let isReal = view == nil && premises.losses.isEmpty && premises.rps == nil
+        let verdict = isReal ? self.verdict(spec, compared) : try verdict(spec)
+        let (service, view, comparison, others) = compared
         let steps = steps(spec, service, view, comparison)
-        let verdict = try verdict(spec)
         return PlanPage(
             summary: summary(spec, comparison, steps), allowed: verdict.rules.allSatisfy(\.kept), spec: spec,
             service: service.rawValue, view: view.cluster.rawValue, basis: comparison.basis,
@@ -64,14 +67,20 @@ public struct Planner {
         var premises = premises
         (premises.losses, premises.rps) = ([], nil)
         let strict = Planner(premises)
-        let (service, view, comparison, others) = try strict.compare(spec, nil)
-        return (etag(spec, comparison, others), strict.rules(spec, service, view, comparison))
+        return strict.verdict(spec, try strict.compare(spec, nil))
     }
+
+    private func verdict(_ spec: OverrideSpec, _ compared: Compared) -> (etag: String, rules: [PlanPage.Rule]) {
+        let (service, view, comparison, others) = compared
+        return (etag(spec, comparison, others), rules(spec, service, view, comparison))
+    }
+
+    private typealias Compared = (ServiceName, ClientView, Comparison, others: [Override])
 
     /// Compares what is served with and without a spec; refuses a spec that can't be applied.
     private func compare(
         _ spec: OverrideSpec, _ view: ClusterName?
-    ) throws(ProblemPage) -> (ServiceName, ClientView, Comparison, others: [Override]) {
+    ) throws(ProblemPage) -> Compared {
         let (service, view) = try subject(of: spec, view: view)
         if let abort = spec.abort, abort.noData != .ignore, premises.observed.isEmpty {
             throw ProblemPage(

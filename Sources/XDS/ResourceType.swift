@@ -12,6 +12,8 @@ public struct ResourceType: Sendable {
 
     /// The type's URL.
     public let url: TypeURL
+    /// The name of its discovery service in short, such as `CDS`; nil for a type of Ballast's own.
+    public let acronym: String?
     /// Nil if the type is served over aggregated streams only.
     public let service: Service?
     /// Whether each SotW response has all wanted resources, so that a missing one doesn't exist, and whether clients may use
@@ -35,10 +37,12 @@ public struct ResourceType: Sendable {
     public let removalDelay: Duration?
 
     private init(
-        _ url: TypeURL, _ service: Service?, isWhole: Bool = false, hasWildcard: Bool = false, hasVacancy: Bool = false,
+        _ url: TypeURL, _ acronym: String?, _ service: Service?, isWhole: Bool = false, hasWildcard: Bool = false,
+        hasVacancy: Bool = false,
         child: TypeURL? = nil, places: (Int, Int), removalDelay: Duration? = nil
     ) {
         self.url = url
+        self.acronym = acronym
         self.service = service
         self.isWhole = isWhole
         self.hasWildcard = hasWildcard
@@ -51,22 +55,22 @@ public struct ResourceType: Sendable {
     /// Every type that this server has.
     public static let all: [ResourceType] = [
         ResourceType(
-            .cluster, Service(package: "cluster", name: "Cluster", resources: "Clusters"), isWhole: true,
+            .cluster, "CDS", Service(package: "cluster", name: "Cluster", resources: "Clusters"), isWhole: true,
             hasWildcard: true, child: .clusterLoadAssignment, places: (0, 0), removalDelay: .seconds(4)),
         ResourceType(
-            .listener, Service(package: "listener", name: "Listener", resources: "Listeners"), isWhole: true,
+            .listener, "LDS", Service(package: "listener", name: "Listener", resources: "Listeners"), isWhole: true,
             hasWildcard: true, child: .routeConfiguration, places: (3, 1), removalDelay: .seconds(2)),
         ResourceType(
-            .routeConfiguration, Service(package: "route", name: "Route", resources: "Routes"), places: (4, 4)),
+            .routeConfiguration, "RDS", Service(package: "route", name: "Route", resources: "Routes"), places: (4, 4)),
         ResourceType(
-            .clusterLoadAssignment, Service(package: "endpoint", name: "Endpoint", resources: "Endpoints"),
+            .clusterLoadAssignment, "EDS", Service(package: "endpoint", name: "Endpoint", resources: "Endpoints"),
             hasVacancy: true, places: (2, 2)),
-        ResourceType(.endpoint, nil, places: (5, 5)),
-        ResourceType(.exportedService, nil, hasWildcard: true, places: (6, 6)),
+        ResourceType(.endpoint, "LEDS", nil, places: (5, 5)),
+        ResourceType(.exportedService, nil, nil, hasWildcard: true, places: (6, 6)),
     ]
 
     /// A type that clients may subscribe to although this server doesn't have it.
-    private static let unknown = ResourceType(TypeURL(rawValue: ""), nil, places: (6, 6))
+    private static let unknown = ResourceType(TypeURL(rawValue: ""), nil, nil, places: (6, 6))
 
     /// The row of a type.
     static func of(_ url: TypeURL) -> ResourceType { all.first { $0.url == url } ?? unknown }
@@ -75,6 +79,9 @@ public struct ResourceType: Sendable {
 extension TypeURL {
     /// Nil for a type that this server doesn't have.
     public var removalDelay: Duration? { ResourceType.of(self).removalDelay }
+
+    /// The name of its discovery service in short, such as `CDS`; nil for a type without.
+    public var acronym: String? { ResourceType.of(self).acronym }
 
     var isWhole: Bool { ResourceType.of(self).isWhole }
     var child: TypeURL? { ResourceType.of(self).child }

@@ -1,6 +1,7 @@
 import AdminAPI
 import ArgumentParser
 import Foundation
+import XDS
 
 /// `ballast clients`: who has what.
 struct ClientsCommand: AsyncParsableCommand {
@@ -85,11 +86,6 @@ extension ClientsPage.Client {
 extension String {
     /// `CDS` and the like for a type URL.
     fileprivate var shortType: String {
-        let names = [
-            "Cluster": "CDS", "ClusterLoadAssignment": "EDS", "Listener": "LDS", "RouteConfiguration": "RDS",
-            "LbEndpoint": "LEDS",
-        ]
-        let last = split(separator: ".").last.map(String.init) ?? self
-        return names[last] ?? last
+        TypeURL(rawValue: self).acronym ?? split(separator: ".").last.map(String.init) ?? self
     }
 }

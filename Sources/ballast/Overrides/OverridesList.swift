@@ -65,8 +65,8 @@ extension OverridePage {
 
 extension Override {
     /// The latest transition in words; nil without any.
-    fileprivate var lastChange: String? {
-        transitions.max { ($0.at, $0.id) < ($1.at, $1.id) }.map {
+    var lastChange: String? {
+        lastTransition.map {
             "\($0.type.rawValue) by \($0.by)\($0.reason.isEmpty ? "" : ": \($0.reason)")"
         }
     }

@@ -47,10 +47,8 @@ extension OverridePage {
     /// The override in a line.
     var line: String {
         let views = override.spec.views.map { " for clients of \($0.joined(separator: ", "))" } ?? ""
-        let last = override.transitions.max { ($0.at, $0.id) < ($1.at, $1.id) }
-        if phase == .ended, let last {
-            let reason = last.reason.isEmpty ? "" : ": \(last.reason)"
-            return "\(override.id)  \(override.spec.summary)  \(last.type.rawValue) by \(last.by)\(reason)"
+        if phase == .ended, let last = override.lastChange {
+            return "\(override.id)  \(override.spec.summary)  \(last)"
         }
         let end = end.map { "until \($0.ISO8601Format())" } ?? "permanent"
         return """
