@@ -83,6 +83,7 @@ let package = Package(
         library("XXHash"),
         library("YAMLFile", [yams]),
         library("Pacing"),
+        library("TLSProbe", [nioCore, nioPosix, nioSSL, nioTLS]),
         library("Model"),
         library("Balancing", ["Model", "XXHash"]),
         library("XDS", ["XXHash"]),
@@ -112,6 +113,12 @@ let package = Package(
             [
                 "Discovery", "Intent", "KubernetesClient", "MeshConfiguration", "Model", "Pacing", "YAMLFile", logging,
                 nioCore,
+            ]),
+        library(
+            "IstioPublishing", in: "Sources/Kubernetes",
+            [
+                "Intent", "KubernetesClient", "MeshConfiguration", "Model", "Pacing", "Snapshots", "TLSProbe",
+                "YAMLFile", logging,
             ]),
         library(
             "Snapshots",
@@ -161,8 +168,8 @@ let package = Package(
             name: "ballast",
             dependencies: [
                 "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
-                "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model", "Overrides",
-                "Serving", "XDS", "YAMLFile",
+                "IstioPublishing", "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model",
+                "Overrides", "Serving", "Snapshots", "TLSProbe", "XDS", "YAMLFile",
                 arguments, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS, signals, yams,
             ],
             swiftSettings: safeSwift),

@@ -5,7 +5,7 @@ public import Discovery
 public import Events
 import Foundation
 public import History
-import Intent
+public import Intent
 public import Logging
 public import MeshConfiguration
 public import Model
@@ -38,6 +38,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
     private let publisher: Publisher
     private let watch: OverrideWatch
     private let recorder: HistoryRecorder
+    private let publication: PublicationRunner
     private let problems: ProblemBoard
     private let metrics: ServingMetrics
     private let logger: Logger
@@ -49,11 +50,13 @@ public final class ControlPlane: ServiceLifecycle.Service {
     /// - Parameters:
     ///   - version: the program's version, which clients get in the `control_plane` identifier.
     ///   - makeSource: creates sources that this module doesn't contain; nil if the kind is not supported.
+    ///   - makePublisher: creates what publishes pods by objects of an API server; nil if that is not supported.
     ///   - metrics: creates the metrics.
     ///   - started: called with the xDS server's port once it listens.
     public init(
         _ configuration: Configuration, version: String,
         makeSource: @escaping @Sendable (SourceID) -> (any EndpointSource)? = { _ in nil },
+        makePublisher: @escaping @Sendable (IstioPublication, ClusterName) -> (any PodPublisher)? = { _, _ in nil },
         metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger,
         started: @escaping @Sendable (UInt16) -> Void = { _ in }
     ) {
@@ -95,7 +98,11 @@ public final class ControlPlane: ServiceLifecycle.Service {
         }
         logBook = LogBook(directory: server.state.map { "\($0)/log" })
         recorder = HistoryRecorder(logBook)
-        publisher = Publisher(registry, service, debounce, metrics, problems, events, overrides, recorder)
+        publication = PublicationRunner(configuration.mesh, makePublisher: makePublisher) { [problems] state in
+            problems.replace(.publication, with: state.problems)
+            debounce.signal()
+        }
+        publisher = Publisher(registry, service, debounce, metrics, problems, events, overrides, recorder, publication)
         watch = OverrideWatch(overrides, service, history) { [publisher] in await publisher.builder }
         initial = configuration
         self.configuration = Mutex(ConfigurationStatus(configuration))
@@ -129,7 +136,10 @@ public final class ControlPlane: ServiceLifecycle.Service {
         if let failure = await logBook.failure { logger.warning("\(failure)") }
         for warning in await overrides.load() { logger.warning("\(warning)") }
         // A reload may have come before.
-        await registry.withIntent { [sources] in sources.replaceSources(of: $0) }
+        await registry.withIntent { [sources, publication] in
+            sources.replaceSources(of: $0)
+            publication.replace($0)
+        }
         await withTaskGroup { group in
             group.addTask { await self.sources.run() }
             group.addTask { await self.resolver.run(for: self.registry) }
@@ -139,6 +149,7 @@ public final class ControlPlane: ServiceLifecycle.Service {
                 await log.follow(self.events)
             }
             group.addTask { await self.publisher.run() }
+            group.addTask { await self.publication.run() }
             group.addTask { await self.service.run() }
             group.addTask { await self.overrides.retryLoading { self.problems.replace(.overrides, with: $0) } }
             group.addTask { await self.watch.run() }
@@ -172,7 +183,10 @@ public final class ControlPlane: ServiceLifecycle.Service {
             await service.replaceAccess(with: configuration.access)
         }
         await registry.replaceIntent(with: configuration.mesh)
-        await registry.withIntent { [sources] in sources.replaceSources(of: $0) }
+        await registry.withIntent { [sources, publication] in
+            sources.replaceSources(of: $0)
+            publication.replace($0)
+        }
         logger.info(
             "configuration reloaded",
             metadata: [
@@ -241,6 +255,9 @@ public final class ControlPlane: ServiceLifecycle.Service {
     public func service(_ name: ServiceName, of view: ClientView) async -> ServiceStatus? {
         await service.services(of: view)?.service(name)
     }
+
+    /// What is published to gateways that only istiod configures.
+    public var publicationState: PublicationState { publication.current }
 
     /// Where overrides are kept, as in `overrides.store`.
     public var overrideStore: String { initial.server.overrides.store.rawValue }

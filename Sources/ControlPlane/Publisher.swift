@@ -4,6 +4,7 @@ import Events
 import Foundation
 import History
 import Intent
+import Model
 import Overrides
 import Pacing
 import Serving
@@ -19,6 +20,7 @@ actor Publisher {
     let events: EventFeed
     let overrides: OverrideController
     let recorder: HistoryRecorder
+    let publication: PublicationRunner
 
     /// The builder, with all that is in force; copies are independent.
     private(set) var builder = SnapshotBuilder()
@@ -28,8 +30,10 @@ actor Publisher {
 
     init(
         _ registry: Registry, _ service: XDSService, _ debounce: Debounce<ContinuousClock>, _ metrics: ServingMetrics,
-        _ problems: ProblemBoard, _ events: EventFeed, _ overrides: OverrideController, _ recorder: HistoryRecorder
+        _ problems: ProblemBoard, _ events: EventFeed, _ overrides: OverrideController, _ recorder: HistoryRecorder,
+        _ publication: PublicationRunner
     ) {
+        self.publication = publication
         self.recorder = recorder
         self.registry = registry
         self.service = service
@@ -59,8 +63,15 @@ actor Publisher {
         let before = isServing ? names.map { ($0, builder.facts(of: $0)) } : []
         guard
             let outcome = builder.build(
-                changes, for: demand.wanted, tunings: tunings, progress: progress, at: now)
+                changes, for: demand.wanted, tunings: tunings, published: publication.current.published,
+                progress: progress, at: now)
         else { return }
+        let own = builder.ownCluster
+        publication.want(
+            WantedPods(
+                pods: Dictionary(
+                    uniqueKeysWithValues: publication.services.map { ($0, builder.pods(of: $0)[own] ?? []) }),
+                isSynced: changes.isOwnSynced, gateways: changes.publicationGateways))
 
         if let since = changes.since { metrics.sourceToSnapshot.record(since: since) }
         if !changes.isEmpty { metrics.publications.increment() }

@@ -13,7 +13,7 @@ public struct Problem: Hashable, Sendable {
 public final class ProblemBoard: Sendable {
     /// A component that finds problems; problems are listed in this order.
     public enum Finder: Int, CaseIterable, Sendable {
-        case serving, loadReports, certificates, overrides
+        case serving, loadReports, certificates, overrides, publication
     }
 
     private let found = Mutex<[Finder: [String: Problem]]>([:])

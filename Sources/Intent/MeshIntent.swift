@@ -14,6 +14,8 @@ public struct MeshIntent: Hashable, Sendable {
     public var template: ServiceTemplate?
     /// What other Ballasts may import, ordered by peer name.
     public var exports: [Export]
+    /// How this cluster's pods are published to an Istio gateway; nil if they aren't.
+    public var publication: IstioPublication?
 
     /// Creates an intent.
     public init(

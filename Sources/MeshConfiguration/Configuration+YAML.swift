@@ -15,7 +15,7 @@ extension Configuration {
         let root = try YAMLReader(text: text, file: file)
         let fields = try root.mapping(
             "cluster", "xds", "admin", "state", "overrides", "guard", "dns", "envoy", "sources", "clusters", "services",
-            "export")
+            "export", "publish")
         let directory = URL(fileURLWithPath: file).deletingLastPathComponent()
         var reader = MeshReader(root, fields) { URL(fileURLWithPath: $0, relativeTo: directory).path }
         try reader.readClusters()

@@ -181,10 +181,16 @@ struct MeshReader {
     ///
     /// - Parameter clientCA: the authorities that sign other Ballasts' certificates; exports need them.
     func mesh(exportsTo clientCA: String?) throws(ConfigurationError) -> MeshIntent {
-        MeshIntent(
+        var mesh = MeshIntent(
             cluster: own, clusters: clusters.sorted { $0.name < $1.name },
             services: services.sorted { $0.service.name < $1.service.name }, template: template?.value,
             exports: try exports(to: clientCA))
+        if let entry = fields["publish"], let cluster = mesh[own] {
+            let listed = Set(services.map(\.service.name))
+            mesh.publication = try IstioPublication(
+                entry, own: cluster, services: template == nil ? listed : nil, path: path)
+        }
+        return mesh
     }
 
     private func exports(to clientCA: String?) throws(ConfigurationError) -> [Export] {

@@ -58,7 +58,8 @@ extension GatewaysSettings {
 }
 
 extension KubernetesAccess {
-    fileprivate init(_ fields: [String: YAMLReader], path: (String) -> String) throws(ConfigurationError) {
+    /// Reads `kubeconfig` and `context`.
+    init(_ fields: [String: YAMLReader], path: (String) -> String) throws(ConfigurationError) {
         let kubeconfig = try fields["kubeconfig"]?.text()
         self.init(kubeconfig: kubeconfig.map(path), context: try fields["context"]?.text())
         if kubeconfig == nil, let field = fields["context"] {
@@ -167,7 +168,8 @@ extension YAMLReader {
         return names
     }
 
-    fileprivate func gateways() throws(ConfigurationError) -> [Gateway] {
+    /// Reads a list of gateways, which is not empty.
+    func gateways() throws(ConfigurationError) -> [Gateway] {
         var gateways: [Gateway] = []
         for entry in try list() {
             let gateway = try entry.value(
@@ -185,7 +187,7 @@ extension YAMLReader {
         try value("should be a port's name, or its number from 1 to 65535", PortReference.init(_:))
     }
 
-    fileprivate func kubernetesName() throws(ConfigurationError) -> String {
+    func kubernetesName() throws(ConfigurationError) -> String {
         try value("should be a name as Kubernetes has them: lower-case letters, digits, `-` and `.`") { text in
             guard let name = DNSName(text), name.description == text, !text.contains("_") else { return nil }
             return text

@@ -48,6 +48,9 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
     public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
         /// The problem as a sentence.
         public let description: String
+
+        /// Creates a problem.
+        public init(description: String) { self.description = description }
     }
 
     /// The template as written in the configuration.
@@ -151,6 +154,12 @@ public struct SNITemplate: Hashable, Sendable, CustomStringConvertible {
     /// The SNI of a pod; `{port}` is the service's port, or the pod's if the service has none.
     public func name(of pod: Pod, service: Service, cluster: ClusterName) throws(Problem) -> String {
         try name(of: pod, service, filled(service, cluster))
+    }
+
+    /// The template with these names; nil if `pod` is no label.
+    public func text(pod: String, service: ServiceName, cluster: ClusterName) -> String? {
+        guard DNSName.isLabel(pod[...]) else { return nil }
+        return filled(Service(name: service), cluster).joined(separator: pod)
     }
 
     /// The template with the service and the cluster, in the parts between the places of the pod's name.

@@ -30,6 +30,7 @@ public struct SnapshotBuilder: Sendable {
     private var federation = Federation(ownCluster: ClusterName(rawValue: ""), clusters: [])
     private var catalog = ServiceCatalog()
     private var announcements = Announcements()
+    private var published = PublishedPods.none
     private var pods: [ServiceName: [ClusterName: [Pod]]] = [:]
     private var renewals = RenewalTracker()
     private var inForce: [ServiceName: [ClusterName: Renewal]] = [:]
@@ -111,11 +112,12 @@ public struct SnapshotBuilder: Sendable {
     /// - Parameters:
     ///   - wanted: the views that are in use.
     ///   - tunings: the effects of overrides.
+    ///   - published: the pods that Istio's gateways lead to.
     ///   - progress: the publications that clients and gateways have answered.
     /// - Returns: nil if the task was cancelled; building then stops after the current service.
     public mutating func build(
         _ changes: RegistryChanges, for wanted: Set<ViewKey>, tunings: Tunings = .none,
-        progress: ClientProgress = ClientProgress(), at now: ContinuousClock.Instant
+        published: PublishedPods = .none, progress: ClientProgress = ClientProgress(), at now: ContinuousClock.Instant
     ) -> Outcome? {
         number += 1
         assignedCount = 0
@@ -132,6 +134,8 @@ public struct SnapshotBuilder: Sendable {
         due.formUnion(servicesChanged(by: tunings))
         let changesPaths = tunings.ofEveryService != self.tunings.ofEveryService
         self.tunings = tunings
+        due.formUnion(published.differences(from: self.published).intersection(catalog.names))
+        self.published = published
         let settled = announcements.settle(at: now, gateways: progress.gateways)
         due.formUnion(settled.services)
         if isFirst || settled.reach { due.formUnion(catalog.names) }
@@ -244,7 +248,7 @@ public struct SnapshotBuilder: Sendable {
     /// An on-demand gateway subscribes when the first client connects, and the client may use endpoints that have just
     /// been removed. So the gateway's view is kept even when unused, to serve what was removed recently.
     private func views(_ wanted: Set<ViewKey>) -> [ViewKey] {
-        let known = wanted.filter(federation.has)
+        let known = wanted.filter { federation.has($0) && (published.isKnown || !leavesOwnNetwork($0)) }
         guard isComplete else { return known.filter { $0.client == nil } }
         let gateways = clusters.filter { !$0.gateways.isEmpty }.map {
             ViewKey.client(ClientView(cluster: $0.name, kind: .gateway))
@@ -254,6 +258,14 @@ public struct SnapshotBuilder: Sendable {
     }
 
     private func isPlain(_ key: ViewKey) -> Bool { key.client.map { $0 == plain($0) } ?? false }
+
+    /// Whether a view's clients reach this cluster's own pods through gateways.
+    private func leavesOwnNetwork(_ key: ViewKey) -> Bool {
+        guard let view = key.client else { return true }
+        let mesh = Mesh(clusters: clusters, pods: [:])
+        return clusters.first { $0.name == federation.ownCluster }?.isDirect(from: mesh.network(of: view.cluster))
+            == false
+    }
 
     /// The plain view of the same cluster.
     private func plain(_ view: ClientView) -> ClientView { ClientView(cluster: view.cluster, kind: .plain) }
@@ -299,6 +311,10 @@ public struct SnapshotBuilder: Sendable {
 
     /// The mesh without what this view doesn't get yet, because gateways have not answered it.
     private func announced(_ mesh: Mesh, of service: ServiceName, to key: ViewKey) -> Mesh {
+        var mesh = mesh
+        if published.services[service] != nil, leavesOwnNetwork(key) {
+            mesh.pods[federation.ownCluster] = published.reachable(mesh.pods[federation.ownCluster] ?? [], of: service)
+        }
         guard let view = key.client else { return announcements.announced(mesh, of: service, in: nil) }
         guard view.kind != .gateway else { return mesh }
         return announcements.announced(mesh, of: service, in: mesh.network(of: view.cluster))

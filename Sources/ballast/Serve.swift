@@ -4,6 +4,7 @@ import ControlPlane
 import Discovery
 import Foundation
 import Intent
+import IstioPublishing
 import KubernetesDiscovery
 import Logging
 import MeshConfiguration
@@ -59,6 +60,7 @@ struct Serve: AsyncParsableCommand {
             help: Dictionary(uniqueKeysWithValues: MetricName.allCases.map { ($0.rawValue, $0.help) }))
         let controlPlane = ControlPlane(
             settings, version: Ballast.version, makeSource: { makeSource($0, settings.server.sources, logger) },
+            makePublisher: { IstioPublisher($0, of: $1, limits: settings.server.sources, logger: logger) },
             metrics: metrics,
             logger: logger
         )

@@ -55,7 +55,9 @@ private func failure(_ body: () async throws -> Void) async -> APIFailure? {
             #expect(String(decoding: try await client.read(entries, name: "w1"), as: UTF8.self).contains("w1.example"))
             let other = await failure { try await client.delete(entries, name: "w1", uid: "another") }
             guard case .conflict = other else { return #expect(Bool(false), "\(String(describing: other))") }
-            try await client.delete(entries, name: "w1", uid: "uid-w1")
+            struct Answer: Decodable { var metadata: ObjectMetadata }
+            let answer = try JSONDecoder().decode(Answer.self, from: try await client.read(entries, name: "w1"))
+            try await client.delete(entries, name: "w1", uid: try #require(answer.metadata.uid))
             let gone = await failure { _ = try await client.read(entries, name: "w1") }
             guard case .notFound = gone else { return #expect(Bool(false), "\(String(describing: gone))") }
         }

@@ -40,7 +40,7 @@ public actor Registry {
         self.namesChanged = namesChanged
         isServed = Self.isServed(intent)
         for cluster in intent.clusters { known[cluster.name] = ClusterRecord(cluster, isServed: isServed) }
-        let wanted = Self.names(of: known)
+        let wanted = Self.names(of: known, intent.publication)
         names = Dictionary(uniqueKeysWithValues: wanted.map { ($0, NameRecord()) })
         namesChanged(wanted)
     }
@@ -214,6 +214,8 @@ public actor Registry {
         changes.heldCount = known.values.reduce(0) { $0 + $1.holds.values.reduce(0) { $0 + $1.held.count } }
         changes.holds = takeHoldChanges()
         changes.ownStaleSince = known[intent.cluster]?.endpoints.staleSince
+        changes.isOwnSynced = known[intent.cluster]?.endpoints.isSynced == true
+        changes.publicationGateways = publicationGateways
         changes.staleCount =
             known.values.reduce(0) { $0 + $1.staleCount } + names.values.count { $0.staleReason != nil }
         spelling.update(
@@ -238,24 +240,32 @@ public actor Registry {
 
     // MARK: Gateways
 
-    private static func names(of known: [ClusterName: ClusterRecord]) -> Set<String> {
+    private static func names(
+        of known: [ClusterName: ClusterRecord], _ publication: IstioPublication?
+    ) -> Set<String> {
         var names: Set<String> = []
-        for record in known.values {
-            for case .name(let name, _) in record.gateways ?? [] { names.insert(name) }
+        for gateways in known.values.compactMap(\.gateways) + [publication?.gateways ?? []] {
+            for case .name(let name, _) in gateways { names.insert(name) }
         }
         return names
     }
 
+    private var publicationGateways: [SocketAddress] {
+        guard let publication = intent.publication else { return [] }
+        let listed = publication.gateways
+        return addresses(of: listed.isEmpty ? known[intent.cluster]?.gateways ?? [] : listed).sorted()
+    }
+
     private func updateNames() {
-        let wanted = Self.names(of: known)
+        let wanted = Self.names(of: known, intent.publication)
         guard wanted != Set(names.keys) else { return }
         names = Dictionary(uniqueKeysWithValues: wanted.map { ($0, names[$0] ?? NameRecord()) })
         namesChanged(wanted)
     }
 
-    private func addresses(of record: ClusterRecord) -> Set<SocketAddress> {
+    private func addresses(of gateways: [Gateway]) -> Set<SocketAddress> {
         var known: Set<SocketAddress> = []
-        for gateway in record.gateways ?? [] {
+        for gateway in gateways {
             switch gateway {
             case .address(let address): known.insert(address)
             case .name(let name, let port):
@@ -268,7 +278,7 @@ public actor Registry {
     /// The addresses of a cluster's gateways; nil if it has gateways but no address is known.
     private func gateways(of record: ClusterRecord) -> [SocketAddress]? {
         guard let gateways = record.gateways else { return nil }
-        let known = addresses(of: record)
+        let known = addresses(of: gateways)
         return known.isEmpty && !gateways.isEmpty
             ? nil : Array(known.sorted().prefix(maxGateways))
     }
@@ -277,7 +287,7 @@ public actor Registry {
     private var problems: Set<String> {
         Set(
             known.compactMap { cluster, record in
-                let count = addresses(of: record).count
+                let count = addresses(of: record.gateways ?? []).count
                 guard count > maxGateways else { return nil }
                 return "\(cluster) has \(count) gateways; the first \(maxGateways) are used (sources.gateways)"
             })

@@ -42,6 +42,10 @@ public struct RegistryChanges: Sendable {
     public var heldCount = 0
     /// Holds that began or ended, at most 1,000; for each cluster in order of time.
     public var holds: [HoldChange] = []
+    /// Whether this cluster's own source has delivered since this program started.
+    public var isOwnSynced = false
+    /// The addresses of the gateways that have to know published pods.
+    public var publicationGateways: [SocketAddress] = []
     /// Since when this cluster's own source has been stale; nil if it isn't.
     public var ownStaleSince: Date?
     /// The number of stale sources and DNS names.

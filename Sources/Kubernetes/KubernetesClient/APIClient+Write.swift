@@ -35,6 +35,30 @@ extension APIClient {
                 method: .PATCH, body: ("application/apply-patch+yaml", object)))
     }
 
+    /// Creates an object.
+    ///
+    /// If there is an object of that name, the result is a `conflict`.
+    /// - Returns: the resulting object as JSON.
+    @discardableResult
+    public func create(_ object: Data, in resource: Resource) async throws(APIFailure) -> Data {
+        try await send(
+            Request(
+                resource: resource, path: resource.path(name: nil), verbs: ["create"], method: .POST,
+                body: ("application/json", object)))
+    }
+
+    /// Replaces an object if it still has the version in its `metadata.resourceVersion`; if not, the result is a
+    /// `conflict`.
+    ///
+    /// - Returns: the resulting object as JSON.
+    @discardableResult
+    public func replace(_ object: Data, in resource: Resource, name: String) async throws(APIFailure) -> Data {
+        try await send(
+            Request(
+                resource: resource, path: resource.path(name: name), verbs: ["update"], method: .PUT,
+                body: ("application/json", object)))
+    }
+
     /// Deletes an object if its UID matches.
     ///
     /// - Parameter uid: the object's UID. If an object with another UID has the name now, the result is a `conflict`.

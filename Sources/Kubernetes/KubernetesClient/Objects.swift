@@ -1,11 +1,13 @@
 import Foundation
 
 /// The metadata that all objects have.
-public struct ObjectMetadata: Hashable, Sendable, Decodable {
+public struct ObjectMetadata: Hashable, Sendable, Codable {
     /// The object's name.
     public var name: String?
     /// The object's namespace; nil for cluster-scoped objects.
     public var namespace: String?
+    /// The object's identity, which another object of the same name doesn't have.
+    public var uid: String?
     /// The object's version.
     public var resourceVersion: String?
     /// The object's labels.

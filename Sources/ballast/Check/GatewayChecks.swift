@@ -1,5 +1,6 @@
 import AdminAPI
 import Foundation
+import TLSProbe
 
 /// What `ballast check` asks a gateway: its admin interface, and a TLS connection for each SNI that Ballast serves.
 struct GatewayChecks {
@@ -62,6 +63,7 @@ struct GatewayChecks {
             } else {
                 add(.ok, .sniLeads, "SNI \(sni) is answered (TLS in \(Int((time / .milliseconds(1)).rounded())) ms)")
             }
+        case .answered: add(.ok, .sniLeads, "SNI \(sni) is answered; the pod then ended the handshake")
         case .reset where isRouted: add(.fail, .sniReset, "SNI \(sni): the connection is reset")
         case .reset:
             add(.fail, .sniMissing, "SNI \(sni): the gateway has no cluster of that name, and resets the connection")

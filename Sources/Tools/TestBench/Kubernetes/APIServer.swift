@@ -64,6 +64,7 @@ public final class APIServer: Sendable {
         var version: Int
         /// The manager that applied it last; nil if none did.
         var manager: String?
+        var uid = ""
         var text: String { json.replacing("$VERSION", with: "\(version)") }
     }
 
@@ -234,6 +235,25 @@ public final class APIServer: Sendable {
 
     /// All requests so far.
     public var requests: [Request] { state.withLock { $0.requests } }
+
+    /// The objects of a resource as JSON, by `NAMESPACE/NAME`.
+    public func objects(_ plural: String) -> [String: String] {
+        state.withLock { ($0.objects[plural] ?? [:]).mapValues(\.text) }
+    }
+
+    /// A signal after every change of any object.
+    public func changes() -> AsyncStream<Void> {
+        let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let number = state.withLock { state in
+            state.lastWatcher += 1
+            state.watchers[state.lastWatcher] = ("", nil, continuation)
+            return state.lastWatcher
+        }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.state.withLock { $0.watchers.removeValue(forKey: number) }
+        }
+        return signals
+    }
 
     /// The number of running watches.
     public var watchCount: Int { state.withLock { $0.watchers.count } }
