@@ -240,6 +240,12 @@ let package = Package(
                 "YAMLFile", logging, nioCore,
             ], exclude: ["Recorded"]),
         tests(
+            "IstioPublishingTests",
+            [
+                "Intent", "IstioPublishing", "KubernetesClient", "MeshConfiguration", "Model", "Snapshots", "TestBench",
+                "TestSupport", "YAMLFile", logging,
+            ]),
+        tests(
             "SnapshotsTests",
             [
                 "Balancing", "Discovery", "EnvoyAPI", "Intent", "MeshConfiguration", "Model", "Overrides", "Snapshots",

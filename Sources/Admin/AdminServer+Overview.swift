@@ -86,6 +86,19 @@ extension AdminServer {
     }
 
     /// What Ballast finds in itself, the worst first.
+    func publication() throws -> Response {
+        let state = controlPlane.publicationState
+        let page = PublicationPage(
+            known: state.published.isKnown, writer: state.writer, isWriter: state.isWriter,
+            gateways: state.gateways.map(\.description),
+            slots: state.slots.map { slot in
+                PublicationPage.Slot(
+                    service: slot.service.rawValue, slot: slot.name, sni: slot.sni.description,
+                    address: slot.endpoint?.description, pod: slot.pod, phase: slot.phase.rawValue, reason: slot.reason)
+            }, problems: state.problems.sorted())
+        return try json(page)
+    }
+
     private func checkList(_ status: Status, _ clients: [ClientStatus]) async throws -> [ChecksPage.Check] {
         var checks: [ChecksPage.Check] = []
         func add(_ code: CheckCode, _ state: CheckState, _ says: String) {

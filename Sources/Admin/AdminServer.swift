@@ -120,6 +120,7 @@ public struct AdminServer: ServiceLifecycle.Service {
             }
         case .trim: router.get(path) { _, context in try await reads.run { try await trim(context) } }
         case .history: router.get(path) { request, _ in try await history(request) }
+        case .publication: router.get(path) { _, _ in try await reads.run { try publication() } }
         case .checks: router.get(path) { _, _ in try await reads.run { try await checks() } }
         case .events:
             router.get(path) { request, context in

@@ -38,6 +38,8 @@ public enum AdminRoute: String, CaseIterable, Sendable {
     case trim = "/v1/services/{name}/trim"
     /// GET: `HistoryPage`; parameters `service`, `since`, `limit` and `continue`.
     case history = "/v1/history"
+    /// GET: `PublicationPage`.
+    case publication = "/v1/publication"
     /// GET: `ChecksPage`.
     case checks = "/v1/checks"
     /// GET: server-sent events; header `Last-Event-ID`.

@@ -238,6 +238,12 @@ extension AdminRoute {
                         Operation.Parameter(name: "since", schema: time), limit, next,
                     ], page: HistoryPage.self, errors: ["400"])
             ]
+        case .publication:
+            return [
+                Operation(
+                    method: "get", summary: "What is published to gateways that only istiod configures.",
+                    page: PublicationPage.self)
+            ]
         case .checks: return [Operation(method: "get", summary: "What Ballast finds in itself.", page: ChecksPage.self)]
         case .events:
             return [

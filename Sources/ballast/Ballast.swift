@@ -9,7 +9,7 @@ struct Ballast: AsyncParsableCommand {
         subcommands: [
             Serve.self, Validate.self, StatusCommand.self, Top.self, ClientsCommand.self, Endpoints.self, Explain.self,
             History.self, Weights.self, Drain.self, Undo.self, OverridesList.self, TrimCommand.self, WhatIf.self,
-            Diff.self, Check.self, Release.self, Load.self,
+            Diff.self, Check.self, Publish.self, Release.self, Load.self,
         ]
     )
 

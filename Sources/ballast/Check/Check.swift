@@ -36,6 +36,7 @@ struct Check: AsyncParsableCommand {
             findings += page.checks.map { check in
                 Finding(place: "server", state: check.state, code: check.code, says: check.says)
             }
+            findings += await PublicationChecks(page: try await client.get(PublicationPage.self, .publication)).run()
             for address in envoy {
                 var checks = EnvoyChecks(EnvoyAdminClient(address), server: client)
                 try await checks.run()

@@ -1,0 +1,105 @@
+import NIOCore
+public import Intent
+import KubernetesClient
+public import Logging
+public import MeshConfiguration
+public import Model
+import YAMLFile
+
+/// What a publisher would write, given these pods and what the API server has now.
+public struct PublicationPlan: Sendable {
+    /// A change of an object.
+    public struct Write: Hashable, Sendable, Encodable {
+        /// `create`, `edit` or `delete`.
+        public var action: String
+        /// `NAMESPACE/NAME` of the ServiceEntry.
+        public var object: String
+        /// Its host; nil for one that is deleted.
+        public var host: String?
+        /// The pod's address; nil for none.
+        public var endpoint: String?
+        /// Why.
+        public var reason: String
+    }
+
+    /// The changes, ordered by service and slot.
+    public private(set) var writes: [Write] = []
+    /// What would not be written, and why; one sentence each.
+    public private(set) var problems: [String] = []
+
+    /// Reads ServiceEntries and Gateways, and computes what would be written.
+    ///
+    /// Gateways are not asked: an empty slot counts as free.
+    public init(
+        _ publication: IstioPublication, of cluster: ClusterName, pods: [ServiceName: [Pod]],
+        limits: Configuration.SourceLimits, logger: Logger
+    ) async throws {
+        let access = publication.access
+        let api = APIClient(patience: .init(head: .seconds(10)), logger: logger) { () throws(ConfigurationError) in
+            try APIAccess(kubeconfig: access.kubeconfig, context: access.context)
+        }
+        let objects = SlotObjects(publication: publication, cluster: cluster)
+        let entries: [ServiceEntry]
+        let gateways: [IstioGatewayObject]
+        do {
+            entries = try await api.list(.serviceEntries(in: publication.namespace, of: cluster), limits)
+            gateways = try await api.list(.istioGateways, limits)
+        } catch {
+            await api.shutdown()
+            throw error
+        }
+        await api.shutdown()
+        let now = ContinuousClock.now
+        var table = SlotTable(objects)
+        table.replacePods(pods, isSynced: true, at: now)
+        table.replace(with: entries, at: now)
+        for (slot, endpoint) in table.unanswered(at: now) where endpoint == nil {
+            table.note(.reset("not asked"), for: slot, while: nil)
+        }
+        problems = table.problems()
+        let passthrough = AutoPassthrough(gateways)
+        for write in table.writes(at: now + SlotTable.withdrawal).writes {
+            let object = "\(publication.namespace)/\(objects.name(of: write.slot))"
+            switch write.action {
+            case .delete: writes.append(Write(action: "delete", object: object, reason: write.reason))
+            case .put(let spec, let version):
+                let host = objects.host(of: write.slot)
+                if version == nil,
+                    let problem = host.flatMap({ passthrough.problem(with: $0, in: publication.namespace) })
+                {
+                    problems.append("\(object) would not be written: \(problem)")
+                    continue
+                }
+                writes.append(
+                    Write(
+                        action: version == nil ? "create" : "edit", object: object, host: host?.description,
+                        endpoint: spec.endpoints?.first.map { endpoint in
+                            "\(endpoint.address):\(endpoint.ports?[ServiceEntry.portName] ?? 0)"
+                        }, reason: write.reason))
+            }
+        }
+    }
+}
+
+extension APIClient {
+    /// Lists the objects of a resource once.
+    fileprivate nonisolated func list<Object: KubernetesObject>(
+        _ resource: Resource, _ limits: Configuration.SourceLimits
+    ) async throws -> [Object] {
+        let events = AsyncStream.makeStream(of: Reflector<Object>.Event.self, bufferingPolicy: .bufferingOldest(1))
+        let following = Task {
+            await self.follow(
+                resource, Object.self, limits: ReflectorLimits(bytes: limits.bytes, objects: limits.objects)
+            ) { events.continuation.yield($0) }
+        }
+        defer { following.cancel() }
+        for await event in events.stream {
+            switch event {
+            case .replaced(let all): return all
+            case .failed(let reason): throw APIFailure.broken("\(resource.description): \(reason)")
+            case .changed, .deleted, .confirmed: break
+            }
+        }
+        throw CancellationError()
+    }
+}

@@ -1,0 +1,303 @@
+import Foundation
+import Intent
+@testable import IstioPublishing
+import KubernetesClient
+import Model
+import Testing
+import TestSupport
+
+private func pod(_ number: Int, _ health: Pod.Health = .healthy) -> Pod {
+    var pod = Pod(name: "p\(number)", address: address(number))
+    pod.health = health
+    return pod
+}
+
+private func address(_ number: Int) -> SocketAddress {
+    guard let address = SocketAddress("10.0.\(number / 250).\(number % 250 + 1):8080") else {
+        preconditionFailure("it is an address")
+    }
+    return address
+}
+
+private func objects(slots: Int?, keepFor: Duration = .seconds(60)) -> SlotObjects {
+    var publication = IstioPublication(
+        access: KubernetesAccess(), namespace: "istio-system",
+        services: ["httpbin": .init(port: 8000, slots: slots, serviceAccount: "httpbin")])
+    publication.keepFor = keepFor
+    return SlotObjects(publication: publication, cluster: "west")
+}
+
+/// An API server and gateways that do what they are told, sooner or later.
+private struct World {
+    var table: SlotTable
+    var objects: SlotObjects
+    var now = ContinuousClock.now
+    var version = 100
+    /// What the gateways have behind each slot.
+    var gateway: [Slot: SocketAddress] = [:]
+    var stored: [Slot: ServiceEntry] = [:]
+    var writeCount = 0
+    var deleteCount = 0
+
+    init(_ objects: SlotObjects) {
+        self.objects = objects
+        table = SlotTable(objects)
+    }
+
+    mutating func publish(_ pods: [Pod], isSynced: Bool = true) {
+        table.replacePods(["httpbin": pods], isSynced: isSynced, at: now)
+    }
+
+    /// Performs what has to be written.
+    mutating func write() {
+        for write in table.writes(at: now).writes {
+            version += 1
+            switch write.action {
+            case .put(let spec, let expected):
+                writeCount += 1
+                #expect(expected == stored[write.slot]?.metadata.resourceVersion, "it writes on what it has seen")
+                var entry = objects.entry(write.slot, spec, version: "\(version)")
+                entry.metadata.uid = stored[write.slot]?.metadata.uid ?? "uid-\(version)"
+                stored[write.slot] = entry
+                table.note(entry, at: now)
+            case .delete(let uid):
+                deleteCount += 1
+                #expect(stored[write.slot]?.metadata.uid == uid)
+                if let entry = stored.removeValue(forKey: write.slot) { table.remove(entry) }
+            }
+        }
+    }
+
+    /// istiod pushes.
+    mutating func push() { gateway = stored.compactMapValues(\.endpoint) }
+
+    /// Asks the gateways for each SNI.
+    mutating func probe() {
+        for (slot, endpoint) in table.unanswered(at: now) {
+            table.note(gateway[slot] == nil ? .reset("no chain") : .answered, for: slot, while: endpoint)
+        }
+    }
+
+    /// Everything happens, and nothing is left to do.
+    mutating func settle() {
+        for _ in 0..<6 {
+            write()
+            push()
+            probe()
+        }
+    }
+
+    var announced: [SocketAddress: Slot] { table.announced("httpbin") }
+}
+
+@Suite struct SlotTableTests {
+    @Test func `nothing is written before the entries were listed and the source has delivered`() {
+        var world = World(objects(slots: 3))
+        world.publish([pod(1)], isSynced: false)
+        #expect(world.table.writes(at: world.now).writes.isEmpty)
+        world.table.replace(with: [], at: world.now)
+        #expect(world.table.writes(at: world.now).writes.isEmpty, "the pods are saved ones")
+        world.publish([pod(1)])
+        #expect(world.table.writes(at: world.now).writes.count == 3)
+    }
+
+    @Test func `a pod is announced once the gateways answer for its slot`() {
+        var world = World(objects(slots: 3))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1), pod(2)])
+        world.write()
+        world.probe()
+        #expect(world.announced.isEmpty)
+        world.push()
+        world.probe()
+        #expect(
+            world.announced == [
+                address(1): Slot(service: "httpbin", name: "s0"), address(2): Slot(service: "httpbin", name: "s1"),
+            ])
+        #expect(world.stored.count == 3 && world.table.isComplete)
+    }
+
+    @Test
+    func `a slot is emptied a second after its pod is gone, and free when it was empty for long and leads nowhere`() {
+        var world = World(objects(slots: 1))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1)])
+        world.settle()
+        let writes = world.writeCount
+        world.publish([pod(2)])
+        #expect(world.announced.isEmpty)
+        world.settle()
+        #expect(world.writeCount == writes, "clients have a second to hear of it")
+        #expect(world.table.writes(at: world.now).next == world.now + .seconds(1))
+        world.now += .seconds(1)
+        world.write()
+        #expect(world.stored.values.first?.endpoint == nil)
+        world.now += .seconds(59)
+        world.probe()
+        world.write()
+        #expect(world.stored.values.first?.endpoint == nil, "not before keepFor")
+        world.now += .seconds(1)
+        // The gateway has not heard that the slot is empty.
+        world.probe()
+        world.write()
+        #expect(world.stored.values.first?.endpoint == nil, "an answer could be from the old pod")
+        world.push()
+        world.settle()
+        #expect(world.announced == [address(2): Slot(service: "httpbin", name: "s0")])
+        #expect(world.writeCount == writes + 2)
+    }
+
+    @Test func `a pod that comes and goes costs one edit each, and nothing is deleted`() {
+        var world = World(objects(slots: 20))
+        world.table.replace(with: [], at: world.now)
+        world.publish((0..<10).map { pod($0) })
+        world.settle()
+        #expect(world.writeCount == 20)
+        world.publish((0..<11).map { pod($0) })
+        world.settle()
+        #expect(world.writeCount == 21)
+        world.publish((1..<11).map { pod($0) })
+        world.now += .seconds(2)
+        world.settle()
+        #expect(world.writeCount == 22 && world.deleteCount == 0)
+    }
+
+    @Test func `without slots each pod has an entry by its name, which is deleted when it was empty for long`() {
+        var world = World(objects(slots: nil))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1), pod(2)])
+        world.settle()
+        #expect(Set(world.stored.keys.map(\.name)) == ["p1", "p2"])
+        world.publish([pod(2)])
+        world.now += .seconds(1)
+        world.settle()
+        #expect(world.stored[Slot(service: "httpbin", name: "p1")]?.endpoint == nil)
+        world.now += .seconds(60)
+        world.settle()
+        #expect(Set(world.stored.keys.map(\.name)) == ["p2"] && world.deleteCount == 1)
+    }
+
+    @Test func `a process that starts finds the slots as they are, and writes nothing`() {
+        var first = World(objects(slots: 5))
+        first.table.replace(with: [], at: first.now)
+        first.publish((0..<3).map { pod($0) })
+        first.settle()
+        var second = World(objects(slots: 5))
+        (second.stored, second.gateway, second.version) = (first.stored, first.gateway, first.version)
+        second.table.replace(with: Array(first.stored.values), at: second.now)
+        second.publish((0..<3).map { pod($0) })
+        second.settle()
+        #expect(second.writeCount == 0 && second.announced == first.announced)
+    }
+
+    @Test func `if no gateway can be asked after a start, what was there counts as answered`() {
+        var first = World(objects(slots: 2))
+        first.table.replace(with: [], at: first.now)
+        first.publish([pod(1)])
+        first.settle()
+        var table = SlotTable(objects(slots: 2))
+        table.replace(with: Array(first.stored.values), at: first.now)
+        table.replacePods(["httpbin": [pod(1)]], isSynced: true, at: first.now)
+        let slot = Slot(service: "httpbin", name: "s0")
+        table.note(.unreachable("down"), for: slot, while: address(1))
+        #expect(table.announced("httpbin").isEmpty)
+        #expect(table.trustAdopted() == [slot])
+        #expect(table.announced("httpbin") == [address(1): slot])
+        table.note(.reset("no chain"), for: slot, while: address(1))
+        #expect(table.announced("httpbin").isEmpty, "the gateway is back, and leads nowhere")
+    }
+
+    @Test func `an older event doesn't undo what an answer to a write told`() throws {
+        var world = World(objects(slots: 1))
+        world.table.replace(with: [], at: world.now)
+        world.publish([])
+        world.write()
+        let empty = try #require(world.stored.values.first)
+        world.probe()
+        world.publish([pod(1)])
+        world.write()
+        world.table.note(empty, at: world.now)
+        #expect(world.table.entries.values.first?.endpoint == address(1))
+    }
+
+    @Test func `with too few slots pods that take traffic come first, and the rest is reported`() {
+        var world = World(objects(slots: 2))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1, .unhealthy), pod(2), pod(3)])
+        world.settle()
+        #expect(Set(world.announced.keys) == [address(2), address(3)])
+        #expect(world.table.problems().contains { $0.contains("3 pods and 2 slots") })
+    }
+
+    @Test
+    func
+        `entries of a service that is no longer published are deleted, and slots beyond the number when they are empty`()
+    {
+        var world = World(objects(slots: 4))
+        world.table.replace(with: [], at: world.now)
+        world.publish((0..<4).map { pod($0) })
+        world.settle()
+        var fewer = World(objects(slots: 2))
+        (fewer.stored, fewer.gateway, fewer.version) = (world.stored, world.gateway, world.version)
+        fewer.table.replace(with: Array(world.stored.values), at: fewer.now)
+        fewer.publish((0..<4).map { pod($0) })
+        fewer.settle()
+        #expect(fewer.announced.count == 4, "nobody loses a slot")
+        fewer.publish([pod(0)])
+        fewer.now += .seconds(2)
+        fewer.settle()
+        fewer.now += .seconds(60)
+        fewer.settle()
+        #expect(Set(fewer.stored.keys.map(\.name)) == ["s0", "s1"])
+
+        var other = IstioPublication(
+            access: KubernetesAccess(), namespace: "istio-system", services: ["another": .init(port: 1, slots: 1)])
+        other.keepFor = .zero
+        var gone = World(SlotObjects(publication: other, cluster: "west"))
+        (gone.stored, gone.version) = (fewer.stored, fewer.version)
+        gone.table.replace(with: Array(fewer.stored.values), at: gone.now)
+        gone.table.replacePods(["another": []], isSynced: true, at: gone.now)
+        gone.now += .seconds(1)
+        gone.write()
+        #expect(gone.stored.keys.map(\.description) == ["another/s0"])
+    }
+
+    /// Random pods, pushes and probes in any order.
+    @Test(arguments: [4, 9, nil], 0..<40)
+    func `whatever happens, what is announced is what the gateway leads to, and no living pod's entry goes`(
+        slots: Int?, seed: Int
+    ) {
+        var random = SeededGenerator(seed: UInt64(seed))
+        var world = World(objects(slots: slots, keepFor: .seconds(5)))
+        world.table.replace(with: [], at: world.now)
+        var pods: [Pod] = []
+        for _ in 0..<200 {
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0:
+                pods = (0..<12).filter { _ in Bool.random(using: &random) }.map { pod($0) }
+                world.publish(pods)
+            case 1:
+                let before = world.stored
+                world.write()
+                for pod in pods {
+                    let had = before.filter { $0.value.endpoint == pod.address }
+                    #expect(had.allSatisfy { world.stored[$0.key]?.endpoint == pod.address })
+                }
+            case 2: world.push()
+            case 3: world.probe()
+            case 4: world.now += .milliseconds(Int.random(in: 1...3_000, using: &random))
+            default: world.settle()
+            }
+            let announced = world.announced
+            #expect(Set(announced.values).count == announced.count)
+            for (address, slot) in announced { #expect(world.gateway[slot] == address) }
+            let endpoints = world.stored.values.compactMap(\.endpoint)
+            #expect(Set(endpoints).count == endpoints.count, "a pod has one slot")
+        }
+        world.now += .seconds(10)
+        world.settle()
+        world.now += .seconds(10)
+        world.settle()
+        #expect(world.announced.count == min(pods.count, slots ?? pods.count))
+    }
+}
