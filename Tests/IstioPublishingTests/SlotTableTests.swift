@@ -226,7 +226,7 @@ private struct World {
         world.publish([pod(1, .unhealthy), pod(2), pod(3)])
         world.settle()
         #expect(Set(world.announced.keys) == [address(2), address(3)])
-        #expect(world.table.problems().contains { $0.contains("3 pods and 2 slots") })
+        #expect(world.table.problems(at: world.now).contains { $0.contains("3 pods and 2 slots") })
     }
 
     @Test

@@ -293,9 +293,7 @@ public actor IstioPublisher: PodPublisher {
                 ])
         } catch {
             var failure = failures[write.slot] ?? Failure(reason: "", next: .now)
-            let reason = "ServiceEntry \(objects.publication.namespace)/\(name) can't be written: \(error)"
-            if failure.reason != reason { logger.warning("\(reason)") }
-            failure.reason = reason
+            failure.reason = "ServiceEntry \(objects.publication.namespace)/\(name) can't be written: \(error)"
             failure.next = .now + failure.backoff.next()
             failures[write.slot] = failure
         }
@@ -303,8 +301,11 @@ public actor IstioPublisher: PodPublisher {
     }
 
     private static func json(_ entry: ServiceEntry) throws(APIFailure) -> Data {
+        let encoder = JSONEncoder()
+        // A server-side apply is read as YAML, which doesn't have the escape \/.
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
-            return try JSONEncoder().encode(entry)
+            return try encoder.encode(entry)
         } catch {
             throw .garbage("a ServiceEntry can't be encoded: \(error)")
         }
@@ -322,7 +323,7 @@ public actor IstioPublisher: PodPublisher {
         state.writer = lease.holder
         state.isWriter = lease.isHeld(at: .now)
         state.gateways = wanted?.gateways ?? []
-        var problems = table.problems() + troubles.values.sorted() + failures.values.map(\.reason).sorted()
+        var problems = table.problems(at: .now) + troubles.values.sorted() + failures.values.map(\.reason).sorted()
         if let passthrough {
             for service in objects.publication.services.keys.sorted() {
                 let slot = Slot(service: service, name: "s0")

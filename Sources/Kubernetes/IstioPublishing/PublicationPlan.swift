@@ -56,7 +56,7 @@ public struct PublicationPlan: Sendable {
         for (slot, endpoint) in table.unanswered(at: now) where endpoint == nil {
             table.note(.reset("not asked"), for: slot, while: nil)
         }
-        problems = table.problems()
+        problems = table.problems(at: now)
         let passthrough = AutoPassthrough(gateways)
         for write in table.writes(at: now + SlotTable.withdrawal).writes {
             let object = "\(publication.namespace)/\(objects.name(of: write.slot))"

@@ -12,6 +12,8 @@ import Model
 struct SlotTable: Sendable {
     /// How long after a pod is gone its slot is emptied, so that clients have heard of it before.
     static let withdrawal = Duration.seconds(1)
+    /// How long the gateways may take to lead to a pod before that is a problem.
+    static let patience = Duration.seconds(10)
 
     /// What gateways answered for a slot's SNI.
     enum Answer: Hashable, Sendable {
@@ -35,6 +37,8 @@ struct SlotTable: Sendable {
         /// As the API server has it.
         var spec: ServiceEntry.Spec?
         var endpoint: SocketAddress?
+        /// When the endpoint last changed, as far as this process saw.
+        var since: ContinuousClock.Instant
         var uid: String
         var version: String
         /// Since when no pod has had the endpoint's address; nil if one has.
@@ -91,7 +95,7 @@ struct SlotTable: Sendable {
         guard let slot = slot(of: object) else { return }
         let version = object.metadata.resourceVersion ?? ""
         let uid = object.metadata.uid ?? ""
-        var entry = Entry(uid: uid, version: version, isAdopted: false)
+        var entry = Entry(since: now, uid: uid, version: version, isAdopted: false)
         if let known = entries[slot], known.uid == uid {
             // A watch may be behind the answer to a write.
             if let new = Int(version), let old = Int(known.version), new < old { return }
@@ -103,6 +107,7 @@ struct SlotTable: Sendable {
         entry.endpoint = object.endpoint
         if entry.endpoint != hadEndpoint {
             (entry.answer, entry.goneSince, entry.isAdopted, entry.isTrusted) = (nil, nil, false, false)
+            entry.since = now
             entry.emptySince = entry.endpoint == nil ? now : nil
         }
         entries[slot] = entry
@@ -212,7 +217,7 @@ struct SlotTable: Sendable {
     }
 
     /// The pods that have no slot, and why others are not announced; one sentence each.
-    func problems() -> [String] {
+    func problems(at now: ContinuousClock.Instant) -> [String] {
         var problems: [String] = []
         for (service, settings) in objects.publication.services.sorted(by: { $0.key < $1.key }) {
             if let slots = settings.slots, let count = pods[service]?.count, count > slots {
@@ -223,14 +228,11 @@ struct SlotTable: Sendable {
                     """)
             }
             for (slot, entry) in entries.sorted(by: { $0.key < $1.key }) where slot.service == service {
-                guard let endpoint = entry.endpoint, let pod = pods[service]?[endpoint], pod.health == .healthy else {
-                    continue
-                }
-                switch entry.answer {
-                case .reset(let reason), .unreachable(let reason):
-                    problems.append("\(service)/\(pod.name) is not announced: \(reason)")
-                case nil, .answered: break
-                }
+                guard let endpoint = entry.endpoint, let pod = pods[service]?[endpoint], pod.health == .healthy,
+                    now >= entry.since + Self.patience, let reason = entry.answer?.reason
+                else { continue }
+                let state = entry.isAnswered ? "is announced without being asked for" : "is not announced"
+                problems.append("\(service)/\(pod.name) \(state): \(reason)")
             }
         }
         return problems

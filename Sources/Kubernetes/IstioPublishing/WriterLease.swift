@@ -106,14 +106,20 @@ actor WriterLease {
     }
 
     private func spec(after last: LeaseObject.Spec?) -> LeaseObject.Spec {
-        let now = Date().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true))
         let isOwn = last?.holderIdentity == identity
-        // MicroTime has six digits.
-        let time = now.replacing("Z", with: "000Z")
+        let time = Self.microTime(Date())
         return LeaseObject.Spec(
             holderIdentity: identity, leaseDurationSeconds: Self.duration,
             acquireTime: isOwn ? last?.acquireTime ?? time : time, renewTime: time,
             leaseTransitions: (last?.leaseTransitions ?? 0) + (last == nil || isOwn ? 0 : 1))
+    }
+
+    /// A time as Kubernetes' MicroTime, which must have six digits after the point.
+    static func microTime(_ date: Date) -> String {
+        let microseconds = Int((date.timeIntervalSince1970 * 1_000_000).rounded())
+        let fraction = "\(1_000_000 + microseconds % 1_000_000)".dropFirst()
+        let whole = Date(timeIntervalSince1970: Double(microseconds / 1_000_000)).ISO8601Format()
+        return "\(whole.dropLast()).\(fraction)Z"
     }
 
     private static func decode(_ data: Data) throws(APIFailure) -> LeaseObject {
