@@ -168,7 +168,8 @@ let package = Package(
             name: "ballast",
             dependencies: [
                 "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
-                "IstioPublishing", "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration", "Model",
+                "IstioPublishing", "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration",
+                "Model",
                 "Overrides", "Serving", "Snapshots", "TLSProbe", "XDS", "YAMLFile",
                 arguments, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS, signals, yams,
             ],

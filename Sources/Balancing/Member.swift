@@ -104,6 +104,7 @@ struct Member: Hashable, Sendable {
         switch identity {
         case .address: break
         case .sni(let names, _): endpoint.hostname = names[entry.pod.name]
+        case .tunnel: endpoint.metadata = endpoint.metadata.overridden(by: .tunnelled)
         case .proxied(let proxies):
             // The hash keeps each pod on the same proxy while other pods come and go.
             endpoint.proxy = proxies[Int(xxHash64(entry.pod.name) % UInt64(proxies.count))]
@@ -112,9 +113,12 @@ struct Member: Hashable, Sendable {
     }
 
     private func address(of pod: Pod) -> Assignment.Endpoint.Address {
+        switch route.endpoints {
         // The SNI is part of the identity: up to 1.38, Envoy keeps using the old SNI if nothing else changes.
-        guard case .pods(.sni(let names, let listener)) = route.endpoints else { return .socket(pod.address) }
-        return .listener(listener, id: names[pod.name] ?? pod.name)
+        case .pods(.sni(let names, let listener)), .pods(.tunnel(let names, let listener)):
+            .listener(listener, id: names[pod.name] ?? pod.name)
+        case .pods(.address), .pods(.proxied), .shared: .socket(pod.address)
+        }
     }
 
     /// The endpoints that stand for all pods together.

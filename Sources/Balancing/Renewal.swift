@@ -187,7 +187,7 @@ extension Cluster {
             return RenewedLanes(
                 count: { settings.count(pods: $0, gateways: gateways) },
                 renewsOld: settings.gatewayPolicy == .roundRobin)
-        case .gateway, .pods, .connect: return nil
+        case .gateway, .pods, .connect, .hbone: return nil
         }
     }
 }

@@ -19,6 +19,8 @@ struct Route: Hashable, Sendable {
         case proxied([SocketAddress])
         /// An SNI for each pod name, through an internal listener in the client.
         case sni([String: String], listener: String)
+        /// An authority for each pod name, for tunnels through an internal listener in the client.
+        case tunnel([String: String], listener: String)
     }
 
     var endpoints: Endpoints
@@ -29,6 +31,10 @@ struct Route: Hashable, Sendable {
 
     /// The gateways that are drained, if clients know gateways by their addresses.
     var drained: [SocketAddress] = []
+
+    /// Clients can't use the gateways.
+    static let none = Route(
+        endpoints: .shared([], generation: nil), description: "not reached: tunnels need `lanes: true`")
 
     /// Clients connect to the pods.
     static let direct = Route(endpoints: .pods(.address), description: "reached directly")
@@ -49,7 +55,7 @@ struct Route: Hashable, Sendable {
     var sendsPodAddresses: Bool {
         switch endpoints {
         case .pods(.address), .pods(.proxied): true
-        case .pods(.sni), .shared: false
+        case .pods(.sni), .pods(.tunnel), .shared: false
         }
     }
 }
@@ -67,7 +73,10 @@ extension Route {
         let gateways = Set(cluster.gateways).subtracting(drained).sorted()
         let drained = drained.sorted()
         self.init(gateways: gateways, drained: drained)
-        guard capabilities.supportsEveryReach || cluster.reach.kind == .gateway else { return }
+        guard capabilities.supportsEveryReach || cluster.reach.kind == .gateway else {
+            if !cluster.reach.acceptsEveryClient { self = .none }
+            return
+        }
         let listener = cluster.name.gatewayListener
         switch cluster.reach {
         case .gateway(let refresh):
@@ -86,6 +95,18 @@ extension Route {
                 self.drained = []
             } catch {
                 problem = "\(error); reached through its gateways instead"
+            }
+        case .hbone(let settings):
+            do throws(SNITemplate.Problem) {
+                endpoints = .pods(
+                    .tunnel(
+                        try settings.authorities.authorities(of: pods, of: service, in: cluster.name),
+                        listener: cluster.name.podListener))
+                description = "each reached by its own tunnel"
+                self.drained = []
+            } catch {
+                self = .none
+                problem = "\(error); not reached at all"
             }
         case .connect:
             if let pod = pods.first(where: { taken[$0.address] != nil }), let owner = taken[pod.address] {

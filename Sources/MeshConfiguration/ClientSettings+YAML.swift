@@ -17,7 +17,8 @@ extension ClientSettings {
 }
 
 extension ClientSettings.TLS {
-    fileprivate init(_ entry: YAMLReader, template: Self?) throws(ConfigurationError) {
+    /// Reads TLS settings; fields that they don't set come from the template.
+    init(_ entry: YAMLReader, template: Self?) throws(ConfigurationError) {
         let fields = try entry.mapping("certificate", "key", "ca", "identities", "alpn")
         // The files are on clients' disks, so their existence can't be checked here.
         if let ca = try fields["ca"]?.text() ?? template?.ca {

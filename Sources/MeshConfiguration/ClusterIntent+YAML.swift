@@ -12,11 +12,12 @@ extension ClusterIntent {
         _ name: ClusterName, _ entry: YAMLReader, own: ClusterName, shrinkGuard: ShrinkGuard?, path: (String) -> String
     ) throws(ConfigurationError) {
         let fields = try entry.mapping(
-            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "guard", "maxShare",
+            "network", "locality", "endpoints", "gateways", "reach", "refresh", "lanes", "sni", "hbone", "guard",
+            "maxShare",
             "metadata")
         var cluster = Cluster(name: name, network: try fields["network"]?.text())
         cluster.locality = try fields["locality"]?.locality() ?? Locality(region: name.rawValue)
-        cluster.reach = try Reach(fields)
+        cluster.reach = try Reach(fields, of: entry)
         cluster.maxShare = try fields["maxShare"]?.value(
             "should be a number from 0.01 to 0.99: the share of a service's traffic that it may take at most"
         ) { text in
@@ -35,9 +36,11 @@ extension ClusterIntent {
 
 extension Reach {
     /// Reads `reach` and its settings.
-    fileprivate init(_ fields: [String: YAMLReader]) throws(ConfigurationError) {
+    fileprivate init(_ fields: [String: YAMLReader], of entry: YAMLReader) throws(ConfigurationError) {
         let kind = try fields["reach"]?.choice(Kind.self) ?? .gateway
-        let settings: [(key: String, kind: Kind)] = [("refresh", .gateway), ("lanes", .lanes), ("sni", .pods)]
+        let settings: [(key: String, kind: Kind)] = [
+            ("refresh", .gateway), ("lanes", .lanes), ("sni", .pods), ("hbone", .hbone),
+        ]
         for setting in settings where setting.kind != kind {
             if let field = fields[setting.key] {
                 throw field.error("belongs to reach: \(setting.kind.rawValue), and reach is \(kind.rawValue)")
@@ -51,6 +54,23 @@ extension Reach {
                     ?? LaneSettings())
         case .pods: self = .pods(sni: try fields["sni"]?.template() ?? .standard)
         case .connect: self = .connect
+        case .hbone: self = .hbone(try HBONESettings(fields.required("hbone", of: entry)))
+        }
+    }
+}
+
+extension HBONESettings {
+    fileprivate init(_ entry: YAMLReader) throws(ConfigurationError) {
+        let fields = try entry.mapping("hosts", "gateway", "pods")
+        self.init(
+            gateway: try ClientSettings.TLS(fields.required("gateway", of: entry), template: nil),
+            pods: try ClientSettings.TLS(fields.required("pods", of: entry), template: nil))
+        guard let hosts = fields["hosts"] else { return }
+        let text = try hosts.text()
+        do throws(SNITemplate.Problem) {
+            authorities = try AuthorityTemplate(text)
+        } catch {
+            throw hosts.error(error.description)
         }
     }
 }

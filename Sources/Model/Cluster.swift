@@ -39,4 +39,8 @@ public struct Cluster: Hashable, Sendable {
 extension ClusterName {
     /// The name of the internal listener, and of its Envoy cluster, that lead clients to this cluster's gateways.
     public var gatewayListener: String { "\(rawValue)_gateway" }
+    /// The name of the internal listener, and of its Envoy cluster, that tunnel to one pod each of this cluster.
+    public var podListener: String { "\(rawValue)_pods" }
+    /// The names that no service's resource may have.
+    public var listeners: [String] { [gatewayListener, podListener] }
 }

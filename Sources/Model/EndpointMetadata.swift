@@ -7,6 +7,9 @@ extension EndpointMetadata {
     /// The metadata of endpoints with an Istio sidecar.
     public static let istioSidecar: EndpointMetadata = ["envoy.transport_socket_match": ["tlsMode": "istio"]]
 
+    /// The metadata of endpoints that are reached through tunnels, in which there is no TLS.
+    public static let tunnelled: EndpointMetadata = ["envoy.transport_socket_match": ["ballast": "tunnelled"]]
+
     /// The metadata with other values added; the other ones count where both have a key.
     public func overridden(by other: EndpointMetadata) -> EndpointMetadata {
         if isEmpty { return other }

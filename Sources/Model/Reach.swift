@@ -10,6 +10,8 @@ public enum Reach: Hashable, Sendable {
     case pods(sni: SNITemplate)
     /// The pods' own addresses, reached through the gateway as an HTTP CONNECT proxy.
     case connect
+    /// One endpoint for each pod; the gateway selects the pod by the authority of a CONNECT request (Istio's HBONE).
+    case hbone(HBONESettings)
 
     /// A reach without its settings, as named in the configuration.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
@@ -21,6 +23,8 @@ public enum Reach: Hashable, Sendable {
         case pods
         /// See `Reach.connect`.
         case connect
+        /// See `Reach.hbone`.
+        case hbone
     }
 
     /// The kind of this reach.
@@ -30,6 +34,7 @@ public enum Reach: Hashable, Sendable {
         case .lanes: .lanes
         case .pods: .pods
         case .connect: .connect
+        case .hbone: .hbone
         }
     }
 
@@ -37,8 +42,32 @@ public enum Reach: Hashable, Sendable {
     public var needsInternalListener: Bool {
         switch self {
         case .gateway, .connect: false
-        case .lanes, .pods: true
+        case .lanes, .pods, .hbone: true
         }
+    }
+
+    /// Whether clients without internal listeners can use the gateways; if not, they get no endpoints of the cluster.
+    public var acceptsEveryClient: Bool { kind != .hbone }
+}
+
+/// How clients tunnel through an ambient east-west gateway: a CONNECT to the gateway, and in it one to the pod's node.
+///
+/// The first tells the gateway the pod; the second is end to end, so that the pod's node sees the client's identity.
+public struct HBONESettings: Hashable, Sendable {
+    /// The authority of each pod.
+    public var authorities: AuthorityTemplate
+    /// TLS to the gateways.
+    public var gateway: ClientSettings.TLS
+    /// TLS through the gateways, to what ends tunnels for the pods (ztunnel).
+    public var pods: ClientSettings.TLS
+
+    /// Creates settings.
+    public init(
+        authorities: AuthorityTemplate = .standard, gateway: ClientSettings.TLS, pods: ClientSettings.TLS
+    ) {
+        self.authorities = authorities
+        self.gateway = gateway
+        self.pods = pods
     }
 }
 

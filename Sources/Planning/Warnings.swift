@@ -113,7 +113,7 @@ private struct Findings {
             case .lanes: add("approximate", "\(share.cluster) is reached in lanes: its pods' shares are approximate")
             case .gateway:
                 add("pinned", "\(share.cluster) is reached by gateway addresses: open connections keep their pods")
-            case .pods, .connect, nil: break
+            case .pods, .connect, .hbone, nil: break
             }
         }
         if let policy = premises.builder.service(service)?.client.policy {

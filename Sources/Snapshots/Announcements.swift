@@ -139,7 +139,7 @@ extension Cluster {
         guard !gateways.isEmpty else { return false }
         return switch reach {
         case .pods, .connect: true
-        case .gateway, .lanes: false
+        case .gateway, .lanes, .hbone: false
         }
     }
 
@@ -148,7 +148,7 @@ extension Cluster {
         switch reach {
         case .pods: .name(pod.name)
         case .connect: .address(pod.address)
-        case .gateway, .lanes: nil
+        case .gateway, .lanes, .hbone: nil
         }
     }
 }

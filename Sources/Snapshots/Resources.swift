@@ -20,11 +20,13 @@ extension Mesh {
             ? .localities(assignment.localitiesAlone, of: service.service.name) : .endpoints(assignment)
         switch view.kind {
         case .plain:
-            return contents(names, endpoints, .cluster(.service(service.service, throughProxies: false)), .routes)
+            return contents(names, endpoints, .cluster(.service(service.service)), .routes)
         case .lanes:
-            let throughProxies = remotes(of: view).contains { $0.reach == .connect }
-            let cluster = EnvoyCluster.service(service.service, throughProxies: throughProxies)
-            return contents(names, endpoints, .cluster(cluster), .routes)
+            var ways: EnvoyCluster.Ways = []
+            let kinds = remotes(of: view).map(\.reach.kind)
+            if kinds.contains(.connect) { ways.insert(.proxies) }
+            if kinds.contains(.hbone) { ways.insert(.tunnels) }
+            return contents(names, endpoints, .cluster(.service(service.service, through: ways)), .routes)
         case .grpc: return contents(names, endpoints, .cluster(.proxyless), .routes, .proxylessListener)
         case .gateway: return contents(names, endpoints) + gatewayClusters(for: service, assignment, view)
         }
@@ -44,7 +46,7 @@ extension Mesh {
         }
         let pods = pods[cluster.name] ?? []
         switch cluster.reach {
-        case .gateway, .lanes: break
+        case .gateway, .lanes, .hbone: break
         case .pods(let template):
             // If the template fails for the pods, clients use the service's own SNI instead.
             let names = (try? template.names(of: pods, of: service.service, in: cluster.name)) ?? [:]
@@ -66,14 +68,23 @@ extension Mesh {
     func paths(for view: ClientView, _ tuning: Tuning) -> [NamedContent] {
         guard view.kind.capabilities.supportsEveryReach else { return [] }
         return remotes(of: view).filter(\.reach.needsInternalListener).flatMap { cluster -> [NamedContent] in
-            let name = ResourceName(rawValue: cluster.name.gatewayListener)
+            let name = cluster.name.gatewayListener
+            let gateways = (Set(cluster.gateways).sorted(), tuning.drainedGateways(of: cluster))
+            guard case .hbone(let settings) = cluster.reach else {
+                return [
+                    (ResourceName(rawValue: name), .cluster(.gateways(gateways.0, drained: gateways.1))),
+                    (ResourceName(rawValue: name), .listener(GatewayListener(name))),
+                ]
+            }
+            let pods = cluster.name.podListener
             return [
                 (
-                    name,
-                    .cluster(
-                        .gateways(Set(cluster.gateways).sorted(), drained: tuning.drainedGateways(of: cluster)))
+                    ResourceName(rawValue: name),
+                    .cluster(.gateways(gateways.0, drained: gateways.1, tunnelsOver: settings.gateway))
                 ),
-                (name, .listener(GatewayListener(to: cluster))),
+                (ResourceName(rawValue: name), .listener(GatewayListener(name, .tunnelToGateway))),
+                (ResourceName(rawValue: pods), .cluster(.tunnels(settings.pods, through: name))),
+                (ResourceName(rawValue: pods), .listener(GatewayListener(pods, .tunnelToPod))),
             ]
         }
     }

@@ -42,10 +42,12 @@ public enum ResourceJSON {
             envoy__config__route__v3__route_configuration__descriptor,
             envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor,
             envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__descriptor,
+            envoy__extensions__filters__network__set_filter_state__v3__config__descriptor,
             envoy__extensions__filters__http__router__v3__router__descriptor,
             envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor,
             envoy__extensions__transport_sockets__raw_buffer__v3__raw_buffer__descriptor,
             envoy__extensions__transport_sockets__http_11_proxy__v3__http11_proxy_upstream_transport__descriptor,
+            envoy__extensions__transport_sockets__internal_upstream__v3__internal_upstream_transport__descriptor,
             envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor,
             ballast__federation__v1__exported_service__descriptor,
         ]

@@ -132,7 +132,7 @@ func socketAddress(
     }
 }
 
-private func listenerAddress(
+func listenerAddress(
     _ listener: String, id: String, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Address> {
     let address = arena.make(envoy__config__core__v3__envoy_internal_address__init) { message in

@@ -6,17 +6,42 @@ public import XDS
 /// The kinds of Envoy clusters that Ballast serves.
 public enum EnvoyCluster: Hashable, Sendable {
     /// A service, for its clients; its endpoints come by EDS under the same name.
-    case service(Service, throughProxies: Bool)
+    case service(Service, through: Ways = [])
     /// A service, for gRPC clients: only the fields that gRPC reads.
     ///
     /// TLS is configured in the gRPC channel.
     case proxyless
     /// A remote cluster's gateways, for clients; drained ones get no new connections.
-    case gateways([SocketAddress], drained: Set<SocketAddress> = [])
+    ///
+    /// With TLS, they accept tunnels: HTTP/2 CONNECT requests.
+    case gateways([SocketAddress], drained: Set<SocketAddress> = [], tunnelsOver: ClientSettings.TLS? = nil)
+    /// What ends tunnels for a remote cluster's pods, through the internal listener that leads to its gateways.
+    case tunnels(ClientSettings.TLS, through: String)
     /// All pods of a service, for their own gateway.
     case pods(Assignment)
     /// One pod, for its own gateway.
     case pod(SocketAddress)
+
+    /// Ways to pods that need transport sockets of their own.
+    public struct Ways: OptionSet, Hashable, Sendable {
+        /// The bits of the ways.
+        public let rawValue: UInt8
+
+        /// Creates a set.
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// HTTP CONNECT proxies, for which each endpoint names its proxy.
+        public static let proxies = Ways(rawValue: 1)
+        /// Tunnels that have TLS of their own.
+        public static let tunnels = Ways(rawValue: 2)
+    }
+
+    /// The limit on connections and on requests of an Envoy cluster on the way to gateways, which all services share.
+    ///
+    /// Envoy's own is 1,024: a client of some hundred pods with several workers would exceed it.
+    static let shared: UInt32 = 1_000_000
+    /// When a tunnel without connections is closed.
+    static let idleTunnel = Duration.seconds(60)
 }
 
 extension EncodedResource {
@@ -31,8 +56,8 @@ extension EncodedResource {
                 ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE_TYPE
             message.connect_timeout = arena.duration(.seconds(5))
             switch cluster {
-            case .service(let service, let throughProxies):
-                service.describe(&message, name: name.rawValue, throughProxies: throughProxies, in: arena)
+            case .service(let service, let ways):
+                service.describe(&message, name: name.rawValue, through: ways, in: arena)
             case .proxyless:
                 message.discoverEndpoints(name: name.rawValue, in: arena)
                 message.reportUtilization(in: arena)
@@ -42,11 +67,20 @@ extension EncodedResource {
                         ENVOY__CONFIG__CORE__V3__CONFIG_SOURCE__CONFIG_SOURCE_SPECIFIER_SELF
                     source.`self` = arena.make(envoy__config__core__v3__self_config_source__init) { _ in }
                 }
-            case .gateways(let gateways, let drained):
+            case .gateways(let gateways, let drained, let tls):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
                 message.load_assignment = fixedHosts(gateways, drained: drained, name: name.rawValue, in: arena)
                 // Short, so that a gateway that is gone delays a client little before the next one is tried.
                 message.connect_timeout = arena.duration(.seconds(1))
+                message.isShared(in: arena)
+                if let tls { message.carriesTunnels(over: transportSocket(tls, sni: nil, in: arena), in: arena) }
+            case .tunnels(let tls, let listener):
+                message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
+                message.load_assignment = fixedHosts(
+                    [listenerAddress(listener, id: "", in: arena)], name: name.rawValue, in: arena)
+                message.isShared(in: arena)
+                message.carriesTunnels(
+                    over: internalUpstream(transportSocket(tls, sni: nil, in: arena), in: arena), in: arena)
             case .pods(let assignment):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
                 message.lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__LEAST_REQUEST
@@ -63,14 +97,22 @@ extension EncodedResource {
 private func fixedHosts(
     _ hosts: [SocketAddress], drained: Set<SocketAddress> = [], name: String, in arena: Arena
 ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
-    let endpoints = hosts.sorted().map { host in
-        let endpoint = arena.make(envoy__config__endpoint__v3__endpoint__init) { message in
-            message.address = socketAddress(host.host.description, host.port, in: arena)
-        }
+    let hosts = hosts.sorted()
+    let addresses = hosts.map { socketAddress($0.host.description, $0.port, in: arena) }
+    return fixedHosts(
+        addresses, drained: Set(hosts.indices.filter { drained.contains(hosts[$0]) }), name: name, in: arena)
+}
+
+private func fixedHosts(
+    _ addresses: [UnsafeMutablePointer<Envoy__Config__Core__V3__Address>], drained: Set<Int> = [], name: String,
+    in arena: Arena
+) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__ClusterLoadAssignment> {
+    let endpoints = addresses.enumerated().map { index, address in
+        let endpoint = arena.make(envoy__config__endpoint__v3__endpoint__init) { $0.address = address }
         return arena.make(envoy__config__endpoint__v3__lb_endpoint__init) { message in
             message.host_identifier_case = ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT
             message.endpoint = endpoint
-            if drained.contains(host) { message.health_status = ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__DRAINING }
+            if drained.contains(index) { message.health_status = ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__DRAINING }
         }
     }
     let locality = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init) { message in
@@ -87,7 +129,8 @@ private func fixedHosts(
 extension Service {
     /// Sets EDS, weighted balancing, and TLS and HTTP from the service's settings.
     fileprivate func describe(
-        _ message: inout Envoy__Config__Cluster__V3__Cluster, name: String, throughProxies: Bool, in arena: Arena
+        _ message: inout Envoy__Config__Cluster__V3__Cluster, name: String, through ways: EnvoyCluster.Ways,
+        in arena: Arena
     ) {
         message.discoverEndpoints(name: name, in: arena)
         message.reportUtilization(in: arena)
@@ -114,7 +157,41 @@ extension Service {
         }
         message.n_typed_extension_protocol_options = 1
         message.typed_extension_protocol_options = arena.array([client.http.message(in: arena)])
-        message.transport_socket = transportSocket(throughProxies: throughProxies, in: arena)
+        message.transport_socket = transportSocket(throughProxies: ways.contains(.proxies), in: arena)
+        guard ways.contains(.tunnels), client.tls != nil else { return }
+        let match = arena.make(envoy__config__cluster__v3__cluster__transport_socket_match__init) { match in
+            match.name = arena.string("tunnelled")
+            match.match = structMessage(EndpointMetadata.tunnelled.values.first ?? [:], in: arena)
+            match.transport_socket = rawBuffer(in: arena)
+        }
+        message.n_transport_socket_matches = 1
+        message.transport_socket_matches = arena.array([match])
+    }
+}
+
+extension Envoy__Config__Cluster__V3__Cluster {
+    /// Lifts Envoy's limits on connections and requests.
+    fileprivate mutating func isShared(in arena: Arena) {
+        let limits = arena.make(envoy__config__cluster__v3__circuit_breakers__thresholds__init) { limits in
+            limits.max_connections = arena.number(EnvoyCluster.shared)
+            limits.max_pending_requests = arena.number(EnvoyCluster.shared)
+            limits.max_requests = arena.number(EnvoyCluster.shared)
+        }
+        circuit_breakers = arena.make(envoy__config__cluster__v3__circuit_breakers__init) { message in
+            message.n_thresholds = 1
+            message.thresholds = arena.array([limits])
+        }
+    }
+
+    /// Sets HTTP/2 over a transport socket.
+    fileprivate mutating func carriesTunnels(
+        over socket: UnsafeMutablePointer<Envoy__Config__Core__V3__TransportSocket>, in arena: Arena
+    ) {
+        transport_socket = socket
+        n_typed_extension_protocol_options = 1
+        typed_extension_protocol_options = arena.array([
+            ClientSettings.HTTPVersion.http2.message(idle: EnvoyCluster.idleTunnel, in: arena)
+        ])
     }
 }
 
@@ -192,8 +269,9 @@ extension ClientSettings.HealthCheck {
 }
 
 extension ClientSettings.HTTPVersion {
+    /// - Parameter idle: when a connection without requests is closed; nil for Envoy's default.
     fileprivate func message(
-        in arena: Arena
+        idle: Duration? = nil, in arena: Arena
     ) -> UnsafeMutablePointer<Envoy__Config__Cluster__V3__Cluster__TypedExtensionProtocolOptionsEntry> {
         let version = arena.make(
             envoy__extensions__upstreams__http__v3__http_protocol_options__explicit_http_config__init
@@ -216,6 +294,11 @@ extension ClientSettings.HTTPVersion {
             options.upstream_protocol_options_case =
                 ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__UPSTREAM_PROTOCOL_OPTIONS_EXPLICIT_HTTP_CONFIG
             options.explicit_http_config = version
+            options.common_http_protocol_options = idle.map { idle in
+                arena.make(envoy__config__core__v3__http_protocol_options__init) {
+                    $0.idle_timeout = arena.duration(idle)
+                }
+            }
         }
         return arena.make(envoy__config__cluster__v3__cluster__typed_extension_protocol_options_entry__init) { entry in
             entry.key = arena.string("envoy.extensions.upstreams.http.v3.HttpProtocolOptions")

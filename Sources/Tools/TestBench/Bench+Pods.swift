@@ -11,10 +11,21 @@ extension Bench {
         switch kind {
         case .tls: break
         case .sidecar: text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
-        case .plaintext:
+        case .plaintext, .ambient:
             guard let start = text.range(of: "      transport_socket:\n"), let end = text.range(of: "layered_runtime")
             else { throw BenchError("bench/pod.yaml has another layout") }
             text.removeSubrange(start.lowerBound..<end.lowerBound)
+        }
+        if kind == .ambient {
+            let app = try pod("e1").address
+            text = text.replacing(
+                "layered_runtime",
+                with: """
+                    \(HBONE.listener("ztunnel", at: "\(network)11", certificate: "pod", routes: [("*", "app")]))
+                      clusters:
+                    \(HBONE.cluster("app", [app]))
+                    layered_runtime
+                    """)
         }
         try await withThrowingTaskGroup { group in
             for name in names where processes.withLock({ $0[name]?.isRunning != true }) {
@@ -36,6 +47,8 @@ extension Bench {
         case sidecar
         /// No TLS, as a pod without a sidecar.
         case plaintext
+        /// No TLS, with a ztunnel beside it that ends tunnels.
+        case ambient
     }
 
     private static let sidecarChain = """

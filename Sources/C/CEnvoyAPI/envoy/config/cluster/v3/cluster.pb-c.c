@@ -7,6 +7,12 @@
 #endif
 
 #include "envoy/config/cluster/v3/cluster.pb-c.h"
+void   envoy__config__cluster__v3__cluster__transport_socket_match__init
+                     (Envoy__Config__Cluster__V3__Cluster__TransportSocketMatch         *message)
+{
+  static const Envoy__Config__Cluster__V3__Cluster__TransportSocketMatch init_value = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__TRANSPORT_SOCKET_MATCH__INIT;
+  *message = init_value;
+}
 void   envoy__config__cluster__v3__cluster__eds_cluster_config__init
                      (Envoy__Config__Cluster__V3__Cluster__EdsClusterConfig         *message)
 {
@@ -82,6 +88,70 @@ void   envoy__config__cluster__v3__cluster__free_unpacked
   assert(message->base.descriptor == &envoy__config__cluster__v3__cluster__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__transport_socket_match__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Cluster__V3__Cluster__TransportSocketMatch, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "match",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Cluster__V3__Cluster__TransportSocketMatch, match),
+    &google__protobuf__struct__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transport_socket",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Cluster__V3__Cluster__TransportSocketMatch, transport_socket),
+    &envoy__config__core__v3__transport_socket__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__cluster__v3__cluster__transport_socket_match__field_indices_by_name[] = {
+  1,   /* field[1] = match */
+  0,   /* field[0] = name */
+  2,   /* field[2] = transport_socket */
+};
+static const ProtobufCIntRange envoy__config__cluster__v3__cluster__transport_socket_match__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__transport_socket_match__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.cluster.v3.Cluster.TransportSocketMatch",
+  "TransportSocketMatch",
+  "Envoy__Config__Cluster__V3__Cluster__TransportSocketMatch",
+  "envoy.config.cluster.v3",
+  sizeof(Envoy__Config__Cluster__V3__Cluster__TransportSocketMatch),
+  3,
+  envoy__config__cluster__v3__cluster__transport_socket_match__field_descriptors,
+  envoy__config__cluster__v3__cluster__transport_socket_match__field_indices_by_name,
+  1,  envoy__config__cluster__v3__cluster__transport_socket_match__number_ranges,
+  (ProtobufCMessageInit) envoy__config__cluster__v3__cluster__transport_socket_match__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__eds_cluster_config__field_descriptors[2] =
 {
   {
@@ -367,7 +437,7 @@ const ProtobufCEnumDescriptor envoy__config__cluster__v3__cluster__lb_policy__de
   envoy__config__cluster__v3__cluster__lb_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[15] =
+static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field_descriptors[17] =
 {
   {
     "name",
@@ -437,6 +507,18 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field
     offsetof(Envoy__Config__Cluster__V3__Cluster, n_health_checks),
     offsetof(Envoy__Config__Cluster__V3__Cluster, health_checks),
     &envoy__config__core__v3__health_check__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "circuit_breakers",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Cluster__V3__Cluster, circuit_breakers),
+    &envoy__config__cluster__v3__circuit_breakers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -538,6 +620,18 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "transport_socket_matches",
+    43,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Cluster__V3__Cluster, n_transport_socket_matches),
+    offsetof(Envoy__Config__Cluster__V3__Cluster, transport_socket_matches),
+    &envoy__config__cluster__v3__cluster__transport_socket_match__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "lrs_report_endpoint_metrics",
     57,
     PROTOBUF_C_LABEL_REPEATED,
@@ -551,35 +645,38 @@ static const ProtobufCFieldDescriptor envoy__config__cluster__v3__cluster__field
   },
 };
 static const unsigned envoy__config__cluster__v3__cluster__field_indices_by_name[] = {
-  8,   /* field[8] = common_lb_config */
+  6,   /* field[6] = circuit_breakers */
+  9,   /* field[9] = common_lb_config */
   3,   /* field[3] = connect_timeout */
   2,   /* field[2] = eds_cluster_config */
   5,   /* field[5] = health_checks */
-  9,   /* field[9] = ignore_health_on_host_removal */
+  10,   /* field[10] = ignore_health_on_host_removal */
   4,   /* field[4] = lb_policy */
-  12,   /* field[12] = least_request_lb_config */
-  10,   /* field[10] = load_assignment */
-  14,   /* field[14] = lrs_report_endpoint_metrics */
-  13,   /* field[13] = lrs_server */
+  13,   /* field[13] = least_request_lb_config */
+  11,   /* field[11] = load_assignment */
+  16,   /* field[16] = lrs_report_endpoint_metrics */
+  14,   /* field[14] = lrs_server */
   0,   /* field[0] = name */
-  6,   /* field[6] = outlier_detection */
-  7,   /* field[7] = transport_socket */
+  7,   /* field[7] = outlier_detection */
+  8,   /* field[8] = transport_socket */
+  15,   /* field[15] = transport_socket_matches */
   1,   /* field[1] = type */
-  11,   /* field[11] = typed_extension_protocol_options */
+  12,   /* field[12] = typed_extension_protocol_options */
 };
-static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[10 + 1] =
+static const ProtobufCIntRange envoy__config__cluster__v3__cluster__number_ranges[11 + 1] =
 {
   { 1, 0 },
   { 6, 4 },
   { 8, 5 },
-  { 19, 6 },
-  { 24, 7 },
-  { 27, 8 },
-  { 32, 9 },
-  { 36, 11 },
-  { 42, 13 },
-  { 57, 14 },
-  { 0, 15 }
+  { 10, 6 },
+  { 19, 7 },
+  { 24, 8 },
+  { 27, 9 },
+  { 32, 10 },
+  { 36, 12 },
+  { 42, 14 },
+  { 57, 16 },
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor =
 {
@@ -589,10 +686,10 @@ const ProtobufCMessageDescriptor envoy__config__cluster__v3__cluster__descriptor
   "Envoy__Config__Cluster__V3__Cluster",
   "envoy.config.cluster.v3",
   sizeof(Envoy__Config__Cluster__V3__Cluster),
-  15,
+  17,
   envoy__config__cluster__v3__cluster__field_descriptors,
   envoy__config__cluster__v3__cluster__field_indices_by_name,
-  10,  envoy__config__cluster__v3__cluster__number_ranges,
+  11,  envoy__config__cluster__v3__cluster__number_ranges,
   (ProtobufCMessageInit) envoy__config__cluster__v3__cluster__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

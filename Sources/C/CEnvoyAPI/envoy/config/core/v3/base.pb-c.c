@@ -855,7 +855,7 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__transport_socket__desc
   (ProtobufCMessageInit) envoy__config__core__v3__transport_socket__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__core__v3__data_source__field_descriptors[1] =
+static const ProtobufCFieldDescriptor envoy__config__core__v3__data_source__field_descriptors[2] =
 {
   {
     "filename",
@@ -869,14 +869,28 @@ static const ProtobufCFieldDescriptor envoy__config__core__v3__data_source__fiel
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "inline_string",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Envoy__Config__Core__V3__DataSource, specifier_case),
+    offsetof(Envoy__Config__Core__V3__DataSource, inline_string),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__core__v3__data_source__field_indices_by_name[] = {
   0,   /* field[0] = filename */
+  1,   /* field[1] = inline_string */
 };
-static const ProtobufCIntRange envoy__config__core__v3__data_source__number_ranges[1 + 1] =
+static const ProtobufCIntRange envoy__config__core__v3__data_source__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 3, 1 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor envoy__config__core__v3__data_source__descriptor =
 {
@@ -886,10 +900,10 @@ const ProtobufCMessageDescriptor envoy__config__core__v3__data_source__descripto
   "Envoy__Config__Core__V3__DataSource",
   "envoy.config.core.v3",
   sizeof(Envoy__Config__Core__V3__DataSource),
-  1,
+  2,
   envoy__config__core__v3__data_source__field_descriptors,
   envoy__config__core__v3__data_source__field_indices_by_name,
-  1,  envoy__config__core__v3__data_source__number_ranges,
+  2,  envoy__config__core__v3__data_source__number_ranges,
   (ProtobufCMessageInit) envoy__config__core__v3__data_source__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -7,6 +7,51 @@
 #endif
 
 #include "envoy/config/core/v3/protocol.pb-c.h"
+void   envoy__config__core__v3__http_protocol_options__init
+                     (Envoy__Config__Core__V3__HttpProtocolOptions         *message)
+{
+  static const Envoy__Config__Core__V3__HttpProtocolOptions init_value = ENVOY__CONFIG__CORE__V3__HTTP_PROTOCOL_OPTIONS__INIT;
+  *message = init_value;
+}
+size_t envoy__config__core__v3__http_protocol_options__get_packed_size
+                     (const Envoy__Config__Core__V3__HttpProtocolOptions *message)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__http_protocol_options__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t envoy__config__core__v3__http_protocol_options__pack
+                     (const Envoy__Config__Core__V3__HttpProtocolOptions *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__http_protocol_options__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t envoy__config__core__v3__http_protocol_options__pack_to_buffer
+                     (const Envoy__Config__Core__V3__HttpProtocolOptions *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &envoy__config__core__v3__http_protocol_options__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Envoy__Config__Core__V3__HttpProtocolOptions *
+       envoy__config__core__v3__http_protocol_options__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Envoy__Config__Core__V3__HttpProtocolOptions *)
+     protobuf_c_message_unpack (&envoy__config__core__v3__http_protocol_options__descriptor,
+                                allocator, len, data);
+}
+void   envoy__config__core__v3__http_protocol_options__free_unpacked
+                     (Envoy__Config__Core__V3__HttpProtocolOptions *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &envoy__config__core__v3__http_protocol_options__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   envoy__config__core__v3__http1_protocol_options__init
                      (Envoy__Config__Core__V3__Http1ProtocolOptions         *message)
 {
@@ -97,6 +142,44 @@ void   envoy__config__core__v3__http2_protocol_options__free_unpacked
   assert(message->base.descriptor == &envoy__config__core__v3__http2_protocol_options__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+static const ProtobufCFieldDescriptor envoy__config__core__v3__http_protocol_options__field_descriptors[1] =
+{
+  {
+    "idle_timeout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Config__Core__V3__HttpProtocolOptions, idle_timeout),
+    &google__protobuf__duration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__config__core__v3__http_protocol_options__field_indices_by_name[] = {
+  0,   /* field[0] = idle_timeout */
+};
+static const ProtobufCIntRange envoy__config__core__v3__http_protocol_options__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__config__core__v3__http_protocol_options__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.config.core.v3.HttpProtocolOptions",
+  "HttpProtocolOptions",
+  "Envoy__Config__Core__V3__HttpProtocolOptions",
+  "envoy.config.core.v3",
+  sizeof(Envoy__Config__Core__V3__HttpProtocolOptions),
+  1,
+  envoy__config__core__v3__http_protocol_options__field_descriptors,
+  envoy__config__core__v3__http_protocol_options__field_indices_by_name,
+  1,  envoy__config__core__v3__http_protocol_options__number_ranges,
+  (ProtobufCMessageInit) envoy__config__core__v3__http_protocol_options__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define envoy__config__core__v3__http1_protocol_options__field_descriptors NULL
 #define envoy__config__core__v3__http1_protocol_options__field_indices_by_name NULL
 #define envoy__config__core__v3__http1_protocol_options__number_ranges NULL

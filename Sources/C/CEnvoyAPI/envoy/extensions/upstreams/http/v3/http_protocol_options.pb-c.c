@@ -109,8 +109,20 @@ const ProtobufCMessageDescriptor envoy__extensions__upstreams__http__v3__http_pr
   (ProtobufCMessageInit) envoy__extensions__upstreams__http__v3__http_protocol_options__explicit_http_config__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__extensions__upstreams__http__v3__http_protocol_options__field_descriptors[1] =
+static const ProtobufCFieldDescriptor envoy__extensions__upstreams__http__v3__http_protocol_options__field_descriptors[2] =
 {
+  {
+    "common_http_protocol_options",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions, common_http_protocol_options),
+    &envoy__config__core__v3__http_protocol_options__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
   {
     "explicit_http_config",
     3,
@@ -125,12 +137,14 @@ static const ProtobufCFieldDescriptor envoy__extensions__upstreams__http__v3__ht
   },
 };
 static const unsigned envoy__extensions__upstreams__http__v3__http_protocol_options__field_indices_by_name[] = {
-  0,   /* field[0] = explicit_http_config */
+  0,   /* field[0] = common_http_protocol_options */
+  1,   /* field[1] = explicit_http_config */
 };
-static const ProtobufCIntRange envoy__extensions__upstreams__http__v3__http_protocol_options__number_ranges[1 + 1] =
+static const ProtobufCIntRange envoy__extensions__upstreams__http__v3__http_protocol_options__number_ranges[2 + 1] =
 {
-  { 3, 0 },
-  { 0, 1 }
+  { 1, 0 },
+  { 3, 1 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor =
 {
@@ -140,10 +154,10 @@ const ProtobufCMessageDescriptor envoy__extensions__upstreams__http__v3__http_pr
   "Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions",
   "envoy.extensions.upstreams.http.v3",
   sizeof(Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions),
-  1,
+  2,
   envoy__extensions__upstreams__http__v3__http_protocol_options__field_descriptors,
   envoy__extensions__upstreams__http__v3__http_protocol_options__field_indices_by_name,
-  1,  envoy__extensions__upstreams__http__v3__http_protocol_options__number_ranges,
+  2,  envoy__extensions__upstreams__http__v3__http_protocol_options__number_ranges,
   (ProtobufCMessageInit) envoy__extensions__upstreams__http__v3__http_protocol_options__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -176,7 +176,8 @@ struct  Envoy__Config__Core__V3__TransportSocket
 
 typedef enum {
   ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER__NOT_SET = 0,
-  ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME = 1
+  ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME = 1,
+  ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_INLINE_STRING = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER__CASE)
 } Envoy__Config__Core__V3__DataSource__SpecifierCase;
 
@@ -189,6 +190,7 @@ struct  Envoy__Config__Core__V3__DataSource
   Envoy__Config__Core__V3__DataSource__SpecifierCase specifier_case;
   union {
     char *filename;
+    char *inline_string;
   };
 };
 #define ENVOY__CONFIG__CORE__V3__DATA_SOURCE__INIT \

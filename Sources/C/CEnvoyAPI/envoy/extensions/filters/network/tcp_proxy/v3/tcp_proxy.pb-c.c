@@ -7,6 +7,12 @@
 #endif
 
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb-c.h"
+void   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__init
+                     (Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig         *message)
+{
+  static const Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig init_value = ENVOY__EXTENSIONS__FILTERS__NETWORK__TCP_PROXY__V3__TCP_PROXY__TUNNELING_CONFIG__INIT;
+  *message = init_value;
+}
 void   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__init
                      (Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy         *message)
 {
@@ -52,7 +58,45 @@ void   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__free_unpac
   assert(message->base.descriptor == &envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__field_descriptors[3] =
+static const ProtobufCFieldDescriptor envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__field_descriptors[1] =
+{
+  {
+    "hostname",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig, hostname),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__field_indices_by_name[] = {
+  0,   /* field[0] = hostname */
+};
+static const ProtobufCIntRange envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig",
+  "TunnelingConfig",
+  "Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig",
+  "envoy.extensions.filters.network.tcp_proxy.v3",
+  sizeof(Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig),
+  1,
+  envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__field_descriptors,
+  envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__field_indices_by_name,
+  1,  envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__number_ranges,
+  (ProtobufCMessageInit) envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__field_descriptors[4] =
 {
   {
     "stat_prefix",
@@ -90,17 +134,31 @@ static const ProtobufCFieldDescriptor envoy__extensions__filters__network__tcp_p
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tunneling_config",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy, tunneling_config),
+    &envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__field_indices_by_name[] = {
   1,   /* field[1] = cluster */
   2,   /* field[2] = max_connect_attempts */
   0,   /* field[0] = stat_prefix */
+  3,   /* field[3] = tunneling_config */
 };
-static const ProtobufCIntRange envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__number_ranges[2 + 1] =
+static const ProtobufCIntRange envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 7, 2 },
-  { 0, 3 }
+  { 12, 3 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__descriptor =
 {
@@ -110,10 +168,10 @@ const ProtobufCMessageDescriptor envoy__extensions__filters__network__tcp_proxy_
   "Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy",
   "envoy.extensions.filters.network.tcp_proxy.v3",
   sizeof(Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy),
-  3,
+  4,
   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__field_descriptors,
   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__field_indices_by_name,
-  2,  envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__number_ranges,
+  3,  envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__number_ranges,
   (ProtobufCMessageInit) envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -58,6 +58,7 @@ typedef enum {
 struct  Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions
 {
   ProtobufCMessage base;
+  Envoy__Config__Core__V3__HttpProtocolOptions *common_http_protocol_options;
   Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions__UpstreamProtocolOptionsCase upstream_protocol_options_case;
   union {
     Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions__ExplicitHttpConfig *explicit_http_config;
@@ -65,7 +66,7 @@ struct  Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions
 };
 #define ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__extensions__upstreams__http__v3__http_protocol_options__descriptor) \
-    , ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__UPSTREAM_PROTOCOL_OPTIONS__NOT_SET, {0} }
+    , NULL, ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__UPSTREAM_PROTOCOL_OPTIONS__NOT_SET, {0} }
 
 
 /* Envoy__Extensions__Upstreams__Http__V3__HttpProtocolOptions__ExplicitHttpConfig methods */

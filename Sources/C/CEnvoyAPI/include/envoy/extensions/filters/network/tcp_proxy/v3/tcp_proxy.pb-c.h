@@ -17,12 +17,29 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/wrappers.pb-c.h"
 
 typedef struct Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy;
+typedef struct Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig;
 
 
 /* --- enums --- */
 
 
 /* --- messages --- */
+
+/*
+ * Send a connection's bytes through an HTTP CONNECT.
+ */
+struct  Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig
+{
+  ProtobufCMessage base;
+  /*
+   * The authority of the CONNECT; operators such as %FILTER_STATE(KEY:PLAIN)% are replaced.
+   */
+  char *hostname;
+};
+#define ENVOY__EXTENSIONS__FILTERS__NETWORK__TCP_PROXY__V3__TCP_PROXY__TUNNELING_CONFIG__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
 
 typedef enum {
   ENVOY__EXTENSIONS__FILTERS__NETWORK__TCP_PROXY__V3__TCP_PROXY__CLUSTER_SPECIFIER__NOT_SET = 0,
@@ -41,6 +58,7 @@ struct  Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy
    * Hosts to try, one after the other, until one takes the connection.
    */
   Google__Protobuf__UInt32Value *max_connect_attempts;
+  Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig *tunneling_config;
   Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__ClusterSpecifierCase cluster_specifier_case;
   union {
     char *cluster;
@@ -48,9 +66,12 @@ struct  Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy
 };
 #define ENVOY__EXTENSIONS__FILTERS__NETWORK__TCP_PROXY__V3__TCP_PROXY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, ENVOY__EXTENSIONS__FILTERS__NETWORK__TCP_PROXY__V3__TCP_PROXY__CLUSTER_SPECIFIER__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, NULL, NULL, ENVOY__EXTENSIONS__FILTERS__NETWORK__TCP_PROXY__V3__TCP_PROXY__CLUSTER_SPECIFIER__NOT_SET, {0} }
 
 
+/* Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig methods */
+void   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__init
+                     (Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig         *message);
 /* Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy methods */
 void   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__init
                      (Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy         *message);
@@ -72,6 +93,9 @@ void   envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__free_unpac
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig_Closure)
+                 (const Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy__TunnelingConfig *message,
+                  void *closure_data);
 typedef void (*Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy_Closure)
                  (const Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy *message,
                   void *closure_data);
@@ -82,6 +106,7 @@ typedef void (*Envoy__Extensions__Filters__Network__TcpProxy__V3__TcpProxy_Closu
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__descriptor;
+extern const ProtobufCMessageDescriptor envoy__extensions__filters__network__tcp_proxy__v3__tcp_proxy__tunneling_config__descriptor;
 
 PROTOBUF_C__END_DECLS
 
