@@ -136,6 +136,34 @@ extension EnvoyTests {
             }
         }
 
+        @Test func `pods of another trust domain need a patch of the names that a sidecar accepts`() async throws {
+            try await withSidecars { stage in
+                let bench = stage.bench
+                for name in west { await bench.stop(name) }
+                try await bench.startPods(west, .otherTrustDomain)
+                let plan = Plan(.refresh)
+                try bench.publish(east.map(bench.pod), in: "east")
+                try bench.publish(west.map(bench.pod), in: "west")
+                try await stage.reload(configuration(plan, stage))
+                var sidecar = try IstioSidecar(bench)
+                try sidecar.apply("sidecar.yaml")
+                try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
+                try await hasEndpoints(3, bench)
+                let refused = try await Load.run(500, on: bench)
+                #expect(refused.failed >= 250, "all of west's share")
+                #expect(try await bench.client.stat("cluster.\(IstioSidecar.service).ssl.fail_verify_san") > 0)
+
+                await bench.stop("client")
+                try sidecar.apply("sidecar-trust-domain.yaml")
+                try await bench.startEnvoy("client", sidecar.write(), bench.client, concurrency: 2)
+                try await hasEndpoints(3, bench)
+                let result = try await Load.run(1_000, on: bench)
+                #expect(result.failed == 0)
+                let share = result.byPod.filter { $0.key.hasPrefix("w") }.values.reduce(0, +)
+                #expect(abs(share - 600) <= 20, "\(result.byPod)")
+            }
+        }
+
         /// Pods of a StatefulSet have a subset each, of a host of their own; their endpoints come and go.
         @Test(arguments: [ClientSettings.Policy.roundRobin, .leastRequest])
         func `a StatefulSet's pods get exact shares through a gateway that only istiod configures`(

@@ -10,12 +10,13 @@ extension Bench {
         var text = try template("bench/pod.yaml")
         switch kind {
         case .tls: break
-        case .sidecar: text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
+        case .sidecar, .otherTrustDomain: text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
         case .plaintext, .ambient:
             guard let start = text.range(of: "      transport_socket:\n"), let end = text.range(of: "layered_runtime")
             else { throw BenchError("bench/pod.yaml has another layout") }
             text.removeSubrange(start.lowerBound..<end.lowerBound)
         }
+        if kind == .otherTrustDomain { text = text.replacing("certs/pod.", with: "certs/other-pod.") }
         if kind == .ambient {
             let app = try pod("e1").address
             text = text.replacing(
@@ -45,6 +46,8 @@ extension Bench {
         case tls
         /// Mutual TLS with one of Istio's protocols.
         case sidecar
+        /// As `sidecar`, with an identity of another trust domain.
+        case otherTrustDomain
         /// No TLS, as a pod without a sidecar.
         case plaintext
         /// No TLS, with a ztunnel beside it that ends tunnels.

@@ -1,8 +1,8 @@
 public import Foundation
 import Synchronization
 
-/// A mesh's certificates, made with the openssl command: one authority, and a certificate each for pods, clients, an
-/// ambient gateway, a Kubernetes API server, Ballast, and another Ballast.
+/// A mesh's certificates, made with the openssl command: one authority, and a certificate each for pods, pods of another
+/// trust domain, clients, an ambient gateway, a Kubernetes API server, Ballast, and another Ballast.
 ///
 /// They are valid for two days.
 public struct Certificates: Sendable {
@@ -50,6 +50,7 @@ public struct Certificates: Sendable {
             directory: directory
         )
         try makeCertificate("pod", ["DNS:\(Self.serviceName)", "URI:spiffe://mesh.example/httpbin"])
+        try makeCertificate("other-pod", ["DNS:\(Self.serviceName)", "URI:spiffe://west.example/ns/httpbin/sa/httpbin"])
         try makeCertificate("client", ["URI:spiffe://mesh.example/client"])
         try makeCertificate("gateway", ["URI:spiffe://mesh.example/gateway"])
         try makeCertificate("api", ["IP:127.0.0.1", "IP:::1", "DNS:api.example"])

@@ -45,9 +45,12 @@ public struct IstioSidecar {
                     common_tls_context:
                       alpn_protocols: [\(alpn)]
                       tls_certificates: [{certificate_chain: {filename: certs/client.crt}, private_key: {filename: certs/client.key}}]
-                      validation_context:
-                        trusted_ca: {filename: certs/ca.crt}
-                        match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: "spiffe://mesh.example/httpbin"}}]
+                      combined_validation_context:
+                        default_validation_context:
+                          match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: "spiffe://mesh.example/httpbin"}}]
+                        validation_context_sds_secret_config:
+                          name: ROOTCA
+                          sds_config: {resource_api_version: V3, path_config_source: {path: ./root-ca.yaml}}
               - name: tlsMode-disabled
                 match: {}
                 transport_socket:
@@ -121,6 +124,9 @@ public struct IstioSidecar {
         for (key, value) in patch {
             if let value = value as? Object, let known = result[key] as? Object {
                 result[key] = deepMerge(value, into: known)
+            } else if let value = value as? [Any], let known = result[key] as? [Any] {
+                // Repeated fields of protobuf are appended.
+                result[key] = known + value
             } else {
                 result[key] = value
             }
@@ -135,6 +141,14 @@ public struct IstioSidecar {
                 "resources": objects.map { $0.merging(["@type": "type.googleapis.com/envoy.config.\(type)"]) { $1 } }
             ])
         }
+        try bench.write(
+            """
+            resources:
+            - "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+              name: ROOTCA
+              validation_context: {trusted_ca: {filename: certs/ca.crt}}
+
+            """, to: "root-ca.yaml")
         try bench.write(resources(clusters, "cluster.v3.Cluster"), to: "cds.yaml")
         try bench.write(resources(listeners, "listener.v3.Listener"), to: "lds.yaml")
         return """
