@@ -83,7 +83,7 @@ let package = Package(
         library("XXHash"),
         library("YAMLFile", [yams]),
         library("Pacing"),
-        library("TLSProbe", [nioCore, nioPosix, nioSSL, nioTLS]),
+        library("Probes", [nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS]),
         library("Model"),
         library("Balancing", ["Model", "XXHash"]),
         library("XDS", ["XXHash"]),
@@ -117,7 +117,7 @@ let package = Package(
         library(
             "IstioPublishing", in: "Sources/Kubernetes",
             [
-                "Intent", "KubernetesClient", "MeshConfiguration", "Model", "Pacing", "Snapshots", "TLSProbe",
+                "Intent", "KubernetesClient", "MeshConfiguration", "Model", "Pacing", "Snapshots", "Probes",
                 "YAMLFile", logging,
             ]),
         library(
@@ -170,7 +170,7 @@ let package = Package(
                 "Admin", "AdminAPI", "Balancing", "ControlPlane", "Discovery", "GRPCTransport", "Intent",
                 "IstioPublishing", "KubernetesClient", "KubernetesDiscovery", "LoadClient", "MeshConfiguration",
                 "Model",
-                "Overrides", "Serving", "Snapshots", "TLSProbe", "XDS", "YAMLFile",
+                "Overrides", "Serving", "Snapshots", "Probes", "XDS", "YAMLFile",
                 arguments, httpClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS, signals, yams,
             ],
             swiftSettings: safeSwift),

@@ -22,10 +22,31 @@ public struct IstioPublication: Hashable, Sendable {
         }
     }
 
+    /// How ambient gateways are asked: over mutual TLS.
+    ///
+    /// All paths are on this machine.
+    public struct Tunnel: Hashable, Sendable {
+        /// The certificate chain.
+        public var certificate: String
+        /// Its key.
+        public var key: String
+        /// The authorities that sign the gateways' certificates.
+        public var ca: String
+
+        /// Creates settings.
+        public init(certificate: String, key: String, ca: String) {
+            (self.certificate, self.key, self.ca) = (certificate, key, ca)
+        }
+    }
+
     /// How to reach the API server.
     public var access: KubernetesAccess
-    /// The namespace of the ServiceEntries: the gateway's.
+    /// The namespace of the objects: the gateway's, or the pods' for Services.
     public var namespace: String
+    /// How ambient gateways are asked; nil if gateways select pods by SNI.
+    ///
+    /// With it, each pod gets a Service of its own instead of a ServiceEntry.
+    public var tunnel: Tunnel?
     /// The gateways that must answer for an SNI; empty for all of the cluster's own.
     public var gateways: [Gateway]
     /// The hosts of the ServiceEntries.

@@ -93,6 +93,85 @@ extension EnvoyTests {
             }
         }
 
+        @Test func `a Ballast makes a Service for each pod, and east's reaches each by its own tunnel`() async throws {
+            try await withBench { bench in
+                let gateway = AmbientGateway(bench, at: 6)
+                let all = (1...6).map { "w\($0)" }
+                let server = try await APIServer(try Certificates(in: "\(bench.directory)/certs"))
+                let istiod = Istiod(server, pushingTo: .ambient(gateway), delay: 100...1_000)
+                try bench.write(
+                    server.kubeconfig().replacingOnce("authority: ca.crt", with: "authority: certs/ca.crt"),
+                    to: "west.kubeconfig")
+                let text = try PublicationTests.west(bench, at: 5, slots: 8, keepFor: "3s")
+                    .replacingOnce("\(bench.network)6:15443", with: gateway.address)
+                    .replacingOnce(
+                        "    namespace: istio-system\n",
+                        with: """
+                                namespace: httpbin
+                                objects: Service
+                                tls: {certificate: certs/client.crt, key: certs/client.key, ca: certs/ca.crt}
+
+                            """)
+                try bench.write(text, to: "west-ballast.yaml")
+                try bench.write(
+                    configuration(bench, gateway, policy: .roundRobin)
+                        .replacingOnce(
+                            "    endpoints: {file: west.yaml}\n", with: PublicationTests.peer(bench, at: 5)),
+                    to: "ballast.yaml")
+                try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
+                try bench.publish(["w1"].map(bench.pod), in: "west")
+                try await bench.startPods(["e1", "e2"])
+                try await bench.startPods(all, .ambient)
+                try await gateway.start([:])
+                do {
+                    try await withThrowingTaskGroup { group in
+                        group.addTask { await istiod.run() }
+                        try await bench.startBallast(
+                            name: "west", config: "west-ballast.yaml", at: "\(bench.network)5")
+                        try await bench.startBallast()
+                        try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
+                        try await scale(bench, all)
+                        group.cancelAll()
+                    }
+                } catch {
+                    await server.stop()
+                    throw error
+                }
+                #expect(server.objects("services").count == 8 && server.objects("endpointslices").count == 8)
+                await server.stop()
+            }
+        }
+
+        private func scale(_ bench: Bench, _ all: [String]) async throws {
+            try await eventually("the client has three endpoints") {
+                try await bench.client.endpoints(of: "httpbin").count == 3
+            }
+            let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
+                for pods in [all, ["w1", "w4"], ["w1", "w4", "w2", "w5"]] {
+                    var served = try pods.map(bench.pod)
+                    for gone in try load.result.byPod.keys.filter({ $0.hasPrefix("w") && !pods.contains($0) }) {
+                        var pod = try bench.pod(gone)
+                        pod.health = .draining
+                        served.append(pod)
+                    }
+                    try bench.publish(served, in: "west")
+                    try await eventually("the client has pods \(pods)") {
+                        let start = load.result
+                        try await eventually("some requests") { load.result.requests > start.requests + 200 }
+                        return Set((load.result - start).byPod.keys) == Set(pods + ["e1", "e2"])
+                    }
+                    try bench.publish(pods.map(bench.pod), in: "west")
+                    try await eventually("only these are left") {
+                        try await bench.client.endpoints(of: "httpbin").count == 2 + pods.count
+                    }
+                }
+            }
+            #expect(result.failed == 0)
+            let even = try await Load.run(3_000, on: bench)
+            #expect(even.failed == 0)
+            #expect(even.byPod.count == 6 && even.byPod.values.allSatisfy { abs($0 - 500) <= 8 }, "\(even.byPod)")
+        }
+
         @Test func `a client without internal listeners gets no endpoint behind a gateway that accepts tunnels only`()
             async throws
         {

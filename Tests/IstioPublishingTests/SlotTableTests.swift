@@ -19,11 +19,12 @@ private func address(_ number: Int) -> SocketAddress {
     return address
 }
 
-private func objects(slots: Int?, keepFor: Duration = .seconds(60)) -> SlotObjects {
+private func objects(slots: Int?, keepFor: Duration = .seconds(60), areServices: Bool = false) -> SlotObjects {
     var publication = IstioPublication(
         access: KubernetesAccess(), namespace: "istio-system",
         services: ["httpbin": .init(port: 8000, slots: slots, serviceAccount: "httpbin")])
     publication.keepFor = keepFor
+    if areServices { publication.tunnel = IstioPublication.Tunnel(certificate: "c", key: "k", ca: "a") }
     return SlotObjects(publication: publication, cluster: "west")
 }
 
@@ -35,7 +36,7 @@ private struct World {
     var version = 100
     /// What the gateways have behind each slot.
     var gateway: [Slot: SocketAddress] = [:]
-    var stored: [Slot: ServiceEntry] = [:]
+    var stored: [Slot: SlotObject] = [:]
     var writeCount = 0
     var deleteCount = 0
 
@@ -53,16 +54,21 @@ private struct World {
         for write in table.writes(at: now).writes {
             version += 1
             switch write.action {
-            case .put(let spec, let expected):
+            case .put(let content, _, let expected):
                 writeCount += 1
-                #expect(expected == stored[write.slot]?.metadata.resourceVersion, "it writes on what it has seen")
-                var entry = objects.entry(write.slot, spec, version: "\(version)")
-                entry.metadata.uid = stored[write.slot]?.metadata.uid ?? "uid-\(version)"
-                stored[write.slot] = entry
-                table.note(entry, at: now)
+                #expect(expected == stored[write.slot]?.version, "it writes on what it has seen")
+                guard let data = try? objects.body(write.slot, content, version: "\(version)"),
+                    var object = try? objects.object(data)
+                else {
+                    Issue.record("it can't be read")
+                    continue
+                }
+                object.uid = stored[write.slot]?.uid ?? "uid-\(version)"
+                stored[write.slot] = object
+                table.note(object, at: now)
             case .delete(let uid):
                 deleteCount += 1
-                #expect(stored[write.slot]?.metadata.uid == uid)
+                #expect(stored[write.slot]?.uid == uid)
                 if let entry = stored.removeValue(forKey: write.slot) { table.remove(entry) }
             }
         }
@@ -262,13 +268,30 @@ private struct World {
         #expect(gone.stored.keys.map(\.description) == ["another/s0"])
     }
 
+    @Test func `names of objects lead back to their slots`() {
+        for areServices in [false, true] {
+            let objects = objects(slots: 2, areServices: areServices)
+            for slot in [Slot(service: "httpbin", name: "s0"), Slot(service: "httpbin", name: "s11")] {
+                #expect(objects.slot(named: objects.name(of: slot)) == slot)
+            }
+            for name in ["ballast-", "ballast-west.", "ballast-west.httpbin", "other", "ballast-east.httpbin.s0", ""] {
+                #expect(
+                    objects.slot(named: name).map { objects.publication.services[$0.service] == nil } ?? true, "\(name)"
+                )
+            }
+        }
+    }
+
     /// Random pods, pushes and probes in any order.
-    @Test(arguments: [4, 9, nil], 0..<40)
+    @Test(arguments: [4, 9, nil, -5], 0..<40)
     func `whatever happens, what is announced is what the gateway leads to, and no living pod's entry goes`(
         slots: Int?, seed: Int
     ) {
+        // A negative number stands for Services.
+        let areServices = slots.map { $0 < 0 } ?? false
+        let slots = slots.map(abs)
         var random = SeededGenerator(seed: UInt64(seed))
-        var world = World(objects(slots: slots, keepFor: .seconds(5)))
+        var world = World(objects(slots: slots, keepFor: .seconds(5), areServices: areServices))
         world.table.replace(with: [], at: world.now)
         var pods: [Pod] = []
         for _ in 0..<200 {

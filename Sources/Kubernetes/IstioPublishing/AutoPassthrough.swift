@@ -39,7 +39,13 @@ struct AutoPassthrough: Sendable {
         var hosts: [String]
     }
 
-    private let servers: [Server]
+    /// Nil if no server decides.
+    private let servers: [Server]?
+
+    /// Accepts every host.
+    static let any = AutoPassthrough()
+
+    private init() { servers = nil }
 
     init(_ gateways: some Sequence<IstioGatewayObject>) {
         servers = gateways.flatMap { gateway in
@@ -53,6 +59,7 @@ struct AutoPassthrough: Sendable {
 
     /// Why a ServiceEntry with this host must not be written; nil if it may be.
     func problem(with host: DNSName, in namespace: String) -> String? {
+        guard let servers else { return nil }
         let fitting = servers.filter { server in
             server.hosts.contains { Self.fits($0, host.description, namespace, gateway: server.gateway.namespace) }
         }

@@ -9,9 +9,9 @@ public import Model
 import Pacing
 public import Snapshots
 
-/// Publishes this cluster's pods by ServiceEntries, and reports which of them the gateways lead to.
+/// Publishes this cluster's pods by objects of their own, and reports which of them the gateways lead to.
 ///
-/// Every replica follows the ServiceEntries and asks the gateways; the holder of a Lease writes.
+/// Every replica follows the objects and asks the gateways; the holder of a Lease writes.
 public actor IstioPublisher: PodPublisher {
     /// The limits on the work of one step.
     private enum Most {
@@ -79,7 +79,7 @@ public actor IstioPublisher: PodPublisher {
     ) async {
         await withTaskGroup { group in
             group.addTask { for await next in wanted { await self.receive(next) } }
-            group.addTask { await self.followEntries() }
+            group.addTask { await self.followObjects() }
             group.addTask { await self.followGateways() }
             group.addTask { await self.keepLease() }
             group.addTask { for await _ in self.signals.stream { await self.step(report) } }
@@ -106,25 +106,32 @@ public actor IstioPublisher: PodPublisher {
 
     // MARK: Watches
 
-    private func followEntries() async {
-        let resource = Resource.serviceEntries(in: objects.publication.namespace, of: objects.cluster)
-        await api.follow(resource, ServiceEntry.self, limits: limits) { event in
-            await self.receive(event, from: resource)
+    private func followObjects() async {
+        let resource = objects.resource
+        if objects.publication.tunnel != nil {
+            await api.follow(resource, PodSlice.self, limits: limits) { await self.receive($0, SlotObject.init) }
+        } else {
+            await api.follow(resource, ServiceEntry.self, limits: limits) { await self.receive($0, SlotObject.init) }
         }
     }
 
-    private func receive(_ event: Reflector<ServiceEntry>.Event, from resource: Resource) {
-        note(event, of: resource)
+    private func receive<Object>(_ event: Reflector<Object>.Event, _ read: @Sendable (Object) -> SlotObject) {
+        note(event, of: objects.resource)
         switch event {
-        case .replaced(let all): table.replace(with: all, at: .now)
-        case .changed(let entry): table.note(entry, at: .now)
-        case .deleted(let entry): table.remove(entry)
+        case .replaced(let all): table.replace(with: all.map(read), at: .now)
+        case .changed(let object): table.note(read(object), at: .now)
+        case .deleted(let object): table.remove(read(object))
         case .confirmed, .failed: break
         }
         signal()
     }
 
     private func followGateways() async {
+        // No Gateway decides about Services.
+        guard objects.publication.tunnel == nil else {
+            passthrough = AutoPassthrough.any
+            return
+        }
         await api.follow(.istioGateways, IstioGatewayObject.self, limits: limits) { event in
             await self.receive(event)
         }
@@ -217,9 +224,10 @@ public actor IstioPublisher: PodPublisher {
             var entry = probing[slot] ?? Probing(next: now, endpoint: endpoint)
             guard entry.task == nil else { continue }
             if entry.endpoint != endpoint { entry = Probing(next: now, endpoint: endpoint) }
-            if entry.next <= now, running < Most.probes, let sni = objects.sni(of: slot) {
+            if entry.next <= now, running < Most.probes,
+                let probe = objects.probe(of: slot, at: addresses, hasPod: endpoint != nil)
+            {
                 running += 1
-                let probe = SlotProbe(sni: sni, gateways: addresses, hasPod: endpoint != nil)
                 entry.task = Task { self.finish(slot, endpoint, await probe.run()) }
             } else if entry.next > now {
                 wakes.append(entry.next)
@@ -249,7 +257,7 @@ public actor IstioPublisher: PodPublisher {
         failures = failures.filter { slots.contains($0.key) }
         var writes: [SlotTable.Write] = []
         for write in all where failures[write.slot].map({ $0.next <= now }) ?? true {
-            if case .put(_, version: nil) = write.action, let host = objects.host(of: write.slot),
+            if case .put(_, _, version: nil) = write.action, let host = objects.host(of: write.slot),
                 passthrough.problem(with: host, in: objects.publication.namespace) != nil
             {
                 continue
@@ -270,45 +278,48 @@ public actor IstioPublisher: PodPublisher {
     private func perform(_ write: SlotTable.Write) async {
         // A replica that was stopped for a while may have lost the Lease.
         guard lease.isHeld(at: .now) else { return }
-        let resource = Resource.serviceEntries(in: objects.publication.namespace, of: objects.cluster)
         let name = objects.name(of: write.slot)
-        do throws(APIFailure) {
+        let what = "\(objects.resource.plural) \(objects.publication.namespace)/\(name)"
+        do {
             switch write.action {
-            case .put(let spec, let version):
-                let entry = objects.entry(write.slot, spec, version: version)
-                let answer = try await api.apply(
-                    try Self.json(entry), to: resource, name: name, manager: SlotObjects.manager)
-                guard let object = try? JSONDecoder().decode(ServiceEntry.self, from: answer) else {
-                    throw .garbage("the API server's answer is no ServiceEntry")
+            case .put(let content, _, let version):
+                let services = Resource.podServices(in: objects.publication.namespace)
+                if let service = try objects.service(of: write.slot) {
+                    try await api.apply(service, to: services, name: name, manager: SlotObjects.manager)
                 }
-                table.note(object, at: .now)
-            case .delete(let uid): try await api.delete(resource, name: name, uid: uid)
+                let answer = try await api.apply(
+                    try objects.body(write.slot, content, version: version), to: objects.resource, name: name,
+                    manager: SlotObjects.manager)
+                table.note(try objects.object(answer), at: .now)
+            case .delete(let uid):
+                try await api.delete(objects.resource, name: name, uid: uid)
+                if objects.publication.tunnel != nil { try await deleteService(name) }
             }
             failures[write.slot] = nil
             logger.info(
-                "a ServiceEntry was written",
+                "a slot was written",
                 metadata: [
-                    "object": "\(objects.publication.namespace)/\(name)", "reason": "\(write.reason)",
+                    "object": "\(what)", "reason": "\(write.reason)",
                     "endpoint": "\(table.entries[write.slot]?.endpoint?.description ?? "none")",
                 ])
         } catch {
             var failure = failures[write.slot] ?? Failure(reason: "", next: .now)
-            failure.reason = "ServiceEntry \(objects.publication.namespace)/\(name) can't be written: \(error)"
+            failure.reason = "\(what) can't be written: \(error)"
             failure.next = .now + failure.backoff.next()
             failures[write.slot] = failure
         }
         signal()
     }
 
-    private static func json(_ entry: ServiceEntry) throws(APIFailure) -> Data {
-        let encoder = JSONEncoder()
-        // A server-side apply is read as YAML, which doesn't have the escape \/.
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do {
-            return try encoder.encode(entry)
-        } catch {
-            throw .garbage("a ServiceEntry can't be encoded: \(error)")
-        }
+    /// Deletes the Service of a slot, if Ballast made it.
+    private func deleteService(_ name: String) async throws {
+        struct Found: Decodable { var metadata: ObjectMetadata }
+        let services = Resource.podServices(in: objects.publication.namespace)
+        let found = try JSONDecoder().decode(Found.self, from: try await api.read(services, name: name)).metadata
+        guard found.labels?[SlotObjects.managerLabel] == SlotObjects.manager,
+            found.labels?[SlotObjects.clusterLabel] == objects.cluster.rawValue, let uid = found.uid
+        else { return }
+        try await api.delete(services, name: name, uid: uid)
     }
 
     // MARK: State

@@ -12,7 +12,7 @@ public struct PublicationPlan: Sendable {
     public struct Write: Hashable, Sendable, Encodable {
         /// `create`, `edit` or `delete`.
         public var action: String
-        /// `NAMESPACE/NAME` of the ServiceEntry.
+        /// `NAMESPACE/NAME` of the object.
         public var object: String
         /// Its host; nil for one that is deleted.
         public var host: String?
@@ -39,11 +39,16 @@ public struct PublicationPlan: Sendable {
             try APIAccess(kubeconfig: access.kubeconfig, context: access.context)
         }
         let objects = SlotObjects(publication: publication, cluster: cluster)
-        let entries: [ServiceEntry]
-        let gateways: [IstioGatewayObject]
+        let found: [SlotObject]
+        let passthrough: AutoPassthrough
         do {
-            entries = try await api.list(.serviceEntries(in: publication.namespace, of: cluster), limits)
-            gateways = try await api.list(.istioGateways, limits)
+            if publication.tunnel != nil {
+                found = try await (api.list(objects.resource, limits) as [PodSlice]).map(SlotObject.init)
+                passthrough = .any
+            } else {
+                found = try await (api.list(objects.resource, limits) as [ServiceEntry]).map(SlotObject.init)
+                passthrough = AutoPassthrough(try await api.list(.istioGateways, limits) as [IstioGatewayObject])
+            }
         } catch {
             await api.shutdown()
             throw error
@@ -52,17 +57,16 @@ public struct PublicationPlan: Sendable {
         let now = ContinuousClock.now
         var table = SlotTable(objects)
         table.replacePods(pods, isSynced: true, at: now)
-        table.replace(with: entries, at: now)
+        table.replace(with: found, at: now)
         for (slot, endpoint) in table.unanswered(at: now) where endpoint == nil {
             table.note(.reset("not asked"), for: slot, while: nil)
         }
         problems = table.problems(at: now)
-        let passthrough = AutoPassthrough(gateways)
         for write in table.writes(at: now + SlotTable.withdrawal).writes {
             let object = "\(publication.namespace)/\(objects.name(of: write.slot))"
             switch write.action {
             case .delete: writes.append(Write(action: "delete", object: object, reason: write.reason))
-            case .put(let spec, let version):
+            case .put(_, let endpoint, let version):
                 let host = objects.host(of: write.slot)
                 if version == nil,
                     let problem = host.flatMap({ passthrough.problem(with: $0, in: publication.namespace) })
@@ -73,9 +77,7 @@ public struct PublicationPlan: Sendable {
                 writes.append(
                     Write(
                         action: version == nil ? "create" : "edit", object: object, host: host?.description,
-                        endpoint: spec.endpoints?.first.map { endpoint in
-                            "\(endpoint.address):\(endpoint.ports?[ServiceEntry.portName] ?? 0)"
-                        }, reason: write.reason))
+                        endpoint: endpoint?.description, reason: write.reason))
             }
         }
     }

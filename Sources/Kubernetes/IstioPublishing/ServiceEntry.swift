@@ -71,7 +71,7 @@ extension Resource {
     static func serviceEntries(in namespace: String, of cluster: ClusterName) -> Resource {
         Resource(
             group: "networking.istio.io", version: "v1", plural: "serviceentries", namespace: namespace,
-            labelSelector: "\(SlotObjects.managerLabel)=\(SlotObjects.manager),\(SlotObjects.clusterLabel)=\(cluster)")
+            labelSelector: SlotObjects.selector(cluster))
     }
 
     /// Istio's Gateways of all namespaces.

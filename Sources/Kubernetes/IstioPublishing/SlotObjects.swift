@@ -1,12 +1,13 @@
+import Foundation
 import Intent
 import KubernetesClient
 public import Model
 
-/// One place for a pod behind the gateway: a ServiceEntry with a host of its own.
+/// One place for a pod behind the gateway, with an object of its own.
 public struct Slot: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The service.
     public var service: ServiceName
-    /// `s0`, `s1` and so on; or the pod's name, if each pod has a ServiceEntry.
+    /// `s0`, `s1` and so on; or the pod's name, if each pod has an object.
     public var name: String
 
     /// `SERVICE/NAME`.
@@ -23,62 +24,182 @@ public struct Slot: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The objects that stand for slots.
+/// An object that stands for a slot, as the API server has it.
+struct SlotObject: Sendable {
+    /// What Ballast writes of it.
+    enum Content: Hashable, Sendable {
+        case serviceEntry(ServiceEntry.Spec)
+        case slice(PodSlice.Content)
+    }
+
+    var name: String
+    var uid: String
+    var version: String
+    /// Nil if Ballast can't have written it.
+    var content: Content?
+    /// The address of its only endpoint; nil if there is none, or several.
+    var endpoint: SocketAddress?
+
+    init(_ entry: ServiceEntry) {
+        (name, uid) = (entry.metadata.name ?? "", entry.metadata.uid ?? "")
+        version = entry.metadata.resourceVersion ?? ""
+        content = entry.spec.map { .serviceEntry($0) }
+        endpoint = entry.endpoint
+    }
+
+    init(_ slice: PodSlice) {
+        (name, uid) = (slice.metadata.name ?? "", slice.metadata.uid ?? "")
+        version = slice.metadata.resourceVersion ?? ""
+        content = slice.content.map { .slice($0) }
+        endpoint = slice.endpoint
+    }
+}
+
+/// The objects that stand for slots: their names, hosts and contents.
 struct SlotObjects: Sendable {
     static let managerLabel = "app.kubernetes.io/managed-by"
     static let manager = "ballast"
     static let clusterLabel = "ballast.dev/cluster"
 
+    /// The selector of the objects that the Ballast of a cluster writes.
+    static func selector(_ cluster: ClusterName) -> String { "\(managerLabel)=\(manager),\(clusterLabel)=\(cluster)" }
+
     let publication: IstioPublication
     let cluster: ClusterName
 
-    /// The name of a slot's ServiceEntry: `ballast-CLUSTER.SERVICE.SLOT`.
-    ///
-    /// A cluster's and a slot's name have no dots, so that different slots have different names.
-    func name(of slot: Slot) -> String { "ballast-\(cluster).\(slot.service).\(slot.name)" }
+    /// Whether slots are Services.
+    private var areServices: Bool { publication.tunnel != nil }
 
-    /// The slot of a ServiceEntry; nil if it is not one of this cluster's.
+    // MARK: Names
+
+    /// The name of a slot's object: `ballast-CLUSTER.SERVICE.SLOT`, or `ballast-SERVICE-SLOT` of a Service.
+    ///
+    /// A cluster's and a slot's name have no dots, so that different slots have different names. A Service's name is one
+    /// label, and its slots have numbers.
+    func name(of slot: Slot) -> String {
+        areServices
+            ? "ballast-\(slot.service.label)-\(slot.name)" : "ballast-\(cluster).\(slot.service).\(slot.name)"
+    }
+
+    /// The slot of an object; nil if it is not one of this cluster's.
     func slot(named name: String) -> Slot? {
-        let prefix = "ballast-\(cluster)."
-        guard name.hasPrefix(prefix), let dot = name.lastIndex(of: ".") else { return nil }
+        let prefix = areServices ? "ballast-" : "ballast-\(cluster)."
+        guard name.hasPrefix(prefix), let end = name.lastIndex(of: areServices ? "-" : ".") else { return nil }
         let start = name.index(name.startIndex, offsetBy: prefix.count)
-        guard start < dot else { return nil }
-        return Slot(
-            service: ServiceName(rawValue: String(name[start..<dot])), name: String(name[name.index(after: dot)...]))
+        guard start < end else { return nil }
+        let text = String(name[start..<end])
+        let service = areServices ? publication.services.keys.first { $0.label == text } : nil
+        return Slot(service: service ?? ServiceName(rawValue: text), name: String(name[name.index(after: end)...]))
     }
 
     /// The host of a slot; nil if it would be no host name.
-    func host(of slot: Slot) -> DNSName? { publication.hosts.host(slot: slot.name, of: slot.service, in: cluster) }
+    func host(of slot: Slot) -> DNSName? {
+        areServices
+            ? DNSName("\(name(of: slot)).\(publication.namespace).svc.cluster.local")
+            : publication.hosts.host(slot: slot.name, of: slot.service, in: cluster)
+    }
 
-    /// The SNI of a slot's filter chain, as istiod makes it (`BuildDNSSrvSubsetKey`); nil if the service is not published.
+    /// The name by which pods in the slot are announced; nil if the service is not published.
+    ///
+    /// It is the SNI of the slot's filter chain, as istiod makes it (`BuildDNSSrvSubsetKey`), or the host of its Service.
     func sni(of slot: Slot) -> DNSName? {
         guard let service = publication.services[slot.service], let host = host(of: slot) else { return nil }
-        return DNSName("outbound_.\(service.port)_._.\(host)")
+        return areServices ? host : DNSName("outbound_.\(service.port)_._.\(host)")
     }
 
-    /// What a slot's ServiceEntry should contain; nil if the service is not published.
-    func spec(of slot: Slot, to endpoint: SocketAddress?) -> ServiceEntry.Spec? {
+    /// What to ask a gateway, to see whether it leads to the slot's pod.
+    func probe(of slot: Slot, at gateways: [SocketAddress], hasPod: Bool) -> SlotProbe? {
+        guard let name = sni(of: slot), let service = publication.services[slot.service] else { return nil }
+        let question: SlotProbe.Question =
+            publication.tunnel.map { .authority("\(name):\(service.port)", $0) } ?? .sni(name)
+        return SlotProbe(question: question, gateways: gateways, hasPod: hasPod)
+    }
+
+    // MARK: Contents
+
+    /// What a slot's object should contain; nil if the service is not published.
+    func content(of slot: Slot, for pod: Pod?) -> SlotObject.Content? {
         guard let service = publication.services[slot.service], let host = host(of: slot) else { return nil }
-        let endpoints = endpoint.map { endpoint in
+        guard !areServices else {
+            let endpoint = pod.map { pod in
+                PodSlice.Endpoint(
+                    addresses: ["\(pod.address.host)"], conditions: PodSlice.Conditions(ready: true),
+                    targetRef: PodSlice.Reference(kind: "Pod", name: pod.name, namespace: publication.namespace))
+            }
+            let port = PodSlice.Port(
+                name: ServiceEntry.portName, port: Int(pod?.address.port ?? service.port), protocol: "TCP")
+            return .slice(
+                PodSlice.Content(
+                    addressType: pod?.address.host.isIPv6 == true ? "IPv6" : "IPv4",
+                    endpoints: [endpoint].compactMap(\.self), ports: [port]))
+        }
+        let endpoint = pod.map { pod in
             ServiceEntry.Endpoint(
-                address: "\(endpoint.host)", ports: [ServiceEntry.portName: Int(endpoint.port)],
+                address: "\(pod.address.host)", ports: [ServiceEntry.portName: Int(pod.address.port)],
                 labels: ["security.istio.io/tlsMode": "istio"], serviceAccount: service.serviceAccount)
         }
-        return ServiceEntry.Spec(
-            hosts: ["\(host)"], exportTo: ["."], location: "MESH_INTERNAL", resolution: "STATIC",
-            ports: [ServiceEntry.Port(number: Int(service.port), name: ServiceEntry.portName, protocol: "HTTP")],
-            endpoints: [endpoints].compactMap(\.self))
+        return .serviceEntry(
+            ServiceEntry.Spec(
+                hosts: ["\(host)"], exportTo: ["."], location: "MESH_INTERNAL", resolution: "STATIC",
+                ports: [ServiceEntry.Port(number: Int(service.port), name: ServiceEntry.portName, protocol: "HTTP")],
+                endpoints: [endpoint].compactMap(\.self)))
     }
 
-    /// A slot's ServiceEntry.
-    func entry(_ slot: Slot, _ spec: ServiceEntry.Spec, version: String?) -> ServiceEntry {
-        var metadata = ObjectMetadata(name: name(of: slot), namespace: publication.namespace)
-        metadata.resourceVersion = version
-        metadata.labels = [
-            Self.managerLabel: Self.manager, Self.clusterLabel: cluster.rawValue,
-            // Without this, Istio gives every ServiceEntry without an address one for sidecars.
-            "networking.istio.io/enable-autoallocate-ip": "false",
-        ]
-        return ServiceEntry(metadata: metadata, spec: spec)
+    /// The objects that exist for each slot.
+    var resource: Resource {
+        areServices
+            ? .podSlices(in: publication.namespace, of: cluster)
+            : .serviceEntries(in: publication.namespace, of: cluster)
     }
+
+    /// Reads an object.
+    func object(_ data: Data) throws -> SlotObject {
+        areServices
+            ? SlotObject(try JSONDecoder().decode(PodSlice.self, from: data))
+            : SlotObject(try JSONDecoder().decode(ServiceEntry.self, from: data))
+    }
+
+    /// A slot's object as it is applied.
+    func body(_ slot: Slot, _ content: SlotObject.Content, version: String?) throws -> Data {
+        var metadata = metadata(of: slot)
+        metadata.resourceVersion = version
+        switch content {
+        case .serviceEntry(let spec):
+            // Without this, Istio gives every ServiceEntry without an address one for sidecars.
+            metadata.labels?["networking.istio.io/enable-autoallocate-ip"] = "false"
+            return try Self.encoder.encode(ServiceEntry(metadata: metadata, spec: spec))
+        case .slice(let slice):
+            metadata.labels?["kubernetes.io/service-name"] = name(of: slot)
+            metadata.labels?["endpointslice.kubernetes.io/managed-by"] = Self.manager
+            return try Self.encoder.encode(PodSlice(metadata: metadata, content: slice))
+        }
+    }
+
+    /// The Service of a slot as it is applied; nil if slots are ServiceEntries.
+    func service(of slot: Slot) throws -> Data? {
+        guard areServices, let service = publication.services[slot.service] else { return nil }
+        var metadata = metadata(of: slot)
+        // Without this, gateways of other networks don't lead to it.
+        metadata.labels?["istio.io/global"] = "true"
+        let spec = PodService.Spec(ports: [PodService.Port(port: Int(service.port))])
+        return try Self.encoder.encode(PodService(metadata: metadata, spec: spec))
+    }
+
+    private func metadata(of slot: Slot) -> ObjectMetadata {
+        var metadata = ObjectMetadata(name: name(of: slot), namespace: publication.namespace)
+        metadata.labels = [Self.managerLabel: Self.manager, Self.clusterLabel: cluster.rawValue]
+        return metadata
+    }
+
+    private static var encoder: JSONEncoder {
+        let encoder = JSONEncoder()
+        // A server-side apply is read as YAML, which doesn't have the escape \/.
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }
+}
+
+extension ServiceName {
+    /// The name as one label: dots become `-`.
+    fileprivate var label: String { rawValue.replacing(".", with: "-") }
 }

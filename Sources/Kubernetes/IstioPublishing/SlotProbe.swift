@@ -1,12 +1,21 @@
+import Intent
 import Model
-import TLSProbe
+import Probes
 
-/// Asks gateways whether they lead to somebody under an SNI.
+/// Asks gateways whether they lead to somebody under an SNI, or an authority.
 struct SlotProbe: Sendable {
+    /// How a gateway selects a pod.
+    enum Question: Sendable {
+        /// By the SNI of a TLS connection.
+        case sni(DNSName)
+        /// By the authority of a CONNECT request.
+        case authority(String, IstioPublication.Tunnel)
+    }
+
     /// How often in a row a gateway has to answer: several replicas may stand behind one address.
     private static let times = 3
 
-    let sni: DNSName
+    let question: Question
     let gateways: [SocketAddress]
     /// Whether the slot has a pod.
     let hasPod: Bool
@@ -24,18 +33,37 @@ struct SlotProbe: Sendable {
 
     private func ask(_ gateway: SocketAddress) async -> SlotTable.Answer {
         for _ in 0..<Self.times {
-            // Istio's chains take its own protocols only.
-            let probe = TLSProbe(
-                host: "\(gateway.host)", port: Int(gateway.port), sni: sni.description, protocols: ["istio"],
-                to: .serverHello)
-            switch await probe.run() {
-            case .answered, .connected: if !hasPod { return .answered }
-            case .reset:
-                if hasPod { return .reset("gateway \(gateway) closes connections with SNI \(sni)") }
-            case .refused(let reason): return .unreachable("gateway \(gateway) can't be reached: \(reason)")
-            case .silent: return .unreachable("gateway \(gateway) doesn't answer for SNI \(sni)")
+            switch await answer(of: gateway) {
+            case .answered: if !hasPod { return .answered }
+            case .reset(let reason): if hasPod { return .reset(reason) }
+            case .unreachable(let reason): return .unreachable(reason)
             }
         }
-        return hasPod ? .answered : .reset("gateway \(gateway) closes connections with SNI \(sni)")
+        return hasPod ? .answered : .reset("gateway \(gateway) leads nowhere")
+    }
+
+    private func answer(of gateway: SocketAddress) async -> SlotTable.Answer {
+        let (host, port) = ("\(gateway.host)", Int(gateway.port))
+        switch question {
+        case .sni(let sni):
+            // Istio's chains take its own protocols only.
+            let probe = TLSProbe(host: host, port: port, sni: sni.description, protocols: ["istio"], to: .serverHello)
+            return switch await probe.run() {
+            case .answered, .connected: .answered
+            case .reset: .reset("gateway \(gateway) closes connections with SNI \(sni)")
+            case .refused(let reason): .unreachable("gateway \(gateway) can't be reached: \(reason)")
+            case .silent: .unreachable("gateway \(gateway) doesn't answer for SNI \(sni)")
+            }
+        case .authority(let authority, let tunnel):
+            let probe = TunnelProbe(
+                host: host, port: port, authority: authority, certificate: tunnel.certificate, key: tunnel.key,
+                ca: tunnel.ca)
+            return switch await probe.run() {
+            case .accepted: .answered
+            case .refused(let status): .reset("gateway \(gateway) answers \(status) to CONNECT \(authority)")
+            case .failed(let reason): .unreachable("gateway \(gateway) can't be asked: \(reason)")
+            case .silent: .unreachable("gateway \(gateway) doesn't answer CONNECT \(authority)")
+            }
+        }
     }
 }

@@ -35,7 +35,7 @@ struct SlotTable: Sendable {
 
     struct Entry: Sendable {
         /// As the API server has it.
-        var spec: ServiceEntry.Spec?
+        var content: SlotObject.Content?
         var endpoint: SocketAddress?
         /// When the endpoint last changed, as far as this process saw.
         var since: ContinuousClock.Instant
@@ -56,7 +56,7 @@ struct SlotTable: Sendable {
     /// A change of an object.
     struct Write: Hashable, Sendable {
         enum Action: Hashable, Sendable {
-            case put(ServiceEntry.Spec, version: String?)
+            case put(SlotObject.Content, endpoint: SocketAddress?, version: String?)
             case delete(uid: String)
         }
 
@@ -77,12 +77,12 @@ struct SlotTable: Sendable {
 
     // MARK: What was seen
 
-    /// Notes all ServiceEntries of this cluster.
-    mutating func replace(with all: [ServiceEntry], at now: ContinuousClock.Instant) {
+    /// Notes all objects of this cluster.
+    mutating func replace(with all: [SlotObject], at now: ContinuousClock.Instant) {
         let last = entries
         entries = [:]
         for object in all {
-            guard let slot = slot(of: object) else { continue }
+            guard let slot = objects.slot(named: object.name) else { continue }
             entries[slot] = last[slot]
             note(object, at: now)
             if listed == nil { entries[slot]?.isAdopted = true }
@@ -90,20 +90,18 @@ struct SlotTable: Sendable {
         listed = listed ?? now
     }
 
-    /// Notes a ServiceEntry that was added or changed.
-    mutating func note(_ object: ServiceEntry, at now: ContinuousClock.Instant) {
-        guard let slot = slot(of: object) else { return }
-        let version = object.metadata.resourceVersion ?? ""
-        let uid = object.metadata.uid ?? ""
-        var entry = Entry(since: now, uid: uid, version: version, isAdopted: false)
-        if let known = entries[slot], known.uid == uid {
+    /// Notes an object that was added or changed.
+    mutating func note(_ object: SlotObject, at now: ContinuousClock.Instant) {
+        guard let slot = objects.slot(named: object.name) else { return }
+        var entry = Entry(since: now, uid: object.uid, version: object.version, isAdopted: false)
+        if let known = entries[slot], known.uid == object.uid {
             // A watch may be behind the answer to a write.
-            if let new = Int(version), let old = Int(known.version), new < old { return }
+            if let new = Int(object.version), let old = Int(known.version), new < old { return }
             entry = known
         }
         let hadEndpoint = entry.endpoint
-        entry.version = version
-        entry.spec = object.spec
+        entry.version = object.version
+        entry.content = object.content
         entry.endpoint = object.endpoint
         if entry.endpoint != hadEndpoint {
             (entry.answer, entry.goneSince, entry.isAdopted, entry.isTrusted) = (nil, nil, false, false)
@@ -114,9 +112,9 @@ struct SlotTable: Sendable {
         noteGone(slot, at: now)
     }
 
-    /// Notes that a ServiceEntry was deleted.
-    mutating func remove(_ object: ServiceEntry) {
-        guard let slot = slot(of: object), entries[slot]?.uid == object.metadata.uid else { return }
+    /// Notes that an object was deleted.
+    mutating func remove(_ object: SlotObject) {
+        guard let slot = objects.slot(named: object.name), entries[slot]?.uid == object.uid else { return }
         entries[slot] = nil
     }
 
@@ -141,8 +139,6 @@ struct SlotTable: Sendable {
     }
 
     private var keepFor: Duration { objects.publication.keepFor }
-
-    private func slot(of object: ServiceEntry) -> Slot? { object.metadata.name.flatMap(objects.slot(named:)) }
 
     private mutating func noteGone(_ slot: Slot, at now: ContinuousClock.Instant) {
         guard let endpoint = entries[slot]?.endpoint else { return }
@@ -253,9 +249,11 @@ struct SlotTable: Sendable {
         for (slot, entry) in entries.sorted(by: { $0.key < $1.key }) {
             if entry.endpoint != nil {
                 guard let gone = entry.goneSince, wait(until: gone + Self.withdrawal) else { continue }
-                if let spec = objects.spec(of: slot, to: nil) {
+                if let content = objects.content(of: slot, for: nil) {
                     writes.append(
-                        Write(slot: slot, action: .put(spec, version: entry.version), reason: "its pod is gone"))
+                        Write(
+                            slot: slot, action: .put(content, endpoint: nil, version: entry.version),
+                            reason: "its pod is gone"))
                 } else {
                     writes.append(
                         Write(slot: slot, action: .delete(uid: entry.uid), reason: "\(slot.service) is not published"))
@@ -287,18 +285,21 @@ struct SlotTable: Sendable {
             ($0.health == .healthy ? 0 : 1, $0.name) < ($1.health == .healthy ? 0 : 1, $1.name)
         }[...]
         var writes: [Write] = []
-        func put(_ slot: Slot, _ endpoint: SocketAddress?, _ reason: String) {
-            guard let spec = objects.spec(of: slot, to: endpoint), entries[slot]?.spec != spec else { return }
-            writes.append(Write(slot: slot, action: .put(spec, version: entries[slot]?.version), reason: reason))
+        func put(_ slot: Slot, _ pod: Pod?, _ reason: String) {
+            guard let content = objects.content(of: slot, for: pod), entries[slot]?.content != content else { return }
+            writes.append(
+                Write(
+                    slot: slot, action: .put(content, endpoint: pod?.address, version: entries[slot]?.version),
+                    reason: reason))
         }
         for (slot, entry) in own.sorted(by: { $0.key < $1.key }) where entry.goneSince == nil {
-            if entry.endpoint != nil { put(slot, entry.endpoint, "the configuration changed") }
+            if let pod = entry.endpoint.flatMap({ pods[$0] }) { put(slot, pod, "the configuration changed") }
         }
         guard let count = objects.publication.services[service]?.slots else {
             for pod in waiting {
                 let slot = Slot(service: service, name: pod.name)
                 guard objects.host(of: slot) != nil, own[slot].map(\.isFree) ?? true else { continue }
-                put(slot, pod.address, "for pod \(pod.name)")
+                put(slot, pod, "for pod \(pod.name)")
             }
             return writes
         }
@@ -306,12 +307,12 @@ struct SlotTable: Sendable {
             let slot = Slot(service: service, name: "s\(number)")
             guard let entry = own[slot] else {
                 let pod = waiting.popFirst()
-                put(slot, pod?.address, pod.map { "for pod \($0.name)" } ?? "a slot for pods to come")
+                put(slot, pod, pod.map { "for pod \($0.name)" } ?? "a slot for pods to come")
                 continue
             }
             guard entry.endpoint == nil else { continue }
             if entry.isFree, let pod = waiting.popFirst() {
-                put(slot, pod.address, "for pod \(pod.name)")
+                put(slot, pod, "for pod \(pod.name)")
             } else {
                 put(slot, nil, "the configuration changed")
             }

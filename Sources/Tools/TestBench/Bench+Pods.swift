@@ -10,7 +10,8 @@ extension Bench {
         var text = try template("bench/pod.yaml")
         switch kind {
         case .tls: break
-        case .sidecar, .otherTrustDomain: text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
+        case .sidecar, .otherTrustDomain:
+            text = text.replacing("    filter_chains:\n    - filters:\n", with: Self.sidecarChain)
         case .plaintext, .ambient:
             guard let start = text.range(of: "      transport_socket:\n"), let end = text.range(of: "layered_runtime")
             else { throw BenchError("bench/pod.yaml has another layout") }

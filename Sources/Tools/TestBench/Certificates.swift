@@ -50,7 +50,8 @@ public struct Certificates: Sendable {
             directory: directory
         )
         try makeCertificate("pod", ["DNS:\(Self.serviceName)", "URI:spiffe://mesh.example/httpbin"])
-        try makeCertificate("other-pod", ["DNS:\(Self.serviceName)", "URI:spiffe://west.example/ns/httpbin/sa/httpbin"])
+        try makeCertificate(
+            "other-pod", ["DNS:\(Self.serviceName)", "URI:spiffe://west.example/ns/httpbin/sa/httpbin"])
         try makeCertificate("client", ["URI:spiffe://mesh.example/client"])
         try makeCertificate("gateway", ["URI:spiffe://mesh.example/gateway"])
         try makeCertificate("api", ["IP:127.0.0.1", "IP:::1", "DNS:api.example"])

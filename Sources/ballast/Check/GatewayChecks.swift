@@ -1,6 +1,6 @@
 import AdminAPI
 import Foundation
-import TLSProbe
+import Probes
 
 /// What `ballast check` asks a gateway: its admin interface, and a TLS connection for each SNI that Ballast serves.
 struct GatewayChecks {

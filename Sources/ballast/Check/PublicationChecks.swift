@@ -1,6 +1,6 @@
 import AdminAPI
 import Model
-import TLSProbe
+import Probes
 
 /// What `ballast check` asks the gateways of a publication: a ClientHello for each SNI that has a pod.
 struct PublicationChecks {

@@ -2,12 +2,20 @@ import Foundation
 public import Model
 import Synchronization
 
-/// What istiod does for an AUTO_PASSTHROUGH gateway: from ServiceEntries it makes filter chains, clusters and endpoints,
-/// some time later.
+/// What istiod does for an east-west gateway, some time later: from ServiceEntries it makes an AUTO_PASSTHROUGH gateway's
+/// filter chains, clusters and endpoints; from global Services and their EndpointSlices, what an ambient gateway leads to.
 ///
 /// A new ServiceEntry changes listeners and clusters; one whose endpoints changed only changes endpoints
 /// (`serviceEntryHandler`).
 public final class Istiod: Sendable {
+    /// The gateway that gets what istiod makes.
+    public enum Target: Sendable {
+        /// An AUTO_PASSTHROUGH gateway.
+        case passthrough(IstioGateway)
+        /// An ambient gateway.
+        case ambient(AmbientGateway)
+    }
+
     private struct Entry: Decodable {
         struct Port: Decodable {
             var number: Int
@@ -29,16 +37,16 @@ public final class Istiod: Sendable {
     }
 
     private let server: APIServer
-    private let gateway: IstioGateway
+    private let target: Target
     /// The shortest and the longest time between a change and its push, in milliseconds.
     private let delay: Mutex<ClosedRange<Int>>
     private let counts = Mutex((full: 0, endpoints: 0))
     private let failure = Mutex<String?>(nil)
 
     /// Creates a stand-in that pushes to one gateway.
-    public init(_ server: APIServer, pushingTo gateway: IstioGateway, delay: ClosedRange<Int> = 100...2_000) {
+    public init(_ server: APIServer, pushingTo target: Target, delay: ClosedRange<Int> = 100...2_000) {
         self.server = server
-        self.gateway = gateway
+        self.target = target
         self.delay = Mutex(delay)
     }
 
@@ -62,10 +70,12 @@ public final class Istiod: Sendable {
                 let milliseconds = delay.withLock { Int.random(in: $0) }
                 try await ContinuousClock().sleep(for: .milliseconds(milliseconds))
                 let next = try routes().merging(fixed) { $1 }
-                if next.keys != last.keys {
+                switch target {
+                case .ambient(let gateway): if next != last { try gateway.configure(next) }
+                case .passthrough(let gateway) where next.keys != last.keys:
                     try gateway.configure(next)
                     counts.withLock { $0.full += 1 }
-                } else {
+                case .passthrough(let gateway):
                     for (sni, endpoints) in next where last[sni] != endpoints {
                         try gateway.route(sni, to: endpoints)
                         counts.withLock { $0.endpoints += 1 }
@@ -79,8 +89,55 @@ public final class Istiod: Sendable {
         }
     }
 
-    /// `buildOutboundSniDnatClusters`: a route for each port of each host that fits the Gateway's `*.local`.
     private func routes() throws -> [String: [SocketAddress]] {
+        if case .ambient = target { try globalServices() } else { try serviceEntries() }
+    }
+
+    /// A route for the host and port of each global Service.
+    private func globalServices() throws -> [String: [SocketAddress]] {
+        struct Metadata: Decodable {
+            var name: String
+            var namespace: String
+            var labels: [String: String]?
+        }
+        struct Service: Decodable {
+            struct Spec: Decodable { var ports: [Port] }
+            struct Port: Decodable { var port: Int }
+            var metadata: Metadata
+            var spec: Spec
+        }
+        struct Slice: Decodable {
+            struct Endpoint: Decodable { var addresses: [String] }
+            struct Port: Decodable { var port: UInt16 }
+            var metadata: Metadata
+            var endpoints: [Endpoint]
+            var ports: [Port]
+        }
+        let slices = try server.objects("endpointslices").values.map {
+            try JSONDecoder().decode(Slice.self, from: Data($0.utf8))
+        }
+        var routes: [String: [SocketAddress]] = [:]
+        for json in server.objects("services").values {
+            let service = try JSONDecoder().decode(Service.self, from: Data(json.utf8))
+            guard service.metadata.labels?["istio.io/global"] == "true", let port = service.spec.ports.first?.port
+            else {
+                continue
+            }
+            let own = slices.filter { $0.metadata.labels?["kubernetes.io/service-name"] == service.metadata.name }
+            routes["\(service.metadata.name).\(service.metadata.namespace).svc.cluster.local:\(port)"] = own.flatMap {
+                slice in
+                slice.endpoints.flatMap(\.addresses).compactMap { address in
+                    IPAddress(address).flatMap { host in
+                        slice.ports.first.map { SocketAddress(host: host, port: $0.port) }
+                    }
+                }
+            }
+        }
+        return routes
+    }
+
+    /// `buildOutboundSniDnatClusters`: a route for each port of each host that fits the Gateway's `*.local`.
+    private func serviceEntries() throws -> [String: [SocketAddress]] {
         var routes: [String: [SocketAddress]] = [:]
         for json in server.objects("serviceentries").values {
             let entry = try JSONDecoder().decode(Entry.self, from: Data(json.utf8))
