@@ -102,7 +102,7 @@ extension EnvoyTests {
                 try bench.write(
                     server.kubeconfig().replacingOnce("authority: ca.crt", with: "authority: certs/ca.crt"),
                     to: "west.kubeconfig")
-                let text = try PublicationTests.west(bench, at: 5, slots: 8, keepFor: "3s")
+                let text = try PublishedWest.configuration(bench, at: 5, slots: 8, keepFor: "3s")
                     .replacingOnce("\(bench.network)6:15443", with: gateway.address)
                     .replacingOnce(
                         "    namespace: istio-system\n",
@@ -116,7 +116,7 @@ extension EnvoyTests {
                 try bench.write(
                     configuration(bench, gateway, policy: .roundRobin)
                         .replacingOnce(
-                            "    endpoints: {file: west.yaml}\n", with: PublicationTests.peer(bench, at: 5)),
+                            "    endpoints: {file: west.yaml}\n", with: PublishedWest.peer(bench, at: 5)),
                     to: "ballast.yaml")
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
                 try bench.publish(["w1"].map(bench.pod), in: "west")

@@ -9,90 +9,15 @@ extension EnvoyTests {
     /// West's Ballast makes ServiceEntries for its pods, from which a stand-in for istiod configures the gateway; east's
     /// learns the pods and their SNIs from west's.
     @Suite(.serialized) struct PublicationTests {
-        /// What stands beside the Envoys.
-        struct Surroundings {
-            var bench: Bench
-            var server: APIServer
-            var gateway: IstioGateway
-            var istiod: Istiod
-
-            /// The ServiceEntries, by name.
-            var entries: [String: String] { server.objects("serviceentries") }
-        }
-
-        static func west(_ bench: Bench, at number: Int, slots: Int?, keepFor: String) -> String {
-            """
-            cluster: west
-            guard: off
-            xds:
-              listen: "\(bench.network)\(number):\(Bench.xdsPort)"
-              tls: {certificate: certs/ballast.crt, key: certs/ballast.key, clientCA: certs/ca.crt}
-            admin: {listen: "\(bench.network)\(number):\(Bench.adminPort)"}
-            clusters:
-              west: {endpoints: {file: west.yaml}, gateways: ["\(bench.network)6:15443"], reach: pods}
-            services: {httpbin: {}}
-            export:
-              east: {identity: "spiffe://mesh.example/peer", services: [httpbin]}
-            publish:
-              istio:
-                kubeconfig: west.kubeconfig
-                namespace: istio-system
-                keepFor: \(keepFor)
-                services: {httpbin: {port: 8000, \(slots.map { "slots: \($0), " } ?? "")serviceAccount: httpbin}}
-
-            """
-        }
-
-        private func east(_ bench: Bench, from number: Int) throws -> String {
-            try Plan(.pods).configuration(bench, .http2)
-                .replacingOnce(
-                    "gateways: [\"\(bench.network)1:15443\"]", with: "gateways: [\"\(bench.network)6:15443\"]"
-                )
-                .replacingOnce("    endpoints: {file: west.yaml}\n", with: Self.peer(bench, at: number))
-        }
-
-        /// West's endpoints as its Ballast exports them.
-        static func peer(_ bench: Bench, at number: Int) -> String {
-            """
-                endpoints:
-                  ballast:
-                    address: "\(bench.network)\(number):\(Bench.xdsPort)"
-                    services: [httpbin]
-                    addresses: [loopback]
-                    tls: {certificate: certs/peer.crt, key: certs/peer.key, ca: certs/ca.crt, serverName: ballast.example}
-
-            """
-        }
-
         /// Runs `body` beside a gateway, pods, an API server and a stand-in for istiod.
-        private func withSurroundings(
-            pods: [String], delay: ClosedRange<Int> = 100...2_000, _ body: (Surroundings) async throws -> Void
+        private func withWest(
+            pods: [String], delay: ClosedRange<Int> = 100...2_000, _ body: (PublishedWest) async throws -> Void
         ) async throws {
             try await withBench { bench in
                 try await Stage.prepare(bench, withSidecars: true)
-                let server = try await APIServer(try Certificates(in: "\(bench.directory)/certs"))
-                let gateway = IstioGateway(bench, at: 6)
-                let istiod = Istiod(server, pushingTo: .passthrough(gateway), delay: delay)
-                server.putAutoPassthrough("eastwest")
-                try bench.write(
-                    server.kubeconfig().replacingOnce("authority: ca.crt", with: "authority: certs/ca.crt"),
-                    to: "west.kubeconfig")
                 try bench.publish(["e1", "e2"].map(bench.pod), in: "east")
                 try bench.publish(pods.map(bench.pod), in: "west")
-                try await bench.startPods((1...6).map { "w\($0)" } + ["e1", "e2"], .sidecar)
-                try await gateway.start([:])
-                do {
-                    try await withThrowingTaskGroup { group in
-                        group.addTask { await istiod.run() }
-                        try await body(Surroundings(bench: bench, server: server, gateway: gateway, istiod: istiod))
-                        group.cancelAll()
-                    }
-                } catch {
-                    await server.stop()
-                    throw error
-                }
-                #expect(istiod.problem == nil)
-                await server.stop()
+                try await PublishedWest.running(on: bench, delay: delay, body)
             }
         }
 
@@ -107,10 +32,11 @@ extension EnvoyTests {
         func `pods come and go under load, each by an SNI of its own through a gateway that only istiod configures`(
             slots: Int?
         ) async throws {
-            try await withSurroundings(pods: ["w1"]) { around in
-                let bench = around.bench
-                try bench.write(Self.west(bench, at: 5, slots: slots, keepFor: "3s"), to: "west-ballast.yaml")
-                try bench.write(east(bench, from: 5), to: "ballast.yaml")
+            try await withWest(pods: ["w1"]) { west in
+                let bench = west.bench
+                try bench.write(
+                    PublishedWest.configuration(bench, at: 5, slots: slots, keepFor: "3s"), to: "west-ballast.yaml")
+                try bench.write(PublishedWest.eastern(bench, from: 5), to: "ballast.yaml")
                 try await startWest(bench)
                 try await bench.startBallast()
                 try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
@@ -150,13 +76,13 @@ extension EnvoyTests {
                 #expect(even.byPod.count == 6 && even.byPod.values.allSatisfy { abs($0 - 500) <= 7 }, "\(even.byPod)")
 
                 let stats = "listener_manager."
-                #expect(try await around.gateway.admin.stat(stats + "total_listeners_draining") == 0)
+                #expect(try await west.gateway.admin.stat(stats + "total_listeners_draining") == 0)
                 if let slots {
                     // Slots are made once, and then only endpoints change.
-                    #expect(around.entries.count == slots)
-                    #expect(around.istiod.pushes.full == 1 && around.istiod.pushes.endpoints > 2)
+                    #expect(west.entries.count == slots)
+                    #expect(west.istiod.pushes.full == 1 && west.istiod.pushes.endpoints > 2)
                 } else {
-                    #expect(try await around.gateway.admin.stat(stats + "listener_in_place_updated") > 0)
+                    #expect(try await west.gateway.admin.stat(stats + "listener_in_place_updated") > 0)
                 }
             }
         }
@@ -177,14 +103,16 @@ extension EnvoyTests {
         func `the replica that writes is killed while pods change; another takes over, and nothing is written twice`()
             async throws
         {
-            try await withSurroundings(pods: ["w1", "w2"], delay: 100...500) { around in
-                let bench = around.bench
+            try await withWest(pods: ["w1", "w2"], delay: 100...500) { west in
+                let bench = west.bench
                 for (name, number) in [("writer", 7), ("west", 5)] {
-                    try bench.write(Self.west(bench, at: number, slots: 6, keepFor: "2s"), to: "\(name)-ballast.yaml")
+                    try bench.write(
+                        PublishedWest.configuration(bench, at: number, slots: 6, keepFor: "2s"),
+                        to: "\(name)-ballast.yaml")
                 }
-                try bench.write(east(bench, from: 5), to: "ballast.yaml")
+                try bench.write(PublishedWest.eastern(bench, from: 5), to: "ballast.yaml")
                 try await startWest(bench, "writer", at: 7)
-                try await eventually("the slots are written") { around.entries.count == 6 }
+                try await eventually("the slots are written") { west.entries.count == 6 }
                 try await startWest(bench)
                 try await bench.startBallast()
                 try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
@@ -205,22 +133,23 @@ extension EnvoyTests {
                     try await eventually("some more requests") { load.result.requests > seen + 1_000 }
                 }
                 #expect(result.failed == 0)
-                let lease = try #require(around.server.objects("leases")["istio-system/ballast-west"])
+                let lease = try #require(west.server.objects("leases")["istio-system/ballast-west"])
                 #expect(lease.contains("\"leaseTransitions\":1"), "\(lease)")
-                for (path, specs) in try written(around.server) {
+                for (path, specs) in try written(west.server) {
                     #expect(zip(specs, specs.dropFirst()).allSatisfy { $0 != $1 }, "\(path): \(specs)")
                 }
-                #expect(!around.server.requests.contains { $0.method == "DELETE" })
+                #expect(!west.server.requests.contains { $0.method == "DELETE" })
             }
         }
 
         @Test func `west's Ballast starts again under load, with its API server and without, and nobody loses a pod`()
             async throws
         {
-            try await withSurroundings(pods: ["w1", "w2", "w3"], delay: 100...500) { around in
-                let bench = around.bench
-                try bench.write(Self.west(bench, at: 5, slots: 4, keepFor: "2s"), to: "west-ballast.yaml")
-                try bench.write(east(bench, from: 5), to: "ballast.yaml")
+            try await withWest(pods: ["w1", "w2", "w3"], delay: 100...500) { west in
+                let bench = west.bench
+                try bench.write(
+                    PublishedWest.configuration(bench, at: 5, slots: 4, keepFor: "2s"), to: "west-ballast.yaml")
+                try bench.write(PublishedWest.eastern(bench, from: 5), to: "ballast.yaml")
                 try await startWest(bench)
                 try await bench.startBallast()
                 try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
@@ -229,14 +158,14 @@ extension EnvoyTests {
                 }
                 let updates = { @Sendable in try await bench.client.stat("cluster.httpbin.update_success") }
                 let before = try await updates()
-                let port = around.server.port
+                let port = west.server.port
                 let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
                     func go() async throws {
                         let seen = load.result.requests
                         try await eventually("some requests") { load.result.requests > seen + 500 }
                     }
                     for isServed in [true, false] {
-                        if !isServed { await around.server.stop() }
+                        if !isServed { await west.server.stop() }
                         try bench.process("west").signal(SIGKILL)
                         _ = try await bench.process("west").waitForExit()
                         try await startWest(bench)
@@ -246,7 +175,7 @@ extension EnvoyTests {
                     let readiness = try await HTTPConnection.get(
                         host: "\(bench.network)5", port: Bench.adminPort, "/readyz")
                     #expect(readiness.body.contains("publish.istio: serviceentries"), "\(readiness.body)")
-                    try await around.server.start(port: port)
+                    try await west.server.start(port: port)
                     try await eventually("the state is known") {
                         let page = try await HTTPConnection.get(
                             host: "\(bench.network)5", port: Bench.adminPort, AdminRoute.publication.path())
@@ -262,18 +191,19 @@ extension EnvoyTests {
         @Test func `a second server with the same hosts keeps ServiceEntries from being written, until it is gone`()
             async throws
         {
-            try await withSurroundings(pods: ["w1"], delay: 100...200) { around in
-                let bench = around.bench
-                around.server.putAutoPassthrough("another", in: "apps", hosts: ["*.ballast.local"])
-                try bench.write(Self.west(bench, at: 5, slots: 2, keepFor: "2s"), to: "west-ballast.yaml")
+            try await withWest(pods: ["w1"], delay: 100...200) { west in
+                let bench = west.bench
+                west.server.putAutoPassthrough("another", in: "apps", hosts: ["*.ballast.local"])
+                try bench.write(
+                    PublishedWest.configuration(bench, at: 5, slots: 2, keepFor: "2s"), to: "west-ballast.yaml")
                 try await startWest(bench)
                 try await eventually("it says why") {
                     let readiness = try await HTTPConnection.get(
                         host: "\(bench.network)5", port: Bench.adminPort, "/readyz")
                     return readiness.body.contains("one of Gateway apps/another, one of istio-system/eastwest")
                 }
-                #expect(around.entries.isEmpty)
-                around.server.delete("gateways", "apps", "another")
+                #expect(west.entries.isEmpty)
+                west.server.delete("gateways", "apps", "another")
                 try await eventually("the pod is announced") {
                     let page = try await HTTPConnection.get(
                         host: "\(bench.network)5", port: Bench.adminPort, AdminRoute.publication.path())

@@ -180,6 +180,16 @@ public struct IstioSidecar {
             """
     }
 
+    /// Limits the requests of each connection, as `connectionPool.http.maxRequestsPerConnection` of a DestinationRule does.
+    public mutating func limit(requestsPerConnection: Int) throws {
+        let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+        var all = try Self.required(clusters[0]["typed_extension_protocol_options"]) as Object
+        var options = try Self.required(all[key]) as Object
+        options["common_http_protocol_options"] = ["max_requests_per_connection": requestsPerConnection]
+        all[key] = options
+        clusters[0]["typed_extension_protocol_options"] = all
+    }
+
     /// Sets a field of the service's cluster, as a DestinationRule would.
     public mutating func set(_ field: String, _ value: String) { clusters[0][field] = value }
 
