@@ -13,5 +13,5 @@ struct Ballast: AsyncParsableCommand {
         ]
     )
 
-    static let version = "0.12.0"
+    static let version = "0.13.0"
 }
