@@ -107,7 +107,7 @@ extension Mesh {
                 let health = drains ? .draining : pod.health
                 return Member.Entry(
                     pod: pod, health: health, millionths: tuning.millionths(for: pod, of: cluster), duplicateOf: owner,
-                    isActive: route.parts > 0 && owner == nil && health == member.active)
+                    isActive: route.parts > 0 && owner == nil && health == member.active && route.reaches(pod))
             }
             member.keepsTraffic =
                 member.keepsTraffic

@@ -89,7 +89,7 @@ struct Member: Hashable, Sendable {
 
     /// Whether the pod is an endpoint of its own.
     private func isSent(_ entry: Entry) -> Bool {
-        route.sendsPods && entry.duplicateOf == nil && route.parts > 0
+        route.sendsPods && entry.duplicateOf == nil && route.parts > 0 && route.reaches(entry.pod)
             && (entry.isActive || entry.health == .draining || (sendsUnhealthy && entry.health == .unhealthy))
     }
 

@@ -34,7 +34,7 @@ struct Route: Hashable, Sendable {
 
     /// Clients can't use the gateways.
     static let none = Route(
-        endpoints: .shared([], generation: nil), description: "not reached: tunnels need `lanes: true`")
+        endpoints: .shared([], generation: nil), description: "not reached: tunnels need `lanes: true`, and Envoy 1.38")
 
     /// Clients connect to the pods.
     static let direct = Route(endpoints: .pods(.address), description: "reached directly")
@@ -46,6 +46,12 @@ struct Route: Hashable, Sendable {
         case .pods: 1
         case .shared(let addresses, _): addresses.count
         }
+    }
+
+    /// Whether a pod can be an endpoint of its own: a tunnel needs an authority.
+    func reaches(_ pod: Pod) -> Bool {
+        guard case .pods(.tunnel(let authorities, _)) = endpoints else { return true }
+        return authorities[pod.name] != nil
     }
 
     /// Whether each pod is an endpoint.
@@ -73,10 +79,11 @@ extension Route {
         let gateways = Set(cluster.gateways).subtracting(drained).sorted()
         let drained = drained.sorted()
         self.init(gateways: gateways, drained: drained)
-        guard capabilities.supportsEveryReach || cluster.reach.kind == .gateway else {
-            if !cluster.reach.acceptsEveryClient { self = .none }
+        guard cluster.reach.acceptsEveryClient || capabilities.supportsTunnels else {
+            self = .none
             return
         }
+        guard capabilities.supportsEveryReach || cluster.reach.kind == .gateway else { return }
         let listener = cluster.name.gatewayListener
         switch cluster.reach {
         case .gateway(let refresh):
@@ -97,17 +104,11 @@ extension Route {
                 problem = "\(error); reached through its gateways instead"
             }
         case .hbone(let settings):
-            do throws(SNITemplate.Problem) {
-                endpoints = .pods(
-                    .tunnel(
-                        try settings.authorities.authorities(of: pods, of: service, in: cluster.name),
-                        listener: cluster.name.podListener))
-                description = "each reached by its own tunnel"
-                self.drained = []
-            } catch {
-                self = .none
-                problem = "\(error); not reached at all"
-            }
+            let (authorities, missing) = settings.authorities.authorities(of: pods, of: service, in: cluster.name)
+            endpoints = .pods(.tunnel(authorities, listener: cluster.name.podListener))
+            description = "each reached by its own tunnel"
+            problem = missing
+            self.drained = []
         case .connect:
             if let pod = pods.first(where: { taken[$0.address] != nil }), let owner = taken[pod.address] {
                 problem = """

@@ -50,8 +50,12 @@ final class PublicationRunner: Sendable {
         let reported = state.withLock { state -> PublicationState? in
             guard job != state.job else { return nil }
             state.job = job
-            guard job == nil else { return nil }
-            state.reported = PublicationState()
+            guard let services = job?.publication.services else {
+                state.reported = PublicationState()
+                return state.reported
+            }
+            // Clients lose the SNIs of services that are no longer published before their objects are deleted.
+            state.reported.published.services = state.reported.published.services.filter { services[$0.key] != nil }
             return state.reported
         }
         tasks.replaceKeys(with: Set([job].compactMap(\.self)))

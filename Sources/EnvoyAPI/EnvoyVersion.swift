@@ -40,6 +40,8 @@ extension EnvoyVersion {
     ///
     /// Older ones drop all but the first (measured; envoy#46561).
     public static let firstWithOnDemandClusters = EnvoyVersion(1, 40, 0)
+    /// The first version with filter state that keeps tunnels to different pods apart (`envoy.hashable_string`; measured).
+    public static let firstWithTunnels = EnvoyVersion(1, 38, 0)
     /// The first version that survives LEDS.
     ///
     /// Older ones crash with a segmentation fault after a few changes to collections (measured; envoy#43667).

@@ -34,26 +34,36 @@ public struct AuthorityTemplate: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The authorities of a service's pods, such as `w1.httpbin.svc.cluster.local:8000`, by pod name.
+    /// The authorities of a service's pods, such as `w1.httpbin.svc.cluster.local:8000`, by pod name; and why pods are
+    /// missing, as a sentence.
     ///
     /// A service whose name has a dot is NAME.NAMESPACE, as Services that are exported by label; the namespace of others
     /// has their name. The port is the service's, or the pod's if the service has none. A pod's own SNI replaces the host.
     public func authorities(
         of pods: [Pod], of service: Service, in cluster: ClusterName
-    ) throws(SNITemplate.Problem) -> [String: String] {
+    ) -> (authorities: [String: String], problem: String?) {
         let parts = service.name.rawValue.split(separator: ".", maxSplits: 1)
         let filled = description.replacing("{service}", with: parts.first ?? "")
             .replacing("{namespace}", with: parts.last ?? "").replacing("{cluster}", with: cluster.rawValue)
         var authorities: [String: String] = [:]
         authorities.reserveCapacity(pods.count)
+        var owners: [String: String] = [:]
+        var problem: String?
         for pod in pods {
-            guard DNSName.isLabel(pod.name[...]),
-                let host = pod.sni ?? DNSName(filled.replacing("{pod}", with: pod.name))
-            else {
-                throw SNITemplate.Problem(description: "pod \(pod.name): its name can't be a part of a host name")
+            let made = DNSName.isLabel(pod.name[...]) ? DNSName(filled.replacing("{pod}", with: pod.name)) : nil
+            guard let host = pod.sni ?? made else {
+                problem = problem ?? "pod \(pod.name) is left out: its name can't be a part of a host name"
+                continue
             }
-            authorities[pod.name] = "\(host):\(service.port ?? pod.address.port)"
+            let authority = "\(host):\(service.port ?? pod.address.port)"
+            if let owner = owners.updateValue(pod.name, forKey: authority) {
+                owners[authority] = owner
+                problem =
+                    problem ?? "pod \(pod.name) is left out: it would have the authority of \(owner), \(authority)"
+                continue
+            }
+            authorities[pod.name] = authority
         }
-        return authorities
+        return (authorities, problem)
     }
 }

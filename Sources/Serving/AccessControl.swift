@@ -90,7 +90,7 @@ extension ClientView {
         let claims = [node.metadata["cluster"], node.metadata["CLUSTER_ID"], node.locality.region].compactMap {
             $0.map(ClusterName.init(rawValue:))
         }
-        let kind = ClientKind(node)
+        let kind = ClientKind(node, hasTunnels: federation.hasTunnels)
         self.init(
             cluster: claims.first { federation.clusters.contains($0) } ?? federation.ownCluster, kind: kind,
             usesLEDS: kind.supportsLEDS(over: head) && node.wantsLEDS(unlessSaid: servesLEDS)
@@ -100,13 +100,16 @@ extension ClientView {
 
 extension ClientKind {
     /// The kind of client that a node describes.
-    init(_ node: Node) {
+    ///
+    /// - Parameter hasTunnels: whether the mesh has clusters that are reached through tunnels.
+    init(_ node: Node, hasTunnels: Bool) {
         if node.metadata["role"] == "gateway" {
             self = .gateway
         } else if node.isGRPC {
             self = .grpc
         } else {
-            self = node.metadata["lanes"] == "true" ? .lanes : .plain
+            let isOlder = hasTunnels && node.envoyVersion.map { $0 < .firstWithTunnels } ?? false
+            self = node.metadata["lanes"] != "true" ? .plain : isOlder ? .olderLanes : .lanes
         }
     }
 
@@ -114,7 +117,7 @@ extension ClientKind {
     func supportsLEDS(over head: StreamHead) -> Bool {
         guard Method.at(head.method) == .deltaAggregatedResources else { return false }
         return switch self {
-        case .plain, .lanes: true
+        case .plain, .lanes, .olderLanes: true
         case .grpc, .gateway: false
         }
     }

@@ -4,6 +4,8 @@ public import Model
 public struct PublishedPods: Hashable, Sendable {
     /// For each published service, the SNI of each pod that gateways lead to.
     public var services: [ServiceName: [SocketAddress: DNSName]]
+    /// The gateways of this cluster that lead to all these pods; nil if nothing is known of them.
+    public var gateways: Set<SocketAddress>?
     /// Whether `services` is what the gateways know.
     ///
     /// If false, other clusters' clients and Ballasts wait, so that they don't lose pods while a server starts.

@@ -21,11 +21,11 @@ extension Mesh {
         switch view.kind {
         case .plain:
             return contents(names, endpoints, .cluster(.service(service.service)), .routes)
-        case .lanes:
+        case .lanes, .olderLanes:
             var ways: EnvoyCluster.Ways = []
             let kinds = remotes(of: view).map(\.reach.kind)
             if kinds.contains(.connect) { ways.insert(.proxies) }
-            if kinds.contains(.hbone) { ways.insert(.tunnels) }
+            if kinds.contains(.hbone), view.kind.capabilities.supportsTunnels { ways.insert(.tunnels) }
             return contents(names, endpoints, .cluster(.service(service.service, through: ways)), .routes)
         case .grpc: return contents(names, endpoints, .cluster(.proxyless), .routes, .proxylessListener)
         case .gateway: return contents(names, endpoints) + gatewayClusters(for: service, assignment, view)
@@ -67,7 +67,11 @@ extension Mesh {
     /// - Parameter tuning: the effects of the overrides of all services.
     func paths(for view: ClientView, _ tuning: Tuning) -> [NamedContent] {
         guard view.kind.capabilities.supportsEveryReach else { return [] }
-        return remotes(of: view).filter(\.reach.needsInternalListener).flatMap { cluster -> [NamedContent] in
+        let capabilities = view.kind.capabilities
+        let led = remotes(of: view).filter {
+            $0.reach.needsInternalListener && ($0.reach.acceptsEveryClient || capabilities.supportsTunnels)
+        }
+        return led.flatMap { cluster -> [NamedContent] in
             let name = cluster.name.gatewayListener
             let gateways = (Set(cluster.gateways).sorted(), tuning.drainedGateways(of: cluster))
             guard case .hbone(let settings) = cluster.reach else {
@@ -89,17 +93,21 @@ extension Mesh {
         }
     }
 
-    /// The clusters for which the client gets gateway addresses only, although their `reach` offers more.
+    /// The clusters for which the client gets gateway addresses only, or nothing, although their `reach` offers more.
     func reduced(for view: ClientView) -> [ClusterName] {
-        guard !view.kind.capabilities.supportsEveryReach, view.kind != .gateway else { return [] }
-        return remotes(of: view).filter { $0.reach.kind != .gateway }.map(\.name)
+        let capabilities = view.kind.capabilities
+        guard view.kind != .gateway else { return [] }
+        return remotes(of: view).filter { cluster in
+            capabilities.supportsEveryReach
+                ? !cluster.reach.acceptsEveryClient && !capabilities.supportsTunnels : cluster.reach.kind != .gateway
+        }.map(\.name)
     }
 
     /// The clusters that the client reaches through gateways that select pods by TLS; none for gRPC, where the channel
     /// decides about TLS.
     func gatewayed(for view: ClientView) -> [ClusterName] {
         switch view.kind {
-        case .plain, .lanes: remotes(of: view).map(\.name)
+        case .plain, .lanes, .olderLanes: remotes(of: view).map(\.name)
         case .grpc, .gateway: []
         }
     }

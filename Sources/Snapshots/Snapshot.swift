@@ -53,12 +53,17 @@ public struct Federation: Hashable, Sendable {
     public var clusters: Set<ClusterName>
     /// What other Ballasts may import.
     public var exports: [Export]
+    /// Whether any cluster is reached through tunnels, which older Envoys don't support.
+    public var hasTunnels: Bool
 
     /// Creates a federation.
-    public init(ownCluster: ClusterName, clusters: Set<ClusterName>, exports: [Export] = []) {
+    public init(
+        ownCluster: ClusterName, clusters: Set<ClusterName>, exports: [Export] = [], hasTunnels: Bool = false
+    ) {
         self.ownCluster = ownCluster
         self.clusters = clusters
         self.exports = exports
+        self.hasTunnels = hasTunnels
     }
 
     /// Whether the view exists.

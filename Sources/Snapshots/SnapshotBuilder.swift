@@ -135,6 +135,8 @@ public struct SnapshotBuilder: Sendable {
         let changesPaths = tunings.ofEveryService != self.tunings.ofEveryService
         self.tunings = tunings
         due.formUnion(published.differences(from: self.published).intersection(catalog.names))
+        let changesGateways = published.gateways != self.published.gateways
+        if changesGateways { due.formUnion(catalog.names) }
         self.published = published
         let settled = announcements.settle(at: now, gateways: progress.gateways)
         due.formUnion(settled.services)
@@ -144,7 +146,8 @@ public struct SnapshotBuilder: Sendable {
         let views = views(wanted)
         replacePaths(
             of: views,
-            all: !(changes.intent == nil && changes.gateways.isEmpty) || settled.reach || changesPaths,
+            all: !(changes.intent == nil && changes.gateways.isEmpty) || settled.reach || changesPaths
+                || changesGateways,
             peers: changesStatus, but: due, at: moment)
         for name in due where !Task.isCancelled {
             guard catalog[name] != nil else {
@@ -188,7 +191,8 @@ public struct SnapshotBuilder: Sendable {
         announcements.note(
             clusters, after: last, in: moment.publication, at: moment.time, gateways: progress.gateways)
         federation = Federation(
-            ownCluster: intent.cluster, clusters: Set(clusters.map(\.name)), exports: intent.exports)
+            ownCluster: intent.cluster, clusters: Set(clusters.map(\.name)), exports: intent.exports,
+            hasTunnels: clusters.contains { $0.reach.kind == .hbone })
         gateways = gateways.filter { federation.clusters.contains($0.key) }
         var due = change.map { apply($0, progress, at: moment) } ?? []
         let direct = { (clusters: [Cluster]) in Set(clusters.filter(\.gateways.isEmpty).map(\.name)) }
@@ -267,6 +271,18 @@ public struct SnapshotBuilder: Sendable {
             == false
     }
 
+    /// The clusters as a view gets them: without this cluster's gateways that don't lead to the published pods yet.
+    private func clusters(for key: ViewKey) -> [Cluster] {
+        guard let verified = published.gateways, leavesOwnNetwork(key) else { return clusters }
+        return clusters.map { cluster in
+            let known = cluster.gateways.filter(verified.contains)
+            guard cluster.name == federation.ownCluster, !known.isEmpty else { return cluster }
+            var cluster = cluster
+            cluster.gateways = known
+            return cluster
+        }
+    }
+
     /// The plain view of the same cluster.
     private func plain(_ view: ClientView) -> ClientView { ClientView(cluster: view.cluster, kind: .plain) }
 
@@ -298,7 +314,7 @@ public struct SnapshotBuilder: Sendable {
             builders[key]?.replace(.paths, with: federation.status(staleSince), at: moment)
             return
         }
-        let mesh = announced(Mesh(clusters: clusters, pods: [:]), of: ServiceName(rawValue: ""), to: key)
+        let mesh = announced(Mesh(clusters: clusters(for: key), pods: [:]), of: ServiceName(rawValue: ""), to: key)
         let tuning = tunings.tuning(for: view.cluster, isGateway: view.kind == .gateway)
         builders[key]?.replace(.paths, with: mesh.paths(for: view, tuning), at: moment)
         builders[key]?.note(reduced: mesh.reduced(for: view), gatewayed: mesh.gatewayed(for: view))
@@ -315,6 +331,7 @@ public struct SnapshotBuilder: Sendable {
         if published.services[service] != nil, leavesOwnNetwork(key) {
             mesh.pods[federation.ownCluster] = published.reachable(mesh.pods[federation.ownCluster] ?? [], of: service)
         }
+        if published.gateways != nil { mesh.clusters = clusters(for: key) }
         guard let view = key.client else { return announcements.announced(mesh, of: service, in: nil) }
         guard view.kind != .gateway else { return mesh }
         return announcements.announced(mesh, of: service, in: mesh.network(of: view.cluster))
@@ -356,7 +373,7 @@ public struct SnapshotBuilder: Sendable {
     private var auditedViews: [ClientView] {
         let needsEveryReach = clusters.contains { $0.reach.kind != .gateway }
         let kinds = ClientKind.allCases.filter { kind in
-            kind == .plain || needsEveryReach && kind.capabilities.supportsEveryReach
+            kind == .plain || needsEveryReach && kind == .lanes
         }
         return clusters.flatMap { cluster in kinds.map { ClientView(cluster: cluster.name, kind: $0) } }
     }

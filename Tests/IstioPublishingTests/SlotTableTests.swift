@@ -19,6 +19,8 @@ private func address(_ number: Int) -> SocketAddress {
     return address
 }
 
+private let gatewayAddress = address(9_999)
+
 private func objects(slots: Int?, keepFor: Duration = .seconds(60), areServices: Bool = false) -> SlotObjects {
     var publication = IstioPublication(
         access: KubernetesAccess(), namespace: "istio-system",
@@ -43,6 +45,7 @@ private struct World {
     init(_ objects: SlotObjects) {
         self.objects = objects
         table = SlotTable(objects)
+        table.replaceGateways([gatewayAddress])
     }
 
     mutating func publish(_ pods: [Pod], isSynced: Bool = true) {
@@ -66,7 +69,8 @@ private struct World {
                 object.uid = stored[write.slot]?.uid ?? "uid-\(version)"
                 stored[write.slot] = object
                 table.note(object, at: now)
-            case .delete(let uid):
+            case .delete(let uid, let expected):
+                #expect(expected == stored[write.slot]?.version)
                 deleteCount += 1
                 #expect(stored[write.slot]?.uid == uid)
                 if let entry = stored.removeValue(forKey: write.slot) { table.remove(entry) }
@@ -77,10 +81,19 @@ private struct World {
     /// istiod pushes.
     mutating func push() { gateway = stored.compactMapValues(\.endpoint) }
 
-    /// Asks the gateways for each SNI.
+    /// Asks the gateway for each SNI.
     mutating func probe() {
-        for (slot, endpoint) in table.unanswered(at: now) {
-            table.note(gateway[slot] == nil ? .reset("no chain") : .answered, for: slot, while: endpoint)
+        for question in table.questions(at: now) {
+            for address in question.gateways {
+                table.note(gateway[question.slot] == nil ? .reset("no chain") : .answered, of: address, to: question)
+            }
+        }
+    }
+
+    /// Every gateway gives the same answer to every question.
+    mutating func answer(_ answer: SlotTable.Answer) {
+        for question in table.questions(at: now) {
+            for address in question.gateways { table.note(answer, of: address, to: question) }
         }
     }
 
@@ -196,21 +209,129 @@ private struct World {
         #expect(second.writeCount == 0 && second.announced == first.announced)
     }
 
-    @Test func `if no gateway can be asked after a start, what was there counts as answered`() {
-        var first = World(objects(slots: 2))
+    /// A process that starts, with what the first one left.
+    private func restarted(_ first: World) -> World {
+        var world = World(first.objects)
+        (world.stored, world.gateway, world.version) = (first.stored, first.gateway, first.version)
+        world.table.replace(with: Array(first.stored.values), at: world.now)
+        return world
+    }
+
+    @Test(arguments: [SlotTable.Answer?.none, .unreachable("down"), .reset("broken")])
+    func `if gateways don't answer after a start, or reset everything, what was there is announced`(
+        answer: SlotTable.Answer?
+    ) {
+        var first = World(objects(slots: 3))
         first.table.replace(with: [], at: first.now)
-        first.publish([pod(1)])
+        first.publish([pod(1), pod(2)])
         first.settle()
-        var table = SlotTable(objects(slots: 2))
-        table.replace(with: Array(first.stored.values), at: first.now)
-        table.replacePods(["httpbin": [pod(1)]], isSynced: true, at: first.now)
+        var world = restarted(first)
+        world.publish([pod(1), pod(2)])
+        if let answer { world.answer(answer) }
+        #expect(world.announced.isEmpty)
+        #expect(world.table.trustAdopted().count == 2)
+        #expect(world.announced == first.announced)
+        world.answer(.unreachable("still down"))
+        #expect(world.announced.count == 2)
+        // The gateway is back, and one SNI is missing.
+        world.gateway[Slot(service: "httpbin", name: "s0")] = nil
+        world.probe()
+        world.probe()
+        #expect(world.announced.count == 1)
+    }
+
+    @Test func `a gateway that is new is verified when it leads to every announced pod, and nobody loses a pod by it`()
+    {
+        var world = World(objects(slots: 2))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1), pod(2)])
+        world.settle()
+        world.table.verifyGateways(all: true)
+        let other = address(8_888)
+        world.table.replaceGateways([gatewayAddress, other])
+        #expect(world.announced.count == 2 && world.table.verifiedGateways == [gatewayAddress])
+        let questions = world.table.questions(at: world.now).filter(\.hasPod)
+        #expect(questions.count == 2 && questions.allSatisfy { $0.gateways == [other] && $0.isAnnounced })
+        world.table.note(.answered, of: other, to: questions[0])
+        world.table.verifyGateways()
+        #expect(world.table.verifiedGateways == [gatewayAddress])
+        world.table.note(.answered, of: other, to: questions[1])
+        world.table.verifyGateways()
+        #expect(world.table.verifiedGateways == [gatewayAddress, other])
+    }
+
+    @Test func `a list replaces what was known, also with older versions: the storage may have been restored`() {
+        var world = World(objects(slots: 3))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1), pod(2)])
+        world.settle()
+        let backup = (world.stored, world.version)
+        world.publish([pod(3), pod(4)])
+        world.now += .seconds(1)
+        world.settle()
+        world.now += .seconds(61)
+        world.settle()
+        #expect(Set(world.announced.keys) == [address(3), address(4)])
+        (world.stored, world.version) = backup
+        world.push()
+        world.table.replace(with: Array(world.stored.values), at: world.now)
+        #expect(world.announced.isEmpty, "the slots lead to others")
+        world.now += .seconds(1)
+        world.settle()
+        world.now += .seconds(61)
+        world.settle()
+        #expect(Set(world.announced.keys) == [address(3), address(4)])
+    }
+
+    @Test func `a slot whose host changes is asked for again, and counts as a new host`() throws {
+        var world = World(objects(slots: 1))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1)])
+        world.settle()
+        var publication = world.objects.publication
+        publication.hosts = try HostTemplate("{slot}.{service}.other.local")
+        var other = World(SlotObjects(publication: publication, cluster: "west"))
+        (other.stored, other.gateway, other.version) = (world.stored, world.gateway, world.version)
+        other.table.replace(with: Array(world.stored.values), at: other.now)
+        other.publish([pod(1)])
+        let writes = other.table.writes(at: other.now).writes
+        #expect(writes.count == 1 && writes[0].changesHost)
+        other.probe()
+        #expect(other.announced.count == 1)
+        other.write()
+        #expect(other.announced.isEmpty, "the gateway has another name for it")
+    }
+
+    @Test func `an object that somebody else has changed is left alone, and its pod gets another slot`() throws {
+        var world = World(objects(slots: 3))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1)])
+        world.settle()
         let slot = Slot(service: "httpbin", name: "s0")
-        table.note(.unreachable("down"), for: slot, while: address(1))
-        #expect(table.announced("httpbin").isEmpty)
-        #expect(table.trustAdopted() == [slot])
-        #expect(table.announced("httpbin") == [address(1): slot])
-        table.note(.reset("no chain"), for: slot, while: address(1))
-        #expect(table.announced("httpbin").isEmpty, "the gateway is back, and leads nowhere")
+        var edited = try #require(world.stored[slot])
+        edited.stranger = "jane"
+        edited.endpoint = address(77)
+        edited.version = "9999"
+        world.stored[slot] = edited
+        world.table.note(edited, at: world.now)
+        world.now += .seconds(2)
+        world.settle()
+        #expect(world.announced == [address(1): Slot(service: "httpbin", name: "s1")])
+        #expect(world.stored[slot]?.endpoint == address(77) && world.deleteCount == 0)
+        #expect(world.table.problems(at: world.now).contains { $0.contains("jane") })
+    }
+
+    @Test func `a write in progress keeps its slot and its pod, and one that can't be written its slot only`() {
+        var world = World(objects(slots: 3))
+        world.table.replace(with: [], at: world.now)
+        world.publish([pod(1), pod(2)])
+        let writes = world.table.writes(at: world.now).writes
+        world.table.begin(writes[0])
+        let others = world.table.writes(at: world.now).writes
+        #expect(!others.contains { $0.slot == writes[0].slot || $0.reason == writes[0].reason })
+        world.table.end(writes[0].slot)
+        let blocked = world.table.writes(at: world.now, blocked: [writes[0].slot]).writes
+        #expect(blocked.contains { $0.reason == "for pod p1" } && !blocked.contains { $0.slot == writes[0].slot })
     }
 
     @Test func `an older event doesn't undo what an answer to a write told`() throws {

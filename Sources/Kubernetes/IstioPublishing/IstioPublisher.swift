@@ -13,21 +13,23 @@ public import Snapshots
 ///
 /// Every replica follows the objects and asks the gateways; the holder of a Lease writes.
 public actor IstioPublisher: PodPublisher {
-    /// The limits on the work of one step.
+    /// The limits on what runs at once, and on what is reported.
     private enum Most {
-        static let probes = 16
+        static let probes = 64
         static let writes = 8
         static let problems = 20
     }
 
     /// How long a start waits for the gateways' answers before it reports without them.
     private static let patience = Duration.seconds(10)
+    /// How long a stop waits for the API server.
+    private static let farewell = Duration.seconds(2)
 
     private struct Probing {
         var task: Task<Void, Never>?
         var next: ContinuousClock.Instant
+        var epoch: Int
         var backoff = Backoff(first: .milliseconds(50), longest: .seconds(2))
-        var endpoint: Model.SocketAddress?
     }
 
     private struct Failure {
@@ -41,7 +43,8 @@ public actor IstioPublisher: PodPublisher {
     private let lease: WriterLease
     private let limits: ReflectorLimits
     private let logger: Logger
-    private let signals = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// Steps that follow each other closely are one.
+    private let steps = Debounce(quiet: .milliseconds(5), longest: .milliseconds(50), clock: ContinuousClock())
     private var table: SlotTable
     private var wanted: WantedPods?
     /// Nil until the Gateways were listed.
@@ -49,6 +52,7 @@ public actor IstioPublisher: PodPublisher {
     private var gateways: [ObjectKey: IstioGatewayObject] = [:]
     private var isKnown = false
     private var probing: [Slot: Probing] = [:]
+    private var writing: [Slot: Task<Void, Never>] = [:]
     private var failures: [Slot: Failure] = [:]
     /// Why a watch or the Lease fails, by resource.
     private var troubles: [String: String] = [:]
@@ -82,24 +86,34 @@ public actor IstioPublisher: PodPublisher {
             group.addTask { await self.followObjects() }
             group.addTask { await self.followGateways() }
             group.addTask { await self.keepLease() }
-            group.addTask { for await _ in self.signals.stream { await self.step(report) } }
+            group.addTask { await self.steps.forEach { await self.step(report) } }
             await group.waitForAll()
         }
         timer?.cancel()
-        for probe in probing.values { probe.task?.cancel() }
+        for task in probing.values.compactMap(\.task) + writing.values { task.cancel() }
+        await leave()
+    }
+
+    /// Gives the Lease up, and closes the connections; an API server that hangs delays a stop a little only.
+    private func leave() async {
         // Requests of a task that is cancelled are not sent.
         await Task { [lease, api] in
-            await lease.release(by: api)
+            await withTaskGroup { group in
+                group.addTask { await lease.release(by: api) }
+                group.addTask { try? await Task.sleep(for: Self.farewell) }
+                await group.next()
+                group.cancelAll()
+            }
             await api.shutdown()
         }.value
     }
 
-    private func signal() { signals.continuation.yield() }
+    private func signal() { steps.signal() }
 
     private func receive(_ next: WantedPods) {
         guard next != wanted else { return }
-        if next.gateways != wanted?.gateways { probing = probing.filter { $0.value.task != nil } }
         wanted = next
+        table.replaceGateways(next.gateways)
         table.replacePods(next.pods, isSynced: next.isSynced, at: .now)
         signal()
     }
@@ -177,11 +191,11 @@ public actor IstioPublisher: PodPublisher {
 
     // MARK: Steps
 
-    private func step(_ report: @Sendable (PublicationState) -> Void) async {
-        var wakes: [ContinuousClock.Instant] = []
-        if let wake = updateReadiness(at: .now) { wakes.append(wake) }
-        wakes += startProbes(at: .now)
-        wakes += await write(at: .now)
+    private func step(_ report: @Sendable (PublicationState) -> Void) {
+        let now = ContinuousClock.now
+        var wakes = [updateReadiness(at: now)].compactMap(\.self) + startProbes(at: now)
+        if isKnown { table.verifyGateways() }
+        wakes += startWrites(at: now)
         let state = state
         if state != reported {
             reported = state
@@ -199,50 +213,52 @@ public actor IstioPublisher: PodPublisher {
     /// - Returns: when to look again.
     private func updateReadiness(at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         guard !isKnown, let listed = table.listed, wanted != nil else { return nil }
-        guard !table.isComplete, now < listed + Self.patience else {
-            for slot in table.trustAdopted() {
-                logger.warning(
-                    "no gateway can be asked; the slot is announced as it was before", metadata: ["slot": "\(slot)"])
-            }
-            isKnown = true
-            return nil
+        guard table.isComplete || now >= listed + Self.patience else { return listed + Self.patience }
+        let trusted = table.trustAdopted()
+        if !trusted.isEmpty {
+            logger.warning(
+                "the gateways have not answered; slots are announced as before", metadata: ["count": "\(trusted.count)"]
+            )
         }
-        return listed + Self.patience
+        table.verifyGateways(all: true)
+        isKnown = true
+        return nil
     }
 
     // MARK: Probes
 
     /// - Returns: when the next probes are due.
     private func startProbes(at now: ContinuousClock.Instant) -> [ContinuousClock.Instant] {
-        guard let addresses = wanted?.gateways else { return [] }
-        let due = table.unanswered(at: now).sorted { $0.slot < $1.slot }
-        let slots = Set(due.map(\.slot))
+        let questions = table.questions(at: now).sorted { $0.slot < $1.slot }
+        let slots = Set(questions.map(\.slot))
         probing = probing.filter { $0.value.task != nil || slots.contains($0.key) }
         var running = probing.values.count { $0.task != nil }
         var wakes: [ContinuousClock.Instant] = []
-        for (slot, endpoint) in due {
-            var entry = probing[slot] ?? Probing(next: now, endpoint: endpoint)
+        for question in questions {
+            var entry = probing[question.slot] ?? Probing(next: now, epoch: question.epoch)
             guard entry.task == nil else { continue }
-            if entry.endpoint != endpoint { entry = Probing(next: now, endpoint: endpoint) }
-            if entry.next <= now, running < Most.probes,
-                let probe = objects.probe(of: slot, at: addresses, hasPod: endpoint != nil)
-            {
-                running += 1
-                entry.task = Task { self.finish(slot, endpoint, await probe.run()) }
-            } else if entry.next > now {
+            if entry.epoch != question.epoch { entry = Probing(next: now, epoch: question.epoch) }
+            if entry.next > now {
                 wakes.append(entry.next)
+            } else if running < Most.probes, let probe = objects.probe(of: question.slot, hasPod: question.hasPod) {
+                running += 1
+                entry.task = Task { await self.ask(question, probe) }
             }
-            probing[slot] = entry
+            probing[question.slot] = entry
         }
         return wakes
     }
 
-    private func finish(_ slot: Slot, _ endpoint: Model.SocketAddress?, _ answer: SlotTable.Answer) {
-        table.note(answer, for: slot, while: endpoint)
-        if var entry = probing[slot] {
+    private func ask(_ question: SlotTable.Question, _ probe: SlotProbe) async {
+        await withTaskGroup { group in
+            for gateway in question.gateways { group.addTask { (gateway, await probe.run(at: gateway)) } }
+            for await (gateway, answer) in group { table.note(answer, of: gateway, to: question) }
+        }
+        if var entry = probing[question.slot] {
             entry.task = nil
-            entry.next = .now + entry.backoff.next()
-            probing[slot] = entry
+            // For a pod that clients have, a gateway that is away is asked rarely.
+            entry.next = .now + entry.backoff.next(longest: question.isAnnounced ? .seconds(30) : nil)
+            probing[question.slot] = entry
         }
         signal()
     }
@@ -250,65 +266,75 @@ public actor IstioPublisher: PodPublisher {
     // MARK: Writes
 
     /// - Returns: when to write again.
-    private func write(at now: ContinuousClock.Instant) async -> [ContinuousClock.Instant] {
+    private func startWrites(at now: ContinuousClock.Instant) -> [ContinuousClock.Instant] {
         guard let passthrough, lease.isHeld(at: now) else { return [] }
-        let (all, next) = table.writes(at: now)
-        let slots = Set(all.map(\.slot))
-        failures = failures.filter { slots.contains($0.key) }
-        var writes: [SlotTable.Write] = []
-        for write in all where failures[write.slot].map({ $0.next <= now }) ?? true {
-            if case .put(_, _, version: nil) = write.action, let host = objects.host(of: write.slot),
+        let blocked = Set(failures.filter { $0.value.next > now }.keys)
+        let (writes, next) = table.writes(at: now, blocked: blocked, withdraws: isKnown)
+        for write in writes where writing.count < Most.writes {
+            if write.changesHost, let host = objects.host(of: write.slot),
                 passthrough.problem(with: host, in: objects.publication.namespace) != nil
             {
                 continue
             }
-            writes.append(write)
+            table.begin(write)
+            writing[write.slot] = Task { await self.perform(write) }
         }
-        var rest = writes[...]
-        await withTaskGroup { group in
-            for write in rest.prefix(Most.writes) { group.addTask { await self.perform(write) } }
-            rest = rest.dropFirst(Most.writes)
-            for await _ in group {
-                if let write = rest.popFirst() { group.addTask { await self.perform(write) } }
-            }
-        }
-        return [next].compactMap(\.self) + failures.values.map(\.next)
+        return [next].compactMap(\.self) + failures.values.map(\.next).filter { $0 > now }
     }
 
     private func perform(_ write: SlotTable.Write) async {
-        // A replica that was stopped for a while may have lost the Lease.
-        guard lease.isHeld(at: .now) else { return }
         let name = objects.name(of: write.slot)
         let what = "\(objects.resource.plural) \(objects.publication.namespace)/\(name)"
         do {
             switch write.action {
-            case .put(let content, _, let version):
-                let services = Resource.podServices(in: objects.publication.namespace)
-                if let service = try objects.service(of: write.slot) {
-                    try await api.apply(service, to: services, name: name, manager: SlotObjects.manager)
-                }
-                let answer = try await api.apply(
-                    try objects.body(write.slot, content, version: version), to: objects.resource, name: name,
-                    manager: SlotObjects.manager)
-                table.note(try objects.object(answer), at: .now)
-            case .delete(let uid):
-                try await api.delete(objects.resource, name: name, uid: uid)
+            case .put(let content, let endpoint, let version):
+                try await put(content, write.slot, version)
+                logger.info(
+                    "a slot was written",
+                    metadata: [
+                        "object": "\(what)", "reason": "\(write.reason)",
+                        "endpoint": "\(endpoint?.description ?? "none")",
+                    ])
+            case .delete(let uid, let version):
+                try await api.delete(objects.resource, name: name, uid: uid, version: version)
                 if objects.publication.tunnel != nil { try await deleteService(name) }
+                logger.info("a slot was deleted", metadata: ["object": "\(what)", "reason": "\(write.reason)"])
             }
             failures[write.slot] = nil
-            logger.info(
-                "a slot was written",
-                metadata: [
-                    "object": "\(what)", "reason": "\(write.reason)",
-                    "endpoint": "\(table.entries[write.slot]?.endpoint?.description ?? "none")",
-                ])
         } catch {
             var failure = failures[write.slot] ?? Failure(reason: "", next: .now)
             failure.reason = "\(what) can't be written: \(error)"
             failure.next = .now + failure.backoff.next()
             failures[write.slot] = failure
         }
+        writing[write.slot] = nil
+        table.end(write.slot)
         signal()
+    }
+
+    /// Creates an object, or applies it to the version that it is based on.
+    ///
+    /// Both fail if another writer was faster. An object with fields of others is never applied to, so that `force` takes
+    /// nothing but what Ballast itself has set when it created the object.
+    private func put(_ content: SlotObject.Content, _ slot: Slot, _ version: String?) async throws {
+        let name = objects.name(of: slot)
+        // A replica that was stopped for a while may have lost the Lease.
+        guard lease.isHeld(at: .now) else { throw APIFailure.conflict("another replica writes") }
+        if let service = try objects.service(of: slot) {
+            let services = Resource.podServices(in: objects.publication.namespace)
+            try await api.apply(service, to: services, name: name, manager: SlotObjects.manager)
+        }
+        let body = try objects.body(slot, content, version: version)
+        let answer =
+            version == nil
+            ? try await api.create(body, in: objects.resource, manager: SlotObjects.manager)
+            : try await api.apply(body, to: objects.resource, name: name, manager: SlotObjects.manager, force: true)
+        let object = try objects.object(answer)
+        table.note(object, at: .now)
+        guard object.content == content else {
+            throw APIFailure.garbage(
+                "the API server stored something else than was sent, which an admission webhook may have changed")
+        }
     }
 
     /// Deletes the Service of a slot, if Ballast made it.
@@ -327,6 +353,8 @@ public actor IstioPublisher: PodPublisher {
     private var state: PublicationState {
         var state = PublicationState()
         state.published = PublishedPods(services: [:], isKnown: isKnown)
+        // If other gateways are asked than clients are told, nothing is known of the latter.
+        if isKnown, objects.publication.gateways.isEmpty { state.published.gateways = table.verifiedGateways }
         for service in objects.publication.services.keys {
             state.published.services[service] = table.announced(service).compactMapValues(objects.sni(of:))
         }
@@ -343,6 +371,9 @@ public actor IstioPublisher: PodPublisher {
                 else { continue }
                 problems.append("\(service) gets no new ServiceEntries: \(problem)")
             }
+        }
+        for gateway in wanted?.gateways ?? [] where isKnown && !table.verifiedGateways.contains(gateway) {
+            problems.append("gateway \(gateway) is not announced, because it doesn't lead to every pod yet")
         }
         if problems.count > Most.problems {
             problems = problems.prefix(Most.problems) + ["and \(problems.count - Most.problems) problems more"]

@@ -58,8 +58,11 @@ public struct PublicationPlan: Sendable {
         var table = SlotTable(objects)
         table.replacePods(pods, isSynced: true, at: now)
         table.replace(with: found, at: now)
-        for (slot, endpoint) in table.unanswered(at: now) where endpoint == nil {
-            table.note(.reset("not asked"), for: slot, while: nil)
+        // Stands for a gateway that leads nowhere, so that empty slots are free.
+        guard let gateway = SocketAddress("192.0.2.1:1") else { preconditionFailure("it is an address") }
+        table.replaceGateways([gateway])
+        for question in table.questions(at: now) where !question.hasPod {
+            table.note(.reset("not asked"), of: gateway, to: question)
         }
         problems = table.problems(at: now)
         for write in table.writes(at: now + SlotTable.withdrawal).writes {

@@ -14,7 +14,12 @@ public struct Slot: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var description: String { "\(service)/\(name)" }
 
     /// The number in the name; nil if it is a pod's name.
-    var number: Int? { name.hasPrefix("s") ? Int(name.dropFirst()) : nil }
+    var number: Int? {
+        guard name.hasPrefix("s"), let number = Int(name.dropFirst()), name == "s\(number)", number >= 0 else {
+            return nil
+        }
+        return number
+    }
 
     /// Orders by service, then by number or name.
     public static func < (left: Slot, right: Slot) -> Bool {
@@ -30,6 +35,14 @@ struct SlotObject: Sendable {
     enum Content: Hashable, Sendable {
         case serviceEntry(ServiceEntry.Spec)
         case slice(PodSlice.Content)
+
+        /// What decides about the name by which a gateway selects the pod; empty for Services, whose names are fixed.
+        var host: String {
+            switch self {
+            case .serviceEntry(let spec): "\(spec.hosts) \((spec.ports ?? []).map(\.number))"
+            case .slice: ""
+            }
+        }
     }
 
     var name: String
@@ -39,12 +52,15 @@ struct SlotObject: Sendable {
     var content: Content?
     /// The address of its only endpoint; nil if there is none, or several.
     var endpoint: SocketAddress?
+    /// A manager other than Ballast that has set fields besides metadata; nil if there is none.
+    var stranger: String?
 
     init(_ entry: ServiceEntry) {
         (name, uid) = (entry.metadata.name ?? "", entry.metadata.uid ?? "")
         version = entry.metadata.resourceVersion ?? ""
         content = entry.spec.map { .serviceEntry($0) }
         endpoint = entry.endpoint
+        stranger = entry.metadata.stranger
     }
 
     init(_ slice: PodSlice) {
@@ -52,6 +68,7 @@ struct SlotObject: Sendable {
         version = slice.metadata.resourceVersion ?? ""
         content = slice.content.map { .slice($0) }
         endpoint = slice.endpoint
+        stranger = slice.metadata.stranger
     }
 }
 
@@ -108,11 +125,11 @@ struct SlotObjects: Sendable {
     }
 
     /// What to ask a gateway, to see whether it leads to the slot's pod.
-    func probe(of slot: Slot, at gateways: [SocketAddress], hasPod: Bool) -> SlotProbe? {
+    func probe(of slot: Slot, hasPod: Bool) -> SlotProbe? {
         guard let name = sni(of: slot), let service = publication.services[slot.service] else { return nil }
         let question: SlotProbe.Question =
             publication.tunnel.map { .authority("\(name):\(service.port)", $0) } ?? .sni(name)
-        return SlotProbe(question: question, gateways: gateways, hasPod: hasPod)
+        return SlotProbe(question: question, hasPod: hasPod)
     }
 
     // MARK: Contents
@@ -196,6 +213,14 @@ struct SlotObjects: Sendable {
         // A server-side apply is read as YAML, which doesn't have the escape \/.
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return encoder
+    }
+}
+
+extension ObjectMetadata {
+    fileprivate var stranger: String? {
+        (managedFields ?? []).first { $0.manager != SlotObjects.manager && $0.ownsContent }.map {
+            $0.manager ?? "somebody"
+        }
     }
 }
 

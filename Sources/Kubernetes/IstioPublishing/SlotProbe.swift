@@ -2,7 +2,7 @@ import Intent
 import Model
 import Probes
 
-/// Asks gateways whether they lead to somebody under an SNI, or an authority.
+/// Asks a gateway whether it leads to somebody under an SNI, or an authority.
 struct SlotProbe: Sendable {
     /// How a gateway selects a pod.
     enum Question: Sendable {
@@ -16,30 +16,19 @@ struct SlotProbe: Sendable {
     private static let times = 3
 
     let question: Question
-    let gateways: [SocketAddress]
     /// Whether the slot has a pod.
     let hasPod: Bool
 
-    func run() async -> SlotTable.Answer {
-        guard !gateways.isEmpty else { return .unreachable("no address of a gateway is known") }
-        var answers: [SlotTable.Answer] = []
-        for gateway in gateways { answers.append(await ask(gateway)) }
-        // A gateway that is away doesn't count if another one is there: clients can't use it either.
-        let isReset = { (answer: SlotTable.Answer) in if case .reset = answer { true } else { false } }
-        let reset = answers.first(where: isReset)
-        let answered = answers.first { $0 == .answered }
-        return (hasPod ? reset ?? answered : answered ?? reset) ?? answers[0]
-    }
-
-    private func ask(_ gateway: SocketAddress) async -> SlotTable.Answer {
+    /// Asks a gateway several times: for a slot with a pod, the first answer that isn't one counts; otherwise, the first
+    /// that is.
+    func run(at gateway: SocketAddress) async -> SlotTable.Answer {
+        var last = SlotTable.Answer.unreachable("gateway \(gateway) was not asked")
         for _ in 0..<Self.times {
-            switch await answer(of: gateway) {
-            case .answered: if !hasPod { return .answered }
-            case .reset(let reason): if hasPod { return .reset(reason) }
-            case .unreachable(let reason): return .unreachable(reason)
-            }
+            last = await answer(of: gateway)
+            if case .unreachable = last { return last }
+            if (last == .answered) != hasPod { return last }
         }
-        return hasPod ? .answered : .reset("gateway \(gateway) leads nowhere")
+        return last
     }
 
     private func answer(of gateway: SocketAddress) async -> SlotTable.Answer {

@@ -31,6 +31,9 @@ actor WriterLease {
     /// How long the holder writes after a renewal; less than `duration`, because a write takes time.
     static let use = Duration.seconds(6)
 
+    /// The Lease's counter of holders is a signed number of 32 bits.
+    private static let mostTransitions = Int(Int32.max)
+
     private struct State {
         var renewed: ContinuousClock.Instant?
         var holder: String?
@@ -111,7 +114,7 @@ actor WriterLease {
         return LeaseObject.Spec(
             holderIdentity: identity, leaseDurationSeconds: Self.duration,
             acquireTime: isOwn ? last?.acquireTime ?? time : time, renewTime: time,
-            leaseTransitions: (last?.leaseTransitions ?? 0) + (last == nil || isOwn ? 0 : 1))
+            leaseTransitions: last.map { ($0.leaseTransitions ?? 0) % Self.mostTransitions + (isOwn ? 0 : 1) } ?? 0)
     }
 
     /// A time as Kubernetes' MicroTime, which must have six digits after the point.

@@ -38,12 +38,17 @@ extension APIClient {
     /// Creates an object.
     ///
     /// If there is an object of that name, the result is a `conflict`.
+    ///
+    /// - Parameter manager: the field manager; nil for the server's default.
     /// - Returns: the resulting object as JSON.
     @discardableResult
-    public func create(_ object: Data, in resource: Resource) async throws(APIFailure) -> Data {
-        try await send(
+    public func create(
+        _ object: Data, in resource: Resource, manager: String? = nil
+    ) async throws(APIFailure) -> Data {
+        let parameters = manager.map { [("fieldManager", $0)] } ?? []
+        return try await send(
             Request(
-                resource: resource, path: resource.path(name: nil), verbs: ["create"], method: .POST,
+                resource: resource, path: resource.path(name: nil, parameters), verbs: ["create"], method: .POST,
                 body: ("application/json", object)))
     }
 
@@ -59,11 +64,17 @@ extension APIClient {
                 body: ("application/json", object)))
     }
 
-    /// Deletes an object if its UID matches.
+    /// Deletes an object if its UID and version match.
     ///
-    /// - Parameter uid: the object's UID. If an object with another UID has the name now, the result is a `conflict`.
-    public func delete(_ resource: Resource, name: String, uid: String) async throws(APIFailure) {
-        let options = Data(#"{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"\#(uid)"}}"#.utf8)
+    /// - Parameters:
+    ///   - uid: the object's UID. If an object with another UID has the name now, the result is a `conflict`.
+    ///   - version: the object's version; nil for any.
+    public func delete(
+        _ resource: Resource, name: String, uid: String, version: String? = nil
+    ) async throws(APIFailure) {
+        let more = version.map { #","resourceVersion":"\#($0)""# } ?? ""
+        let options = Data(
+            #"{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"\#(uid)"\#(more)}}"#.utf8)
         _ = try await send(
             Request(
                 resource: resource, path: resource.path(name: name), verbs: ["delete"], method: .DELETE,

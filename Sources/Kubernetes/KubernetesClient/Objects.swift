@@ -14,6 +14,8 @@ public struct ObjectMetadata: Hashable, Sendable, Codable {
     public var labels: [String: String]?
     /// The object's annotations.
     public var annotations: [String: String]?
+    /// Who has set which fields; as the server reports it.
+    public var managedFields: [ManagedFields]?
 
     /// Creates metadata with a name and a namespace.
     public init(name: String?, namespace: String?) {
@@ -23,6 +25,41 @@ public struct ObjectMetadata: Hashable, Sendable, Codable {
 
     /// The object's key.
     public var key: ObjectKey { ObjectKey(namespace: namespace ?? "", name: name ?? "") }
+}
+
+/// What one manager has set of an object.
+public struct ManagedFields: Hashable, Sendable, Codable {
+    /// Fields by name; their content doesn't matter here.
+    private struct Fields: Hashable, Sendable, Codable {
+        private struct Key: CodingKey {
+            var stringValue: String
+            var intValue: Int? { nil }
+
+            init(stringValue: String) { self.stringValue = stringValue }
+
+            init?(intValue: Int) { nil }
+        }
+
+        var names: Set<String>
+
+        init(from decoder: any Decoder) throws {
+            names = Set(try decoder.container(keyedBy: Key.self).allKeys.map(\.stringValue))
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: Key.self)
+            for name in names { try fields.encode([String: String](), forKey: Key(stringValue: name)) }
+        }
+    }
+
+    /// The manager's name.
+    public var manager: String?
+    private var fieldsV1: Fields?
+
+    /// Whether it has set fields besides metadata and status.
+    public var ownsContent: Bool {
+        !(fieldsV1?.names.subtracting(["f:metadata", "f:status"]).isEmpty ?? true)
+    }
 }
 
 /// Identifies an object of a resource.

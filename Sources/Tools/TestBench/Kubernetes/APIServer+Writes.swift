@@ -47,7 +47,7 @@ extension APIServer {
 
     private func conflict(_ text: String) -> Fault { .status(409, Self.status(409, "Conflict", text)) }
 
-    /// Here one manager owns the whole object; a real server has an owner for each field.
+    /// Here a manager owns the whole content; a real server has owners for each field.
     private func apply(_ target: Target, _ request: Request) -> Fault {
         guard request.headers["content-type"] == "application/apply-patch+yaml",
             let manager = request.query["fieldManager"], !manager.isEmpty, let object = request.object,
@@ -59,10 +59,12 @@ extension APIServer {
             if let version = object.metadata["resourceVersion"] as? String, version != known.map({ "\($0.version)" }) {
                 return conflict("the object has been modified; please apply your changes to the latest version")
             }
-            if let owner = known?.manager, owner != manager, request.query["force"] != "true" {
-                return conflict("Apply failed with 1 conflict: conflict with \\\"\(owner)\\\"")
+            let applier = Manager(name: manager, operation: "Apply")
+            let others = known?.managers.filter { $0 != applier } ?? []
+            if let owner = others.first, request.query["force"] != "true" {
+                return conflict("Apply failed with 1 conflict: conflict with \\\"\(owner.name)\\\"")
             }
-            return .says(state.store(object, at: target, manager: manager))
+            return .says(state.store(object, at: target, managers: [applier]))
         }
     }
 
@@ -82,7 +84,8 @@ extension APIServer {
             guard state.objects[target.plural]?[target.key] == nil else {
                 return .status(409, Self.status(409, "AlreadyExists", "\(target.plural) \(target.name) already exists"))
             }
-            return .says(state.store(object, at: target, manager: nil))
+            let creator = Manager(name: request.query["fieldManager"] ?? "unknown", operation: "Update")
+            return .says(state.store(object, at: target, managers: [creator]))
         }
     }
 
@@ -95,7 +98,7 @@ extension APIServer {
             guard object.metadata["resourceVersion"] as? String == "\(known.version)" else {
                 return conflict("the object has been modified; please apply your changes to the latest version")
             }
-            return .says(state.store(object, at: target, manager: nil))
+            return .says(state.store(object, at: target, managers: known.managers))
         }
     }
 
@@ -104,6 +107,9 @@ extension APIServer {
             guard var object = state.objects[target.plural]?[target.key] else { return notFound(target) }
             if request.body.contains("\"uid\""), !request.body.contains("\"\(object.uid)\"") {
                 return conflict("Precondition failed: UID in precondition")
+            }
+            if request.body.contains("\"resourceVersion\""), !request.body.contains("\"\(object.version)\"") {
+                return conflict("Precondition failed: ResourceVersion in precondition")
             }
             state.objects[target.plural]?[target.key] = nil
             object.version = state.version
@@ -137,7 +143,7 @@ extension APIServer.State {
     ///
     /// - Returns: the object as JSON.
     fileprivate mutating func store(
-        _ body: APIServer.Body, at target: APIServer.Target, manager: String?
+        _ body: APIServer.Body, at target: APIServer.Target, managers: [APIServer.Manager]
     ) -> String {
         let known = objects[target.plural]?[target.key]
         let uid = known?.uid ?? "uid-\(target.name)-\(version)"
@@ -145,12 +151,18 @@ extension APIServer.State {
         metadata["namespace"] = target.namespace
         metadata["uid"] = uid
         metadata["resourceVersion"] = "$VERSION"
+        metadata["managedFields"] = managers.map { manager in
+            [
+                "manager": manager.name, "operation": manager.operation, "fieldsType": "FieldsV1",
+                "fieldsV1": ["f:metadata": [String: String](), "f:spec": [String: String]()],
+            ] as [String: Any]
+        }
         var object = body.fields
         object["metadata"] = metadata
         let json = (try? JSONSerialization.data(withJSONObject: object, options: .sortedKeys)) ?? Data()
         let next = APIServer.Object(
             namespace: target.namespace, labels: metadata["labels"] as? [String: String] ?? [:],
-            json: String(decoding: json, as: UTF8.self), version: version, manager: manager ?? known?.manager, uid: uid)
+            json: String(decoding: json, as: UTF8.self), version: version, managers: managers, uid: uid)
         objects[target.plural, default: [:]][target.key] = next
         note(known == nil ? "ADDED" : "MODIFIED", target.plural, next)
         return next.text

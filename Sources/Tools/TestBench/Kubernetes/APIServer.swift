@@ -62,10 +62,17 @@ public final class APIServer: Sendable {
         /// JSON with `$VERSION` in place of the version.
         var json: String
         var version: Int
-        /// The manager that applied it last; nil if none did.
-        var manager: String?
+        /// Who set its fields, as in `managedFields`; empty if a test did.
+        var managers: [Manager] = []
         var uid = ""
         var text: String { json.replacing("$VERSION", with: "\(version)") }
+    }
+
+    /// A field manager; on a real server too, the same name with another operation is another manager.
+    struct Manager: Hashable, Sendable {
+        var name: String
+        /// `Apply` or `Update`.
+        var operation: String
     }
 
     struct Event: Sendable {
