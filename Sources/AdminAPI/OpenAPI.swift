@@ -114,7 +114,7 @@ extension AdminRoute {
         let next = Operation.Parameter(name: "continue", schema: text)
         let view = Operation.Parameter(name: "view", schema: text)
         let audience = Operation.Parameter(
-            name: "audience", schema: ["type": "string", "enum": ["plain", "grpc", "lanes", "gateway"]])
+            name: "audience", schema: ["type": "string", "enum": ["plain", "grpc", "lanes", "older-lanes", "gateway"]])
         let states = ["SYNCED", "PENDING", "STALE", "BEHIND", "NACKED"]
         let assume = Operation.Parameter(name: "assume", schema: text, isRepeated: true)
         let key = Operation.Parameter(

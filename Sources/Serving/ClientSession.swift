@@ -232,6 +232,13 @@ struct ClientSession {
             notes.append(
                 "gets gateway addresses only for \(clusters): gRPC, or its node metadata doesn't say lanes: true")
         }
+        if let unreached = content?.unreached, !unreached.isEmpty {
+            notes.append(
+                """
+                gets no endpoints of \(unreached.map(\.rawValue).joined(separator: ", ")), whose gateways accept tunnels \
+                only: they need lanes: true in the node metadata, and Envoy \(EnvoyVersion.firstWithTunnels)
+                """)
+        }
         return notes + [ledsNote].compactMap(\.self)
     }
 

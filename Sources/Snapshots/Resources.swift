@@ -93,14 +93,16 @@ extension Mesh {
         }
     }
 
-    /// The clusters for which the client gets gateway addresses only, or nothing, although their `reach` offers more.
+    /// The clusters for which the client gets gateway addresses only, although their `reach` offers more.
     func reduced(for view: ClientView) -> [ClusterName] {
-        let capabilities = view.kind.capabilities
-        guard view.kind != .gateway else { return [] }
-        return remotes(of: view).filter { cluster in
-            capabilities.supportsEveryReach
-                ? !cluster.reach.acceptsEveryClient && !capabilities.supportsTunnels : cluster.reach.kind != .gateway
-        }.map(\.name)
+        guard !view.kind.capabilities.supportsEveryReach, view.kind != .gateway else { return [] }
+        return remotes(of: view).filter { $0.reach.kind != .gateway && $0.reach.acceptsEveryClient }.map(\.name)
+    }
+
+    /// The clusters for which the client gets nothing, because it doesn't support their tunnels.
+    func unreached(for view: ClientView) -> [ClusterName] {
+        guard !view.kind.capabilities.supportsTunnels, view.kind != .gateway else { return [] }
+        return remotes(of: view).filter { !$0.reach.acceptsEveryClient }.map(\.name)
     }
 
     /// The clusters that the client reaches through gateways that select pods by TLS; none for gRPC, where the channel

@@ -95,6 +95,7 @@ public final class Snapshot: Sendable {
             var resources: [TypeURL: ResourceIndex] = [:]
             var services: TreeDictionary<ServiceName, ServiceStatus> = [:]
             var reduced: [ClusterName] = []
+            var unreached: [ClusterName] = []
             var gatewayed: [ClusterName] = []
             /// The service of each EDS resource.
             var owners: TreeDictionary<ResourceName, ServiceName> = [:]
@@ -111,6 +112,8 @@ public final class Snapshot: Sendable {
 
         /// The clusters for which the view has gateway addresses only, although their `reach` offers more.
         public var reduced: [ClusterName] { content.reduced }
+        /// The clusters of which the view has nothing, because its clients don't support tunnels.
+        public var unreached: [ClusterName] { content.unreached }
 
         /// The clusters that are reached through gateways that select pods by TLS.
         public var gatewayed: [ClusterName] { content.gatewayed }

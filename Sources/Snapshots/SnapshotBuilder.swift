@@ -317,7 +317,9 @@ public struct SnapshotBuilder: Sendable {
         let mesh = announced(Mesh(clusters: clusters(for: key), pods: [:]), of: ServiceName(rawValue: ""), to: key)
         let tuning = tunings.tuning(for: view.cluster, isGateway: view.kind == .gateway)
         builders[key]?.replace(.paths, with: mesh.paths(for: view, tuning), at: moment)
-        builders[key]?.note(reduced: mesh.reduced(for: view), gatewayed: mesh.gatewayed(for: view))
+        builders[key]?.note(
+            reduced: mesh.reduced(for: view), unreached: mesh.unreached(for: view), gatewayed: mesh.gatewayed(for: view)
+        )
     }
 
     // MARK: Services
@@ -384,7 +386,8 @@ extension Mesh {
     fileprivate func equivalent(to view: ClientView) -> ClientView {
         let plain = ClientView(cluster: view.cluster, kind: .plain)
         // If no cluster needs more than gateway addresses, clients that support every reach get the same as others.
-        if view.kind.capabilities.supportsEveryReach, reduced(for: plain).isEmpty { return plain }
+        let isSame = reduced(for: plain).isEmpty && unreached(for: plain).isEmpty
+        if view.kind.capabilities.supportsEveryReach, isSame { return plain }
         return ClientView(cluster: view.cluster, kind: view.kind)
     }
 }

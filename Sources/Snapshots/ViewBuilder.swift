@@ -71,9 +71,9 @@ struct ViewBuilder {
         retiring.values.contains { $0.earliest <= now && now < $0.latest }
     }
 
-    /// Notes the view's `reduced` and `gatewayed` clusters: see `Snapshot.View`.
-    mutating func note(reduced: [ClusterName], gatewayed: [ClusterName]) {
-        (view.reduced, view.gatewayed) = (reduced, gatewayed)
+    /// Notes the view's `reduced`, `unreached` and `gatewayed` clusters: see `Snapshot.View`.
+    mutating func note(reduced: [ClusterName], unreached: [ClusterName], gatewayed: [ClusterName]) {
+        (view.reduced, view.unreached, view.gatewayed) = (reduced, unreached, gatewayed)
     }
 
     /// Replaces the content of a part.

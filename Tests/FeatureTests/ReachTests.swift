@@ -1,6 +1,7 @@
 import Balancing
 import ControlPlane
 import EnvoyAPI
+import Foundation
 import GRPCTransport
 import MeshConfiguration
 import Model
@@ -36,6 +37,55 @@ private func reload(_ plane: RunningControlPlane, _ reach: String) async throws 
 }
 
 @Suite struct ReachTests {
+    /// West is reached through tunnels, south by pods.
+    private static let tunnels = """
+        cluster: east
+        guard: off
+        xds: {listen: "127.0.0.1:0"}
+        clusters:
+          east: {endpoints: {file: east.yaml}}
+          west:
+            endpoints: {file: west.yaml}
+            gateways: ["127.0.0.9:15008"]
+            reach: hbone
+            hbone: {gateway: {ca: ca.crt}, pods: {ca: ca.crt}}
+          south: {endpoints: {file: south.yaml}, gateways: ["127.0.0.8:15443"], reach: pods}
+        services:
+          httpbin: {port: 8000}
+        """
+
+    @Test func `an Envoy before 1.38 gets no tunnels, and keeps everything else`() async throws {
+        try await withTemporaryDirectory { directory in
+            try RunningControlPlane.endpoints([("s1", "10.0.3.1:80")])
+                .write(toFile: "\(directory)/south.yaml", atomically: true, encoding: .utf8)
+            try await RunningControlPlane.run(in: directory, configuration: Self.tunnels) { plane in
+                try await plane.withChannel { channel in
+                    for (version, hasTunnels) in [(EnvoyVersion(1, 37, 3), false), (EnvoyVersion(1, 38, 0), true)] {
+                        var node = client
+                        node.id = "client of \(version)"
+                        node.envoyVersion = version
+                        let stream = await XDSClient(channel, .deltaAggregatedResources)
+                        await stream.ask(DeltaRequest(subscribe: ["*"]), node: node, type: .listener)
+                        let answer = try await stream.response()
+                        let listeners = Set(answer.resources.map(\.name))
+                        await stream.ask(DeltaRequest(nonce: answer.nonce), type: .listener)
+                        #expect(
+                            listeners
+                                == (hasTunnels ? ["south_gateway", "west_gateway", "west_pods"] : ["south_gateway"]))
+                        await stream.ask(DeltaRequest(subscribe: ["httpbin"]))
+                        let found = try endpoints(try await stream.response())
+                        #expect(found.contains { $0.hasPrefix("south_gateway/s1.httpbin.south.ballast") })
+                        #expect(
+                            found.contains { $0.hasPrefix("west_pods/w1.httpbin.svc.cluster.local:8000") } == hasTunnels
+                        )
+                        let status = await plane.controlPlane.clients().first { $0.node == node.id }
+                        #expect(status?.notes.contains { $0.contains("no endpoints of west") } == !hasTunnels)
+                    }
+                }
+            }
+        }
+    }
+
     @Test(arguments: Method.endpointMethods)
     func `a client that says lanes gets pods, gRPC and other clients get the gateway, and the status says so`(
         method: Method
