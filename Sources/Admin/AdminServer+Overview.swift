@@ -85,12 +85,11 @@ extension AdminServer {
         try json(ChecksPage(checks: try await checkList(await controlPlane.status, await controlPlane.clients())))
     }
 
-    /// What Ballast finds in itself, the worst first.
     func publication() throws -> Response {
         let state = controlPlane.publicationState
         let page = PublicationPage(
             known: state.published.isKnown, writer: state.writer, isWriter: state.isWriter,
-            gateways: state.gateways.map(\.description),
+            tunnels: state.usesTunnels, gateways: state.gateways.map(\.description),
             slots: state.slots.map { slot in
                 PublicationPage.Slot(
                     service: slot.service.rawValue, slot: slot.name, sni: slot.sni.description,
@@ -99,6 +98,7 @@ extension AdminServer {
         return try json(page)
     }
 
+    /// What Ballast finds in itself, the worst first.
     private func checkList(_ status: Status, _ clients: [ClientStatus]) async throws -> [ChecksPage.Check] {
         var checks: [ChecksPage.Check] = []
         func add(_ code: CheckCode, _ state: CheckState, _ says: String) {

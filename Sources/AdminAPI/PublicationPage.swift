@@ -37,6 +37,8 @@ public struct PublicationPage: Codable, Hashable, Sendable {
     public var writer: String?
     /// Whether that is the replica that answers.
     public var isWriter: Bool
+    /// Whether the gateways are asked by CONNECT requests, with the server's certificate; `sni` is then the pod's host.
+    public var tunnels: Bool
     /// The gateways that are asked for each SNI.
     public var gateways: [String]
     /// The slots, ordered by service and number.
@@ -46,11 +48,13 @@ public struct PublicationPage: Codable, Hashable, Sendable {
 
     /// Creates a page.
     public init(
-        known: Bool, writer: String?, isWriter: Bool, gateways: [String], slots: [Slot], problems: [String]
+        known: Bool, writer: String?, isWriter: Bool, tunnels: Bool, gateways: [String], slots: [Slot],
+        problems: [String]
     ) {
         self.known = known
         self.writer = writer
         self.isWriter = isWriter
+        self.tunnels = tunnels
         self.gateways = gateways
         self.slots = slots
         self.problems = problems

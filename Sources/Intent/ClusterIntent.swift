@@ -30,6 +30,9 @@ public struct ClusterIntent: Hashable, Sendable {
     /// How the pods appear to clients of other networks.
     public var reach: Reach { definition.reach }
 
+    /// The names of the listeners that lead to it; no service's resource may have them.
+    public var listeners: [String] { [name.gatewayListener] + (reach.kind == .hbone ? [name.podListener] : []) }
+
     /// The cluster with these gateways.
     public func cluster(gateways: [SocketAddress]) -> Cluster {
         var cluster = definition

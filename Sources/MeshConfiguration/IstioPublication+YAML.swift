@@ -42,7 +42,7 @@ extension IstioPublication {
         }
         if let field = fields["keepFor"] {
             keepFor = try field.duration()
-            guard keepFor <= .seconds(3_600) else { throw field.error("should be at most 1h") }
+            guard keepFor <= .seconds(3_600) else { throw field.error("should be from 1ms to 1h") }
         }
         let list = try fields.required("services", of: settings)
         for (name, entry) in try list.entries() {

@@ -55,7 +55,7 @@ struct MeshReader {
     mutating func readServices() throws(ConfigurationError) {
         var client = ClientSettings()
         if let entry = fields["envoy"] { client = try ClientSettings(entry, template: client) }
-        let gatewayListeners = Set(clusters.flatMap(\.name.listeners))
+        let gatewayListeners = Set(clusters.flatMap(\.listeners))
         // A name in lower case, and an SNI, belong to one service.
         var (takenNames, takenSNIs): (Set<String>, Set<DNSName>) = ([], [])
         for (name, entry) in try fields.required("services", of: root).entries() {
@@ -149,7 +149,7 @@ struct MeshReader {
     /// Checks that `*` doesn't assign taken names to the unlisted services that sources are configured to deliver.
     private func checkTemplate() throws(ConfigurationError) {
         guard let template else { return }
-        let gatewayListeners = Set(clusters.flatMap(\.name.listeners))
+        let gatewayListeners = Set(clusters.flatMap(\.listeners))
         let listed = Set(services.map(\.service.name))
         for name in Set(clusters.flatMap(\.endpoints.services)).subtracting(listed).sorted() {
             for resource in template.value.served(as: name).resources {

@@ -41,6 +41,4 @@ extension ClusterName {
     public var gatewayListener: String { "\(rawValue)_gateway" }
     /// The name of the internal listener, and of its Envoy cluster, that tunnel to one pod each of this cluster.
     public var podListener: String { "\(rawValue)_pods" }
-    /// The names that no service's resource may have.
-    public var listeners: [String] { [gatewayListener, podListener] }
 }

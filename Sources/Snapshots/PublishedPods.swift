@@ -124,6 +124,8 @@ public struct PublicationState: Hashable, Sendable {
     public var writer: String?
     /// Whether that is this process.
     public var isWriter = false
+    /// Whether they are asked by CONNECT requests.
+    public var usesTunnels = false
     /// The gateways that are asked.
     public var gateways: [SocketAddress] = []
 

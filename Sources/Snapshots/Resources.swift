@@ -109,7 +109,7 @@ extension Mesh {
     /// decides about TLS.
     func gatewayed(for view: ClientView) -> [ClusterName] {
         switch view.kind {
-        case .plain, .lanes, .olderLanes: remotes(of: view).map(\.name)
+        case .plain, .lanes, .olderLanes: remotes(of: view).filter(\.reach.acceptsEveryClient).map(\.name)
         case .grpc, .gateway: []
         }
     }

@@ -70,7 +70,7 @@ struct ServiceCatalog {
         listed = Dictionary(intent.services.map { ($0.service.name, $0) }, uniquingKeysWith: { first, _ in first })
         template = intent.template
         owners = [:]
-        for name in intent.clusters.flatMap(\.name.listeners) { owners[.resource(name)] = .some(nil) }
+        for name in intent.clusters.flatMap(\.listeners) { owners[.resource(name)] = .some(nil) }
         for (name, service) in listed { for claim in Self.claims(name, service) { owners[claim] = name } }
         let last = unlisted
         (unlisted, claimants, lost) = ([:], [:], [:])

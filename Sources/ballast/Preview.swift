@@ -77,7 +77,9 @@ struct Preview {
     /// A warning if Envoys that take their Envoy clusters from Ballast could not pass gateways.
     private var plaintextWarning: String? {
         guard let plain = intent.services.first(where: { $0.service.client.tls == nil })?.service.name,
-            let remote = intent.clusters.first(where: { $0.name != intent.cluster && !$0.gateways.isEmpty })?.name
+            let remote = intent.clusters.first(where: {
+                $0.name != intent.cluster && !$0.gateways.isEmpty && $0.reach.acceptsEveryClient
+            })?.name
         else { return nil }
         return """
             \(plain) has no `envoy.tls`: an Envoy that gets its Envoy clusters from Ballast sends plaintext to it, and a gateway \

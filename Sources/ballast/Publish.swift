@@ -36,6 +36,9 @@ struct Publish: AsyncParsableCommand {
             let page = try await admin.client.get(PublicationPage.self, .publication)
             guard admin.output.isTable else { return try admin.output.print(page, names: page.slots.map(\.sni)) }
             for problem in page.problems { Output.write("! \(problem)") }
+            guard !page.slots.isEmpty || page.writer != nil || !page.known else {
+                return Output.write("nothing is published: the configuration has no `publish`")
+            }
             printTable(
                 [["SERVICE", "SLOT", "POD", "ADDRESS", "PHASE", "SNI"]]
                     + page.slots.map { slot in
@@ -69,11 +72,11 @@ struct Publish: AsyncParsableCommand {
         } catch {
             throw CommandFailure("\(error)", .unreachable)
         }
-        guard admin.output.isTable else { return try admin.output.print(plan.writes, names: plan.writes.map(\.object)) }
+        guard admin.output.isTable else { return try admin.output.print(plan, names: plan.writes.map(\.object)) }
         for problem in plan.problems { Output.write("! \(problem)") }
         guard !plan.writes.isEmpty else { return Output.write("nothing to write") }
         printTable(
-            [["ACTION", "SERVICEENTRY", "HOST", "ENDPOINT", "WHY"]]
+            [["ACTION", "OBJECT", "HOST", "ENDPOINT", "WHY"]]
                 + plan.writes.map { [$0.action, $0.object, $0.host ?? "-", $0.endpoint ?? "-", $0.reason] })
     }
 

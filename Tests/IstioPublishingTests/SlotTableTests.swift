@@ -321,6 +321,41 @@ private struct World {
         #expect(world.table.problems(at: world.now).contains { $0.contains("jane") })
     }
 
+    @Test func `a Service's slot gets pods of another address family by a new slice`() throws {
+        var world = World(objects(slots: 1, keepFor: .zero, areServices: true))
+        world.table.replace(with: [], at: world.now)
+        let sixth = Pod(name: "p6", address: try #require(SocketAddress("[fd00::1]:8080")))
+        world.publish([sixth])
+        world.settle()
+        #expect(world.announced.count == 1)
+        world.publish([])
+        world.now += .seconds(1)
+        world.settle()
+        #expect(world.stored.values.first?.endpoint == nil && world.deleteCount == 0, "emptied as it is")
+        world.publish([pod(4)])
+        world.settle()
+        #expect(Set(world.announced.keys) == [address(4)] && world.deleteCount == 1)
+    }
+
+    @Test func `a slot that another process emptied is kept as long as one that this process has emptied`() throws {
+        var world = World(objects(slots: 1))
+        world.table.replace(with: [], at: world.now)
+        world.publish([])
+        world.settle()
+        var object = try #require(world.stored.values.first)
+        object.age = .seconds(10)
+        var next = World(world.objects)
+        next.version = world.version
+        next.stored = world.stored
+        next.table.replace(with: [object], at: next.now)
+        next.publish([pod(1)])
+        next.settle()
+        #expect(next.announced.isEmpty)
+        next.now += .seconds(50)
+        next.settle()
+        #expect(next.announced.count == 1)
+    }
+
     @Test func `a write in progress keeps its slot and its pod, and one that can't be written its slot only`() {
         var world = World(objects(slots: 3))
         world.table.replace(with: [], at: world.now)
@@ -416,7 +451,7 @@ private struct World {
         world.table.replace(with: [], at: world.now)
         var pods: [Pod] = []
         for _ in 0..<200 {
-            switch Int.random(in: 0..<6, using: &random) {
+            switch Int.random(in: 0..<9, using: &random) {
             case 0:
                 pods = (0..<12).filter { _ in Bool.random(using: &random) }.map { pod($0) }
                 world.publish(pods)
@@ -430,6 +465,18 @@ private struct World {
             case 2: world.push()
             case 3: world.probe()
             case 4: world.now += .milliseconds(Int.random(in: 1...3_000, using: &random))
+            case 5: world.answer(.unreachable("away"))
+            case 6:
+                // A write that fails, or whose answer is lost.
+                guard let write = world.table.writes(at: world.now).writes.randomElement(using: &random) else { break }
+                world.table.begin(write)
+                world.table.end(write.slot)
+            case 7:
+                // Another process starts, and is told everything again. Until it has asked, it announces nothing.
+                world.table = SlotTable(world.objects)
+                world.table.replaceGateways([gatewayAddress])
+                world.table.replace(with: Array(world.stored.values), at: world.now)
+                world.publish(pods)
             default: world.settle()
             }
             let announced = world.announced

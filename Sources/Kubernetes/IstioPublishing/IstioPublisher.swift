@@ -14,7 +14,7 @@ public import Snapshots
 /// Every replica follows the objects and asks the gateways; the holder of a Lease writes.
 public actor IstioPublisher: PodPublisher {
     /// The limits on what runs at once, and on what is reported.
-    private enum Most {
+    enum Most {
         static let probes = 64
         static let writes = 8
         static let problems = 20
@@ -32,32 +32,33 @@ public actor IstioPublisher: PodPublisher {
         var backoff = Backoff(first: .milliseconds(50), longest: .seconds(2))
     }
 
-    private struct Failure {
+    struct Failure {
         var reason: String
         var next: ContinuousClock.Instant
         var backoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
     }
 
-    private let objects: SlotObjects
-    private let api: APIClient
-    private let lease: WriterLease
+    let objects: SlotObjects
+    let api: APIClient
+    let lease: WriterLease
     private let limits: ReflectorLimits
-    private let logger: Logger
+    let logger: Logger
     /// Steps that follow each other closely are one.
     private let steps = Debounce(quiet: .milliseconds(5), longest: .milliseconds(50), clock: ContinuousClock())
-    private var table: SlotTable
+    var table: SlotTable
     private var wanted: WantedPods?
     /// Nil until the Gateways were listed.
-    private var passthrough: AutoPassthrough?
+    var passthrough: AutoPassthrough?
     private var gateways: [ObjectKey: IstioGatewayObject] = [:]
-    private var isKnown = false
+    var isKnown = false
     private var probing: [Slot: Probing] = [:]
-    private var writing: [Slot: Task<Void, Never>] = [:]
-    private var failures: [Slot: Failure] = [:]
+    var writing: [Slot: Task<Void, Never>] = [:]
+    var failures: [Slot: Failure] = [:]
     /// Why a watch or the Lease fails, by resource.
     private var troubles: [String: String] = [:]
     private var timer: Task<Void, Never>?
     private var reported: PublicationState?
+    private let start = ContinuousClock.now
 
     /// Creates a publisher that connects when it runs.
     ///
@@ -108,7 +109,7 @@ public actor IstioPublisher: PodPublisher {
         }.value
     }
 
-    private func signal() { steps.signal() }
+    func signal() { steps.signal() }
 
     private func receive(_ next: WantedPods) {
         guard next != wanted else { return }
@@ -229,7 +230,11 @@ public actor IstioPublisher: PodPublisher {
 
     /// - Returns: when the next probes are due.
     private func startProbes(at now: ContinuousClock.Instant) -> [ContinuousClock.Instant] {
-        let questions = table.questions(at: now).sorted { $0.slot < $1.slot }
+        // Slots with pods come first, and of these the ones that have waited longest.
+        let questions = table.questions(at: now).sorted { left, right in
+            guard left.hasPod == right.hasPod else { return left.hasPod }
+            return (probing[left.slot]?.next ?? start, left.slot) < (probing[right.slot]?.next ?? start, right.slot)
+        }
         let slots = Set(questions.map(\.slot))
         probing = probing.filter { $0.value.task != nil || slots.contains($0.key) }
         var running = probing.values.count { $0.task != nil }
@@ -263,91 +268,6 @@ public actor IstioPublisher: PodPublisher {
         signal()
     }
 
-    // MARK: Writes
-
-    /// - Returns: when to write again.
-    private func startWrites(at now: ContinuousClock.Instant) -> [ContinuousClock.Instant] {
-        guard let passthrough, lease.isHeld(at: now) else { return [] }
-        let blocked = Set(failures.filter { $0.value.next > now }.keys)
-        let (writes, next) = table.writes(at: now, blocked: blocked, withdraws: isKnown)
-        for write in writes where writing.count < Most.writes {
-            if write.changesHost, let host = objects.host(of: write.slot),
-                passthrough.problem(with: host, in: objects.publication.namespace) != nil
-            {
-                continue
-            }
-            table.begin(write)
-            writing[write.slot] = Task { await self.perform(write) }
-        }
-        return [next].compactMap(\.self) + failures.values.map(\.next).filter { $0 > now }
-    }
-
-    private func perform(_ write: SlotTable.Write) async {
-        let name = objects.name(of: write.slot)
-        let what = "\(objects.resource.plural) \(objects.publication.namespace)/\(name)"
-        do {
-            switch write.action {
-            case .put(let content, let endpoint, let version):
-                try await put(content, write.slot, version)
-                logger.info(
-                    "a slot was written",
-                    metadata: [
-                        "object": "\(what)", "reason": "\(write.reason)",
-                        "endpoint": "\(endpoint?.description ?? "none")",
-                    ])
-            case .delete(let uid, let version):
-                try await api.delete(objects.resource, name: name, uid: uid, version: version)
-                if objects.publication.tunnel != nil { try await deleteService(name) }
-                logger.info("a slot was deleted", metadata: ["object": "\(what)", "reason": "\(write.reason)"])
-            }
-            failures[write.slot] = nil
-        } catch {
-            var failure = failures[write.slot] ?? Failure(reason: "", next: .now)
-            failure.reason = "\(what) can't be written: \(error)"
-            failure.next = .now + failure.backoff.next()
-            failures[write.slot] = failure
-        }
-        writing[write.slot] = nil
-        table.end(write.slot)
-        signal()
-    }
-
-    /// Creates an object, or applies it to the version that it is based on.
-    ///
-    /// Both fail if another writer was faster. An object with fields of others is never applied to, so that `force` takes
-    /// nothing but what Ballast itself has set when it created the object.
-    private func put(_ content: SlotObject.Content, _ slot: Slot, _ version: String?) async throws {
-        let name = objects.name(of: slot)
-        // A replica that was stopped for a while may have lost the Lease.
-        guard lease.isHeld(at: .now) else { throw APIFailure.conflict("another replica writes") }
-        if let service = try objects.service(of: slot) {
-            let services = Resource.podServices(in: objects.publication.namespace)
-            try await api.apply(service, to: services, name: name, manager: SlotObjects.manager)
-        }
-        let body = try objects.body(slot, content, version: version)
-        let answer =
-            version == nil
-            ? try await api.create(body, in: objects.resource, manager: SlotObjects.manager)
-            : try await api.apply(body, to: objects.resource, name: name, manager: SlotObjects.manager, force: true)
-        let object = try objects.object(answer)
-        table.note(object, at: .now)
-        guard object.content == content else {
-            throw APIFailure.garbage(
-                "the API server stored something else than was sent, which an admission webhook may have changed")
-        }
-    }
-
-    /// Deletes the Service of a slot, if Ballast made it.
-    private func deleteService(_ name: String) async throws {
-        struct Found: Decodable { var metadata: ObjectMetadata }
-        let services = Resource.podServices(in: objects.publication.namespace)
-        let found = try JSONDecoder().decode(Found.self, from: try await api.read(services, name: name)).metadata
-        guard found.labels?[SlotObjects.managerLabel] == SlotObjects.manager,
-            found.labels?[SlotObjects.clusterLabel] == objects.cluster.rawValue, let uid = found.uid
-        else { return }
-        try await api.delete(services, name: name, uid: uid)
-    }
-
     // MARK: State
 
     private var state: PublicationState {
@@ -362,6 +282,7 @@ public actor IstioPublisher: PodPublisher {
         state.writer = lease.holder
         state.isWriter = lease.isHeld(at: .now)
         state.gateways = wanted?.gateways ?? []
+        state.usesTunnels = objects.publication.tunnel != nil
         var problems = table.problems(at: .now) + troubles.values.sorted() + failures.values.map(\.reason).sorted()
         if let passthrough {
             for service in objects.publication.services.keys.sorted() {
@@ -369,7 +290,11 @@ public actor IstioPublisher: PodPublisher {
                 guard let host = objects.host(of: slot),
                     let problem = passthrough.problem(with: host, in: objects.publication.namespace)
                 else { continue }
-                problems.append("\(service) gets no new ServiceEntries: \(problem)")
+                let isWritten = table.entries.keys.contains { $0.service == service }
+                problems.append(
+                    isWritten
+                        ? "the gateway may take no changes now, and \(service) gets no new ServiceEntries: \(problem)"
+                        : "\(service) gets no ServiceEntries: \(problem)")
             }
         }
         for gateway in wanted?.gateways ?? [] where isKnown && !table.verifiedGateways.contains(gateway) {

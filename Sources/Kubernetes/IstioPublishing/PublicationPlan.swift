@@ -7,7 +7,7 @@ public import Model
 import YAMLFile
 
 /// What a publisher would write, given these pods and what the API server has now.
-public struct PublicationPlan: Sendable {
+public struct PublicationPlan: Sendable, Encodable {
     /// A change of an object.
     public struct Write: Hashable, Sendable, Encodable {
         /// `create`, `edit` or `delete`.
@@ -65,7 +65,8 @@ public struct PublicationPlan: Sendable {
             table.note(.reset("not asked"), of: gateway, to: question)
         }
         problems = table.problems(at: now)
-        for write in table.writes(at: now + SlotTable.withdrawal).writes {
+        let all = table.writes(at: now + SlotTable.withdrawal).writes
+        for write in all.sorted(by: { $0.slot < $1.slot }) {
             let object = "\(publication.namespace)/\(objects.name(of: write.slot))"
             switch write.action {
             case .delete: writes.append(Write(action: "delete", object: object, reason: write.reason))

@@ -36,6 +36,12 @@ struct SlotObject: Sendable {
         case serviceEntry(ServiceEntry.Spec)
         case slice(PodSlice.Content)
 
+        /// Whether an object with this content can be edited to have the other one: a slice's address family is fixed.
+        func canBecome(_ next: Content) -> Bool {
+            guard case .slice(let last) = self, case .slice(let slice) = next else { return true }
+            return last.addressType == slice.addressType
+        }
+
         /// What decides about the name by which a gateway selects the pod; empty for Services, whose names are fixed.
         var host: String {
             switch self {
@@ -52,6 +58,8 @@ struct SlotObject: Sendable {
     var content: Content?
     /// The address of its only endpoint; nil if there is none, or several.
     var endpoint: SocketAddress?
+    /// How long ago Ballast last wrote it; nil if that isn't known.
+    var age: Duration?
     /// A manager other than Ballast that has set fields besides metadata; nil if there is none.
     var stranger: String?
 
@@ -61,6 +69,7 @@ struct SlotObject: Sendable {
         content = entry.spec.map { .serviceEntry($0) }
         endpoint = entry.endpoint
         stranger = entry.metadata.stranger
+        age = entry.metadata.age
     }
 
     init(_ slice: PodSlice) {
@@ -69,6 +78,7 @@ struct SlotObject: Sendable {
         content = slice.content.map { .slice($0) }
         endpoint = slice.endpoint
         stranger = slice.metadata.stranger
+        age = slice.metadata.age
     }
 }
 
@@ -135,7 +145,9 @@ struct SlotObjects: Sendable {
     // MARK: Contents
 
     /// What a slot's object should contain; nil if the service is not published.
-    func content(of slot: Slot, for pod: Pod?) -> SlotObject.Content? {
+    ///
+    /// - Parameter last: the content of an object that is emptied.
+    func content(of slot: Slot, for pod: Pod?, keeping last: SlotObject.Content? = nil) -> SlotObject.Content? {
         guard let service = publication.services[slot.service], let host = host(of: slot) else { return nil }
         guard !areServices else {
             let endpoint = pod.map { pod in
@@ -145,9 +157,11 @@ struct SlotObjects: Sendable {
             }
             let port = PodSlice.Port(
                 name: ServiceEntry.portName, port: Int(pod?.address.port ?? service.port), protocol: "TCP")
+            var family = pod?.address.host.isIPv6 == true ? "IPv6" : "IPv4"
+            if case .slice(let slice) = last { family = slice.addressType }
             return .slice(
                 PodSlice.Content(
-                    addressType: pod?.address.host.isIPv6 == true ? "IPv6" : "IPv4",
+                    addressType: family,
                     endpoints: [endpoint].compactMap(\.self), ports: [port]))
         }
         let endpoint = pod.map { pod in
@@ -217,6 +231,12 @@ struct SlotObjects: Sendable {
 }
 
 extension ObjectMetadata {
+    /// The time since Ballast's last write, by this machine's clock.
+    fileprivate var age: Duration? {
+        let times = (managedFields ?? []).filter { $0.manager == SlotObjects.manager }.compactMap(\.changed)
+        return times.max().map { .seconds(max(0, Date().timeIntervalSince($0))) }
+    }
+
     fileprivate var stranger: String? {
         (managedFields ?? []).first { $0.manager != SlotObjects.manager && $0.ownsContent }.map {
             $0.manager ?? "somebody"

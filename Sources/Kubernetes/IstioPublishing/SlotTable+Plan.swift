@@ -71,7 +71,15 @@ extension SlotTable {
     /// The write that gives a slot this pod; nil if it has it, or if the service is not published.
     private func put(_ slot: Slot, _ pod: Pod?, _ reason: String) -> Write? {
         let entry = entries[slot]
-        guard let content = objects.content(of: slot, for: pod), entry?.content != content else { return nil }
+        guard let content = objects.content(of: slot, for: pod, keeping: pod == nil ? entry?.content : nil),
+            entry?.content != content
+        else { return nil }
+        if let entry, let last = entry.content, !last.canBecome(content) {
+            // It is created again in the next step.
+            return Write(
+                slot: slot, action: .delete(uid: entry.uid, version: entry.version),
+                reason: "the pod's address is of another family")
+        }
         return Write(
             slot: slot, action: .put(content, endpoint: pod?.address, version: entry?.version), reason: reason,
             changesHost: entry?.content?.host != content.host)

@@ -56,11 +56,11 @@ struct SlotTable: Sendable {
         var epoch = 0
         var uid: String
         var version: String
-        /// Who else has set fields of it; nil if only Ballast has. Ballast leaves such an object alone.
+        /// Who else has set fields of it, so that Ballast leaves it alone; nil if only Ballast has.
         var stranger: String?
         /// Since when no pod has had the endpoint's address; nil if one has.
         var goneSince: ContinuousClock.Instant?
-        /// Since when it has had no endpoint, as far as this process saw.
+        /// Since when it has had no endpoint; nil if it never had one.
         var emptySince: ContinuousClock.Instant?
         /// Whether it was there when this process started; another one has asked the gateways then.
         var isAdopted = false
@@ -98,7 +98,11 @@ struct SlotTable: Sendable {
             guard let slot = objects.slot(named: object.name) else { continue }
             let known = last[slot].flatMap { $0.uid == object.uid ? $0 : nil }
             entries[slot] = entry(object, after: known, at: now)
-            if listed == nil { entries[slot]?.isAdopted = true }
+            if listed == nil {
+                entries[slot]?.isAdopted = true
+                // Another process emptied it, if it ever had a pod.
+                if object.endpoint == nil { entries[slot]?.emptySince = object.age.map { now - $0 } }
+            }
             noteGone(slot, at: now)
         }
         listed = listed ?? now
@@ -163,8 +167,9 @@ struct SlotTable: Sendable {
         judge(question.slot)
     }
 
-    /// Draws the consequences of a slot's answers. What is announced stays so: a gateway that is away for a while is no
-    /// reason to lose pods.
+    /// Draws the consequences of a slot's answers.
+    ///
+    /// What is announced stays so: a gateway that is away for a while is no reason to lose pods.
     private mutating func judge(_ slot: Slot) {
         guard let entry = entries[slot], entry.endpoint != nil else { return }
         let answers = gateways.compactMap { entry.answers[$0] }

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// The metadata that all objects have.
 public struct ObjectMetadata: Hashable, Sendable, Codable {
@@ -54,7 +54,11 @@ public struct ManagedFields: Hashable, Sendable, Codable {
 
     /// The manager's name.
     public var manager: String?
+    private var time: String?
     private var fieldsV1: Fields?
+
+    /// When it last changed a field; nil if the server doesn't say.
+    public var changed: Date? { time.flatMap { try? Date($0, strategy: .iso8601) } }
 
     /// Whether it has set fields besides metadata and status.
     public var ownsContent: Bool {

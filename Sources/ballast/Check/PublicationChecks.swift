@@ -10,6 +10,7 @@ struct PublicationChecks {
     let page: PublicationPage
 
     func run() async -> [Finding] {
+        guard !page.tunnels else { return page.slots.compactMap(Self.asked) }
         var questions: [(slot: PublicationPage.Slot, gateway: String)] = []
         for slot in page.slots where slot.pod != nil {
             for gateway in page.gateways { questions.append((slot, gateway)) }
@@ -25,6 +26,18 @@ struct PublicationChecks {
             }
         }
         return findings.sorted { $0.says < $1.says }
+    }
+
+    /// What the server found itself: only it has the certificate for tunnels.
+    private static func asked(_ slot: PublicationPage.Slot) -> Finding? {
+        guard let pod = slot.pod else { return nil }
+        let what = "host \(slot.sni), for pod \(pod)"
+        if slot.phase == "announced" {
+            return Finding(place: "gateway", state: .ok, code: .sniLeads, says: "\(what): answered to Ballast")
+        }
+        return Finding(
+            place: "gateway", state: .warn, code: .sniReset,
+            says: "\(what): \(slot.phase), \(slot.reason ?? "not asked yet")")
     }
 
     private static func ask(_ question: (slot: PublicationPage.Slot, gateway: String)) async -> Finding {

@@ -8,7 +8,8 @@ struct Endpoints: AsyncParsableCommand {
 
     @Argument(help: "The service.") var service: String
     @Option(help: "For clients of this mesh cluster; of the Ballast's own by default.") var view: String?
-    @Option(help: "For this kind of client: plain, grpc, lanes (the default), older-lanes or gateway.") var audience: String?
+    @Option(help: "For this kind of client: plain, grpc, lanes (the default), older-lanes or gateway.") var audience:
+        String?
     @OptionGroup var watching: WatchOptions
     @OptionGroup var admin: AdminOptions
 

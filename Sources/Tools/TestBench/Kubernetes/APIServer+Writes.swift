@@ -59,6 +59,10 @@ extension APIServer {
             if let version = object.metadata["resourceVersion"] as? String, version != known.map({ "\($0.version)" }) {
                 return conflict("the object has been modified; please apply your changes to the latest version")
             }
+            if let last = known?.json, let type = object.fields["addressType"] as? String, !last.contains("\"\(type)\"")
+            {
+                return .status(422, Self.status(422, "Invalid", "addressType: field is immutable"))
+            }
             let applier = Manager(name: manager, operation: "Apply")
             let others = known?.managers.filter { $0 != applier } ?? []
             if let owner = others.first, request.query["force"] != "true" {
