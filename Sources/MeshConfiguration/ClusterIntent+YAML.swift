@@ -52,7 +52,7 @@ extension Reach {
             self = .lanes(
                 try fields["lanes"].map { (entry) throws(ConfigurationError) in try LaneSettings(entry) }
                     ?? LaneSettings())
-        case .pods: self = .pods(sni: try fields["sni"]?.template() ?? .standard)
+        case .pods: self = .pods(sni: try fields["sni"]?.template(SNITemplate.init) ?? .standard)
         case .connect: self = .connect
         case .hbone: self = .hbone(try HBONESettings(fields.required("hbone", of: entry)))
         }
@@ -65,13 +65,7 @@ extension HBONESettings {
         self.init(
             gateway: try ClientSettings.TLS(fields.required("gateway", of: entry), template: nil),
             pods: try ClientSettings.TLS(fields.required("pods", of: entry), template: nil))
-        guard let hosts = fields["hosts"] else { return }
-        let text = try hosts.text()
-        do throws(SNITemplate.Problem) {
-            authorities = try AuthorityTemplate(text)
-        } catch {
-            throw hosts.error(error.description)
-        }
+        if let hosts = fields["hosts"] { authorities = try hosts.template(AuthorityTemplate.init) }
     }
 }
 
@@ -94,10 +88,13 @@ extension YAMLReader {
         )
     }
 
-    fileprivate func template() throws(ConfigurationError) -> SNITemplate {
+    /// Reads a template of host names.
+    func template<Template>(
+        _ parse: (String) throws(SNITemplate.Problem) -> Template
+    ) throws(ConfigurationError) -> Template {
         let text = try text()
         do throws(SNITemplate.Problem) {
-            return try SNITemplate(text)
+            return try parse(text)
         } catch {
             throw self.error(error.description)
         }

@@ -33,7 +33,7 @@ extension IstioPublication {
             throw settings.error("needs `gateways`, which are asked for each SNI: \(own.name) has none of its own")
         }
         switch (try fields["objects"]?.choice(ObjectKind.self) ?? .serviceEntry, fields["tls"]) {
-        case (.serviceEntry, nil): if let field = fields["hosts"] { hosts = try field.hostTemplate() }
+        case (.serviceEntry, nil): if let field = fields["hosts"] { hosts = try field.template(HostTemplate.init) }
         case (.serviceEntry, let tls?): throw tls.error("is for `objects: Service`, whose gateways are asked with it")
         case (.service, let tls):
             guard let tls else { throw settings.error("needs `tls`, to ask the gateways: `objects` is Service") }
@@ -80,17 +80,6 @@ extension IstioPublication.Tunnel {
             certificate: path(try fields.required("certificate", of: entry).text()),
             key: path(try fields.required("key", of: entry).text()),
             ca: path(try fields.required("ca", of: entry).text()))
-    }
-}
-
-extension YAMLReader {
-    fileprivate func hostTemplate() throws(ConfigurationError) -> HostTemplate {
-        let text = try text()
-        do throws(SNITemplate.Problem) {
-            return try HostTemplate(text)
-        } catch {
-            throw self.error(error.description)
-        }
     }
 }
 

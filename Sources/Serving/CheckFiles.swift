@@ -24,6 +24,11 @@ extension Configuration {
                 try TLSMaterial(certificate: peer.tls.certificate, key: peer.tls.key, authorities: peer.tls.ca)
             }
         }
+        if let tunnel = mesh.publication?.tunnel {
+            check(tunnel.certificate) { () throws(ConfigurationError) in
+                try TLSMaterial(certificate: tunnel.certificate, key: tunnel.key, authorities: tunnel.ca)
+            }
+        }
         if let file = server.admin.tokenFile {
             do throws(ConfigurationError) {
                 if try TextFile.token(file).isEmpty {

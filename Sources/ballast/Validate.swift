@@ -49,6 +49,13 @@ struct Validate: ParsableCommand {
                 errors.append(error)
             }
         }
+        if let publication = settings.mesh.publication {
+            do throws(ConfigurationError) {
+                try KubernetesSource.check(publication.access)
+            } catch {
+                errors.append(error)
+            }
+        }
         let preview = Preview(settings.mesh, pods)
         if errors.isEmpty { warnings += preview.warnings }
         for warning in warnings { say("warning: \(warning)") }

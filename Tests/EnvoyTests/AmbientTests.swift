@@ -130,7 +130,7 @@ extension EnvoyTests {
                             name: "west", config: "west-ballast.yaml", at: "\(bench.network)5")
                         try await bench.startBallast()
                         try await bench.startEnvoy("client", bench.wholeClientConfig(), bench.client, concurrency: 2)
-                        try await scale(bench, all)
+                        try await bench.scalePublishedPods()
                         group.cancelAll()
                     }
                 } catch {
@@ -140,36 +140,6 @@ extension EnvoyTests {
                 #expect(server.objects("services").count == 8 && server.objects("endpointslices").count == 8)
                 await server.stop()
             }
-        }
-
-        private func scale(_ bench: Bench, _ all: [String]) async throws {
-            try await eventually("the client has three endpoints") {
-                try await bench.client.endpoints(of: "httpbin").count == 3
-            }
-            let result = try await Load(bench).around(pause: .milliseconds(1)) { load in
-                for pods in [all, ["w1", "w4"], ["w1", "w4", "w2", "w5"]] {
-                    var served = try pods.map(bench.pod)
-                    for gone in try load.result.byPod.keys.filter({ $0.hasPrefix("w") && !pods.contains($0) }) {
-                        var pod = try bench.pod(gone)
-                        pod.health = .draining
-                        served.append(pod)
-                    }
-                    try bench.publish(served, in: "west")
-                    try await eventually("the client has pods \(pods)") {
-                        let start = load.result
-                        try await eventually("some requests") { load.result.requests > start.requests + 200 }
-                        return Set((load.result - start).byPod.keys) == Set(pods + ["e1", "e2"])
-                    }
-                    try bench.publish(pods.map(bench.pod), in: "west")
-                    try await eventually("only these are left") {
-                        try await bench.client.endpoints(of: "httpbin").count == 2 + pods.count
-                    }
-                }
-            }
-            #expect(result.failed == 0)
-            let even = try await Load.run(3_000, on: bench)
-            #expect(even.failed == 0)
-            #expect(even.byPod.count == 6 && even.byPod.values.allSatisfy { abs($0 - 500) <= 8 }, "\(even.byPod)")
         }
 
         @Test func `a client without internal listeners gets no endpoint behind a gateway that accepts tunnels only`()

@@ -39,7 +39,7 @@ public enum EnvoyCluster: Hashable, Sendable {
     /// The limit on connections and on requests of an Envoy cluster on the way to gateways, which all services share.
     ///
     /// Envoy's own is 1,024: a client of some hundred pods with several workers would exceed it.
-    static let shared: UInt32 = 1_000_000
+    static let sharedLimit: UInt32 = 1_000_000
     /// When a tunnel without connections is closed.
     static let idleTunnel = Duration.seconds(60)
 }
@@ -72,14 +72,14 @@ extension EncodedResource {
                 message.load_assignment = fixedHosts(gateways, drained: drained, name: name.rawValue, in: arena)
                 // Short, so that a gateway that is gone delays a client little before the next one is tried.
                 message.connect_timeout = arena.duration(.seconds(1))
-                message.isShared(in: arena)
-                if let tls { message.carriesTunnels(over: transportSocket(tls, sni: nil, in: arena), in: arena) }
+                message.liftLimits(in: arena)
+                if let tls { message.carryTunnels(over: transportSocket(tls, sni: nil, in: arena), in: arena) }
             case .tunnels(let tls, let listener):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
                 message.load_assignment = fixedHosts(
                     [listenerAddress(listener, id: "", in: arena)], name: name.rawValue, in: arena)
-                message.isShared(in: arena)
-                message.carriesTunnels(
+                message.liftLimits(in: arena)
+                message.carryTunnels(
                     over: internalUpstream(transportSocket(tls, sni: nil, in: arena), in: arena), in: arena)
             case .pods(let assignment):
                 message.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__STATIC
@@ -171,11 +171,11 @@ extension Service {
 
 extension Envoy__Config__Cluster__V3__Cluster {
     /// Lifts Envoy's limits on connections and requests.
-    fileprivate mutating func isShared(in arena: Arena) {
+    fileprivate mutating func liftLimits(in arena: Arena) {
         let limits = arena.make(envoy__config__cluster__v3__circuit_breakers__thresholds__init) { limits in
-            limits.max_connections = arena.number(EnvoyCluster.shared)
-            limits.max_pending_requests = arena.number(EnvoyCluster.shared)
-            limits.max_requests = arena.number(EnvoyCluster.shared)
+            limits.max_connections = arena.number(EnvoyCluster.sharedLimit)
+            limits.max_pending_requests = arena.number(EnvoyCluster.sharedLimit)
+            limits.max_requests = arena.number(EnvoyCluster.sharedLimit)
         }
         circuit_breakers = arena.make(envoy__config__cluster__v3__circuit_breakers__init) { message in
             message.n_thresholds = 1
@@ -184,7 +184,7 @@ extension Envoy__Config__Cluster__V3__Cluster {
     }
 
     /// Sets HTTP/2 over a transport socket.
-    fileprivate mutating func carriesTunnels(
+    fileprivate mutating func carryTunnels(
         over socket: UnsafeMutablePointer<Envoy__Config__Core__V3__TransportSocket>, in arena: Arena
     ) {
         transport_socket = socket

@@ -276,7 +276,7 @@ public actor IstioPublisher: PodPublisher {
         // If other gateways are asked than clients are told, nothing is known of the latter.
         if isKnown, objects.publication.gateways.isEmpty { state.published.gateways = table.verifiedGateways }
         for service in objects.publication.services.keys {
-            state.published.services[service] = table.announced(service).compactMapValues(objects.sni(of:))
+            state.published.services[service] = table.announced(service).compactMapValues { table.entries[$0]?.sni }
         }
         state.slots = table.status
         state.writer = lease.holder

@@ -40,7 +40,7 @@ struct SlotProbe: Sendable {
             return switch await probe.run() {
             case .answered, .connected: .answered
             case .reset: .reset("gateway \(gateway) closes connections with SNI \(sni)")
-            case .refused(let reason): .unreachable("gateway \(gateway) can't be reached: \(reason)")
+            case .refused(let reason): .unreachable("gateway \(gateway) can't be reached: \(reason.prefix(200))")
             case .silent: .unreachable("gateway \(gateway) doesn't answer for SNI \(sni)")
             }
         case .authority(let authority, let tunnel):
@@ -50,7 +50,7 @@ struct SlotProbe: Sendable {
             return switch await probe.run() {
             case .accepted: .answered
             case .refused(let status): .reset("gateway \(gateway) answers \(status) to CONNECT \(authority)")
-            case .failed(let reason): .unreachable("gateway \(gateway) can't be asked: \(reason)")
+            case .failed(let reason): .unreachable("gateway \(gateway) can't be asked: \(reason.prefix(200))")
             case .silent: .unreachable("gateway \(gateway) doesn't answer CONNECT \(authority)")
             }
         }

@@ -99,7 +99,7 @@ extension SlotTable {
         }[...]
         var writes: [Write?] = []
         for (slot, entry) in own.sorted(by: { $0.key < $1.key })
-        where entry.goneSince == nil && canWrite(slot, blocked) {
+        where entry.goneSince == nil && !entry.isCurrent && canWrite(slot, blocked) {
             if let pod = entry.endpoint.flatMap({ pods[$0] }) {
                 writes.append(put(slot, pod, "the configuration changed"))
             }
@@ -123,7 +123,7 @@ extension SlotTable {
             guard entry.endpoint == nil else { continue }
             if isFree(slot), let pod = waiting.popFirst() {
                 writes.append(put(slot, pod, "for pod \(pod.name)"))
-            } else {
+            } else if !entry.isCurrent {
                 writes.append(put(slot, nil, "the configuration changed"))
             }
         }
@@ -135,7 +135,7 @@ extension SlotTable {
     /// Where each slot stands, ordered by service and number.
     var status: [PublicationState.Slot] {
         entries.sorted { $0.key < $1.key }.compactMap { slot, entry in
-            guard let sni = objects.sni(of: slot) else { return nil }
+            guard let sni = entry.sni else { return nil }
             let phase: PublicationState.Slot.Phase =
                 switch entry.endpoint {
                 case nil: isFree(slot) ? .free : .keeping

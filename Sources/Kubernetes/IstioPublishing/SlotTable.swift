@@ -50,6 +50,10 @@ struct SlotTable: Sendable {
         /// As the API server has it.
         var content: SlotObject.Content?
         var endpoint: SocketAddress?
+        /// The name by which pods in the slot are announced; nil if the service is not published.
+        var sni: DNSName?
+        /// Whether the content is what it should be for the pod at its endpoint.
+        var isCurrent = false
         /// When the endpoint or the host last changed, as far as this process saw.
         var since: ContinuousClock.Instant
         /// Counts these changes; an answer to an older question doesn't count.
@@ -97,13 +101,13 @@ struct SlotTable: Sendable {
         for object in all {
             guard let slot = objects.slot(named: object.name) else { continue }
             let known = last[slot].flatMap { $0.uid == object.uid ? $0 : nil }
-            entries[slot] = entry(object, after: known, at: now)
+            entries[slot] = entry(object, slot, after: known, at: now)
             if listed == nil {
                 entries[slot]?.isAdopted = true
                 // Another process emptied it, if it ever had a pod.
                 if object.endpoint == nil { entries[slot]?.emptySince = object.age.map { now - $0 } }
             }
-            noteGone(slot, at: now)
+            notePod(slot, at: now)
         }
         listed = listed ?? now
     }
@@ -114,12 +118,14 @@ struct SlotTable: Sendable {
         let known = entries[slot].flatMap { $0.uid == object.uid ? $0 : nil }
         // A watch may be behind the answer to a write.
         if let known, let new = Int(object.version), let old = Int(known.version), new < old { return }
-        entries[slot] = entry(object, after: known, at: now)
-        noteGone(slot, at: now)
+        entries[slot] = entry(object, slot, after: known, at: now)
+        notePod(slot, at: now)
     }
 
-    private func entry(_ object: SlotObject, after known: Entry?, at now: ContinuousClock.Instant) -> Entry {
-        var entry = known ?? Entry(since: now, uid: object.uid, version: object.version)
+    private func entry(
+        _ object: SlotObject, _ slot: Slot, after known: Entry?, at now: ContinuousClock.Instant
+    ) -> Entry {
+        var entry = known ?? Entry(sni: objects.sni(of: slot), since: now, uid: object.uid, version: object.version)
         let changes = entry.endpoint != object.endpoint || known != nil && entry.content?.host != object.content?.host
         (entry.version, entry.stranger) = (object.version, object.stranger)
         (entry.content, entry.endpoint) = (object.content, object.endpoint)
@@ -146,7 +152,7 @@ struct SlotTable: Sendable {
     ) {
         pods = all.mapValues { Dictionary($0.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first }) }
         self.isSynced = self.isSynced || isSynced
-        for slot in entries.keys { noteGone(slot, at: now) }
+        for slot in entries.keys { notePod(slot, at: now) }
     }
 
     /// Notes the gateways that have to lead to the pods.
@@ -188,9 +194,14 @@ struct SlotTable: Sendable {
         entries.values.contains { $0.endpoint != nil && $0.answers.values.contains(.answered) }
     }
 
-    private mutating func noteGone(_ slot: Slot, at now: ContinuousClock.Instant) {
-        guard let endpoint = entries[slot]?.endpoint else { return }
-        if pods[slot.service]?[endpoint] != nil {
+    /// Notes whether a slot's pod is gone, and whether its object has to be written.
+    private mutating func notePod(_ slot: Slot, at now: ContinuousClock.Instant) {
+        guard let entry = entries[slot] else { return }
+        let pod = entry.endpoint.flatMap { pods[slot.service]?[$0] }
+        let wanted = objects.content(of: slot, for: pod, keeping: pod == nil ? entry.content : nil)
+        entries[slot]?.isCurrent = entry.content == wanted
+        guard entry.endpoint != nil else { return }
+        if pod != nil {
             entries[slot]?.goneSince = nil
         } else if entries[slot]?.goneSince == nil {
             entries[slot]?.goneSince = now

@@ -87,6 +87,7 @@ actor WriterLease {
         }
         var next = lease
         next.spec = spec(after: lease.spec)
+        next.metadata.managedFields = nil
         try await api.replace(try Self.encode(next), in: resource, name: name)
         note(renewed: start, holder: identity)
     }
@@ -100,6 +101,7 @@ actor WriterLease {
         else { return }
         lease.spec?.holderIdentity = ""
         lease.spec?.leaseDurationSeconds = 1
+        lease.metadata.managedFields = nil
         guard let object = try? Self.encode(lease) else { return }
         _ = try? await api.replace(object, in: resource, name: name)
     }
