@@ -60,7 +60,9 @@ func withStage(_ body: @Sendable (Stage) async throws -> Void) async throws {
 
 extension Bench {
     /// Scales west from one published pod to six, two and four under load, and expects no failed request, and exact shares
-    /// for the last six pods. A pod that goes is draining for a while, as Kubernetes has it.
+    /// for the last six pods.
+    ///
+    /// A pod that goes is draining for a while, as Kubernetes has it.
     func scalePublishedPods() async throws {
         @Sendable func has(_ count: Int) async throws {
             try await eventually("the client has \(count) endpoints") {
