@@ -296,6 +296,9 @@ private struct World {
         other.publish([pod(1)])
         let writes = other.table.writes(at: other.now).writes
         #expect(writes.count == 1 && writes[0].changesHost)
+        #expect(
+            AutoPassthrough([]).problem(with: writes[0], of: other.objects) != nil, "an edit is refused like a creation"
+        )
         other.probe()
         #expect(other.announced.count == 1)
         other.write()

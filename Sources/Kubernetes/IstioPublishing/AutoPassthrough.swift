@@ -1,3 +1,4 @@
+import Intent
 import KubernetesClient
 import Model
 
@@ -55,6 +56,12 @@ struct AutoPassthrough: Sendable {
                     hosts: server.hosts)
             }
         }.sorted { ($0.gateway, $0.port) < ($1.gateway, $1.port) }
+    }
+
+    /// Why a write must not be done; nil if it may be: it gives the object no other host, or one that may be written.
+    func problem(with write: SlotTable.Write, of objects: SlotObjects) -> String? {
+        guard write.changesHost, let host = objects.host(of: write.slot) else { return nil }
+        return problem(with: host, in: objects.publication.namespace)
     }
 
     /// Why a ServiceEntry with this host must not be written; nil if it may be.

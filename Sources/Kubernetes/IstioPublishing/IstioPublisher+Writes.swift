@@ -14,11 +14,7 @@ extension IstioPublisher {
         let blocked = Set(failures.filter { $0.value.next > now }.keys)
         let (writes, next) = table.writes(at: now, blocked: blocked, withdraws: isKnown)
         for write in writes where writing.count < Most.writes {
-            if write.changesHost, let host = objects.host(of: write.slot),
-                passthrough.problem(with: host, in: objects.publication.namespace) != nil
-            {
-                continue
-            }
+            guard passthrough.problem(with: write, of: objects) == nil else { continue }
             table.begin(write)
             writing[write.slot] = Task { await self.perform(write) }
         }

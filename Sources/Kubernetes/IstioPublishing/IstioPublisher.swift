@@ -70,10 +70,7 @@ public actor IstioPublisher: PodPublisher {
         objects = SlotObjects(publication: publication, cluster: cluster)
         table = SlotTable(objects)
         self.logger = logger
-        let access = publication.access
-        api = APIClient(patience: .init(head: .seconds(10)), logger: logger) { () throws(ConfigurationError) in
-            try APIAccess(kubeconfig: access.kubeconfig, context: access.context)
-        }
+        api = APIClient(for: publication, logger: logger)
         let identity = "\(ProcessInfo.processInfo.hostName)_\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
         lease = WriterLease(in: publication.namespace, name: "ballast-\(cluster)", identity: identity)
     }
@@ -157,12 +154,11 @@ public actor IstioPublisher: PodPublisher {
         switch event {
         case .replaced(let all):
             gateways = Dictionary(all.map { ($0.metadata.key, $0) }, uniquingKeysWith: { $1 })
-            passthrough = AutoPassthrough(gateways.values)
         case .changed(let gateway): gateways[gateway.metadata.key] = gateway
         case .deleted(let gateway): gateways[gateway.metadata.key] = nil
-        case .confirmed, .failed: break
+        case .confirmed, .failed: return signal()
         }
-        if passthrough != nil { passthrough = AutoPassthrough(gateways.values) }
+        passthrough = AutoPassthrough(gateways.values)
         signal()
     }
 

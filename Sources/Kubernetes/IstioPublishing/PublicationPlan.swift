@@ -34,10 +34,7 @@ public struct PublicationPlan: Sendable, Encodable {
         _ publication: IstioPublication, of cluster: ClusterName, pods: [ServiceName: [Pod]],
         limits: Configuration.SourceLimits, logger: Logger
     ) async throws {
-        let access = publication.access
-        let api = APIClient(patience: .init(head: .seconds(10)), logger: logger) { () throws(ConfigurationError) in
-            try APIAccess(kubeconfig: access.kubeconfig, context: access.context)
-        }
+        let api = APIClient(for: publication, logger: logger)
         let objects = SlotObjects(publication: publication, cluster: cluster)
         let found: [SlotObject]
         let passthrough: AutoPassthrough
@@ -71,16 +68,14 @@ public struct PublicationPlan: Sendable, Encodable {
             switch write.action {
             case .delete: writes.append(Write(action: "delete", object: object, reason: write.reason))
             case .put(_, let endpoint, let version):
-                let host = objects.host(of: write.slot)
-                if version == nil,
-                    let problem = host.flatMap({ passthrough.problem(with: $0, in: publication.namespace) })
-                {
+                if let problem = passthrough.problem(with: write, of: objects) {
                     problems.append("\(object) would not be written: \(problem)")
                     continue
                 }
                 writes.append(
                     Write(
-                        action: version == nil ? "create" : "edit", object: object, host: host?.description,
+                        action: version == nil ? "create" : "edit", object: object,
+                        host: objects.host(of: write.slot)?.description,
                         endpoint: endpoint?.description, reason: write.reason))
             }
         }
@@ -88,6 +83,14 @@ public struct PublicationPlan: Sendable, Encodable {
 }
 
 extension APIClient {
+    /// Creates a client of a publication's API server; it waits less for answers than a source does.
+    init(for publication: IstioPublication, logger: Logger) {
+        let access = publication.access
+        self.init(patience: .init(head: .seconds(10)), logger: logger) { () throws(ConfigurationError) in
+            try APIAccess(kubeconfig: access.kubeconfig, context: access.context)
+        }
+    }
+
     /// Lists the objects of a resource once.
     fileprivate nonisolated func list<Object: KubernetesObject>(
         _ resource: Resource, _ limits: Configuration.SourceLimits
